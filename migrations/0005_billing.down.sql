@@ -1,0 +1,2 @@
+DROP TABLE billing_events, billing_accounts, subscriptions;
+DROP TYPE subscription_status;

@@ -1,0 +1,7 @@
+//! Passwords and keys. Pure but for randomness.
+
+mod password;
+mod signing_key;
+
+pub(crate) use password::{PasswordHash, PasswordHasher, PasswordHashing};
+pub use signing_key::{InvalidSigningKey, SigningKey};

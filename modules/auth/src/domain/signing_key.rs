@@ -1,0 +1,96 @@
+//! The Ed25519 key (RFC 8032) that access tokens are signed with.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+/// A key pair. It prints as nothing.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    pkcs8: SecretSlice<u8>,
+    public: Vec<u8>,
+}
+
+/// The text isn't a key. It doesn't say which text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("isn't an Ed25519 key in PKCS#8 form; make one with `openssl genpkey -algorithm ed25519`")]
+pub struct InvalidSigningKey;
+
+impl SigningKey {
+    /// Reads PKCS#8 (RFC 8410), as PEM or as its base64 on one line.
+    ///
+    /// # Errors
+    /// [`InvalidSigningKey`]
+    pub fn parse(text: &SecretString) -> Result<Self, InvalidSigningKey> {
+        let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+        let der = STANDARD.decode(lines.collect::<String>()).map_err(|_| InvalidSigningKey)?;
+        // OpenSSL writes the first version of PKCS#8, without the public key: it is computed instead of compared.
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| InvalidSigningKey)?;
+        Ok(Self { public: pair.public_key().as_ref().to_vec(), pkcs8: der.into() })
+    }
+
+    /// Makes a new key; also its PEM, to be kept.
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn generate() -> Result<(Self, SecretString), InvalidSigningKey> {
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| InvalidSigningKey)?;
+        let body = STANDARD.encode(der.as_ref());
+        let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+        let pem = SecretString::from(pem);
+        Ok((Self::parse(&pem)?, pem))
+    }
+
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        self.pkcs8.expose_secret()
+    }
+
+    pub(crate) fn public(&self) -> &[u8] {
+        &self.public
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `openssl genpkey -algorithm ed25519` writes it: the key of RFC 8410, section 10.3.
+    const OPENSSL: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+";
+
+    #[test]
+    fn a_key_is_read_as_pem_and_as_one_line() {
+        let one_line: String = OPENSSL.lines().filter(|line| !line.starts_with('-')).collect();
+        let pem = SigningKey::parse(&OPENSSL.into()).unwrap();
+        let line = SigningKey::parse(&one_line.into()).unwrap();
+        assert_eq!(pem.public(), line.public());
+    }
+
+    #[test]
+    fn a_generated_key_survives_its_pem() {
+        let (key, pem) = SigningKey::generate().unwrap();
+        assert_eq!(SigningKey::parse(&pem).unwrap().public(), key.public());
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_not_repeated() {
+        for text in ["", "secret", "c2VjcmV0", "-----BEGIN PRIVATE KEY-----"] {
+            let error = SigningKey::parse(&text.into()).map(drop).unwrap_err();
+            assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_prints_as_nothing() {
+        let (key, pem) = SigningKey::generate().unwrap();
+        let printed = format!("{:?}", key.pkcs8) + &format!("{pem:?}");
+        assert!(!printed.contains("MC"), "{printed}");
+        assert!(printed.contains("REDACTED"), "{printed}");
+    }
+}

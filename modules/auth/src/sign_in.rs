@@ -1,0 +1,62 @@
+//! Signing in with e-mail and password.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::{
+    contracts::{AccessToken, AccessTokens, Email, Password, SignIn, SignInError, UserId, UserRepository},
+    db::{DbError, SystemDatabase, SystemWork},
+};
+use shaku::Component;
+
+use crate::{
+    domain::{PasswordHash, PasswordHasher},
+    postgres::CredentialRepository,
+};
+
+/// The use case behind `POST /v1/auth/login`.
+#[derive(Component)]
+#[shaku(interface = SignIn)]
+pub(crate) struct PasswordSignIn {
+    #[shaku(inject)]
+    system: Arc<dyn SystemDatabase>,
+    #[shaku(inject)]
+    users: Arc<dyn UserRepository>,
+    #[shaku(inject)]
+    credentials: Arc<dyn CredentialRepository>,
+    #[shaku(inject)]
+    hasher: Arc<dyn PasswordHasher>,
+    #[shaku(inject)]
+    tokens: Arc<dyn AccessTokens>,
+}
+
+#[async_trait]
+impl SignIn for PasswordSignIn {
+    /// What isn't an address, an address nobody has, a person without a password, a deactivated one and a wrong
+    /// password are one and the same from outside, in the answer and in the work (OWASP Authentication Cheat Sheet,
+    /// "Authentication and Error Messages").
+    async fn with_password(&self, email: Option<&Email>, password: &Password) -> Result<AccessToken, SignInError> {
+        let known = match email {
+            Some(email) => self.look_up(email).await?,
+            None => None,
+        };
+        let (user, hash) = known.unzip();
+        let same = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
+        match user {
+            Some(user) if same => self.tokens.issue(user),
+            _ => Err(SignInError::Refused),
+        }
+    }
+}
+
+impl PasswordSignIn {
+    /// The transaction ends here: none is held while a password is hashed.
+    async fn look_up(&self, email: &Email) -> Result<Option<(UserId, PasswordHash)>, DbError> {
+        let mut tx = self.system.begin(SystemWork::SignIn).await?;
+        let Some(user) = self.users.find_active_by_email(&mut tx, email).await? else {
+            return Ok(None);
+        };
+        let hash = self.credentials.password_hash(&mut tx, user.id).await?;
+        Ok(hash.map(|hash| (user.id, hash)))
+    }
+}

@@ -1,0 +1,120 @@
+//! A policy: who, which effect, which resource, which verbs, when.
+
+use kernel::contracts::{PermissionInfo, PolicyId, RoleId};
+use serde::{Deserialize, Serialize};
+
+use super::Condition;
+
+/// What a policy does where it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "policy_effect", rename_all = "snake_case")]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+/// A condition as found in a row. Those that can't be read are kept as such: an allow with one never applies, a deny
+/// with one always does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoredCondition {
+    Always,
+    When(Condition),
+    Unreadable,
+}
+
+impl From<Option<serde_json::Value>> for StoredCondition {
+    fn from(value: Option<serde_json::Value>) -> Self {
+        match value.map(serde_json::from_value) {
+            None => Self::Always,
+            Some(Ok(condition)) => Self::When(condition),
+            Some(Err(_)) => Self::Unreadable,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredCondition {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<serde_json::Value>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// A policy as stored.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) id: PolicyId,
+    /// `None`: for every member.
+    pub(crate) role_id: Option<RoleId>,
+    pub(crate) effect: Effect,
+    /// A resource, or `*`.
+    pub(crate) resource: String,
+    /// Verbs, or `*` alone.
+    pub(crate) verbs: Vec<String>,
+    pub(crate) condition: StoredCondition,
+}
+
+impl Policy {
+    /// Whether it speaks of this permission at all.
+    pub(crate) fn covers(&self, permission: &PermissionInfo) -> bool {
+        let resource = self.resource == "*" || self.resource == permission.resource;
+        resource && self.verbs.iter().any(|verb| verb == "*" || verb == permission.verb)
+    }
+}
+
+/// A policy to be. What it says, in one form only: verbs sorted and without repeats.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NewPolicy {
+    role_id: Option<RoleId>,
+    effect: Effect,
+    resource: String,
+    verbs: Vec<String>,
+    condition: Option<Condition>,
+}
+
+impl NewPolicy {
+    /// A policy for a role, without a condition.
+    pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+        let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
+        verbs.sort();
+        verbs.dedup();
+        Self { role_id: Some(role), effect, resource: resource.into(), verbs, condition: None }
+    }
+
+    pub(crate) fn role_id(&self) -> Option<RoleId> {
+        self.role_id
+    }
+
+    pub(crate) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    pub(crate) fn verbs(&self) -> &[String] {
+        &self.verbs
+    }
+
+    /// The SHA-256 of the canonical form: two policies that say the same have the same.
+    pub(crate) fn digest(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let canonical = serde_json::to_vec(self)?;
+        Ok(ring::digest::digest(&ring::digest::SHA256, &canonical).as_ref().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_policies_that_say_the_same_have_the_same_digest() {
+        let role = RoleId::new();
+        let digest = |effect, verbs| NewPolicy::for_role(role, effect, "user", verbs).digest().unwrap();
+        let one = digest(Effect::Allow, &["read", "update"]);
+        assert_eq!(one.len(), 32);
+        assert_eq!(one, digest(Effect::Allow, &["update", "read", "read"]));
+        assert_ne!(one, digest(Effect::Deny, &["read", "update"]));
+        assert_ne!(one, digest(Effect::Allow, &["read"]));
+    }
+}

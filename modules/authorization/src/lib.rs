@@ -1,0 +1,18 @@
+//! Who may do what: tenants, roles, memberships, policies, attributes.
+//!
+//! - [`AuthorizationModuleImpl`]: the module, for the composition root
+//! - [`seed`]: the demo tenants
+//!
+//! The policy engine is in `domain/`: pure, no I/O. A default deny, deny overrides, and a condition that can't be
+//! evaluated never allows.
+
+mod domain;
+mod founding;
+mod members;
+mod module;
+mod my_tenants;
+mod postgres;
+pub mod seed;
+mod service;
+
+pub use module::AuthorizationModuleImpl;

@@ -1,0 +1,11 @@
+//! The tables of this module.
+
+mod memberships;
+mod policies;
+mod roles;
+mod tenants;
+
+pub(crate) use memberships::{MembershipRepository, MembershipRow, PgMembershipRepository, create_membership};
+pub(crate) use policies::create_policy;
+pub(crate) use roles::create_role;
+pub(crate) use tenants::{NewTenant, create_tenant};

@@ -1,0 +1,20 @@
+//! | provides | needs | owns |
+//! | --- | --- | --- |
+//! | `Subscriptions` | `Database` | `subscriptions`, `billing_accounts`, `billing_events` |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+
+use kernel::{
+    contracts::{BillingModule, DbModule},
+    db::Database,
+};
+use shaku::module;
+
+use crate::{postgres::PgSubscriptionRepository, subscriptions::TenantSubscriptions};
+
+module! {
+    pub BillingModuleImpl: BillingModule {
+        components = [PgSubscriptionRepository, TenantSubscriptions],
+        providers = [],
+        use dyn DbModule { components = [dyn Database], providers = [] }
+    }
+}

@@ -1,0 +1,64 @@
+//! `embedded-postgres DIR [--fast]`: a server in DIR until standard input ends or this process does.
+//!
+//! It handles no signals: however it ends, the server ends with it.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use embedded_postgres::{Options, Server};
+
+const USAGE: &str = "usage: embedded-postgres DIR [--fast]
+
+Runs a PostgreSQL server in DIR until standard input ends, and prints the command that connects to it.
+  --fast   don't wait for the disk; a power cut may cost the data";
+
+fn main() -> ExitCode {
+    let Some(options) = options(std::env::args_os().skip(1)) else {
+        let _ = writeln!(io::stderr(), "{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(arguments: impl Iterator<Item = OsString>) -> Option<Options> {
+    let (flags, folders): (Vec<_>, Vec<_>) =
+        arguments.partition(|argument| argument.as_encoded_bytes().starts_with(b"-"));
+    let [folder] = folders.as_slice() else { return None };
+    if flags.iter().any(|flag| flag != "--fast") {
+        return None;
+    }
+    let mut options = Options::new(folder);
+    options.search_path = search_path();
+    options.durable = flags.is_empty();
+    Some(options)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a program of its own, with no configuration to hand the value down")]
+fn search_path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
+fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let server = Server::start(options)?;
+    server.settle()?;
+    let psql = quoted(&server.binaries().join("psql").to_string_lossy());
+    let host = quoted(&server.socket_dir().to_string_lossy());
+    writeln!(io::stdout(), "{psql} -h {host} -p {} -U {}", server.port(), server.superuser())?;
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(server.stop()?)
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-@".contains(&byte)) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

@@ -1,0 +1,30 @@
+//! Everything one module may know of another: ids, the traits that serve as tokens, the module interfaces that
+//! collect them, the permissions, and the proofs. No I/O happens here.
+
+mod app;
+mod auth;
+mod authorization;
+mod billing;
+mod identity;
+mod permission;
+mod request;
+mod tenancy;
+mod user;
+
+pub use app::DbModule;
+pub use auth::{AccessToken, AccessTokens, AuthModule, Password, SignIn, SignInError};
+pub use authorization::{
+    Admission, AuthorizationError, AuthorizationModule, AuthorizationService, Member, Members, MembersError, MyTenant,
+    MyTenants, RoleId, RoleSummary,
+};
+pub use billing::{
+    BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,
+};
+pub use identity::{CredentialError, Identity, IdentityError, IdentityProvider, IdentitySource, VerifiedClaims};
+pub use permission::{
+    AccessRequest, Allowed, Decision, Denial, Denied, Environment, Permission, PermissionInfo, Permit, PolicyId,
+    PolicySet, ResourceFacts,
+};
+pub use request::{RequestContext, WantedTenant};
+pub use tenancy::{Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
+pub use user::{Email, InvalidEmail, NewUser, User, UserId, UserModule, UserRead, UserRepository};

@@ -1,0 +1,152 @@
+//! The third proof: a permission, decided by the tenant's policies.
+
+use std::{fmt, marker::PhantomData, net::IpAddr, sync::Arc};
+
+use time::OffsetDateTime;
+
+use super::{Principal, RoleId, TenantScope, UserId};
+use crate::id::id;
+
+id! {
+    /// A policy.
+    PolicyId
+}
+
+/// A permission's names and meaning, for the catalogue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PermissionInfo {
+    /// `resource:verb`.
+    pub name: &'static str,
+    /// What is acted on, in the singular: `user`.
+    pub resource: &'static str,
+    /// What is done: `read`.
+    pub verb: &'static str,
+    /// What it lets a person do, in a sentence.
+    pub about: &'static str,
+}
+
+/// A permission as a type. Each module declares its own beside its contract with [`crate::permission!`].
+pub trait Permission: Send + Sync + 'static {
+    /// Its names and meaning.
+    const INFO: PermissionInfo;
+}
+
+/// Declares a permission: `permission! { /// Read the people of the tenant. pub UserRead = "user", "read"; }`
+#[macro_export]
+macro_rules! permission {
+    (#[doc = $about:literal] $vis:vis $name:ident = $resource:literal, $verb:literal;) => {
+        #[doc = $about]
+        #[derive(Debug, Clone, Copy)]
+        $vis enum $name {}
+
+        impl $crate::contracts::Permission for $name {
+            const INFO: $crate::contracts::PermissionInfo = $crate::contracts::PermissionInfo {
+                name: concat!($resource, ":", $verb),
+                resource: $resource,
+                verb: $verb,
+                about: $about.trim_ascii(),
+            };
+        }
+    };
+}
+
+/// What a policy's condition may look at in the resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ResourceFacts {
+    /// Whose it is.
+    pub owner: Option<UserId>,
+}
+
+/// What a policy's condition may look at beside the people and things involved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Environment {
+    /// When.
+    pub now: OffsetDateTime,
+    /// From where; `None` where it isn't known.
+    pub client_addr: Option<IpAddr>,
+}
+
+/// A question to the policies: may the principal do this?
+#[derive(Debug, Clone, Copy)]
+pub struct AccessRequest<'a> {
+    /// What is to be done.
+    pub permission: &'a PermissionInfo,
+    /// With what; `None` where no particular resource is meant. A condition that would have to look at it then
+    /// can't be evaluated, and never allows.
+    pub resource: Option<&'a ResourceFacts>,
+    /// Under which circumstances.
+    pub environment: &'a Environment,
+}
+
+/// What the policies say, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go ahead.
+    Allow(Allowed),
+    /// Don't.
+    Deny(Denied),
+}
+
+/// Why something is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// A policy allows it, and none denies it.
+    ByPolicy(PolicyId),
+}
+
+/// Why something is denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// A policy denies it: one is enough, whatever others allow.
+    ByPolicy(PolicyId),
+    /// No policy allows it. What isn't allowed is denied.
+    NoPolicyAllows,
+}
+
+/// A tenant's policies, ready to decide. The module `authorization` implements it.
+pub trait PolicySet: fmt::Debug + Send + Sync {
+    /// The answer; the order of the policies never matters.
+    fn decide(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Decision;
+}
+
+/// The answer was no.
+#[derive(Debug, thiserror::Error)]
+#[error("the permission {} is missing", permission.name)]
+pub struct Denial {
+    /// What is missing.
+    pub permission: &'static PermissionInfo,
+    /// Why.
+    pub reason: Denied,
+}
+
+/// Proof that the tenant's policies allow permission `P` in this scope. A use case takes a permit of exactly its
+/// permission: a handler without authorization, or with the wrong one, has nothing to call it with.
+#[derive(Debug)]
+pub struct Permit<P> {
+    scope: Arc<TenantScope>,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> Permit<P> {
+    /// Asks the scope's policies. It needs no guarding against forgers: a [`TenantScope`] comes from the kernel
+    /// alone, and its policies with it.
+    ///
+    /// # Errors
+    /// [`Denial`], naming the permission.
+    pub fn ask(
+        scope: &Arc<TenantScope>,
+        resource: Option<&ResourceFacts>,
+        environment: &Environment,
+    ) -> Result<Self, Denial> {
+        let permission = const { &P::INFO };
+        match scope.decide(&AccessRequest { permission, resource, environment }) {
+            Decision::Allow(_) => Ok(Self { scope: Arc::clone(scope), permission: PhantomData }),
+            Decision::Deny(reason) => Err(Denial { permission, reason }),
+        }
+    }
+
+    /// Where it holds.
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+}

@@ -1,0 +1,33 @@
+//! What a request says about itself, before any of it is believed.
+
+use std::net::IpAddr;
+
+use secrecy::SecretString;
+use shaku::Interface;
+
+use super::TenantRef;
+
+/// How the request names the tenant it wants to act in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedTenant {
+    /// Not at all.
+    Unnamed,
+    /// In a way that no tenant can be named: answered like a tenant that doesn't exist.
+    Impossible,
+    /// So that it can be looked up.
+    Named(TenantRef),
+}
+
+/// The facts of one request. The HTTP delivery implements it.
+pub trait RequestContext: Interface {
+    /// The bearer token (RFC 6750), if there is one.
+    fn credential(&self) -> Option<&SecretString>;
+    /// The tenant.
+    fn wanted_tenant(&self) -> &WantedTenant;
+    /// Where it comes from, as far as can be trusted.
+    fn client_addr(&self) -> Option<IpAddr>;
+    /// What the client says it is.
+    fn user_agent(&self) -> Option<&str>;
+    /// The request's own id, the same in the logs and in the answer's `X-Request-Id`.
+    fn request_id(&self) -> uuid::Uuid;
+}

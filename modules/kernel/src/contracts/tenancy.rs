@@ -1,0 +1,165 @@
+//! The second proof: this caller is an active member of this active tenant.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use async_trait::async_trait;
+use shaku::Interface;
+
+use super::{AccessRequest, Admission, Decision, Identity, IdentityError, PolicySet, RoleId, UserId};
+use crate::{db::DbError, id::id};
+
+id! {
+    /// A tenant: a customer of the product, whose data nobody else sees.
+    TenantId
+}
+
+/// A tenant's name in addresses: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens; never the shape of a UUID.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct TenantSlug(String);
+
+impl TenantSlug {
+    /// The slug as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text can't be a tenant's slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and isn't a UUID")]
+pub struct InvalidSlug;
+
+impl FromStr for TenantSlug {
+    type Err = InvalidSlug;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSlug> {
+        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+        let uuid = text.parse::<uuid::Uuid>().is_ok();
+        if plain && !hyphens && !uuid && (3..=63).contains(&text.len()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidSlug)
+        }
+    }
+}
+
+impl fmt::Display for TenantSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a request names a tenant. A slug never has the shape of a UUID, so the two can't be mixed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantRef {
+    /// By its id.
+    Id(TenantId),
+    /// By its slug.
+    Slug(TenantSlug),
+}
+
+impl FromStr for TenantRef {
+    type Err = InvalidSlug;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSlug> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) => text.to_ascii_lowercase().parse().map(Self::Slug),
+        }
+    }
+}
+
+/// Who acts. People now; machine clients will be another variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Principal {
+    /// A person.
+    User(UserId),
+}
+
+/// Proof that the principal is an active member of this active tenant, with the tenant's policies as they were at
+/// that moment.
+///
+/// Made by [`crate::request::MembershipTenantResolver`] alone. Tenant data is reached with it:
+/// [`crate::db::Database::begin`] takes nothing less.
+#[derive(Debug)]
+pub struct TenantScope {
+    tenant: TenantId,
+    principal: Principal,
+    role: RoleId,
+    policies: Arc<dyn PolicySet>,
+}
+
+impl TenantScope {
+    /// Only the kernel can call this.
+    pub(crate) fn of(identity: &Identity, admission: Admission) -> Self {
+        let Admission { tenant, role, policies } = admission;
+        Self { tenant, principal: Principal::User(identity.user()), role, policies }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Who acts.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// The principal's role in the tenant.
+    pub fn role(&self) -> RoleId {
+        self.role
+    }
+
+    /// What the tenant's policies say to this request, from the principal in the principal's role.
+    pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
+        self.policies.decide(self.principal, self.role, request)
+    }
+}
+
+/// Why there is no scope.
+#[derive(Debug, thiserror::Error)]
+pub enum ScopeError {
+    /// It isn't even known who is calling.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The request names no tenant.
+    #[error("the request names no tenant")]
+    NotNamed,
+    /// The tenant doesn't exist, is archived, or the caller isn't a member: nobody learns which.
+    #[error("no such tenant")]
+    NotFound,
+    /// Nobody could be asked.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The tenant that the request acts in, looked up once a request.
+#[async_trait]
+pub trait TenantResolver: Interface {
+    /// The proof; the second call of a request costs nothing.
+    async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_named_by_id_or_by_slug() {
+        let id = TenantId::new();
+        assert_eq!(id.to_string().parse(), Ok(TenantRef::Id(id)));
+        assert!(matches!("Acme".parse(), Ok(TenantRef::Slug(slug)) if slug.as_str() == "acme"));
+    }
+
+    #[test]
+    fn what_is_no_slug_is_refused() {
+        let long = "a".repeat(64);
+        for text in ["", "ab", "-abc", "abc-", "a--b", "a_b", "ä-b-c", "a b c", "a/b/c", long.as_str()] {
+            assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+        }
+    }
+}

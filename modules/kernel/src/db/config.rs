@@ -1,0 +1,117 @@
+//! What the database needs to know, handed down by the root package: nothing here reads the environment.
+
+#[cfg(feature = "embedded")]
+use std::{ffi::OsString, path::PathBuf};
+use std::{fmt, str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+
+/// Everything about the database.
+#[derive(Debug, Clone)]
+pub struct DbConfig {
+    /// Which server.
+    pub driver: DbDriver,
+    /// How many connections at the most.
+    pub pool_size: u32,
+    /// How long a request, and the start, wait for a connection.
+    pub connect_timeout: Duration,
+    /// Whether a login that row-level security doesn't bind is refused.
+    pub production: bool,
+}
+
+/// Which server.
+#[derive(Debug, Clone)]
+pub enum DbDriver {
+    /// One that this program starts itself.
+    #[cfg(feature = "embedded")]
+    Embedded(EmbeddedConfig),
+    /// One that runs already.
+    Postgres(PostgresConfig),
+}
+
+/// The embedded server.
+#[cfg(feature = "embedded")]
+#[derive(Debug, Clone)]
+pub struct EmbeddedConfig {
+    /// Where its data lives.
+    pub root: PathBuf,
+    /// The folder with `postgres` and `initdb`; `None`: search.
+    pub binaries: Option<PathBuf>,
+    /// The folders to search first, in the form of `PATH`.
+    pub search_path: Option<OsString>,
+    /// Whether committed data survives a power cut. Off only for tests.
+    pub durable: bool,
+}
+
+/// A server that runs already.
+#[derive(Debug, Clone)]
+pub struct PostgresConfig {
+    /// The application's login.
+    pub url: DatabaseUrl,
+    /// The owner's login, for migrations; `None`: the application's.
+    pub migration_url: Option<DatabaseUrl>,
+}
+
+/// A PostgreSQL connection URL. It prints as nothing, for it holds a password.
+#[derive(Debug, Clone)]
+pub struct DatabaseUrl(SecretString);
+
+/// The text is no PostgreSQL URL. The message never repeats the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    /// Some other database, or no URL at all.
+    #[error("isn't a PostgreSQL URL: it must begin with postgres:// or postgresql://")]
+    Scheme,
+    /// It begins well.
+    #[error("isn't a well-formed PostgreSQL URL")]
+    Malformed,
+}
+
+impl DatabaseUrl {
+    /// Checks the URL without connecting.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`], which doesn't repeat the text.
+    pub fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(DatabaseUrlError::Scheme);
+        }
+        PgConnectOptions::from_str(text).map_err(|_| DatabaseUrlError::Malformed)?;
+        Ok(Self(text.to_owned().into()))
+    }
+
+    pub(super) fn options(&self) -> PgConnectOptions {
+        #[expect(clippy::expect_used, reason = "`parse` let it through, and the parser is a pure function of the text")]
+        PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that parsed once parses again")
+    }
+}
+
+/// Host and port, or the socket's folder: what may be shown to people.
+pub(super) struct Address<'a>(pub(super) &'a PgConnectOptions);
+
+impl fmt::Display for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get_socket() {
+            Some(folder) => folder.display().fmt(f),
+            None => write!(f, "{}:{}", self.0.get_host(), self.0.get_port()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_postgres_urls_are_taken_and_none_is_repeated() {
+        for text in ["mysql://u:hunter2@h/d", "hunter2", "postgres//hunter2", "sqlite::memory:"] {
+            let error = DatabaseUrl::parse(text).err();
+            assert_eq!(error, Some(DatabaseUrlError::Scheme), "{text}");
+        }
+        let malformed = DatabaseUrl::parse("postgres://u:hunter2@h:port/d").err();
+        assert_eq!(malformed, Some(DatabaseUrlError::Malformed));
+        let url = DatabaseUrl::parse("postgresql://u:hunter2@h:5432/d").map(|url| format!("{url:?}"));
+        assert!(url.is_ok_and(|text| !text.contains("hunter2")));
+    }
+}

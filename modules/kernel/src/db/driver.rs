@@ -1,0 +1,302 @@
+//! From configuration to a database that can be worked with.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+use super::{
+    Database, DbConfig, DbDriver, Migrator, OpenError, SystemDatabase,
+    config::Address,
+    error::{is_unavailable, sqlstate},
+    migrate::Applied,
+    module::DbModuleImpl,
+    pool::{Pool, SYSTEM_ROLE, app_options, plain_options},
+};
+use crate::{contracts::DbModule, di::Given};
+
+/// The oldest PostgreSQL that is tested with.
+pub(super) const OLDEST_MAJOR: u32 = 15;
+
+/// The embedded server's only database.
+#[cfg(feature = "embedded")]
+const EMBEDDED_DATABASE: &str = "tenantry";
+
+/// A server that can be reached, and not more: no pool yet, and nobody has looked at the schema.
+#[derive(Debug)]
+pub struct Driver {
+    config: DbConfig,
+    app: PgConnectOptions,
+    owner: PgConnectOptions,
+    #[cfg(feature = "embedded")]
+    server: Option<embedded_postgres::Server>,
+}
+
+impl Driver {
+    /// Starts the embedded server, or waits a bounded time for the other one to answer.
+    ///
+    /// # Errors
+    /// [`OpenError`], in one line.
+    pub async fn start(config: DbConfig) -> Result<Self, OpenError> {
+        match config.driver.clone() {
+            #[cfg(feature = "embedded")]
+            DbDriver::Embedded(embedded) => Self::start_embedded(config, embedded).await,
+            DbDriver::Postgres(postgres) => {
+                let app = postgres.url.options();
+                let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
+                check_server(&owner, config.connect_timeout).await?;
+                Ok(Self {
+                    config,
+                    app,
+                    owner,
+                    #[cfg(feature = "embedded")]
+                    server: None,
+                })
+            }
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
+        let super::EmbeddedConfig { root, binaries, search_path, durable } = embedded;
+        let options = embedded_postgres::Options {
+            binaries,
+            search_path,
+            durable,
+            max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
+            ..embedded_postgres::Options::new(root)
+        };
+        let server = blocking(move || embedded_postgres::Server::start(options)).await?;
+        let options = embedded_options(&server);
+        create_database(&options).await?;
+        let options = options.database(EMBEDDED_DATABASE);
+        Ok(Self { config, app: options.clone(), owner: options, server: Some(server) })
+    }
+
+    /// Whether the server is one that this program started.
+    pub fn is_embedded(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        return self.server.is_some();
+        #[cfg(not(feature = "embedded"))]
+        false
+    }
+
+    /// The migrations, as the owner.
+    pub fn migrator(&self) -> Migrator {
+        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
+    }
+
+    /// Opens the pool, once the schema is current.
+    ///
+    /// # Errors
+    /// [`OpenError`], in one line.
+    pub async fn connect(self) -> Result<Db, OpenError> {
+        check_login(&self.app, self.config.production).await?;
+        let pool = Pool::new(self.app, &self.config);
+        // The first connection is made here rather than by the first request.
+        drop(pool.acquire().await.map_err(OpenError::Other)?);
+        Ok(Db {
+            pool,
+            #[cfg(feature = "embedded")]
+            server: self.server.map(Arc::new),
+        })
+    }
+
+    /// Stops the embedded server; one that ran already goes on.
+    pub async fn stop(self) {
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.server {
+            stop(server).await;
+        }
+    }
+}
+
+/// The way to the embedded server. Each setting is named, so that none comes from the surroundings (`PGHOST`, …).
+#[cfg(feature = "embedded")]
+fn embedded_options(server: &embedded_postgres::Server) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(server.socket_dir())
+        .port(server.port())
+        .username(server.superuser())
+        .password("")
+        .database("postgres")
+        .ssl_mode(sqlx::postgres::PgSslMode::Disable)
+}
+
+#[cfg(feature = "embedded")]
+async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
+    let mut connection = PgConnection::connect_with(options).await.map_err(OpenError::Other)?;
+    let created = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}")))
+        .execute(&mut connection)
+        .await;
+    match created {
+        Err(error) if sqlstate(&error).as_deref() != Some("42P04") => Err(OpenError::Other(error)),
+        _ => connection.close().await.map_err(OpenError::Other),
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn stop(server: embedded_postgres::Server) {
+    if let Err(error) = blocking(move || server.stop()).await {
+        tracing::warn!(%error, "the embedded database didn't stop in order; it will heal at the next start");
+    }
+}
+
+/// Runs what blocks beside the runtime's own threads.
+#[cfg(feature = "embedded")]
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// A connection within the bounded wait, for a server that is just starting.
+async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+    let address = Address(options).to_string();
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reason = match tokio::time::timeout(left, PgConnection::connect_with(options)).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) if !is_unavailable(&error) => return Err(refused(address, error)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".into(),
+        };
+        if Instant::now() >= deadline {
+            return Err(OpenError::Unreachable { address, waited: wait, reason });
+        }
+        tokio::time::sleep(Duration::from_millis(100).min(left)).await;
+    }
+}
+
+fn refused(address: String, error: sqlx::Error) -> OpenError {
+    match error.as_database_error() {
+        Some(words) => OpenError::Refused { address, reason: words.message().to_owned() },
+        None => OpenError::Other(error),
+    }
+}
+
+async fn check_server(options: &PgConnectOptions, wait: Duration) -> Result<(), OpenError> {
+    let mut connection = connect(options, wait).await?;
+    let (number, found): (i32, String) =
+        sqlx::query_as("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(OpenError::Other)?;
+    if u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR) {
+        return Err(OpenError::TooOld { found });
+    }
+    connection.close().await.map_err(OpenError::Other)
+}
+
+/// The application's login has its two roles, and the schema is current. Where the first role doesn't exist yet,
+/// the server turns the connection away: nothing has been migrated.
+async fn check_login(options: &PgConnectOptions, production: bool) -> Result<(), OpenError> {
+    let mut connection = match PgConnection::connect_with(&app_options(options.clone())).await {
+        Ok(connection) => connection,
+        Err(error) if matches!(sqlstate(&error).as_deref(), Some("22023" | "42501")) => {
+            return Err(OpenError::SchemaNotCurrent { detail: "the application's roles are missing".into() });
+        }
+        Err(error) => return Err(refused(Address(options).to_string(), error)),
+    };
+    let (superuser, system): (bool, bool) = sqlx::query_as(
+        "SELECT rolsuper, coalesce(pg_has_role(session_user, to_regrole($1), 'MEMBER'), false)
+         FROM pg_roles
+         WHERE rolname = session_user",
+    )
+    .bind(SYSTEM_ROLE)
+    .fetch_one(&mut connection)
+    .await
+    .map_err(OpenError::Other)?;
+    if production && superuser {
+        return Err(OpenError::Superuser);
+    }
+    let not_current = |detail: String| OpenError::SchemaNotCurrent { detail };
+    if !system {
+        return Err(not_current("the login isn't granted its roles".into()));
+    }
+    let applied = Applied::read(&mut connection).await;
+    let applied = applied.map_err(|_| not_current("nothing has been migrated".into()))?;
+    applied.compare(&super::MIGRATIONS).map_err(not_current)?;
+    connection.close().await.map_err(OpenError::Other)
+}
+
+/// An open database. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: Pool,
+    #[cfg(feature = "embedded")]
+    server: Option<Arc<embedded_postgres::Server>>,
+}
+
+/// Opens the database that the configuration names. The embedded one is migrated first; elsewhere a schema that
+/// isn't current is an error, for migrations never run by themselves there.
+///
+/// # Errors
+/// [`OpenError`], in one line.
+pub async fn create_db(config: DbConfig) -> Result<Db, OpenError> {
+    let driver = Driver::start(config).await?;
+    if driver.is_embedded() {
+        driver.migrator().run().await?;
+    }
+    driver.connect().await
+}
+
+impl Db {
+    /// The ways in that row-level security bounds.
+    pub fn database(&self) -> Arc<dyn Database> {
+        Arc::new(self.pool.clone())
+    }
+
+    /// The way in that sees every tenant.
+    pub fn system(&self) -> Arc<dyn SystemDatabase> {
+        Arc::new(self.pool.clone())
+    }
+
+    /// The database as a module for others to stand on.
+    pub fn module(&self) -> Arc<dyn DbModule> {
+        let pool = || Arc::new(self.pool.clone());
+        let module = DbModuleImpl::builder(Given::new(pool()), Given::new(pool()), Given::new(pool())).build();
+        Arc::new(module)
+    }
+
+    /// Whether this is an embedded database whose first-time set-up hasn't been completed by [`Db::settle`].
+    pub fn is_new(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        return self.server.as_ref().is_some_and(|server| server.is_new());
+        #[cfg(not(feature = "embedded"))]
+        false
+    }
+
+    /// Notes that the first-time set-up is complete.
+    ///
+    /// # Errors
+    /// The note couldn't be written.
+    pub fn settle(&self) -> Result<(), OpenError> {
+        #[cfg(feature = "embedded")]
+        if let Some(server) = &self.server {
+            server.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the server is one that this program started.
+    pub fn is_embedded(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        return self.server.is_some();
+        #[cfg(not(feature = "embedded"))]
+        false
+    }
+
+    /// Waits for the connections in use to come back, closes them all, and stops the embedded server.
+    pub async fn close(self) {
+        self.pool.close().await;
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.server.and_then(Arc::into_inner) {
+            stop(server).await;
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The migration runner: one timeline of SQL, run as the owner on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    migrate::{Migrate, MigrateError as SqlxMigrateError, Migration},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{
+    config::Address,
+    error::sqlstate,
+    pool::{APP_ROLE, SYSTEM_ROLE},
+};
+
+/// The migrations that this program was built with.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// Where the applied ones are noted.
+const TABLE: &str = "_sqlx_migrations";
+
+/// Any number will do, as long as it stays the same: "tenantry" on a telephone's keys.
+const LOCK: i64 = 8_368_268;
+
+/// How long to wait for another migration to end.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// A migration failed, or can't be begun. Every message is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The owner's login doesn't work.
+    #[error("migrations can't connect to the database at {address}: {source}")]
+    Connect {
+        /// Host and port, or the socket's folder.
+        address: String,
+        /// The last word.
+        source: sqlx::Error,
+    },
+    /// Another run holds the lock.
+    #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
+    Locked,
+    /// The owner may neither make the roles nor find them made.
+    #[error(
+        "the login for migrations may not set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}): give it CREATEROLE, \
+         or have an administrator create both and grant them to the login `{login}`"
+    )]
+    Roles {
+        /// The server's words.
+        reason: String,
+        /// Whom the roles are for.
+        login: String,
+    },
+    /// The database and this program disagree on the past.
+    #[error("{0}")]
+    History(String),
+    /// A migration's SQL failed; it was rolled back whole.
+    #[error("migration {version:04} failed and was rolled back: {source}")]
+    Failed {
+        /// Its number.
+        version: i64,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Any other statement of the runner failed.
+    #[error("the migrations couldn't be run: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What is known of a migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its number.
+    pub version: i64,
+    /// The rest of its file's name: the module that owns it.
+    pub name: String,
+    /// Where it stands.
+    pub state: MigrationState,
+}
+
+/// Where a migration stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationState {
+    /// Done.
+    Applied,
+    /// To be done.
+    Pending,
+    /// Done, but its file has been changed since.
+    Changed,
+    /// Done by another version of the program, which had more migrations.
+    Unknown,
+}
+
+/// What a database says has been applied: versions and checksums.
+pub(super) struct Applied(Vec<(i64, Vec<u8>)>);
+
+impl Applied {
+    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let sql = format!("SELECT version, checksum FROM {TABLE} WHERE success ORDER BY version");
+        Ok(Self(sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await?))
+    }
+
+    /// Whether these are exactly the program's migrations; else what differs.
+    pub(super) fn compare(&self, program: &sqlx::migrate::Migrator) -> Result<(), String> {
+        let states = self.states(program);
+        let count = |state| states.iter().filter(|s| s.state == state).count();
+        let differences: Vec<String> = [
+            (MigrationState::Pending, "pending"),
+            (MigrationState::Changed, "changed since they were applied"),
+            (MigrationState::Unknown, "of a newer program"),
+        ]
+        .into_iter()
+        .filter(|(state, _)| count(*state) > 0)
+        .map(|(state, words)| format!("{} {words}", count(state)))
+        .collect();
+        if differences.is_empty() { Ok(()) } else { Err(format!("migrations: {}", differences.join(", "))) }
+    }
+
+    fn states(&self, program: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {
+        let mut all: Vec<MigrationStatus> = ups(program)
+            .map(|m| MigrationStatus { version: m.version, name: m.description.to_string(), state: self.state_of(m) })
+            .collect();
+        let unknown = self.0.iter().filter(|(version, _)| !program.version_exists(*version));
+        all.extend(unknown.map(|(version, _)| MigrationStatus {
+            version: *version,
+            name: "(not in this program)".into(),
+            state: MigrationState::Unknown,
+        }));
+        all
+    }
+
+    fn state_of(&self, migration: &Migration) -> MigrationState {
+        match self.0.iter().find(|(version, _)| *version == migration.version) {
+            None => MigrationState::Pending,
+            Some((_, checksum)) if *checksum == *migration.checksum => MigrationState::Applied,
+            Some(_) => MigrationState::Changed,
+        }
+    }
+}
+
+fn ups(program: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
+    program.iter().filter(|m| !m.migration_type.is_down_migration())
+}
+
+/// Runs, shows and reverts migrations.
+#[derive(Debug, Clone)]
+pub struct Migrator {
+    owner: PgConnectOptions,
+    app_login: String,
+}
+
+impl Migrator {
+    pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
+        // A forgotten role shall be an error, where row-level security would quietly change zero rows.
+        Self { owner: owner.options([("row_security", "off"), ("lock_timeout", "10s")]), app_login }
+    }
+
+    /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; what was applied before stays, each migration whole.
+    pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.locked().await?;
+        self.ensure_roles(&mut connection).await?;
+        connection.ensure_migrations_table(TABLE).await.map_err(history)?;
+        let pending = self.pending(&mut connection).await?;
+        if !pending.is_empty() {
+            self.apply().await?;
+        }
+        // Readiness compares it with the program.
+        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {TABLE} TO {APP_ROLE}"))).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(pending)
+    }
+
+    /// Where each migration stands. Changes nothing.
+    ///
+    /// # Errors
+    /// The database can't be asked.
+    pub async fn status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.connect().await?;
+        let applied = Self::applied(&mut connection).await?;
+        connection.close().await?;
+        Ok(applied.states(&MIGRATIONS))
+    }
+
+    /// Reverts the newest `steps` of the applied migrations, newest first, and returns them. The roles stay: they
+    /// belong to the cluster, and other databases may use them.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; what was reverted before stays so.
+    pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.locked().await?;
+        let states = Self::applied(&mut connection).await?.states(&MIGRATIONS);
+        refuse_other_pasts(&states)?;
+        let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
+        let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
+        let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
+        reverted.reverse();
+        if !reverted.is_empty() {
+            let pool = self.pool_of_one().await?;
+            unlocked_program().undo(&pool, target).await.map_err(history)?;
+            pool.close().await;
+        }
+        connection.close().await?;
+        Ok(reverted)
+    }
+
+    async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let states = Self::applied(connection).await?.states(&MIGRATIONS);
+        refuse_other_pasts(&states)?;
+        Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
+    }
+
+    /// sqlx's runner on a bare connection makes a future that can't be sent between threads; on a pool it does.
+    async fn apply(&self) -> Result<(), MigrateError> {
+        let pool = self.pool_of_one().await?;
+        unlocked_program().run(&pool).await.map_err(history)?;
+        pool.close().await;
+        Ok(())
+    }
+
+    async fn pool_of_one(&self) -> Result<sqlx::PgPool, MigrateError> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(self.owner.clone()).await;
+        pool.map_err(|source| self.cant_connect(source))
+    }
+
+    async fn connect(&self) -> Result<PgConnection, MigrateError> {
+        PgConnection::connect_with(&self.owner).await.map_err(|source| self.cant_connect(source))
+    }
+
+    fn cant_connect(&self, source: sqlx::Error) -> MigrateError {
+        MigrateError::Connect { address: Address(&self.owner).to_string(), source }
+    }
+
+    /// A connection that holds the lock until it is closed. Polled rather than waited for in the server: there a
+    /// lock time-out would end the wait.
+    async fn locked(&self) -> Result<PgConnection, MigrateError> {
+        let mut connection = self.connect().await?;
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            let held: bool =
+                sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
+            match held {
+                true => return Ok(connection),
+                false if Instant::now() >= deadline => return Err(MigrateError::Locked),
+                false => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    async fn applied(connection: &mut PgConnection) -> Result<Applied, MigrateError> {
+        let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(format!("public.{TABLE}"))
+            .fetch_one(&mut *connection)
+            .await?;
+        if exists { Ok(Applied::read(connection).await?) } else { Ok(Applied(Vec::new())) }
+    }
+
+    /// Roles belong to the cluster, not to a database, so runners of other databases race to make them.
+    async fn ensure_roles(&self, connection: &mut PgConnection) -> Result<(), MigrateError> {
+        let mut tries = 20;
+        loop {
+            tries -= 1;
+            match self.try_ensure_roles(connection).await {
+                Err(error) if tries > 0 && raced(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) if sqlstate(&error).as_deref() == Some("42501") => {
+                    return Err(MigrateError::Roles { reason: error.to_string(), login: self.app_login.clone() });
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+    }
+
+    async fn try_ensure_roles(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        for role in [APP_ROLE, SYSTEM_ROLE] {
+            let exists: bool =
+                sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
+            if !exists {
+                let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
+                match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await {
+                    Err(error) if already_there(&error) => {}
+                    outcome => drop(outcome?),
+                }
+            }
+        }
+        self.grant_roles(connection).await
+    }
+
+    /// The application's login may take both roles. `tenantry_system` must be taken on purpose: an inherited
+    /// membership would see every tenant's rows without asking. Before PostgreSQL 16, inheriting is a property of
+    /// the login as a whole.
+    async fn grant_roles(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let statements: Vec<String> = sqlx::query_scalar(
+            "SELECT statement
+             FROM pg_roles AS login, LATERAL (VALUES
+               (NOT pg_has_role(rolname, $2, 'MEMBER'), format('GRANT %I TO %I', $2, rolname)),
+               (NOT pg_has_role(rolname, $3, 'MEMBER'), format(
+                 CASE WHEN current_setting('server_version_num')::int >= 160000
+                   THEN 'GRANT %I TO %I WITH INHERIT FALSE, SET TRUE'
+                   ELSE 'GRANT %I TO %I'
+                 END, $3, rolname)),
+               (rolinherit AND current_setting('server_version_num')::int < 160000, format('ALTER ROLE %I NOINHERIT', rolname))
+             ) AS needed (yes, statement)
+             WHERE rolname = $1 AND NOT rolsuper AND yes",
+        )
+        .bind(&self.app_login)
+        .bind(APP_ROLE)
+        .bind(SYSTEM_ROLE)
+        .fetch_all(&mut *connection)
+        .await?;
+        for statement in statements {
+            match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await {
+                Err(error) if already_there(&error) => {}
+                outcome => drop(outcome?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The runner holds a lock of its own, so sqlx needn't.
+fn unlocked_program() -> sqlx::migrate::Migrator {
+    let mut program = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+    program.set_locking(false);
+    program
+}
+
+fn refuse_other_pasts(states: &[MigrationStatus]) -> Result<(), MigrateError> {
+    let versions = |state| {
+        let hits = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
+        hits.collect::<Vec<_>>().join(", ")
+    };
+    let (changed, unknown) = (versions(MigrationState::Changed), versions(MigrationState::Unknown));
+    if !changed.is_empty() {
+        let words = "was changed after it had been applied: restore the file, and put the change into a new migration";
+        return Err(MigrateError::History(format!("migration {changed} {words}")));
+    }
+    if !unknown.is_empty() {
+        let words = "was applied by a newer version of the program: run that version";
+        return Err(MigrateError::History(format!("migration {unknown} {words}")));
+    }
+    Ok(())
+}
+
+fn history(error: SqlxMigrateError) -> MigrateError {
+    match error {
+        SqlxMigrateError::ExecuteMigration(source, version) => MigrateError::Failed { version, source },
+        SqlxMigrateError::Execute(source) => MigrateError::Database(source),
+        other => MigrateError::History(other.to_string()),
+    }
+}
+
+/// `duplicate_object` and `unique_violation`: somebody else made it at the same moment.
+fn already_there(error: &sqlx::Error) -> bool {
+    matches!(sqlstate(error).as_deref(), Some("42710" | "23505"))
+}
+
+/// "tuple concurrently updated" has no SQLSTATE of its own.
+fn raced(error: &sqlx::Error) -> bool {
+    sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
+}

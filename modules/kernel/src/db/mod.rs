@@ -1,0 +1,69 @@
+//! PostgreSQL: drivers, the ways in, the migration runner.
+//!
+//! Four ways in, and no fifth; each needs more proof than the one before, or shows less:
+//!
+//! | way in | needs | sees |
+//! | --- | --- | --- |
+//! | [`Database::begin_unscoped`] | nothing | what belongs to no tenant: people |
+//! | [`Database::begin_as`] | [`Identity`] | a person's own rows across tenants, read-only |
+//! | [`Database::begin`] | [`TenantScope`] | one tenant's rows |
+//! | [`SystemDatabase::begin`] | a [`SystemWork`] | everything |
+//!
+//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security.
+
+mod config;
+mod driver;
+mod error;
+mod migrate;
+mod module;
+mod pool;
+mod tx;
+
+use async_trait::async_trait;
+#[cfg(feature = "embedded")]
+pub use config::EmbeddedConfig;
+pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
+pub use driver::{Db, Driver, create_db};
+pub use error::{DbError, OpenError};
+pub use migrate::{MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator};
+pub use module::DbModuleImpl;
+use shaku::Interface;
+pub use tx::{OwnTx, SystemTx, TenantTx, Tx};
+
+use crate::contracts::{Identity, TenantScope};
+
+/// The ways in that row-level security bounds.
+#[async_trait]
+pub trait Database: Interface {
+    /// Tenant work: the tenant's rows and no others.
+    async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError>;
+
+    /// A person's own rows across tenants, read-only.
+    async fn begin_as(&self, identity: &Identity) -> Result<OwnTx, DbError>;
+
+    /// What belongs to no tenant, read-only; every tenant table is empty to it.
+    async fn begin_unscoped(&self) -> Result<Tx, DbError>;
+}
+
+/// Whether requests can be served; apart from [`Database`], so that whoever asks for it gets no way in.
+#[async_trait]
+pub trait Readiness: Interface {
+    /// Whether requests can be served: the database answers, and its schema is the one this program was built for.
+    async fn ready(&self) -> Result<(), DbError>;
+}
+
+/// The way in that sees every tenant. A token apart, so that each `module.rs` shows who holds it.
+#[async_trait]
+pub trait SystemDatabase: Interface {
+    /// Work that spans tenants, as the role `tenantry_system`.
+    async fn begin(&self, work: SystemWork) -> Result<SystemTx, DbError>;
+}
+
+/// Why the whole database is opened. Each reason has a name, so that they can be counted on two hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemWork {
+    /// Reading a credential: nobody is known to be anybody yet.
+    SignIn,
+    /// Founding the demo tenants, and asking whether they are there.
+    Seed,
+}

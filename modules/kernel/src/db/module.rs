@@ -1,0 +1,21 @@
+//! | provides | needs | owns |
+//! | --- | --- | --- |
+//! | [`Database`], [`SystemDatabase`], [`Readiness`], [`Clock`] | an open [`super::Db`] | no table |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+
+use shaku::module;
+
+use super::{Database, Readiness, SystemDatabase};
+#[cfg(doc)]
+use crate::clock::Clock;
+use crate::{clock::SystemClock, contracts::DbModule, di::Given};
+
+module! {
+    pub DbModuleImpl: DbModule {
+        components = [SystemClock],
+        providers = [],
+        use Given<dyn Database> { components = [dyn Database], providers = [] },
+        use Given<dyn SystemDatabase> { components = [dyn SystemDatabase], providers = [] },
+        use Given<dyn Readiness> { components = [dyn Readiness], providers = [] }
+    }
+}

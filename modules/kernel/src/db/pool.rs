@@ -1,0 +1,136 @@
+//! The pool behind the ways in.
+
+use async_trait::async_trait;
+use sqlx::{
+    AssertSqlSafe, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{
+    Database, DbConfig, DbError, MIGRATIONS, OwnTx, Readiness, SystemDatabase, SystemTx, SystemWork, TenantTx, Tx,
+    error::is_unavailable, migrate::Applied, tx::joined,
+};
+use crate::contracts::{Identity, TenantScope};
+
+/// The role of the application's connections. It owns nothing, and row-level security binds it.
+pub(super) const APP_ROLE: &str = "tenantry_app";
+/// The role of work that spans tenants.
+pub(super) const SYSTEM_ROLE: &str = "tenantry_system";
+
+/// A connection's settings that don't depend on the surroundings. Given at start-up rather than by statements after
+/// connecting: so they survive `DISCARD ALL` and `RESET ROLE`.
+pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
+    plain_options(options).options([
+        ("role", APP_ROLE),
+        ("row_security", "on"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ])
+}
+
+/// What the application's and the owner's connections have in common.
+pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
+}
+
+/// Connections of the application's login.
+#[derive(Debug, Clone)]
+pub(super) struct Pool(PgPool);
+
+impl Pool {
+    pub(super) fn new(options: PgConnectOptions, config: &DbConfig) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(config.pool_size)
+            .acquire_timeout(config.connect_timeout)
+            // Its ping is one more round trip a transaction; `open` does without by trying again.
+            .test_before_acquire(false)
+            .connect_lazy_with(app_options(options));
+        Self(pool)
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+    }
+
+    pub(super) async fn acquire(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        self.0.acquire().await
+    }
+
+    /// Opens a transaction with one round trip. `opening` begins it and can't fail after BEGIN: settings and
+    /// constants alone.
+    ///
+    /// sqlx's own `begin` isn't safe to cancel: a client that hangs up at the wrong moment would leave its
+    /// transaction open in the pool, scope and all. So it runs in a task that a cancelled caller can't stop; the
+    /// task's transaction is then dropped, and so rolled back.
+    async fn open(&self, opening: String, role: Option<&'static str>) -> Result<Tx, DbError> {
+        let pool = self.0.clone();
+        joined(tokio::spawn(async move { Self::open_here(&pool, &opening, role).await }).await)
+    }
+
+    /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
+    /// be dead ones in the pool, and a fresh one.
+    async fn open_here(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        let mut tries = pool.options().get_max_connections() + 1;
+        loop {
+            tries -= 1;
+            match Self::try_open(pool, opening, role).await {
+                Err(error) if tries > 0 && is_unavailable(&error) && worth_another_try(&error) => {
+                    tracing::debug!(%error, "a pooled connection was dead; trying another");
+                }
+                outcome => return outcome.map_err(DbError::from),
+            }
+        }
+    }
+
+    async fn try_open(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, sqlx::Error> {
+        // Safe: `opening` is put together below from constants and UUIDs.
+        let mut tx = Tx::new(pool.begin_with(AssertSqlSafe(opening)).await?);
+        if let Some(role) = role {
+            // A statement of its own, for it can fail: the transaction that it fails in is rolled back.
+            sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+}
+
+/// A pool that is exhausted or closed stays so, whoever asks again.
+fn worth_another_try(error: &sqlx::Error) -> bool {
+    !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+}
+
+#[async_trait]
+impl Database for Pool {
+    async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
+        let tenant = scope.tenant();
+        let opening = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)");
+        Ok(TenantTx::new(self.open(opening, None).await?, tenant))
+    }
+
+    async fn begin_as(&self, identity: &Identity) -> Result<OwnTx, DbError> {
+        let user = identity.user();
+        let opening = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
+        Ok(OwnTx::new(self.open(opening, None).await?, user))
+    }
+
+    async fn begin_unscoped(&self) -> Result<Tx, DbError> {
+        self.open("BEGIN READ ONLY".into(), None).await
+    }
+}
+
+#[async_trait]
+impl Readiness for Pool {
+    async fn ready(&self) -> Result<(), DbError> {
+        let mut tx = self.begin_unscoped().await?;
+        let applied = Applied::read(&mut tx).await.map_err(|_| DbError::SchemaNotCurrent)?;
+        applied.compare(&MIGRATIONS).map_err(|_| DbError::SchemaNotCurrent)
+    }
+}
+
+#[async_trait]
+impl SystemDatabase for Pool {
+    async fn begin(&self, work: SystemWork) -> Result<SystemTx, DbError> {
+        let tx = self.open("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
+        tracing::debug!(?work, "opened the whole database");
+        Ok(SystemTx::new(tx, work))
+    }
+}

@@ -1,0 +1,73 @@
+//! The table `users`.
+
+use async_trait::async_trait;
+use kernel::{
+    contracts::{Email, NewUser, User, UserId, UserRepository},
+    db::{DbError, SystemTx, Tx},
+};
+use shaku::Component;
+
+/// [`UserRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = UserRepository)]
+pub(crate) struct PgUserRepository;
+
+#[async_trait]
+impl UserRepository for PgUserRepository {
+    async fn find_active(&self, tx: &mut Tx, id: UserId) -> Result<Option<User>, DbError> {
+        let user = sqlx::query_as!(
+            User,
+            "SELECT id, email, display_name, created_at, updated_at, deactivated_at
+             FROM users
+             WHERE id = $1 AND deactivated_at IS NULL",
+            id.as_uuid(),
+        );
+        Ok(user.fetch_optional(&mut **tx).await?)
+    }
+
+    async fn find_active_by_email(&self, tx: &mut Tx, email: &Email) -> Result<Option<User>, DbError> {
+        let user = sqlx::query_as!(
+            User,
+            "SELECT id, email, display_name, created_at, updated_at, deactivated_at
+             FROM users
+             WHERE email = $1 AND deactivated_at IS NULL",
+            email.as_str(),
+        );
+        Ok(user.fetch_optional(&mut **tx).await?)
+    }
+
+    async fn find_many(&self, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>, DbError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+        let users = sqlx::query_as!(
+            User,
+            "SELECT id, email, display_name, created_at, updated_at, deactivated_at
+             FROM users
+             WHERE id = ANY ($1)",
+            &ids,
+        );
+        Ok(users.fetch_all(&mut **tx).await?)
+    }
+
+    async fn create(&self, tx: &mut SystemTx, user: &NewUser) -> Result<bool, DbError> {
+        // Only the id may be taken already: another person with the same address is an error.
+        let created = sqlx::query!(
+            "INSERT INTO users (id, email, display_name)
+             VALUES ($1, $2, $3)
+             ON CONFLICT (id) DO NOTHING",
+            user.id.as_uuid(),
+            user.email.as_str(),
+            user.display_name,
+        );
+        Ok(created.execute(&mut ***tx).await?.rows_affected() == 1)
+    }
+
+    async fn deactivate(&self, tx: &mut SystemTx, id: UserId) -> Result<bool, DbError> {
+        let deactivated = sqlx::query!(
+            "UPDATE users
+             SET deactivated_at = now(), updated_at = now()
+             WHERE id = $1 AND deactivated_at IS NULL",
+            id.as_uuid(),
+        );
+        Ok(deactivated.execute(&mut ***tx).await?.rows_affected() == 1)
+    }
+}

@@ -1,0 +1,70 @@
+//! The commands. What people read goes to standard output, logs and errors to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that talks to people in a terminal")]
+
+mod migrate;
+#[cfg(feature = "seeds")]
+mod seed;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{config::AppConfig, logs};
+
+/// What went wrong, for people: said once, on standard error.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A modular monolith for multi-tenant SaaS. Settings come from the environment, .env and tenantry.toml; .env.example
+/// lists them.
+#[derive(Parser)]
+#[command(name = "tenantry", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (the default)
+    Serve,
+    /// Bring the database's schema up to date, show where it stands, or take steps back
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Put the demo data into the configured database; never in production
+    #[cfg(feature = "seeds")]
+    Seed,
+}
+
+/// Runs the program with the process's arguments and environment.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command.unwrap_or(Command::Serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("tenantry: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let config = AppConfig::load()?;
+    logs::init(&config.log)?;
+    actix_web::rt::System::new().block_on(async move {
+        match command {
+            Command::Serve => serve::run(config).await,
+            Command::Migrate(command) => migrate::run(command, config).await,
+            #[cfg(feature = "seeds")]
+            Command::Seed => seed::run(config).await,
+        }
+    })
+}
+
+/// A table for people.
+fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    table.add_rows(rows);
+    table
+}

@@ -1,0 +1,57 @@
+//! `tenantry migrate …`
+
+use clap::Subcommand;
+use kernel::db::{Driver, MigrationState, MigrationStatus, Migrator};
+
+use super::{Failure, table};
+use crate::config::AppConfig;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Apply what is pending
+    Run,
+    /// Show each migration and whether it is applied
+    Status,
+    /// Take back the newest migrations, with the data in their tables
+    Revert {
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        steps: usize,
+    },
+}
+
+pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failure> {
+    let driver = Driver::start(config.db).await?;
+    let outcome = act(command, &driver.migrator()).await;
+    driver.stop().await;
+    outcome
+}
+
+async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
+    match command {
+        Command::Run => report("applied", "nothing to apply: the schema is current", &migrator.run().await?),
+        Command::Revert { steps } => report("reverted", "nothing to revert", &migrator.revert(steps).await?),
+        Command::Status => {
+            let rows = migrator.status().await?.into_iter().map(|s| {
+                let state = match s.state {
+                    MigrationState::Applied => "applied",
+                    MigrationState::Pending => "pending",
+                    MigrationState::Changed => "applied, but its file has changed since",
+                    MigrationState::Unknown => "applied by a newer program",
+                };
+                vec![format!("{:04}", s.version), s.name, state.into()]
+            });
+            println!("{}", table(&["migration", "owner", "state"], rows));
+        }
+    }
+    Ok(())
+}
+
+fn report(done: &str, nothing: &str, migrations: &[MigrationStatus]) {
+    for MigrationStatus { version, name, .. } in migrations {
+        println!("{done} {version:04} {name}");
+    }
+    if migrations.is_empty() {
+        println!("{nothing}");
+    }
+}

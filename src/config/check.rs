@@ -1,0 +1,247 @@
+//! Turns text into typed settings and says everything that is wrong with it.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
+use secrecy::SecretString;
+
+use super::load::{Found, Layered};
+use super::problems::{ConfigErrors, Place, Problem};
+use super::{AppConfig, AppEnv, AuthConfig, HttpConfig, LogConfig, LogFormat};
+
+/// What a `DATABASE_URL` looks like.
+const URL_FORM: &str = "postgres://user:password@host:5432/database";
+
+pub(super) fn checked(layered: Layered) -> Result<AppConfig, ConfigErrors> {
+    let mut check = Check { layered };
+    let config = check.app();
+    match config {
+        Some(config) if check.layered.problems.is_empty() => Ok(config),
+        _ => Err(ConfigErrors(check.layered.problems)),
+    }
+}
+
+/// Every section reads all of its keys before it gives up, so that no problem hides another.
+/// What it gives up with is `None`, and that always comes with a problem.
+struct Check {
+    layered: Layered,
+}
+
+impl Check {
+    fn app(&mut self) -> Option<AppConfig> {
+        let environment = self.environment();
+        let http = self.http();
+        let data_dir = self.value("DATA_DIR", text).map(PathBuf::from);
+        let db = self.db(environment);
+        let auth = self.auth(environment);
+        let log = self.log();
+        Some(AppConfig { environment: environment?, http: http?, db: db?, auth: auth?, data_dir: data_dir?, log: log? })
+    }
+
+    fn environment(&mut self) -> Option<AppEnv> {
+        let all = [("development", AppEnv::Development), ("test", AppEnv::Test), ("production", AppEnv::Production)];
+        self.value("APP_ENV", one_of(all))
+    }
+
+    fn http(&mut self) -> Option<HttpConfig> {
+        let host = self.value("HTTP_HOST", |text| {
+            text.parse().map_err(|_| "must be an IP address, such as 127.0.0.1 or ::1".to_owned())
+        });
+        let port = self.value("HTTP_PORT", whole_number(0..=u16::MAX));
+        let workers = self.value("HTTP_WORKERS", whole_number(1..=1024)).and_then(NonZero::new);
+        let body_limit = self.value("HTTP_BODY_LIMIT_BYTES", whole_number(1024..=16 * 1024 * 1024));
+        let trusted_proxies = self.value("TRUSTED_PROXIES", addresses).unwrap_or_default();
+        Some(HttpConfig { host: host?, port: port?, workers, body_limit: body_limit?, trusted_proxies })
+    }
+
+    fn db(&mut self, environment: Option<AppEnv>) -> Option<DbConfig> {
+        let driver = self.driver(environment);
+        let pool_size = self.value("DB_POOL_SIZE", whole_number(1..=500));
+        let connect_timeout = self.value("DB_CONNECT_TIMEOUT_SECS", whole_number(1..=300)).map(Duration::from_secs);
+        Some(DbConfig {
+            driver: driver?,
+            pool_size: pool_size?,
+            connect_timeout: connect_timeout?,
+            production: environment? == AppEnv::Production,
+        })
+    }
+
+    fn driver(&mut self, environment: Option<AppEnv>) -> Option<DbDriver> {
+        let url = self.value("DATABASE_URL", database_url);
+        let migration_url = self.value("MIGRATION_DATABASE_URL", database_url);
+        match self.driver_name(environment)? {
+            #[cfg(feature = "embedded")]
+            DriverName::Embedded => self.embedded(),
+            DriverName::Postgres { because } => {
+                self.require("DATABASE_URL", &format!("is required with {because}; set it, such as {URL_FORM}"));
+                Some(DbDriver::Postgres(PostgresConfig { url: url?, migration_url }))
+            }
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    fn embedded(&mut self) -> Option<DbDriver> {
+        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL"] {
+            if self.explicit(key) {
+                let message = format!(
+                    "the database driver is embedded: set DB_DRIVER=postgres to use it, \
+                     or unset {key} to use the embedded database"
+                );
+                self.refuse(key, message);
+            }
+        }
+        Some(DbDriver::Embedded(kernel::db::EmbeddedConfig {
+            root: PathBuf::from(self.value("DATA_DIR", text)?).join("postgres"),
+            binaries: self.value("POSTGRES_BIN_DIR", text).map(PathBuf::from),
+            search_path: self.layered.search_path.clone(),
+            durable: true,
+        }))
+    }
+
+    /// The driver that is asked for; `None` when that is wrong, or unknown because something else is.
+    fn driver_name(&mut self, environment: Option<AppEnv>) -> Option<DriverName> {
+        if self.explicit("DB_DRIVER") {
+            let embedded = self.value("DB_DRIVER", one_of([("embedded", true), ("postgres", false)]))?;
+            return match (embedded, environment) {
+                (false, _) => Some(DriverName::Postgres { because: "DB_DRIVER=postgres" }),
+                #[cfg(not(feature = "embedded"))]
+                (true, _) => {
+                    self.refuse(
+                        "DB_DRIVER",
+                        "this build doesn't contain the embedded database; set DB_DRIVER=postgres and DATABASE_URL",
+                    );
+                    None
+                }
+                #[cfg(feature = "embedded")]
+                (true, Some(AppEnv::Production)) => {
+                    self.refuse("DB_DRIVER", "production demands a server; set DB_DRIVER=postgres and DATABASE_URL");
+                    None
+                }
+                #[cfg(feature = "embedded")]
+                (true, _) => Some(DriverName::Embedded),
+            };
+        }
+        if !self.layered.complete {
+            // The file that can't be read may name the driver or the environment.
+            return None;
+        }
+        match environment? {
+            AppEnv::Production => Some(DriverName::Postgres { because: "APP_ENV=production" }),
+            #[cfg(feature = "embedded")]
+            AppEnv::Development | AppEnv::Test => Some(DriverName::Embedded),
+            #[cfg(not(feature = "embedded"))]
+            AppEnv::Development | AppEnv::Test => {
+                Some(DriverName::Postgres { because: "a build that doesn't contain the embedded database" })
+            }
+        }
+    }
+
+    fn auth(&mut self, environment: Option<AppEnv>) -> Option<AuthConfig> {
+        let issuer = self.value("AUTH_ISSUER", text);
+        let audience = self.value("AUTH_AUDIENCE", text);
+        let token_ttl = self.value("AUTH_TOKEN_TTL_SECS", whole_number(60..=86_400)).map(Duration::from_secs);
+        let signing_key = self.value("AUTH_SIGNING_KEY", text).map(SecretString::from);
+        if environment == Some(AppEnv::Production) {
+            let message = "is required with APP_ENV=production; set it to an Ed25519 key, PKCS#8 PEM or its base64 \
+                           on one line: openssl genpkey -algorithm ed25519 | openssl base64 -A";
+            self.require("AUTH_SIGNING_KEY", message);
+        }
+        Some(AuthConfig { issuer: issuer?, audience: audience?, token_ttl: token_ttl?, signing_key })
+    }
+
+    fn log(&mut self) -> Option<LogConfig> {
+        let filter = self.value("LOG_LEVEL", text);
+        let format = self.value(
+            "LOG_FORMAT",
+            one_of([("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
+        );
+        Some(LogConfig { filter: filter?, format: format? })
+    }
+
+    /// The key's value; `None` when it is unset, or wrong, which is noted.
+    fn value<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let Found { text, .. } = self.layered.values.get(key)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.refuse(key, message);
+                None
+            }
+        }
+    }
+
+    /// Whether a layer above the defaults sets the key.
+    fn explicit(&self, key: &str) -> bool {
+        self.layered.values.get(key).is_some_and(Found::is_explicit)
+    }
+
+    /// Notes that the key is missing, if it is; not where it may stand in a file that can't be read.
+    fn require(&mut self, key: &'static str, message: &str) {
+        if self.layered.complete && !self.explicit(key) {
+            self.refuse(key, message);
+        }
+    }
+
+    fn refuse(&mut self, key: &'static str, message: impl Into<String>) {
+        let place = self.layered.values.get(key).map_or(Place::NotSet, |found| Place::From(found.layer.clone()));
+        self.layered.problems.push(Problem { key: key.to_owned(), place, message: message.into() });
+    }
+}
+
+enum DriverName {
+    #[cfg(feature = "embedded")]
+    Embedded,
+    /// With what asks for it.
+    Postgres { because: &'static str },
+}
+
+/// Takes any text; it has the shape of the other parsers.
+fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn whole_number<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>) -> impl FnOnce(&str) -> Result<T, String> {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+fn one_of<T, const N: usize>(all: [(&'static str, T); N]) -> impl FnOnce(&str) -> Result<T, String> {
+    move |text| {
+        let names = all.each_ref().map(|(name, _)| *name).join(" or ");
+        all.into_iter()
+            .find_map(|(name, value)| (name == text).then_some(value))
+            .ok_or_else(|| format!("must be {names}"))
+    }
+}
+
+fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let addresses = text.split(',').map(|entry| entry.trim().parse::<IpAddr>().map(|address| address.to_canonical()));
+    addresses.collect::<Result<_, _>>().map_err(|_| {
+        "must be IP addresses with commas between, such as 10.0.0.1,10.0.0.2; names and ranges aren't supported"
+            .to_owned()
+    })
+}
+
+fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(text).map_err(|error| match text.split_once("://") {
+        Some((scheme, _)) if is_foreign_scheme(scheme) => {
+            format!("its scheme is {scheme}, but PostgreSQL is the one database; set it to {URL_FORM}")
+        }
+        _ => format!("{error}; set it to {URL_FORM}"),
+    })
+}
+
+/// Whether this is a scheme that may be named, and not one of PostgreSQL's.
+fn is_foreign_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        && !["postgres", "postgresql"].contains(&scheme)
+}

@@ -1,0 +1,436 @@
+use std::fs;
+
+use kernel::db::{DbDriver, PostgresConfig};
+use secrecy::ExposeSecret;
+
+use super::*;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+type Outcome = Result<AppConfig, ConfigErrors>;
+
+const URL: (&str, &str) = ("DATABASE_URL", "postgres://app:hunter2@db.internal/app");
+const PRODUCTION: (&str, &str) = ("APP_ENV", "production");
+const POSTGRES: (&str, &str) = ("DB_DRIVER", "postgres");
+const SIGNING_KEY: (&str, &str) = ("AUTH_SIGNING_KEY", "hunter2-key");
+/// The least that development needs in this build.
+const VALID: Pairs<'_> = if cfg!(feature = "embedded") { &[] } else { &[URL] };
+
+/// From the text of `tenantry.toml`, the text of `.env`, and the environment with the least that development needs.
+fn config(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
+    bare(file, dotenv, &[VALID, environment].concat())
+}
+
+fn bare(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
+    AppConfig::from_sources(Sources {
+        file: Some((FILE, file)),
+        dotenv: Some((DOTENV, dotenv)),
+        environment: environment.iter().copied(),
+    })
+}
+
+/// The lines about problems.
+fn problems(outcome: Outcome) -> Vec<String> {
+    match outcome {
+        Ok(config) => panic!("should have been refused: {config:?}"),
+        Err(errors) => errors.to_string().lines().skip(1).map(str::to_owned).collect(),
+    }
+}
+
+fn only_problem(outcome: Outcome) -> String {
+    let mut problems = problems(outcome);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.remove(0)
+}
+
+#[test]
+fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
+    let config = config("", "", &[])?;
+    assert_eq!(config.environment, AppEnv::Development);
+    assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("127.0.0.1", 8080));
+    assert_eq!((config.http.workers, config.http.body_limit), (None, 65536));
+    assert!(config.http.trusted_proxies.is_empty());
+    assert_eq!((config.db.pool_size, config.db.connect_timeout), (10, Duration::from_secs(5)));
+    assert!(!config.db.production);
+    assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("tenantry", "tenantry-api"));
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
+    assert!(config.auth.signing_key.is_none());
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Auto));
+    Ok(())
+}
+
+#[test]
+fn every_key_arrives() -> Result<(), ConfigErrors> {
+    let config = config(
+        "",
+        "",
+        &[
+            PRODUCTION,
+            URL,
+            SIGNING_KEY,
+            ("MIGRATION_DATABASE_URL", "postgresql://owner:hunter2@db.internal/app"),
+            ("HTTP_HOST", "::"),
+            ("HTTP_PORT", "0"),
+            ("HTTP_WORKERS", "3"),
+            ("HTTP_BODY_LIMIT_BYTES", "1024"),
+            ("TRUSTED_PROXIES", "10.0.0.1, ::ffff:10.0.0.2"),
+            ("DB_POOL_SIZE", "500"),
+            ("DB_CONNECT_TIMEOUT_SECS", "300"),
+            ("DATA_DIR", "/srv/data"),
+            ("AUTH_ISSUER", "https://issuer"),
+            ("AUTH_AUDIENCE", "api"),
+            ("AUTH_TOKEN_TTL_SECS", "60"),
+            ("LOG_LEVEL", "info,sqlx=warn"),
+            ("LOG_FORMAT", "json"),
+        ],
+    )?;
+    assert_eq!(config.environment, AppEnv::Production);
+    assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("::", 0));
+    assert_eq!((config.http.workers.map(NonZero::get), config.http.body_limit), (Some(3), 1024));
+    let proxies = ["10.0.0.1", "10.0.0.2"];
+    assert_eq!(config.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), proxies);
+    assert_eq!((config.db.pool_size, config.db.connect_timeout), (500, Duration::from_secs(300)));
+    assert!(config.db.production);
+    assert!(matches!(config.db.driver, DbDriver::Postgres(PostgresConfig { migration_url: Some(_), .. })));
+    assert_eq!(config.data_dir, Path::new("/srv/data"));
+    assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("https://issuer", "api"));
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(60));
+    assert_eq!(config.auth.signing_key.as_ref().map(ExposeSecret::expose_secret), Some(SIGNING_KEY.1));
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("info,sqlx=warn", LogFormat::Json));
+    Ok(())
+}
+
+#[test]
+fn every_layer_overrides_the_one_below() -> Result<(), ConfigErrors> {
+    let file = "http_port = 1\ndb_pool_size = 1\nauth_token_ttl_secs = 61";
+    let config = config(file, "HTTP_PORT=2\nDB_POOL_SIZE=2", &[("HTTP_PORT", "3")])?;
+    assert_eq!(config.http.port, 3);
+    assert_eq!(config.db.pool_size, 2);
+    assert_eq!(config.auth.token_ttl, Duration::from_secs(61));
+    assert_eq!(config.http.body_limit, 65536);
+    Ok(())
+}
+
+#[test]
+fn a_blank_value_counts_as_unset() -> Result<(), ConfigErrors> {
+    let config = config("http_port = 1\nlog_level = ''", "HTTP_PORT=", &[("HTTP_PORT", " "), ("DATA_DIR", "")])?;
+    assert_eq!((config.http.port, config.log.filter.as_str()), (1, "info"));
+    assert_eq!(config.data_dir, Path::new("data"));
+    Ok(())
+}
+
+#[test]
+fn dotenv_counts_in_development_only() -> Result<(), ConfigErrors> {
+    for (environment, port) in [("development", 2), ("test", 8080), ("production", 8080)] {
+        let file = format!("app_env = '{environment}'");
+        let needed = if environment == "production" { &[URL, SIGNING_KEY][..] } else { &[] };
+        assert_eq!(config(&file, "HTTP_PORT=2", needed)?.http.port, port, "{environment} in the file");
+        let environment = [needed, &[("APP_ENV", environment)]].concat();
+        assert_eq!(config("", "HTTP_PORT=2", &environment)?.http.port, port, "{environment:?}");
+    }
+    // Not even when it is malformed.
+    config("app_env = 'test'", "nonsense", &[])?;
+    Ok(())
+}
+
+#[test]
+fn dotenv_cannot_choose_another_environment() -> Result<(), ConfigErrors> {
+    let problem = only_problem(config("", "APP_ENV=test", &[]));
+    assert!(problem.starts_with("APP_ENV (from .env): can't be chosen here"), "{problem}");
+    config("", "APP_ENV=development", &[])?;
+    config("", "APP_ENV=test", &[("APP_ENV", "development")])?;
+    Ok(())
+}
+
+#[test]
+fn dotenv_may_hold_what_other_tools_need() -> Result<(), ConfigErrors> {
+    let config = config("", "\u{feff}COMPOSE_PROFILES=db\nexport HTTP_PORT='2' # two ", &[])?;
+    assert_eq!(config.http.port, 2);
+    Ok(())
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let file = "http_prot = 1\nauth_token_ttl_secs = 1";
+    let environment = &[("HTTP_HOST", "localhost"), ("LOG_FORMAT", "xml"), ("PGOPTIONS", "-c role=postgres")];
+    let Err(errors) = config(file, "DB_POOL_SIZE=0", environment) else { panic!("should have been refused") };
+    assert_eq!(
+        errors.to_string(),
+        "the configuration has 6 problems; nothing was started\n\
+         http_prot (from tenantry.toml): there is no such key; did you mean http_port?\n\
+         PGOPTIONS (from environment): the database library adds it to every connection; unset it\n\
+         HTTP_HOST (from environment): must be an IP address, such as 127.0.0.1 or ::1\n\
+         DB_POOL_SIZE (from .env): must be a whole number from 1 to 500\n\
+         AUTH_TOKEN_TTL_SECS (from tenantry.toml): must be a whole number from 60 to 86400\n\
+         LOG_FORMAT (from environment): must be auto or pretty or json"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
+    // Both limits of every range, and one value of every other kind that can be wrong.
+    let wrong = [
+        ("APP_ENV", &["prod"][..]),
+        ("HTTP_HOST", &["localhost", "127.0.0.1:80"]),
+        ("HTTP_PORT", &["-1", "65536", "http"]),
+        ("HTTP_WORKERS", &["0", "1025"]),
+        ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
+        ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
+        ("DB_DRIVER", &["sqlite"]),
+        ("DATABASE_URL", &["mysql://localhost/app", "localhost"]),
+        ("MIGRATION_DATABASE_URL", &["mysql://localhost/app", "localhost"]),
+        ("DB_POOL_SIZE", &["0", "501"]),
+        ("DB_CONNECT_TIMEOUT_SECS", &["0", "301", "5s"]),
+        ("AUTH_TOKEN_TTL_SECS", &["59", "86401", "1.5"]),
+        ("LOG_FORMAT", &["xml"]),
+    ];
+    // What takes any text.
+    let free = ["DATA_DIR", "POSTGRES_BIN_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_SIGNING_KEY", "LOG_LEVEL"];
+    for key in KEYS {
+        let values = wrong.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
+        assert_ne!(values.is_some(), free.contains(&key.name), "{} needs a wrong value here", key.name);
+        for value in values.unwrap_or_default() {
+            let in_environment = [&[POSTGRES, URL][..], &[(key.name, *value)]].concat();
+            let problem = only_problem(bare("", "", &in_environment));
+            assert!(problem.starts_with(&format!("{} (from environment): ", key.name)), "{problem}");
+
+            let others: Vec<_> = [POSTGRES, URL].into_iter().filter(|(name, _)| *name != key.name).collect();
+            let problem = only_problem(bare(&format!("{} = '{value}'", key.file_name()), "", &others));
+            assert!(problem.starts_with(&format!("{} (from tenantry.toml): ", key.name)), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_accepted() -> Result<(), ConfigErrors> {
+    for key in KEYS.iter().filter(|key| cfg!(feature = "embedded") || key.name != "DB_DRIVER") {
+        let driver = if key.name.ends_with("DATABASE_URL") { &[URL, POSTGRES][..] } else { &[] };
+        config("", "", &[driver, &[(key.name, key.example)]].concat())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn unknown_keys_of_the_file_are_refused_with_a_suggestion() {
+    for (name, meant) in [
+        ("http_prot", "http_port"),
+        ("HTTP_PORT", "http_port"),
+        ("log-level", "log_level"),
+        ("databse_url", "database_url"),
+    ] {
+        let problem = only_problem(config(&format!("{name} = 1"), "", &[]));
+        let expected = format!("{name} (from tenantry.toml): there is no such key; did you mean {meant}?");
+        assert_eq!(problem, expected);
+    }
+    let problem = only_problem(config("[http]\nport = 1", "", &[]));
+    assert!(problem.starts_with("http (from tenantry.toml): there is no such key; .env.example lists"), "{problem}");
+}
+
+#[test]
+fn a_file_holds_one_value_a_key() {
+    for file in ["trusted_proxies = ['10.0.0.1']", "[trusted_proxies]\none = '10.0.0.1'"] {
+        let problem = only_problem(config(file, "", &[]));
+        assert!(problem.starts_with("TRUSTED_PROXIES (from tenantry.toml): must be one value"), "{problem}");
+    }
+}
+
+#[test]
+fn dotenv_sets_a_key_once() {
+    let problem = only_problem(config("", "HTTP_PORT=1\nHTTP_PORT=2", &[]));
+    assert!(problem.starts_with("HTTP_PORT (from .env): is set twice"), "{problem}");
+}
+
+#[test]
+fn malformed_files_are_refused_with_the_line() {
+    let problem = only_problem(config("http_port = 1\n\nhttp_host = 127.0.0.1", "", &[]));
+    assert!(problem.starts_with("tenantry.toml (line 3): isn't valid TOML: "), "{problem}");
+
+    // Well formed, but no number of TOML's: its reader doesn't say where.
+    let problem = only_problem(config("http_port = 99999999999999999999", "", &[]));
+    assert!(problem.starts_with("tenantry.toml: isn't valid TOML: number too large"), "{problem}");
+
+    let dotenv = "# fine\nHTTP_PORT\nDATA_DIR=two words\r\n\nLOG_LEVEL=\"a\nb\"\nAUTH_ISSUER='it\n\nnever ends";
+    let lines: Vec<_> = problems(config("", dotenv, &[])).iter().map(|line| line[..14].to_owned()).collect();
+    assert_eq!(lines, [".env (line 2):", ".env (line 3):", ".env (line 7):"]);
+}
+
+#[test]
+fn a_malformed_file_hides_no_other_problem_and_pretends_none() {
+    // The file may say anything about the environment, the driver and the keys that production needs.
+    assert_eq!(problems(bare("?", "nonsense", &[URL, ("HTTP_PORT", "x")])).len(), 2);
+    assert_eq!(problems(bare("?", "nonsense", &[PRODUCTION, ("HTTP_PORT", "x")])).len(), 2);
+    assert_eq!(problems(bare("", "nonsense", &[POSTGRES, ("HTTP_PORT", "x")])).len(), 2);
+}
+
+#[test]
+fn secrets_are_never_shown() -> Result<(), ConfigErrors> {
+    let secret = "hunter2";
+    for key in KEYS.iter().filter(|key| key.secret) {
+        let name = key.file_name();
+        let assignment = format!("{}={secret} {secret}", key.name);
+        let values = [
+            ("", "", secret),
+            ("", "", &format!("mysql://root:{secret}@localhost/app")),
+            ("", "", &format!("{secret}:{secret}@localhost/app")),
+            ("", &assignment, ""),
+            ("", &format!("{}=\"{secret}", key.name), ""),
+            (&format!("{name} = {secret}"), "", ""),
+            (&format!("{name} = '{secret}"), "", ""),
+            (&format!("{name} = ['{secret}']"), "", ""),
+            (&format!("{name} = '{secret}'\n{name} = '{secret}'"), "", ""),
+        ];
+        for (file, dotenv, value) in values {
+            // A bad port, so that there is always a problem.
+            let outcome = config(file, dotenv, &[("HTTP_PORT", "x"), POSTGRES, (key.name, value)]);
+            let Err(errors) = outcome else { panic!("should have been refused") };
+            assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
+        }
+    }
+    // Pasted into the wrong key.
+    for key in KEYS {
+        let outcome = config("", "", &[("HTTP_PORT", "x"), (key.name, URL.1), ("HTTP_HOST", URL.1)]);
+        let Err(errors) = outcome else { panic!("should have been refused") };
+        assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
+    }
+    let migration_url = ("MIGRATION_DATABASE_URL", URL.1);
+    let config = config("", "", &[PRODUCTION, URL, migration_url, SIGNING_KEY])?;
+    assert!(!format!("{config:?}").contains(secret), "{config:?}");
+    Ok(())
+}
+
+#[test]
+fn production_demands_a_server_and_a_signing_key() -> Result<(), ConfigErrors> {
+    let problems = problems(bare("", "", &[PRODUCTION]));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("DATABASE_URL (not set): is required with APP_ENV=production"), "{problems:?}");
+    assert!(problems[1].starts_with("AUTH_SIGNING_KEY (not set): is required with APP_ENV=production"), "{problems:?}");
+
+    let problem = only_problem(bare("db_driver = 'embedded'", "", &[PRODUCTION, URL, SIGNING_KEY]));
+    assert!(problem.starts_with("DB_DRIVER (from tenantry.toml): "), "{problem}");
+    assert!(problem.ends_with("set DB_DRIVER=postgres and DATABASE_URL"), "{problem}");
+
+    let config = bare("", "", &[PRODUCTION, URL, SIGNING_KEY])?;
+    assert!(config.db.production && matches!(config.db.driver, DbDriver::Postgres(_)));
+    Ok(())
+}
+
+#[test]
+fn the_postgres_driver_demands_a_url_of_its_own_scheme() {
+    let problem = only_problem(bare("", "", &[POSTGRES]));
+    assert!(problem.starts_with("DATABASE_URL (not set): is required with DB_DRIVER=postgres"), "{problem}");
+
+    let problem = only_problem(bare("", "", &[POSTGRES, ("DATABASE_URL", "mysql://root@db.internal/app")]));
+    assert!(problem.contains("its scheme is mysql") && !problem.contains("internal"), "{problem}");
+}
+
+#[cfg(feature = "embedded")]
+#[test]
+fn the_embedded_driver_refuses_a_url_and_says_what_to_change() {
+    for environment in [&[URL][..], &[URL, ("DB_DRIVER", "embedded")], &[URL, ("APP_ENV", "test")]] {
+        assert_eq!(
+            only_problem(bare("", "", environment)),
+            "DATABASE_URL (from environment): the database driver is embedded: set DB_DRIVER=postgres to use it, \
+             or unset DATABASE_URL to use the embedded database"
+        );
+    }
+    let problem = only_problem(bare("", "", &[("MIGRATION_DATABASE_URL", URL.1)]));
+    assert!(problem.starts_with("MIGRATION_DATABASE_URL (from environment): "), "{problem}");
+}
+
+#[cfg(feature = "embedded")]
+#[test]
+fn the_embedded_database_lives_in_the_data_folder() -> Result<(), ConfigErrors> {
+    let config =
+        bare("", "", &[("DATA_DIR", "/srv/data"), ("POSTGRES_BIN_DIR", "/opt/pg/bin"), ("PATH", "/usr/bin:/bin")])?;
+    let DbDriver::Embedded(embedded) = config.db.driver else { panic!("another driver: {config:?}") };
+    assert_eq!(embedded.root, Path::new("/srv/data/postgres"));
+    assert_eq!(embedded.binaries.as_deref(), Some(Path::new("/opt/pg/bin")));
+    assert_eq!(embedded.search_path, Some("/usr/bin:/bin".into()));
+    assert!(embedded.durable);
+    Ok(())
+}
+
+#[cfg(not(feature = "embedded"))]
+#[test]
+fn a_build_without_the_embedded_database_demands_a_server() {
+    let problem = only_problem(bare("", "", &[]));
+    assert!(problem.starts_with("DATABASE_URL (not set): is required with a build that doesn't"), "{problem}");
+    assert_eq!(
+        only_problem(bare("", "", &[("DB_DRIVER", "embedded")])),
+        "DB_DRIVER (from environment): this build doesn't contain the embedded database; \
+         set DB_DRIVER=postgres and DATABASE_URL"
+    );
+}
+
+#[test]
+fn files_come_from_the_directory_and_may_be_absent() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let load = |extra: Pairs<'_>| {
+        let pairs = [VALID, extra].concat();
+        AppConfig::from_directory(directory.path(), pairs.iter().map(|(name, value)| (name.into(), value.into())))
+    };
+    assert_eq!(load(&[])?.http.port, 8080);
+    fs::write(directory.path().join(FILE), "http_port = 1\ndb_pool_size = 1")?;
+    fs::write(directory.path().join(DOTENV), "DB_POOL_SIZE=2")?;
+    let config = load(&[])?;
+    assert_eq!((config.http.port, config.db.pool_size), (1, 2));
+
+    fs::write(directory.path().join(DOTENV), b"\xff")?;
+    let problem = only_problem(load(&[]));
+    assert!(problem.starts_with(".env: can't be read: "), "{problem}");
+    load(&[("APP_ENV", "test")])?;
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_no_text_is_a_problem() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let broken = || OsString::from_vec(vec![0xff]);
+    let needed = VALID.iter().map(|(name, value)| (name.into(), value.into()));
+    let environment = needed.chain([("DATA_DIR".into(), broken()), ("SOMETHING_ELSE".into(), broken())]);
+    let sources = Sources { file: None, dotenv: None, environment };
+    let problem = only_problem(AppConfig::from_sources::<_, OsString, OsString>(sources));
+    assert_eq!(problem, "DATA_DIR (from environment): must be UTF-8");
+}
+
+/// A file of the project, as it is now.
+fn project_file(name: &str) -> std::io::Result<String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+}
+
+#[test]
+fn env_example_names_every_key_and_nothing_else() -> std::io::Result<()> {
+    let text = project_file(".env.example")?;
+    let lines: Vec<_> = text.lines().collect();
+    // `#KEY=value` after `# what it does`; a line that sets something would change what a copy of the file does.
+    let found: Vec<_> = lines
+        .windows(2)
+        .filter(|pair| pair[1].strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())))
+        .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
+        .collect();
+    let expected: Vec<_> = KEYS
+        .iter()
+        .map(|key| (format!("# {}", key.help), format!("#{}={}", key.name, key.default.unwrap_or(key.example))))
+        .collect();
+    assert_eq!(found, expected);
+    let others = lines.iter().find(|line| !line.is_empty() && !line.starts_with('#'));
+    assert_eq!(others, None, ".env.example sets nothing");
+    Ok(())
+}
+
+#[test]
+fn the_readme_names_every_key() -> std::io::Result<()> {
+    let readme = project_file("README.md")?;
+    let section: Vec<_> = readme
+        .lines()
+        .skip_while(|line| *line != "## Configuration")
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .collect();
+    for key in KEYS {
+        let row = format!("| `{}` |", key.name);
+        assert!(section.iter().any(|line| line.starts_with(&row)), "{} isn't in README.md's table", key.name);
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Who may call a handler. A handler's first parameter is one of these, alone or in a [`Then`]; anything else doesn't
+//! compile.
+//!
+//! | class | who | proof |
+//! | --- | --- | --- |
+//! | [`Public`] | anybody | none |
+//! | [`SignedIn`] | an active person | `Identity` |
+//! | [`Member`] | a member of the tenant | `TenantScope` |
+//! | [`Access<P>`] | a member with the permission | `Permit<P>` |
+
+use std::{ops::Deref, sync::Arc};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use kernel::{
+    clock::Clock,
+    contracts::{
+        Environment, Identity, IdentityProvider, PermissionInfo, Permit, RequestContext, TenantResolver, TenantScope,
+    },
+};
+use shaku::HasComponent;
+
+use super::{
+    permissions::Catalogued,
+    problem::Problem,
+    route::Draft,
+    scope::{self, RequestModule, module_of},
+};
+
+type Extracted<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+/// Who may call a route, for its documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Public,
+    SignedIn,
+    Member,
+    Permission(&'static PermissionInfo),
+}
+
+/// A class of routes: the proof that it takes, and how it is documented.
+#[diagnostic::on_unimplemented(
+    message = "a handler's first parameter says who may call it, and `{Self}` doesn't",
+    label = "not a guard",
+    note = "begin with `Public`, `SignedIn`, `Member` or `Access<P>`; a body, query or path id goes beside it: \
+            `Then<Access<P>, Body<T>>`"
+)]
+pub(crate) trait Guard: FromRequest<Error = Problem> + 'static {
+    /// Who may call.
+    const CLASS: Class;
+
+    /// What else the route's documentation says because of this.
+    fn describe(_draft: &mut Draft) {}
+}
+
+/// Anybody.
+pub(crate) struct Public;
+
+impl Guard for Public {
+    const CLASS: Class = Class::Public;
+}
+
+impl FromRequest for Public {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self))
+    }
+}
+
+/// An active person.
+pub(crate) struct SignedIn(Arc<Identity>);
+
+impl Guard for SignedIn {
+    const CLASS: Class = Class::SignedIn;
+}
+
+impl Deref for SignedIn {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let module = module_of(request);
+        Box::pin(async move {
+            let provider: Arc<dyn IdentityProvider> = module?.resolve();
+            let identity = provider.identity().await?;
+            scope::record_user(identity.user());
+            Ok(Self(identity))
+        })
+    }
+}
+
+/// A member of the tenant that the request names.
+pub(crate) struct Member(Arc<TenantScope>);
+
+impl Guard for Member {
+    const CLASS: Class = Class::Member;
+}
+
+impl Deref for Member {
+    type Target = TenantScope;
+
+    fn deref(&self) -> &TenantScope {
+        &self.0
+    }
+}
+
+impl FromRequest for Member {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let module = module_of(request);
+        Box::pin(async move {
+            let module = module?;
+            Ok(Self(scope_of(&module).await?))
+        })
+    }
+}
+
+/// The scope, and before it the identity, so that the span has both ids even where the tenant is refused.
+async fn scope_of(module: &RequestModule) -> Result<Arc<TenantScope>, Problem> {
+    let provider: &dyn IdentityProvider = module.resolve_ref();
+    scope::record_user(provider.identity().await?.user());
+    let resolver: &dyn TenantResolver = module.resolve_ref();
+    let tenant_scope = resolver.scope().await?;
+    scope::record_tenant(tenant_scope.tenant());
+    Ok(tenant_scope)
+}
+
+/// A member whom the tenant's policies allow `P`.
+pub(crate) struct Access<P>(Permit<P>);
+
+impl<P: Catalogued> Guard for Access<P> {
+    const CLASS: Class = Class::Permission(&P::INFO);
+}
+
+impl<P> Deref for Access<P> {
+    type Target = Permit<P>;
+
+    fn deref(&self) -> &Permit<P> {
+        &self.0
+    }
+}
+
+impl<P: Catalogued> FromRequest for Access<P> {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let module = module_of(request);
+        Box::pin(async move {
+            let module = module?;
+            let scope = scope_of(&module).await?;
+            let environment = environment(&*module);
+            Ok(Self(Permit::ask(&scope, None, &environment)?))
+        })
+    }
+}
+
+fn environment(module: &RequestModule) -> Environment {
+    let (clock, context): (&dyn Clock, &dyn RequestContext) = (module.resolve_ref(), module.resolve_ref());
+    Environment { now: clock.now(), client_addr: context.client_addr() }
+}
+
+/// A guard, and only then something else of the request: a body, a query, an id.
+///
+/// actix polls a handler's extractors together, so a body beside a guard would be read, and its errors answered, for
+/// nobody in particular.
+pub(crate) struct Then<G, X>(pub(crate) G, pub(crate) X);
+
+impl<G: Guard, X: FromRequest<Error = Problem> + Input + 'static> Guard for Then<G, X> {
+    const CLASS: Class = G::CLASS;
+
+    fn describe(draft: &mut Draft) {
+        G::describe(draft);
+        X::describe(draft);
+    }
+}
+
+impl<G: Guard, X: FromRequest<Error = Problem> + 'static> FromRequest for Then<G, X> {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let guard = G::from_request(&request, &mut Payload::None).await?;
+            let input = X::from_request(&request, &mut payload).await?;
+            Ok(Self(guard, input))
+        })
+    }
+}
+
+/// What a client sends beside who it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't follow a guard",
+    note = "what can: `Body<T>`, `Query<T>`, `PathId<Id>`"
+)]
+pub(crate) trait Input {
+    /// How it is documented.
+    fn describe(draft: &mut Draft);
+}

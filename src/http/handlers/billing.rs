@@ -1,0 +1,57 @@
+//! What the tenant pays for.
+
+use kernel::contracts::{BillingRead, Subscription, SubscriptionStatus, Subscriptions};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::{extract::Scoped, guard::Access, problem::Problem, route::Json};
+
+/// The tenant's subscription.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SubscriptionBody {
+    id: Uuid,
+    /// Who collects the money.
+    provider: String,
+    status: StatusBody,
+    #[schema(example = "enterprise")]
+    plan: String,
+    /// Paid until.
+    #[serde(with = "time::serde::rfc3339")]
+    current_period_end: OffsetDateTime,
+}
+
+/// Where the subscription stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StatusBody {
+    Trialing,
+    Active,
+    PastDue,
+    Canceled,
+}
+
+pub(super) async fn show(
+    access: Access<BillingRead>,
+    subscriptions: Scoped<dyn Subscriptions>,
+) -> Result<Json<SubscriptionBody>, Problem> {
+    Ok(Json(subscriptions.current(&access).await?.into()))
+}
+
+impl From<Subscription> for SubscriptionBody {
+    fn from(Subscription { id, provider, status, plan, current_period_end }: Subscription) -> Self {
+        Self { id: id.as_uuid(), provider, status: status.into(), plan, current_period_end }
+    }
+}
+
+impl From<SubscriptionStatus> for StatusBody {
+    fn from(status: SubscriptionStatus) -> Self {
+        match status {
+            SubscriptionStatus::Trialing => Self::Trialing,
+            SubscriptionStatus::Active => Self::Active,
+            SubscriptionStatus::PastDue => Self::PastDue,
+            SubscriptionStatus::Canceled => Self::Canceled,
+        }
+    }
+}

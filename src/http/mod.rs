@@ -1,0 +1,23 @@
+//! The HTTP delivery: actix-web, and nothing that decides anything.
+//!
+//! - `scope.rs`: what a request carries: its module, its span
+//! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`
+//! - `extract.rs`: what a handler is given beside: services, bodies, queries, ids
+//! - `route.rs`: registering a handler, which documents it
+//! - `problem.rs`: every error that leaves the program
+//! - `permissions.rs`: the catalogue
+//! - `handlers/`: five lines each
+//!
+//! A handler's first parameter says who may call it, or it doesn't compile.
+
+mod extract;
+mod guard;
+mod handlers;
+mod permissions;
+mod problem;
+mod route;
+mod scope;
+mod server;
+
+pub use permissions::CATALOGUE;
+pub use server::{Bound, bind, openapi, start};

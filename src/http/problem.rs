@@ -1,0 +1,265 @@
+//! Every error that leaves the program: RFC 9457 problem details, made here alone.
+//!
+//! Which error belongs where: the modules' errors are enums in their own words; a guard, an extractor or a handler
+//! turns them into a [`Problem`] with `?`, by the `From`s below. A problem's `type` is stable, and clients may rely on
+//! it; its words may change. Causes are logged by the request's middleware and never sent. Nothing echoes input, and
+//! the request's id is in the `X-Request-Id` header alone, so that two answers about the same thing are the same bytes.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderName, WWW_AUTHENTICATE},
+    },
+};
+use kernel::{
+    contracts::{AuthorizationError, BillingError, Denial, IdentityError, MembersError, ScopeError, SignInError},
+    db::DbError,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The media type of every error.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What is sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// Names the kind of problem; stable.
+    #[schema(example = "urn:tenantry:problem:permission-missing")]
+    r#type: String,
+    /// The kind of problem, for people.
+    title: &'static str,
+    /// The HTTP status, once more.
+    #[schema(example = 403)]
+    status: u16,
+    /// What happened, and what to do.
+    detail: Cow<'static, str>,
+    /// The permission that is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permission: Option<&'static str>,
+    /// The places in the body that don't fit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// A place in the body that doesn't fit.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Where: a JSON pointer (RFC 6901).
+    #[schema(example = "/questions/0/permission")]
+    pub(crate) pointer: String,
+    /// What would fit.
+    pub(crate) detail: &'static str,
+}
+
+/// A kind of problem: status, the end of its `type`, title.
+type Kind = (StatusCode, &'static str, &'static str);
+
+const MALFORMED: Kind = (StatusCode::BAD_REQUEST, "malformed-request", "Malformed request");
+const TENANT_REQUIRED: Kind = (StatusCode::BAD_REQUEST, "tenant-required", "Tenant required");
+const UNAUTHENTICATED: Kind = (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in");
+const SIGN_IN_REFUSED: Kind = (StatusCode::UNAUTHORIZED, "sign-in-refused", "Sign-in refused");
+const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
+const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
+const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
+const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
+const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
+const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
+const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
+const INTERNAL: Kind = (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
+const UNAVAILABLE: Kind = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    permission: Option<&'static str>,
+    errors: Vec<FieldError>,
+    header: Option<(HeaderName, String)>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), permission: None, errors: Vec::new(), header: None, cause: None }
+    }
+
+    /// The request can't be understood.
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(MALFORMED, detail)
+    }
+
+    /// There is no such route.
+    pub(crate) fn no_such_route() -> Self {
+        Self::new(NOT_FOUND, "There is nothing at this address. GET /openapi.json lists what there is.")
+    }
+
+    /// There is no such thing in this tenant: the same words for all things.
+    pub(crate) fn no_such_thing() -> Self {
+        Self::new(NOT_FOUND, "There is no such thing in this tenant.")
+    }
+
+    /// The route has other methods.
+    pub(crate) fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("This address takes {allowed} only.");
+        Self { header: Some((ALLOW, allowed.to_owned())), ..Self::new(METHOD_NOT_ALLOWED, detail) }
+    }
+
+    /// The body is larger than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        Self::new(TOO_LARGE, format!("The body may have at most {limit} bytes."))
+    }
+
+    /// The body isn't declared as JSON.
+    pub(crate) fn not_json() -> Self {
+        Self::new(NOT_JSON, "The body must be JSON, with the header Content-Type: application/json.")
+    }
+
+    /// The body is JSON, and doesn't fit.
+    pub(crate) fn unfit(errors: Vec<FieldError>) -> Self {
+        Self { errors, ..Self::new(UNFIT, "The body doesn't fit. `errors` names the places.") }
+    }
+
+    /// Something that can't happen did.
+    pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "This is our fault. The X-Request-Id of this answer leads to the cause in the logs.";
+        Self { cause: Some(cause.into()), ..Self::new(INTERNAL, detail) }
+    }
+
+    fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "The service can't reach its database just now. Try again in a moment.";
+        Self { cause: Some(cause.into()), ..Self::new(UNAVAILABLE, detail) }
+    }
+
+    /// No credential, or one that doesn't hold (RFC 6750, section 3).
+    fn unauthenticated(challenge: &str, detail: &'static str) -> Self {
+        Self { header: Some((WWW_AUTHENTICATE, challenge.into())), ..Self::new(UNAUTHENTICATED, detail) }
+    }
+
+    /// What is behind it, for the logs.
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+        self.cause.as_deref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.1, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, kind, title) = self.kind;
+        let mut response = HttpResponse::build(status);
+        response.content_type(PROBLEM_JSON);
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        let body = ProblemBody {
+            r#type: format!("urn:tenantry:problem:{kind}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            permission: self.permission,
+            errors: self.errors.clone(),
+        };
+        // Not `json`, which would set another content type.
+        response.body(serde_json::to_string(&body).unwrap_or_default())
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::unavailable(error),
+            DbError::Query(_) | DbError::Aborted => Self::internal(error),
+        }
+    }
+}
+
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Missing => Self::unauthenticated(
+                "Bearer",
+                "Sign in first: POST /v1/auth/login gives a token for the header Authorization: Bearer <token>.",
+            ),
+            IdentityError::Invalid => Self::unauthenticated(
+                "Bearer error=\"invalid_token\"",
+                "The token doesn't hold, or no longer. Sign in again at POST /v1/auth/login.",
+            ),
+            IdentityError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScopeError> for Problem {
+    fn from(error: ScopeError) -> Self {
+        match error {
+            ScopeError::Identity(error) => error.into(),
+            ScopeError::NotNamed => Self::new(
+                TENANT_REQUIRED,
+                "Name the tenant in the header X-Tenant-Id, by slug or id. GET /v1/me lists yours.",
+            ),
+            ScopeError::NotFound => Self::new(
+                TENANT_NOT_FOUND,
+                "You aren't a member of such a tenant, or there is none. GET /v1/me lists yours.",
+            ),
+            ScopeError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        let name = denial.permission.name;
+        let detail = format!("This takes the permission {name}, which your role in this tenant doesn't have.");
+        Self { permission: Some(name), ..Self::new(PERMISSION_MISSING, detail) }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused => Self::new(SIGN_IN_REFUSED, "The e-mail address or the password is wrong."),
+            SignInError::Db(error) => error.into(),
+            SignInError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<AuthorizationError> for Problem {
+    fn from(error: AuthorizationError) -> Self {
+        match error {
+            AuthorizationError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<MembersError> for Problem {
+    fn from(error: MembersError) -> Self {
+        match error {
+            MembersError::NotFound => Self::no_such_thing(),
+            MembersError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::NotFound => Self::no_such_thing(),
+            BillingError::Db(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
+
+use std::collections::BTreeMap;
+
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, body::BoxBody, guard, web};
+use serde::Serialize;
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        self, ComponentsBuilder, Content, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, Paths, PathsBuilder, Ref,
+        RefOr, Required, ResponseBuilder, Schema,
+        path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use super::{
+    extract::Scoped,
+    guard::{Class, Guard},
+    problem::{PROBLEM_JSON, Problem, ProblemBody},
+    scope::{HandlerService, TENANT_HEADER},
+};
+
+/// A handler's parameters: first who may call it, then services.
+#[diagnostic::on_unimplemented(
+    message = "a handler's parameters are a guard and then services, which `{Self}` isn't",
+    note = "`async fn handler(access: Then<Access<P>, Body<T>>, members: Scoped<dyn Members>)`"
+)]
+pub(crate) trait Parameters: FromRequest + 'static {
+    /// Who may call.
+    fn class() -> Class;
+    /// The documentation of what it takes.
+    fn describe(draft: &mut Draft);
+}
+
+macro_rules! parameters {
+    ($($service:ident),*) => {
+        impl<G: Guard, $($service: HandlerService + ?Sized + 'static),*> Parameters for (G, $(Scoped<$service>,)*) {
+            fn class() -> Class {
+                G::CLASS
+            }
+
+            fn describe(draft: &mut Draft) {
+                G::describe(draft);
+            }
+        }
+    };
+}
+parameters!();
+parameters!(A);
+parameters!(A, B);
+parameters!(A, B, C);
+
+/// A JSON answer. It can't be taken as a parameter.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Json<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().json(self.0)
+    }
+}
+
+/// What a handler answers.
+pub(crate) trait Answer: Responder + 'static {
+    /// The documentation of what it gives.
+    fn describe(draft: &mut Draft);
+}
+
+impl<T: Serialize + ToSchema + 'static> Answer for Result<Json<T>, Problem> {
+    fn describe(draft: &mut Draft) {
+        draft.answer::<T>();
+    }
+}
+
+/// An operation's documentation while it is put together.
+#[derive(Default)]
+pub(crate) struct Draft {
+    operation: OperationBuilder,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Draft {
+    fn schema<T: ToSchema>(&mut self) -> Ref {
+        self.schemas.push((T::name().into(), T::schema()));
+        T::schemas(&mut self.schemas);
+        Ref::from_schema_name(T::name())
+    }
+
+    fn edit(&mut self, change: impl FnOnce(OperationBuilder) -> OperationBuilder) {
+        self.operation = change(std::mem::take(&mut self.operation));
+    }
+
+    /// A JSON body.
+    pub(crate) fn body<T: ToSchema>(&mut self) {
+        let content = Content::new(Some(self.schema::<T>()));
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        self.edit(|operation| operation.request_body(Some(body.build())));
+        self.problems(&[(400, "The body isn't JSON"), (413, "The body is too large"), (415, "The body isn't JSON")]);
+        self.problems(&[(422, "The body doesn't fit")]);
+    }
+
+    /// The query string.
+    pub(crate) fn query<T: IntoParams>(&mut self) {
+        let parameters = T::into_params(|| Some(ParameterIn::Query));
+        self.edit(|operation| operation.parameters(Some(parameters)));
+        self.problems(&[(400, "The query string doesn't fit")]);
+    }
+
+    /// The `{id}` in the path.
+    pub(crate) fn path_id(&mut self) {
+        let uuid = openapi::KnownFormat::Uuid;
+        let schema =
+            ObjectBuilder::new().schema_type(Type::String).format(Some(openapi::SchemaFormat::KnownFormat(uuid)));
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        self.edit(|operation| operation.parameter(id.schema(Some(schema))));
+        self.problems(&[(400, "The id isn't a UUID"), (404, "There is no such thing in this tenant")]);
+    }
+
+    fn answer<T: ToSchema>(&mut self) {
+        let content = Content::new(Some(self.schema::<T>()));
+        let response = ResponseBuilder::new().description("Done").content("application/json", content);
+        self.edit(|operation| operation.response("200", response));
+    }
+
+    pub(crate) fn problems(&mut self, problems: &[(u16, &str)]) {
+        for (status, description) in problems {
+            let content = Content::new(Some(self.schema::<ProblemBody>()));
+            let response = ResponseBuilder::new().description(*description).content(PROBLEM_JSON, content);
+            self.edit(|operation| operation.response(status.to_string(), response));
+        }
+    }
+
+    fn class(&mut self, class: Class) {
+        const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
+        const NO_TENANT: [(u16, &str); 2] =
+            [(400, "No tenant is named"), (404, "Not a member of such a tenant, or there is none")];
+        let (name, permission) = match class {
+            Class::Public => ("public", None),
+            Class::SignedIn => ("signed-in", None),
+            Class::Member => ("member", None),
+            Class::Permission(permission) => ("permission", Some(permission)),
+        };
+        let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-class", name);
+        if let Some(permission) = permission {
+            extensions = extensions.add("x-permission", permission.name);
+            self.problems(&[(403, "The permission is missing")]);
+        }
+        if class != Class::Public {
+            let bearer: [&str; 0] = [];
+            self.edit(|operation| operation.security(SecurityRequirement::new("bearer", bearer)));
+            self.problems(&[UNAUTHENTICATED]);
+        }
+        if matches!(class, Class::Member | Class::Permission(_)) {
+            let tenant = ParameterBuilder::new().name(TENANT_HEADER).parameter_in(ParameterIn::Header);
+            let tenant = tenant.required(Required::True).description(Some("The tenant, by slug or id"));
+            let tenant =
+                tenant.schema(Some(ObjectBuilder::new().schema_type(Type::String))).example(Some("acme".into()));
+            self.edit(|operation| operation.parameter(tenant));
+            self.problems(&NO_TENANT);
+        }
+        self.edit(|operation| operation.extensions(Some(extensions.build())));
+    }
+}
+
+/// What makes a route, anew for each worker thread.
+type Make = Box<dyn Fn() -> Route + Send + Sync>;
+
+/// All routes, with their documentation.
+#[derive(Default)]
+pub(crate) struct Routes {
+    /// By path: what the header `Allow` says of a handler, and what makes its route.
+    by_path: BTreeMap<&'static str, Vec<(&'static str, Make)>>,
+    operations: Vec<(&'static str, HttpMethod, Draft)>,
+}
+
+impl Routes {
+    /// A handler for GET, and for HEAD with it.
+    pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F)
+    where
+        F: Handler<A> + Send + Sync,
+        A: Parameters,
+        F::Output: Answer,
+    {
+        let get = || guard::Any(guard::Get()).or(guard::Head());
+        let make: Make = Box::new(move || web::route().guard(get()).to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("GET, HEAD", make));
+        self.document::<F, A>(HttpMethod::Get, path, summary);
+    }
+
+    /// A handler for POST.
+    pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F)
+    where
+        F: Handler<A> + Send + Sync,
+        A: Parameters,
+        F::Output: Answer,
+    {
+        let make: Make = Box::new(move || web::post().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("POST", make));
+        self.document::<F, A>(HttpMethod::Post, path, summary);
+    }
+
+    fn document<F, A>(&mut self, method: HttpMethod, path: &'static str, summary: &str)
+    where
+        F: Handler<A>,
+        A: Parameters,
+        F::Output: Answer,
+    {
+        let mut draft = Draft::default();
+        A::describe(&mut draft);
+        F::Output::describe(&mut draft);
+        draft.class(A::class());
+        draft.problems(&[(500, "Our fault"), (503, "The database can't be reached")]);
+        let tag = path.trim_start_matches("/v1/").trim_start_matches('/').split('/').next().unwrap_or_default();
+        draft.edit(|operation| operation.summary(Some(summary)).tag(tag));
+        self.operations.push((path, method, draft));
+    }
+
+    /// Puts the routes into a worker's application.
+    pub(crate) fn configure(&self, config: &mut web::ServiceConfig) {
+        for (path, handlers) in &self.by_path {
+            let resource = handlers.iter().fold(web::resource(*path), |resource, (_, make)| resource.route(make()));
+            let allowed = handlers.iter().map(|(allow, _)| *allow).collect::<Vec<_>>().join(", ");
+            config.service(resource.default_service(web::to(move || {
+                let problem = Problem::method_not_allowed(&allowed);
+                async move { Err::<HttpResponse, _>(problem) }
+            })));
+        }
+    }
+
+    /// The OpenAPI document of the routes.
+    pub(crate) fn openapi(self) -> OpenApi {
+        let mut components = ComponentsBuilder::new().security_scheme("bearer", bearer());
+        let mut paths = PathsBuilder::new();
+        for (path, method, draft) in self.operations {
+            for (name, schema) in draft.schemas {
+                components = components.schema(name, schema);
+            }
+            paths = paths.path(path, PathItem::new(method, draft.operation));
+        }
+        document(paths.build(), components)
+    }
+}
+
+fn bearer() -> SecurityScheme {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+    SecurityScheme::Http(bearer.description(Some("The access_token of POST /v1/auth/login")).build())
+}
+
+fn document(paths: Paths, components: ComponentsBuilder) -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("tenantry")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(env!("CARGO_PKG_DESCRIPTION")));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
+}

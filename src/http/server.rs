@@ -1,0 +1,89 @@
+//! From a port to a running server.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use actix_web::{
+    App as ActixApp, HttpResponse, HttpServer,
+    dev::Server,
+    http::header::LOCATION,
+    middleware::from_fn,
+    web::{self, Data},
+};
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{
+    extract::BodyLimit,
+    handlers,
+    problem::Problem,
+    scope::{TrustedProxies, request_scope},
+};
+use crate::{bootstrap::AppModule, config::HttpConfig};
+
+/// A port that is ours, before anything else is started: a second instance ends here, and harms nothing.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    /// Where it listens; the port is known even where the configuration left it open.
+    pub addr: SocketAddr,
+}
+
+/// Takes the configured port.
+///
+/// # Errors
+/// One line that says what to do.
+pub fn bind(config: &HttpConfig) -> Result<Bound, String> {
+    let wanted = SocketAddr::new(config.host, config.port);
+    let taken = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{wanted} is taken by another program: stop it, or set HTTP_PORT to another port (0 takes any)")
+        }
+        io::ErrorKind::PermissionDenied => format!("{wanted} may not be listened on: set HTTP_PORT to 1024 or above"),
+        io::ErrorKind::AddrNotAvailable => format!("{wanted} isn't an address of this machine: change HTTP_HOST"),
+        _ => format!("{wanted} can't be listened on: {error}"),
+    };
+    let listener = TcpListener::bind(wanted).map_err(taken)?;
+    let addr = listener.local_addr().map_err(taken)?;
+    Ok(Bound { listener, addr })
+}
+
+/// The OpenAPI document: every route, and who may call it.
+pub fn openapi() -> OpenApi {
+    handlers::routes().openapi()
+}
+
+/// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
+///
+/// # Errors
+/// The system refuses the listener.
+pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
+    let (app, openapi) = (Data::from(app), openapi());
+    let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
+    let limit = BodyLimit(config.body_limit);
+    let mut server = HttpServer::new(move || {
+        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone());
+        ActixApp::new()
+            .app_data(app.clone())
+            .app_data(proxies.clone())
+            .app_data(limit)
+            .configure(|config| handlers::routes().configure(config))
+            .route("/docs", web::get().to(to_docs))
+            .service(docs)
+            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_route())))
+            .wrap(from_fn(request_scope))
+    })
+    .disable_signals()
+    .shutdown_timeout(10);
+    if let Some(workers) = config.workers {
+        server = server.workers(workers.get());
+    }
+    Ok(server.listen(bound.listener)?.run())
+}
+
+async fn to_docs() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
