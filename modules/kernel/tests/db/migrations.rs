@@ -1,0 +1,161 @@
+//! The migration runner.
+
+use kernel::db::{Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus};
+use rstest::rstest;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use test_support::{EmptyDb, TestDb, db};
+
+/// All there is in the schema, in words.
+async fn schema(owner: &mut PgConnection) -> Vec<String> {
+    let parts = [
+        "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
+         FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
+        "SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'",
+        "SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_sqlx_migrations'",
+        "SELECT 'policy ' || tablename || ' ' || policyname || ' ' || cmd || ' ' || roles::text || coalesce(qual, '') || coalesce(with_check, '')
+         FROM pg_policies",
+        "SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+        "SELECT 'type ' || typname || ' ' || coalesce((SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), '')
+         FROM pg_type AS t WHERE typnamespace = 'public'::regnamespace AND typname NOT LIKE '%sqlx_migrations'",
+        "SELECT 'grant ' || table_name || ' ' || grantee || ' ' || privilege_type FROM information_schema.role_table_grants
+         WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
+        "SELECT 'acl ' || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname = 'public'",
+    ];
+    let mut all = Vec::new();
+    for part in parts {
+        let rows = sqlx::query(AssertSqlSafe(part)).fetch_all(&mut *owner).await.unwrap();
+        all.extend(rows.iter().map(|row| row.get::<String, _>(0)));
+    }
+    all.sort();
+    all
+}
+
+fn states(status: &[MigrationStatus]) -> Vec<MigrationState> {
+    status.iter().map(|s| s.state).collect()
+}
+
+async fn empty() -> (EmptyDb, Driver) {
+    let empty = TestDb::empty().await;
+    let driver = Driver::start(empty.config()).await.unwrap();
+    (empty, driver)
+}
+
+#[tokio::test]
+async fn all_up_all_down_and_all_up_again_is_all_up() {
+    let (empty, driver) = empty().await;
+    let migrator = driver.migrator();
+    let mut owner = empty.owner().await;
+    let nothing = schema(&mut owner).await;
+
+    let applied = migrator.run().await.unwrap();
+    let names: Vec<String> = applied.iter().map(|s| format!("{:04}_{}", s.version, s.name)).collect();
+    assert_eq!(names, ["0001_kernel", "0002_user", "0003_auth", "0004_authorization", "0005_billing"]);
+    let everything = schema(&mut owner).await;
+    assert!(everything.len() > nothing.len() + 50, "{everything:#?}");
+
+    let reverted = migrator.revert(usize::MAX).await.unwrap();
+    assert_eq!(reverted.iter().map(|s| s.version).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+    let left: Vec<String> = schema(&mut owner).await.into_iter().filter(|part| !part.starts_with("acl ")).collect();
+    let begun: Vec<String> = nothing.into_iter().filter(|part| !part.starts_with("acl ")).collect();
+    assert_eq!(left, begun);
+
+    migrator.run().await.unwrap();
+    assert_eq!(schema(&mut owner).await, everything);
+}
+
+#[tokio::test]
+async fn a_step_back_is_one_migration_and_status_shows_it() {
+    let (_empty, driver) = empty().await;
+    let migrator = driver.migrator();
+    assert_eq!(states(&migrator.status().await.unwrap()), [MigrationState::Pending; 5]);
+    migrator.run().await.unwrap();
+    assert_eq!(states(&migrator.status().await.unwrap()), [MigrationState::Applied; 5]);
+    assert_eq!(migrator.run().await.unwrap(), []);
+
+    assert_eq!(migrator.revert(1).await.unwrap().iter().map(|s| s.version).collect::<Vec<_>>(), [5]);
+    let four = [MigrationState::Applied; 4];
+    assert_eq!(states(&migrator.status().await.unwrap()), [&four[..], &[MigrationState::Pending]].concat());
+    assert_eq!(migrator.run().await.unwrap().iter().map(|s| s.version).collect::<Vec<_>>(), [5]);
+    assert_eq!(migrator.revert(0).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn runners_that_race_apply_each_migration_once() {
+    let (_empty, driver) = empty().await;
+    let runs = (0..4).map(|_| {
+        let migrator = driver.migrator();
+        tokio::spawn(async move { migrator.run().await.unwrap().len() })
+    });
+    let mut applied = 0;
+    for run in runs.collect::<Vec<_>>() {
+        applied += run.await.unwrap();
+    }
+    assert_eq!(applied, 5);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_file_that_was_changed_after_it_was_applied_is_refused(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").execute(&mut owner).await.unwrap();
+    let migrator = Driver::start(db.config(1)).await.unwrap().migrator();
+    for refused in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
+        assert!(matches!(&refused, MigrateError::History(words) if words.contains("0003")), "{refused}");
+    }
+    assert_eq!(migrator.status().await.unwrap()[2].state, MigrationState::Changed);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    sqlx::query("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let migrator = Driver::start(db.config(1)).await.unwrap().migrator();
+    let refused = migrator.run().await.unwrap_err();
+    assert!(matches!(&refused, MigrateError::History(words) if words.contains("9999")), "{refused}");
+    assert_eq!(migrator.status().await.unwrap().last().unwrap().state, MigrationState::Unknown);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
+    // An ordinary login, as in production.
+    let mut owner = db.owner().await;
+    let login = format!("login_{}", std::process::id());
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE IF EXISTS {login}; CREATE ROLE {login} LOGIN"))).execute(&mut owner).await.unwrap();
+    let config = kernel::db::DbConfig {
+        driver: kernel::db::DbDriver::Postgres(kernel::db::PostgresConfig {
+            url: kernel::db::DatabaseUrl::parse(&db.url().replacen("://postgres@", &format!("://{login}@"), 1)).unwrap(),
+            migration_url: Some(kernel::db::DatabaseUrl::parse(&db.url()).unwrap()),
+        }),
+        ..db.config(1)
+    };
+    Driver::start(config).await.unwrap().migrator().run().await.unwrap();
+
+    let row = sqlx::query(
+        "SELECT pg_has_role($1, 'tenantry_app', 'MEMBER'), pg_has_role($1, 'tenantry_system', 'MEMBER'),
+           pg_has_role($1, 'tenantry_system', 'USAGE')",
+    )
+    .bind(&login)
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
+    let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {login}"))).execute(&mut owner).await.unwrap();
+    assert_eq!(granted, (true, true, false), "may take the application's role, may take the system role, inherits it");
+}
+
+#[test]
+fn every_migration_has_a_way_back_and_an_owner() {
+    let modules = ["kernel", "user", "auth", "authorization", "billing"];
+    for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
+        let way_back = MIGRATIONS.iter().any(|m| m.version == migration.version && m.migration_type.is_down_migration());
+        assert!(way_back, "{:04} has no .down.sql", migration.version);
+        let owner = migration.description.split(' ').next().unwrap();
+        assert!(modules.contains(&owner), "{:04}: its file's name must begin with the module that owns it", migration.version);
+    }
+}

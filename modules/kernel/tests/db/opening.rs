@@ -1,0 +1,71 @@
+//! Opening a database: what is refused, and in which words.
+
+use std::time::Duration;
+
+use kernel::db::{DatabaseUrl, DbConfig, DbDriver, DbError, OpenError, PostgresConfig, Readiness, create_db};
+use rstest::rstest;
+use test_support::{TestDb, db};
+
+fn at(url: &str) -> DbConfig {
+    DbConfig {
+        driver: DbDriver::Postgres(PostgresConfig { url: DatabaseUrl::parse(url).unwrap(), migration_url: None }),
+        pool_size: 1,
+        connect_timeout: Duration::from_millis(300),
+        production: false,
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_one_line_after_a_bounded_wait() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = create_db(at(&format!("postgres://user:hunter2@127.0.0.1:{port}/db"))).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    let words = error.to_string();
+    assert!(words.contains(&format!("127.0.0.1:{port}")) && !words.contains("hunter2") && !words.contains('\n'), "{words}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_one_line_after_a_bounded_wait() {
+    // Accepts, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = create_db(at(&format!("postgres://user@{}/db", silent.local_addr().unwrap()))).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_was_never_migrated_says_what_to_run() {
+    let empty = TestDb::empty().await;
+    let error = create_db(empty.config()).await.unwrap_err();
+    assert!(matches!(error, OpenError::SchemaNotCurrent { .. }), "{error:?}");
+    assert!(error.to_string().contains("tenantry migrate run"), "{error}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_schema_that_is_not_current_is_refused_at_start_and_by_readiness(#[future(awt)] db: TestDb) {
+    let readiness: std::sync::Arc<dyn Readiness> = db.db.module().resolve();
+    readiness.ready().await.unwrap();
+    let mut owner = db.owner().await;
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 5").execute(&mut owner).await.unwrap();
+    assert!(matches!(readiness.ready().await, Err(DbError::SchemaNotCurrent)));
+    let error = create_db(db.config(1)).await.unwrap_err();
+    assert!(error.to_string().contains("1 pending"), "{error}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn production_refuses_a_superuser(#[future(awt)] db: TestDb) {
+    let error = create_db(DbConfig { production: true, ..db.config(1) }).await.unwrap_err();
+    assert!(matches!(error, OpenError::Superuser), "{error:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_named_in_one_line(#[future(awt)] db: TestDb) {
+    let url = db.url();
+    let (before, query) = url.split_once('?').unwrap_or((&url, ""));
+    let elsewhere = format!("{}/no_such_database?{query}", before.rsplit_once('/').unwrap().0);
+    let error = create_db(at(&elsewhere)).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Refused { reason, .. } if reason.contains("no_such_database")), "{error:?}");
+}

@@ -1,0 +1,170 @@
+//! Every tenant table found in the catalogue, whatever its name: a new one without its policies turns this red.
+
+use kernel::db::SystemWork;
+use rstest::rstest;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use test_support::{Seeded, TestDb, db, seeded};
+
+/// Tables with a column `tenant_id`, and `tenants` itself, with the column that says whose a row is.
+async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT c.relname::text
+         FROM pg_class AS c
+         JOIN pg_attribute AS a ON a.attrelid = c.oid
+         WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
+         ORDER BY 1",
+    )
+    .fetch_all(owner)
+    .await
+    .unwrap();
+    names.into_iter().map(|name| (name, "tenant_id")).chain([("tenants".into(), "id")]).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_tenant_table_has_row_level_security_forced(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let tables = tenant_tables(&mut owner).await;
+    assert!(tables.len() >= 7, "the catalogue query finds no tables: {tables:?}");
+    for (table, _) in tables {
+        let row = sqlx::query("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1::regclass")
+            .bind(&table)
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+        assert!(row.get::<bool, _>(0), "{table}: ALTER TABLE {table} ENABLE ROW LEVEL SECURITY");
+        assert!(row.get::<bool, _>(1), "{table}: ALTER TABLE {table} FORCE ROW LEVEL SECURITY");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn policies_for_own_rows_only_read(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let rows = sqlx::query(
+        "SELECT tablename::text, policyname::text, cmd
+         FROM pg_policies
+         WHERE qual LIKE '%scope_user_id%' OR with_check LIKE '%scope_user_id%'",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert!(rows.len() >= 5, "the catalogue query finds no policies");
+    for row in rows {
+        let (table, policy, command): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        assert_eq!(command, "SELECT", "{policy} on {table} must be FOR SELECT");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_forgotten_predicate_shows_the_scopes_rows_alone(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
+    for (table, column) in tenant_tables(&mut owner).await {
+        if !may(&mut owner, &table, "SELECT").await {
+            // Reached by the system role alone.
+            continue;
+        }
+        let all = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
+        let count = async |connection: &mut PgConnection| {
+            let row = sqlx::query(AssertSqlSafe(all.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
+            let row = row.unwrap();
+            (row.get::<i64, _>(0), row.get::<i64, _>(1))
+        };
+        let (everything, ours) = count(&mut owner).await;
+        assert!(ours > 0 && everything > ours, "{table}: the seeds leave nothing to tell apart");
+        assert_eq!(count(&mut tx).await, (ours, ours), "{table} in the scope");
+        assert_eq!(count(&mut unscoped).await, (0, 0), "{table} without a scope");
+    }
+}
+
+async fn may(owner: &mut PgConnection, table: &str, privilege: &str) -> bool {
+    let may = sqlx::query_scalar("SELECT has_table_privilege('tenantry_app', $1, $2)").bind(table).bind(privilege);
+    may.fetch_one(owner).await.unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn nothing_is_written_into_or_taken_from_another_tenant(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let globex = seeded.seed.tenants.globex.id.as_uuid();
+    for (table, column) in tenant_tables(&mut owner).await {
+        let before = contents(&mut owner, &table).await;
+        // Moving our rows to them, changing theirs, deleting theirs, copying ours to them.
+        let columns = columns(&mut owner, &table).await;
+        let copied: Vec<String> =
+            columns.iter().map(|name| if name == column { "$1".into() } else { name.clone() }).collect();
+        let (columns, copied) = (columns.join(", "), copied.join(", "));
+        for (privilege, statement) in [
+            ("UPDATE", format!("UPDATE {table} SET {column} = $1")),
+            ("UPDATE", format!("UPDATE {table} SET {column} = {column} WHERE {column} = $1")),
+            ("DELETE", format!("DELETE FROM {table} WHERE {column} = $1")),
+            ("INSERT", format!("INSERT INTO {table} ({columns}) SELECT {copied} FROM {table}")),
+        ] {
+            let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+            let outcome = sqlx::query(AssertSqlSafe(statement.as_str())).bind(globex).execute(&mut **tx).await;
+            match outcome {
+                // What isn't there can't be changed.
+                Ok(done) => assert_eq!(done.rows_affected(), 0, "{statement}"),
+                Err(error) => {
+                    let error = error.as_database_error().unwrap();
+                    assert_eq!(error.code().unwrap(), "42501", "{statement}: {error}");
+                    let granted = may(&mut owner, &table, privilege).await;
+                    assert_eq!(error.message().contains("row-level security"), granted, "{statement}: {error}");
+                }
+            }
+        }
+        assert_eq!(contents(&mut owner, &table).await, before, "{table} changed");
+    }
+}
+
+async fn columns(owner: &mut PgConnection, table: &str) -> Vec<String> {
+    let names = sqlx::query_scalar(
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+    );
+    names.bind(table).fetch_all(owner).await.unwrap()
+}
+
+async fn contents(owner: &mut PgConnection, table: &str) -> String {
+    let sql = format!("SELECT coalesce(string_agg(t::text, E'\n' ORDER BY t::text), '') FROM {table} AS t");
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(owner).await.unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_row_cannot_point_into_another_tenant(#[future(awt)] seeded: Seeded) {
+    let tenants = &seeded.seed.tenants;
+    let mut tx = seeded.db.system().begin(SystemWork::Seed).await.unwrap();
+    // Not even the system role can give Bob of Acme the admin role of Globex.
+    let moved = sqlx::query("UPDATE memberships SET role_id = $1 WHERE tenant_id = $2")
+        .bind(tenants.globex.admin_role.as_uuid())
+        .bind(tenants.acme.id.as_uuid())
+        .execute(&mut **tx)
+        .await;
+    assert_eq!(moved.unwrap_err().as_database_error().unwrap().code().unwrap(), "23503");
+}
+
+#[rstest]
+#[tokio::test]
+async fn every_foreign_key_between_tenant_tables_carries_the_tenant(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let tables: Vec<String> = tenant_tables(&mut owner).await.into_iter().map(|(name, _)| name).collect();
+    let without: Vec<String> = sqlx::query_scalar(
+        "SELECT conrelid::regclass || ': ' || conname
+         FROM pg_constraint
+         WHERE contype = 'f' AND conrelid::regclass::text = ANY ($1) AND confrelid::regclass::text = ANY ($1)
+           AND confrelid <> 'tenants'::regclass
+           AND NOT EXISTS (
+             SELECT FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = 'tenant_id'
+           )",
+    )
+    .bind(&tables)
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(without, Vec::<String>::new(), "these must be FOREIGN KEY (tenant_id, …)");
+}

@@ -1,0 +1,211 @@
+//! The ways in: what each sees, and what becomes of its transaction.
+
+use std::{future::Future, pin::pin, sync::Arc, task::Poll};
+
+use kernel::db::{Database, DbError, SystemWork};
+use rstest::rstest;
+use sqlx::{PgConnection, Row};
+use test_support::{Seeded, TestDb, seeded};
+
+async fn tenants_seen(connection: &mut PgConnection) -> i64 {
+    sqlx::query("SELECT count(*) FROM tenants").fetch_one(connection).await.unwrap().get(0)
+}
+
+async fn role_of(connection: &mut PgConnection) -> String {
+    sqlx::query("SELECT current_user::text").fetch_one(connection).await.unwrap().get(0)
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_way_in_sees_what_it_may_and_no_more(#[future(awt)] seeded: Seeded) {
+    let (database, alice) = (seeded.db.database(), seeded.seed.users.alice.id);
+
+    let mut unscoped = database.begin_unscoped().await.unwrap();
+    assert_eq!((tenants_seen(&mut unscoped).await, role_of(&mut unscoped).await), (0, "tenantry_app".into()));
+
+    let mut own = database.begin_as(&*seeded.identity(alice).await.unwrap()).await.unwrap();
+    assert_eq!((tenants_seen(&mut own).await, role_of(&mut own).await), (2, "tenantry_app".into()));
+
+    let mut tenant = database.begin(&*seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
+    assert_eq!((tenants_seen(&mut tenant).await, role_of(&mut tenant).await), (1, "tenantry_app".into()));
+    assert_eq!(tenant.tenant(), seeded.seed.tenants.acme.id);
+
+    let mut system = seeded.db.system().begin(SystemWork::Seed).await.unwrap();
+    assert_eq!((tenants_seen(&mut system).await, role_of(&mut system).await), (2, "tenantry_system".into()));
+    assert_eq!(system.work(), SystemWork::Seed);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_ways_in_without_a_tenant_cannot_write(#[future(awt)] seeded: Seeded) {
+    let database = seeded.db.database();
+    let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
+    let mut unscoped = database.begin_unscoped().await.unwrap();
+    let mut own = database.begin_as(&identity).await.unwrap();
+    for tx in [&mut unscoped, &mut *own] {
+        let written = sqlx::query("DELETE FROM memberships").execute(&mut **tx).await;
+        assert_eq!(written.unwrap_err().as_database_error().unwrap().code().unwrap(), "25006", "not read-only");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_not_committed_is_gone_and_what_is_stays(#[future(awt)] seeded: Seeded) {
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let rename = "UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'";
+    let bosses = async || {
+        let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+        let count = sqlx::query("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut **tx).await.unwrap();
+        count.get::<i64, _>(0)
+    };
+
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    sqlx::query(rename).execute(&mut **tx).await.unwrap();
+    drop(tx);
+    assert_eq!(bosses().await, 0);
+
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    sqlx::query(rename).execute(&mut **tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(bosses().await, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_commit_after_an_unnoticed_failure_is_an_error(#[future(awt)] seeded: Seeded) {
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    assert!(sqlx::query("SELECT 1 / 0").execute(&mut **tx).await.is_err());
+    assert!(matches!(tx.commit().await, Err(DbError::Aborted)));
+}
+
+/// Drops `work` after it has been polled `polls` times. Whether it was still under way.
+async fn cancelled_after<F: Future>(polls: usize, work: F) -> bool {
+    let mut work = pin!(work);
+    for _ in 0..polls {
+        // Yielding lets the runtime make what the future waits for happen.
+        if let Poll::Ready(_) = std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
+}
+
+/// A client that hangs up drops its request at any await. With a pool of one, whatever it leaves behind is what the
+/// next request gets: an open transaction with somebody's scope would show it his rows, and swallow its writes.
+#[rstest]
+#[tokio::test]
+async fn a_caller_who_goes_away_at_any_moment_leaves_nothing_behind(#[future(awt)] seeded: Seeded) {
+    let single = kernel::db::create_db(seeded.config(1)).await.unwrap();
+    let alice = seeded.seed.users.alice.id;
+    let (identity, scope) = (seeded.identity(alice).await.unwrap(), seeded.scope(alice, "acme").await.unwrap());
+    let (database, system) = (single.database(), single.system());
+    let mut under_way = [0; 4];
+    for polls in 1..200 {
+        under_way[0] += usize::from(cancelled_after(polls, database.begin(&scope)).await);
+        look_for_leftovers(&*database).await;
+        under_way[1] += usize::from(cancelled_after(polls, database.begin_as(&identity)).await);
+        look_for_leftovers(&*database).await;
+        under_way[2] += usize::from(cancelled_after(polls, database.begin_unscoped()).await);
+        look_for_leftovers(&*database).await;
+        under_way[3] += usize::from(cancelled_after(polls, system.begin(SystemWork::Seed)).await);
+        look_for_leftovers(&*database).await;
+    }
+    assert!(under_way.iter().all(|count| *count > 3), "hardly anything was cancelled under way: {under_way:?}");
+
+    // A write through the same connection stays.
+    let mut tx = database.begin(&scope).await.unwrap();
+    sqlx::query("UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'").execute(&mut **tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut owner = seeded.owner().await;
+    let boss: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut owner).await.unwrap();
+    assert_eq!(boss, 1);
+}
+
+async fn look_for_leftovers(database: &dyn Database) {
+    let mut tx = database.begin_unscoped().await.unwrap();
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM tenants), current_user::text,
+           coalesce(current_setting('app.tenant_id', true), ''), coalesce(current_setting('app.user_id', true), '')",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    let seen: (i64, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    assert_eq!(seen, (0, "tenantry_app".into(), String::new(), String::new()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_commit_whose_caller_goes_away_is_whole_or_not_at_all(#[future(awt)] seeded: Seeded) {
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    for polls in 1..30 {
+        let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+        let name = format!("role-{polls}");
+        sqlx::query("UPDATE roles SET name = $1, name_key = $1 WHERE is_system AND name <> 'member'")
+            .bind(&name)
+            .execute(&mut **tx)
+            .await
+            .unwrap();
+        cancelled_after(polls, tx.commit()).await;
+        // The row can be locked again, so the transaction has ended; once begun, a commit isn't stopped.
+        let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+        let row = sqlx::query("SELECT name FROM roles WHERE name <> 'member' FOR UPDATE").fetch_one(&mut **tx).await.unwrap();
+        assert_eq!(row.get::<String, _>(0), name);
+    }
+}
+
+/// Kills every connection of the pool.
+async fn kill_all(seeded: &TestDb) -> usize {
+    let mut owner = seeded.owner().await;
+    let killed = sqlx::query(
+        "SELECT pg_terminate_backend(pid, 5000)
+         FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    killed.fetch_all(&mut owner).await.unwrap().len()
+}
+
+#[rstest]
+#[tokio::test]
+async fn killing_every_connection_costs_no_request(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    let (identity, scope) = (seeded.identity(alice).await.unwrap(), seeded.scope(alice, "acme").await.unwrap());
+    let (database, system) = (seeded.db.database(), seeded.db.system());
+    for _ in 0..5 {
+        // As many connections as the pool holds, all idle when they die.
+        let open = tokio::join!(database.begin_unscoped(), database.begin_unscoped(), database.begin_unscoped());
+        drop(open);
+        assert_eq!(tenants_seen(&mut database.begin(&scope).await.unwrap()).await, 1);
+        assert!(kill_all(&seeded).await > 0);
+        assert_eq!(tenants_seen(&mut database.begin(&scope).await.unwrap()).await, 1);
+        kill_all(&seeded).await;
+        assert_eq!(tenants_seen(&mut database.begin_as(&identity).await.unwrap()).await, 2);
+        kill_all(&seeded).await;
+        assert_eq!(tenants_seen(&mut system.begin(SystemWork::Seed).await.unwrap()).await, 2);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_exhausted_pool_is_an_error_after_a_bounded_wait(#[future(awt)] seeded: Seeded) {
+    let config = kernel::db::DbConfig { connect_timeout: std::time::Duration::from_millis(200), ..seeded.config(1) };
+    let single = kernel::db::create_db(config).await.unwrap();
+    let database: Arc<dyn Database> = single.database();
+    let held = database.begin_unscoped().await.unwrap();
+    assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
+    drop(held);
+    assert!(database.begin_unscoped().await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_role_survives_what_a_connection_can_be_told(#[future(awt)] seeded: Seeded) {
+    let database = seeded.db.database();
+    for statement in ["RESET ROLE", "RESET ALL", "SET ROLE NONE; RESET ROLE"] {
+        let mut tx = database.begin_unscoped().await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut *tx).await.unwrap();
+        assert_eq!(role_of(&mut tx).await, "tenantry_app", "{statement}");
+    }
+}

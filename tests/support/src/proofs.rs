@@ -1,0 +1,117 @@
+//! The proofs, resolved for real: a request's module in small, whose only pretence is that a token has been verified.
+
+use std::{net::IpAddr, sync::Arc};
+
+use async_trait::async_trait;
+use authorization::AuthorizationModuleImpl;
+#[expect(clippy::disallowed_types, reason = "a request's module, for tests")]
+use kernel::request::{MembershipTenantResolver, VerifiedIdentityProvider};
+use kernel::{
+    contracts::{
+        AuthorizationModule, AuthorizationService, CredentialError, DbModule, Denial, Environment, Identity,
+        IdentityError, IdentityProvider, IdentitySource, Permission, Permit, RequestContext, ScopeError,
+        TenantResolver, TenantScope, UserId, UserModule, UserRepository, VerifiedClaims, WantedTenant,
+    },
+    db::Database,
+    di::Given,
+};
+use secrecy::SecretString;
+use shaku::{HasComponent, module};
+use user::UserModuleImpl;
+use uuid::Uuid;
+
+use crate::TestDb;
+
+module! {
+    RequestModule {
+        components = [VerifiedIdentityProvider, MembershipTenantResolver],
+        providers = [],
+        use dyn DbModule { components = [dyn Database], providers = [] },
+        use dyn UserModule { components = [dyn UserRepository], providers = [] },
+        use dyn AuthorizationModule { components = [dyn AuthorizationService], providers = [] },
+        use Given<dyn RequestContext> { components = [dyn RequestContext], providers = [] },
+        use Given<dyn IdentitySource> { components = [dyn IdentitySource], providers = [] }
+    }
+}
+
+/// A token that has been verified.
+struct Claims(UserId);
+
+#[async_trait]
+impl IdentitySource for Claims {
+    async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
+        Ok(Some(VerifiedClaims { user: self.0 }))
+    }
+}
+
+/// A request that names a tenant.
+struct Wanting(WantedTenant);
+
+impl RequestContext for Wanting {
+    fn credential(&self) -> Option<&SecretString> {
+        None
+    }
+
+    fn wanted_tenant(&self) -> &WantedTenant {
+        &self.0
+    }
+
+    fn client_addr(&self) -> Option<IpAddr> {
+        None
+    }
+
+    fn user_agent(&self) -> Option<&str> {
+        None
+    }
+
+    fn request_id(&self) -> Uuid {
+        Uuid::nil()
+    }
+}
+
+impl TestDb {
+    fn request(&self, user: UserId, tenant: &str) -> RequestModule {
+        let wanted = tenant.parse().map_or(WantedTenant::Impossible, WantedTenant::Named);
+        let db = self.db.module();
+        let users: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder().build());
+        let authorization = Arc::new(AuthorizationModuleImpl::builder(db.clone(), users.clone()).build());
+        let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
+        let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));
+        RequestModule::builder(db, users, authorization, Given::new(context), Given::new(source)).build()
+    }
+
+    /// This person, if active.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn identity(&self, user: UserId) -> Result<Arc<Identity>, IdentityError> {
+        let module = self.request(user, "");
+        let provider: &dyn IdentityProvider = module.resolve_ref();
+        provider.identity().await
+    }
+
+    /// This person in this tenant, if a member.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn scope(&self, user: UserId, tenant: impl ToString) -> Result<Arc<TenantScope>, ScopeError> {
+        let module = self.request(user, &tenant.to_string());
+        let resolver: &dyn TenantResolver = module.resolve_ref();
+        resolver.scope().await
+    }
+
+    /// This person's permission in this tenant, if the policies allow it.
+    ///
+    /// # Errors
+    /// The policies don't. A person who isn't a member fails the test.
+    pub async fn permit<P: Permission>(&self, user: UserId, tenant: impl ToString) -> Result<Permit<P>, Denial> {
+        let scope = self.scope(user, tenant).await.unwrap();
+        let environment = Environment { now: self.now(), client_addr: None };
+        Permit::ask(&scope, None, &environment)
+    }
+
+    fn now(&self) -> time::OffsetDateTime {
+        let clock: Arc<dyn kernel::clock::Clock> = self.db.module().resolve();
+        clock.now()
+    }
+}
