@@ -17,7 +17,6 @@ mod server;
 
 pub use clones::{EmptyDb, Seeded, TestDb};
 use rstest::fixture;
-pub use sqlx;
 
 /// A migrated database of the test's own.
 #[fixture]

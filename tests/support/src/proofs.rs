@@ -70,10 +70,15 @@ impl RequestContext for Wanting {
 }
 
 impl TestDb {
+    /// The user module: what other modules' tests build theirs on, without depending on it.
+    pub fn users(&self) -> Arc<dyn UserModule> {
+        Arc::new(UserModuleImpl::builder().build())
+    }
+
     fn request(&self, user: UserId, tenant: &str) -> RequestModule {
         let wanted = tenant.parse().map_or(WantedTenant::Impossible, WantedTenant::Named);
         let db = self.db.module();
-        let users: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder().build());
+        let users = self.users();
         let authorization = Arc::new(AuthorizationModuleImpl::builder(db.clone(), users.clone()).build());
         let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
         let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));

@@ -1,0 +1,50 @@
+# The recipes; `just` alone lists them.
+
+_default:
+    @just --list --unsorted
+
+# Run the server with its embedded database
+run *ARGS:
+    cargo run -- {{ARGS}}
+
+# Put the demo data into the configured database
+seed:
+    cargo run --quiet -- seed
+
+# Migrate the configured database: `just migrate`, `just migrate status`, `just migrate revert --steps 1`
+migrate *ARGS='run':
+    cargo run --quiet -- migrate {{ARGS}}
+
+# Make the files of a new migration; its name begins with the module that owns it: `just new-migration user_phone`
+new-migration NAME:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    module=$(printf '%s' '{{NAME}}' | cut -d_ -f1)
+    [[ '{{NAME}}' =~ ^[a-z][a-z0-9_]*$ ]] || { echo "a migration's name has a-z, 0-9 and _ only"; exit 1; }
+    [ -d "modules/$module" ] || { echo "no module is called '$module': the name begins with the module that owns the tables"; exit 1; }
+    last=$(ls migrations | sed -n 's/^\([0-9]\{4\}\)_.*\.up\.sql$/\1/p' | tail -1)
+    file=$(printf 'migrations/%04d_%s' $((10#$last + 1)) '{{NAME}}')
+    printf -- '-- Owner: %s. What for:\n' "$module" > "$file.up.sql"
+    printf -- '-- Takes back what the other file did.\n' > "$file.down.sql"
+    echo "$file.up.sql"; echo "$file.down.sql"
+
+# Describe every query anew, after a change to a query or a migration; commit .sqlx with it
+prepare:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    fresh=$(mktemp -d); trap 'rm -rf "$fresh"' EXIT
+    # The compiler must look at each query again.
+    touch modules/*/src/lib.rs
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$fresh" \
+        cargo run --quiet -p with-database -- cargo check --workspace --tests
+    rm -rf .sqlx; mkdir .sqlx; cp "$fresh"/query-*.json .sqlx/
+    echo "$(ls .sqlx | wc -l) queries"
+
+# Everything that CI tests
+test *ARGS:
+    cargo test --workspace {{ARGS}}
+
+# Everything that CI checks before it tests
+lint:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets -- -D warnings

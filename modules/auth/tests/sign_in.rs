@@ -1,0 +1,73 @@
+//! Signing in, against a real server.
+
+use std::{sync::Arc, time::Duration};
+
+use auth::{AuthModuleImpl, AuthSettings, SigningKey};
+use kernel::{
+    contracts::{AccessTokens, AuthModule, Password, SignIn, SignInError},
+    di::Given,
+};
+use rstest::rstest;
+use test_support::{Seeded, seeded};
+
+fn module(seeded: &Seeded) -> Arc<dyn AuthModule> {
+    let settings = AuthSettings {
+        issuer: "tenantry".into(),
+        audience: "tenantry-api".into(),
+        token_ttl: Duration::from_secs(900),
+        signing_key: SigningKey::generate().unwrap().0,
+    };
+    Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), Given::new(Arc::new(settings))).build())
+}
+
+async fn try_with(seeded: &Seeded, email: &str, password: &str) -> Result<kernel::contracts::AccessToken, SignInError> {
+    let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
+    sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into())).await
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_right_password_gives_a_token_that_names_the_person(#[future(awt)] seeded: Seeded) {
+    let module = module(&seeded);
+    let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
+    let email = "Alice@Example.com".parse().unwrap();
+    let token = sign_in.with_password(Some(&email), &Password::new("tenantry-demo".into())).await.unwrap();
+    assert_eq!(tokens.verify(&token.token).unwrap().user, seeded.seed.users.alice.id);
+    assert_eq!(token.expires_in, Duration::from_secs(900));
+}
+
+#[rstest]
+#[tokio::test]
+async fn everything_else_is_refused_in_the_same_words(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    // Bob is deactivated; somebody has no password.
+    sqlx::raw_sql(
+        "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
+         INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')",
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    for (email, password) in [
+        ("alice@example.com", "tenantry-dem"),
+        ("alice@example.com", ""),
+        ("alice@example.com", "Tenantry-demo"),
+        ("bob@example.com", "tenantry-demo"),
+        ("none@example.com", "tenantry-demo"),
+        ("none@example.com", ""),
+        ("nobody@example.com", "tenantry-demo"),
+        ("no address", "tenantry-demo"),
+        ("' OR 1=1 --@x", "tenantry-demo"),
+    ] {
+        let refused = try_with(&seeded, email, password).await;
+        assert!(matches!(refused, Err(SignInError::Refused)), "{email} {password}: {refused:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_application_role_cannot_read_a_hash(#[future(awt)] seeded: Seeded) {
+    let mut tx = seeded.db.database().begin_unscoped().await.unwrap();
+    let refused = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(&mut *tx).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+}

@@ -1,0 +1,184 @@
+//! Admission, members and tenants, against a real server.
+
+use std::sync::Arc;
+
+use authorization::AuthorizationModuleImpl;
+use kernel::contracts::{
+    Members, MembersError, MyTenants, ScopeError, TenantId, UserId, UserRead,
+};
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{Seeded, TestDb, seeded};
+
+fn module(db: &TestDb) -> AuthorizationModuleImpl {
+    AuthorizationModuleImpl::builder(db.db.module(), db.users()).build()
+}
+
+fn members(db: &TestDb) -> Arc<dyn Members> {
+    module(db).resolve()
+}
+
+async fn execute(db: &TestDb, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_member_is_admitted_by_slug_and_by_id_in_any_case(#[future(awt)] seeded: Seeded) {
+    let (bob, acme) = (seeded.seed.users.bob.id, &seeded.seed.tenants.acme);
+    for name in ["acme".into(), "ACME".into(), acme.id.to_string(), acme.id.to_string().to_uppercase()] {
+        let scope = seeded.scope(bob, &name).await.unwrap();
+        assert_eq!((scope.tenant(), scope.role()), (acme.id, acme.member_role), "{name}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_else_is_admitted(#[future(awt)] seeded: Seeded) {
+    let (bob, globex) = (seeded.seed.users.bob.id, seeded.seed.tenants.globex.id);
+    for name in ["globex".into(), globex.to_string(), "nowhere".into(), TenantId::new().to_string(), "no slug".into()] {
+        let refused = seeded.scope(bob, &name).await.unwrap_err();
+        assert!(matches!(refused, ScopeError::NotFound), "{name}: {refused:?}");
+    }
+    let stranger = seeded.scope(UserId::new(), "acme").await.unwrap_err();
+    assert!(matches!(stranger, ScopeError::Identity(_)), "{stranger:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_archived_tenant_is_as_good_as_none(#[future(awt)] seeded: Seeded) {
+    execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'acme'").await;
+    let alice = seeded.seed.users.alice.id;
+    assert!(matches!(seeded.scope(alice, "acme").await, Err(ScopeError::NotFound)));
+    let my_tenants: Arc<dyn MyTenants> = module(&seeded).resolve();
+    let mine = my_tenants.list(&*seeded.identity(alice).await.unwrap()).await.unwrap();
+    assert_eq!(mine.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["globex"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_sees_the_tenants_they_are_in_with_their_roles(#[future(awt)] seeded: Seeded) {
+    let my_tenants: Arc<dyn MyTenants> = module(&seeded).resolve();
+    for (user, expected) in [
+        (seeded.seed.users.alice.id, vec![("acme", "Acme Corp", "admin"), ("globex", "Globex Inc", "admin")]),
+        (seeded.seed.users.bob.id, vec![("acme", "Acme Corp", "member")]),
+    ] {
+        let mine = my_tenants.list(&*seeded.identity(user).await.unwrap()).await.unwrap();
+        let mine: Vec<_> = mine.iter().map(|t| (t.slug.as_str(), t.name.as_str(), t.role.name.as_str())).collect();
+        assert_eq!(mine, expected);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn members_come_in_pages(#[future(awt)] seeded: Seeded) {
+    execute(
+        &seeded,
+        "INSERT INTO users (id, email, display_name)
+         SELECT ('019b0000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'm' || n || '@example.com', 'M' || n
+         FROM generate_series(1, 7) AS n;
+         INSERT INTO memberships (tenant_id, user_id, role_id)
+         SELECT t.id, u.id, r.id
+         FROM users AS u, tenants AS t
+         JOIN roles AS r ON r.tenant_id = t.id AND r.name = 'member'
+         WHERE t.slug = 'acme' AND u.email LIKE 'm%'",
+    )
+    .await;
+    let permit = seeded.permit::<UserRead>(seeded.seed.users.bob.id, "acme").await.unwrap();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = members(&seeded).list(&permit, after, 4).await.unwrap();
+        assert!(page.len() <= 4);
+        let Some(last) = page.last() else { break };
+        after = Some(last.user.id);
+        seen.extend(page.iter().map(|member| member.user.email.to_string()));
+    }
+    let expected: Vec<String> = ["bob", "alice", "m1", "m2", "m3", "m4", "m5", "m6", "m7"].map(|n| format!("{n}@example.com")).into();
+    assert_eq!(seen, expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_page_shows_the_people_of_the_tenant_alone(#[future(awt)] seeded: Seeded) {
+    let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
+    let page = members(&seeded).list(&permit, None, 100).await.unwrap();
+    assert_eq!(page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(), [(
+        seeded.seed.users.alice.id,
+        seeded.seed.tenants.globex.admin_role
+    )]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_of_another_tenant_is_as_good_as_none(#[future(awt)] seeded: Seeded) {
+    let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
+    for stranger in [seeded.seed.users.bob.id, UserId::new()] {
+        assert!(matches!(members(&seeded).get(&permit, stranger).await, Err(MembersError::NotFound)));
+    }
+    let alice = members(&seeded).get(&permit, seeded.seed.users.alice.id).await.unwrap();
+    assert_eq!(alice.user.email.as_str(), "alice@example.com");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_deny_wins_over_the_admins_allow_from_the_next_request_on(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
+    execute(
+        &seeded,
+        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+         SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenants WHERE slug = 'acme'",
+    )
+    .await;
+    let denial = seeded.permit::<UserRead>(alice, "acme").await.unwrap_err();
+    assert_eq!(denial.permission.name, "user:read");
+    assert!(seeded.permit::<UserRead>(alice, "globex").await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_condition_that_nobody_can_read_fails_closed(#[future(awt)] seeded: Seeded) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
+    execute(&seeded, r#"UPDATE policies SET condition = '{"moon": "full"}' WHERE resource = 'user'"#).await;
+    assert!(seeded.permit::<UserRead>(bob, "acme").await.is_err());
+    assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
+    execute(
+        &seeded,
+        r#"INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest, condition)
+           SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1'), '{"moon": "full"}' FROM tenants WHERE slug = 'acme'"#,
+    )
+    .await;
+    assert!(seeded.permit::<UserRead>(alice, "acme").await.is_err());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seeded) {
+    let bob = seeded.seed.users.bob.id;
+    let read = async |condition: &'static str| {
+        execute(&seeded, condition).await;
+        seeded.permit::<UserRead>(bob, "acme").await.is_ok()
+    };
+    assert!(read(r#"UPDATE policies SET condition = '{"feature": "sso"}' WHERE resource = 'user'"#).await);
+    assert!(!read(r#"UPDATE policies SET condition = '{"plan": "free"}' WHERE resource = 'user'"#).await);
+    assert!(read(r#"UPDATE policies SET condition = '{"not": {"plan": "free"}}' WHERE resource = 'user'"#).await);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_schema_refuses_slugs_that_could_be_mistaken(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    for slug in ["ab", "Acme", "a--b", "-abc", "api", "www", "019a0000-0000-7000-8000-00000000acee", "019a000000007000800000000000acee"] {
+        let refused = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
+        let refused = refused.bind(slug).execute(&mut owner).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "23514", "{slug}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_role_that_somebody_has_cannot_go(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    let refused = sqlx::query("DELETE FROM roles WHERE name = 'member'").execute(&mut owner).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "23503");
+}

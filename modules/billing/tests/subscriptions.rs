@@ -1,0 +1,63 @@
+//! A tenant's subscription, against a real server.
+
+use std::sync::Arc;
+
+use billing::BillingModuleImpl;
+use kernel::contracts::{BillingError, BillingRead, SubscriptionStatus, Subscriptions};
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{Seeded, TestDb, seeded};
+
+fn subscriptions(db: &TestDb) -> Arc<dyn Subscriptions> {
+    BillingModuleImpl::builder(db.db.module()).build().resolve()
+}
+
+async fn execute(db: &TestDb, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_admin_reads_the_tenants_own_subscription(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    for (tenant, id, plan) in [
+        ("acme", seeded.seed.billing.acme.id, "enterprise"),
+        ("globex", seeded.seed.billing.globex.id, "pro"),
+    ] {
+        let permit = seeded.permit::<BillingRead>(alice, tenant).await.unwrap();
+        let current = subscriptions(&seeded).current(&permit).await.unwrap();
+        assert_eq!((current.id, current.plan.as_str(), current.status), (id, plan, SubscriptionStatus::Active));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_member_has_no_permit_to_ask_with(#[future(awt)] seeded: Seeded) {
+    let denial = seeded.permit::<BillingRead>(seeded.seed.users.bob.id, "acme").await.unwrap_err();
+    assert_eq!(denial.permission.name, "billing:read");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_one_that_is_not_over_counts_whenever_it_ends(#[future(awt)] seeded: Seeded) {
+    let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
+    execute(
+        &seeded,
+        "UPDATE subscriptions SET status = 'canceled';
+         INSERT INTO subscriptions (tenant_id, id, provider, status, plan, current_period_end)
+         SELECT id, gen_random_uuid(), 'demo', 'past_due', 'basic', '2000-01-01' FROM tenants",
+    )
+    .await;
+    let current = subscriptions(&seeded).current(&permit).await.unwrap();
+    assert_eq!((current.plan.as_str(), current.status), ("basic", SubscriptionStatus::PastDue));
+    execute(&seeded, "UPDATE subscriptions SET status = 'canceled'").await;
+    assert_eq!(subscriptions(&seeded).current(&permit).await.unwrap().plan, "enterprise");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_tenant_without_one_has_none_though_others_do(#[future(awt)] seeded: Seeded) {
+    let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
+    execute(&seeded, "DELETE FROM subscriptions WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')").await;
+    assert!(matches!(subscriptions(&seeded).current(&permit).await, Err(BillingError::NotFound)));
+}
