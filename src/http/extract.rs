@@ -20,9 +20,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     guard::Input,
+    module::HandlerService,
     problem::{FieldError, Problem},
     route::Draft,
-    scope::{HandlerService, module_of},
+    scope::module_of,
 };
 
 /// A service of the request.
@@ -102,8 +103,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let cause = error.inner();
         match cause.classify() {
             serde_json::error::Category::Data => {
-                let pointer = pointer(error.path());
-                Problem::unfit(vec![FieldError { pointer, detail: reason(&cause.to_string()) }])
+                let message = cause.to_string();
+                let pointer = pointer(error.path(), message.starts_with("unknown field"));
+                Problem::unfit(vec![FieldError { pointer, detail: reason(&message) }])
             }
             _ => not_json_at(cause),
         }
@@ -129,11 +131,11 @@ fn reason(message: &str) -> &'static str {
     known.map_or("The value here isn't one that is allowed.", |(_, reason)| reason)
 }
 
-/// A JSON pointer (RFC 6901) to the innermost place that this program knows the name of. A key that the client made
-/// up isn't repeated: serde's path ends above it.
-fn pointer(path: &serde_path_to_error::Path) -> String {
+/// A JSON pointer (RFC 6901) to the place; where a field isn't known, to what it stands in: its name is the client's.
+fn pointer(path: &serde_path_to_error::Path, unknown_field: bool) -> String {
     use serde_path_to_error::Segment;
-    let segments = path.iter().map_while(|segment| match segment {
+    let known = path.iter().len() - usize::from(unknown_field && path.iter().len() > 0);
+    let segments = path.iter().take(known).map_while(|segment| match segment {
         Segment::Seq { index } => Some(index.to_string()),
         Segment::Map { key } => Some(key.clone()),
         Segment::Enum { .. } | Segment::Unknown => None,
@@ -219,6 +221,7 @@ mod tests {
             (r#"{"inner": [{"number": 1}, {"number": "x"}]}"#, "/inner/1/number"),
             (r#"{"inner": [{"number": 300}]}"#, "/inner/0/number"),
             (r#"{"inner": [{}]}"#, "/inner/0"),
+            (r#"{"inner": [{"number": 1, "other": 2}]}"#, "/inner/0"),
             (r#"{}"#, ""),
         ] {
             let (status, body) = body_of(json).await;

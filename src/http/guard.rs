@@ -20,10 +20,11 @@ use kernel::{
 use shaku::HasComponent;
 
 use super::{
+    module::RequestModule,
     permissions::Catalogued,
     problem::Problem,
     route::Draft,
-    scope::{self, RequestModule, module_of},
+    scope::{self, module_of},
 };
 
 type Extracted<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
@@ -160,7 +161,7 @@ impl<P: Catalogued> FromRequest for Access<P> {
         Box::pin(async move {
             let module = module?;
             let scope = scope_of(&module).await?;
-            let environment = environment(&*module);
+            let environment = environment(&module);
             Ok(Self(Permit::ask(&scope, None, &environment)?))
         })
     }

@@ -1,6 +1,8 @@
 //! The HTTP delivery: actix-web, and nothing that decides anything.
 //!
-//! - `scope.rs`: what a request carries: its module, its span
+//! - `scope.rs`: what happens around every request
+//! - `context.rs`: the facts that a request brings
+//! - `module.rs`: the request's module, and what of it a handler may have
 //! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`
 //! - `extract.rs`: what a handler is given beside: services, bodies, queries, ids
 //! - `route.rs`: registering a handler, which documents it
@@ -10,9 +12,11 @@
 //!
 //! A handler's first parameter says who may call it, or it doesn't compile.
 
+mod context;
 mod extract;
 mod guard;
 mod handlers;
+mod module;
 mod permissions;
 mod problem;
 mod route;

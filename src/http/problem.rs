@@ -73,9 +73,12 @@ const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid 
 const INTERNAL: Kind = (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
 const UNAVAILABLE: Kind = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
 
-/// An error on its way out.
+/// An error on its way out. Boxed: every handler's result has room for one.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     kind: Kind,
     detail: Cow<'static, str>,
     permission: Option<&'static str>,
@@ -86,7 +89,18 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), permission: None, errors: Vec::new(), header: None, cause: None }
+        let detail = detail.into();
+        Self(Box::new(Parts { kind, detail, permission: None, errors: Vec::new(), header: None, cause: None }))
+    }
+
+    fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.0.header = Some((name, value.into()));
+        self
+    }
+
+    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
     }
 
     /// The request can't be understood.
@@ -106,8 +120,7 @@ impl Problem {
 
     /// The route has other methods.
     pub(crate) fn method_not_allowed(allowed: &str) -> Self {
-        let detail = format!("This address takes {allowed} only.");
-        Self { header: Some((ALLOW, allowed.to_owned())), ..Self::new(METHOD_NOT_ALLOWED, detail) }
+        Self::new(METHOD_NOT_ALLOWED, format!("This address takes {allowed} only.")).with_header(ALLOW, allowed)
     }
 
     /// The body is larger than `limit` bytes.
@@ -122,56 +135,58 @@ impl Problem {
 
     /// The body is JSON, and doesn't fit.
     pub(crate) fn unfit(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::new(UNFIT, "The body doesn't fit. `errors` names the places.") }
+        let mut problem = Self::new(UNFIT, "The body doesn't fit. `errors` names the places.");
+        problem.0.errors = errors;
+        problem
     }
 
     /// Something that can't happen did.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "This is our fault. The X-Request-Id of this answer leads to the cause in the logs.";
-        Self { cause: Some(cause.into()), ..Self::new(INTERNAL, detail) }
+        Self::new(INTERNAL, detail).caused_by(cause)
     }
 
     fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The service can't reach its database just now. Try again in a moment.";
-        Self { cause: Some(cause.into()), ..Self::new(UNAVAILABLE, detail) }
+        Self::new(UNAVAILABLE, detail).caused_by(cause)
     }
 
     /// No credential, or one that doesn't hold (RFC 6750, section 3).
     fn unauthenticated(challenge: &str, detail: &'static str) -> Self {
-        Self { header: Some((WWW_AUTHENTICATE, challenge.into())), ..Self::new(UNAUTHENTICATED, detail) }
+        Self::new(UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, challenge)
     }
 
     /// What is behind it, for the logs.
     pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.1, self.detail)
+        write!(f, "{}: {}", self.0.kind.1, self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.kind.0
+        self.0.kind.0
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (status, kind, title) = self.kind;
-        let mut response = HttpResponse::build(status);
+        let Parts { kind: (status, kind, title), detail, permission, errors, header, .. } = &*self.0;
+        let mut response = HttpResponse::build(*status);
         response.content_type(PROBLEM_JSON);
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = header {
             response.insert_header((name.clone(), value.as_str()));
         }
         let body = ProblemBody {
             r#type: format!("urn:tenantry:problem:{kind}"),
             title,
             status: status.as_u16(),
-            detail: self.detail.clone(),
-            permission: self.permission,
-            errors: self.errors.clone(),
+            detail: detail.clone(),
+            permission: *permission,
+            errors: errors.clone(),
         };
         // Not `json`, which would set another content type.
         response.body(serde_json::to_string(&body).unwrap_or_default())
@@ -224,7 +239,9 @@ impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
         let name = denial.permission.name;
         let detail = format!("This takes the permission {name}, which your role in this tenant doesn't have.");
-        Self { permission: Some(name), ..Self::new(PERMISSION_MISSING, detail) }
+        let mut problem = Self::new(PERMISSION_MISSING, detail);
+        problem.0.permission = Some(name);
+        problem
     }
 }
 

@@ -17,10 +17,11 @@ use utoipa::{
 };
 
 use super::{
+    context::TENANT_HEADER,
     extract::Scoped,
     guard::{Class, Guard},
+    module::HandlerService,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
-    scope::{HandlerService, TENANT_HEADER},
 };
 
 /// A handler's parameters: first who may call it, then services.

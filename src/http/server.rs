@@ -16,12 +16,7 @@ use actix_web::{
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{
-    extract::BodyLimit,
-    handlers,
-    problem::Problem,
-    scope::{TrustedProxies, request_scope},
-};
+use super::{context::TrustedProxies, extract::BodyLimit, handlers, problem::Problem, scope::request_scope};
 use crate::{bootstrap::AppModule, config::HttpConfig};
 
 /// A port that is ours, before anything else is started: a second instance ends here, and harms nothing.

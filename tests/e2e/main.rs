@@ -1,1 +1,24 @@
-fn main() {}
+//! End to end: through a real server on a port of its own, or through the program itself.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic fails the test")]
+
+/// Compares with the golden file of the test's name. After an intended change: `INSTA_UPDATE=always cargo test`.
+macro_rules! snapshot {
+    ($text:expr) => {
+        insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!($text)
+        })
+    };
+}
+
+mod access;
+mod authorization_check;
+mod client;
+mod documentation;
+mod framework;
+mod members;
+mod production_build;
+mod program;
+mod queries;
+mod sign_in;
+mod tokens;
+mod views;

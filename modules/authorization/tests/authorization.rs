@@ -1,11 +1,10 @@
 //! Admission, members and tenants, against a real server.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
 
 use authorization::AuthorizationModuleImpl;
-use kernel::contracts::{
-    Members, MembersError, MyTenants, ScopeError, TenantId, UserId, UserRead,
-};
+use kernel::contracts::{Members, MembersError, MyTenants, ScopeError, TenantId, UserId, UserRead};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{Seeded, TestDb, seeded};
@@ -51,7 +50,7 @@ async fn an_archived_tenant_is_as_good_as_none(#[future(awt)] seeded: Seeded) {
     let alice = seeded.seed.users.alice.id;
     assert!(matches!(seeded.scope(alice, "acme").await, Err(ScopeError::NotFound)));
     let my_tenants: Arc<dyn MyTenants> = module(&seeded).resolve();
-    let mine = my_tenants.list(&*seeded.identity(alice).await.unwrap()).await.unwrap();
+    let mine = my_tenants.list(&seeded.identity(alice).await.unwrap()).await.unwrap();
     assert_eq!(mine.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["globex"]);
 }
 
@@ -63,7 +62,7 @@ async fn a_person_sees_the_tenants_they_are_in_with_their_roles(#[future(awt)] s
         (seeded.seed.users.alice.id, vec![("acme", "Acme Corp", "admin"), ("globex", "Globex Inc", "admin")]),
         (seeded.seed.users.bob.id, vec![("acme", "Acme Corp", "member")]),
     ] {
-        let mine = my_tenants.list(&*seeded.identity(user).await.unwrap()).await.unwrap();
+        let mine = my_tenants.list(&seeded.identity(user).await.unwrap()).await.unwrap();
         let mine: Vec<_> = mine.iter().map(|t| (t.slug.as_str(), t.name.as_str(), t.role.name.as_str())).collect();
         assert_eq!(mine, expected);
     }
@@ -93,7 +92,8 @@ async fn members_come_in_pages(#[future(awt)] seeded: Seeded) {
         after = Some(last.user.id);
         seen.extend(page.iter().map(|member| member.user.email.to_string()));
     }
-    let expected: Vec<String> = ["bob", "alice", "m1", "m2", "m3", "m4", "m5", "m6", "m7"].map(|n| format!("{n}@example.com")).into();
+    let expected: Vec<String> =
+        ["bob", "alice", "m1", "m2", "m3", "m4", "m5", "m6", "m7"].map(|n| format!("{n}@example.com")).into();
     assert_eq!(seen, expected);
 }
 
@@ -102,10 +102,10 @@ async fn members_come_in_pages(#[future(awt)] seeded: Seeded) {
 async fn a_page_shows_the_people_of_the_tenant_alone(#[future(awt)] seeded: Seeded) {
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
     let page = members(&seeded).list(&permit, None, 100).await.unwrap();
-    assert_eq!(page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(), [(
-        seeded.seed.users.alice.id,
-        seeded.seed.tenants.globex.admin_role
-    )]);
+    assert_eq!(
+        page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(),
+        [(seeded.seed.users.alice.id, seeded.seed.tenants.globex.admin_role)]
+    );
 }
 
 #[rstest]
@@ -168,7 +168,16 @@ async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seed
 #[tokio::test]
 async fn the_schema_refuses_slugs_that_could_be_mistaken(#[future(awt)] seeded: Seeded) {
     let mut owner = seeded.owner().await;
-    for slug in ["ab", "Acme", "a--b", "-abc", "api", "www", "019a0000-0000-7000-8000-00000000acee", "019a000000007000800000000000acee"] {
+    for slug in [
+        "ab",
+        "Acme",
+        "a--b",
+        "-abc",
+        "api",
+        "www",
+        "019a0000-0000-7000-8000-00000000acee",
+        "019a000000007000800000000000acee",
+    ] {
         let refused = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
         let refused = refused.bind(slug).execute(&mut owner).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "23514", "{slug}");

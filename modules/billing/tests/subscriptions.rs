@@ -1,4 +1,5 @@
 //! A tenant's subscription, against a real server.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
 
@@ -20,10 +21,9 @@ async fn execute(db: &TestDb, sql: &'static str) {
 #[tokio::test]
 async fn an_admin_reads_the_tenants_own_subscription(#[future(awt)] seeded: Seeded) {
     let alice = seeded.seed.users.alice.id;
-    for (tenant, id, plan) in [
-        ("acme", seeded.seed.billing.acme.id, "enterprise"),
-        ("globex", seeded.seed.billing.globex.id, "pro"),
-    ] {
+    for (tenant, id, plan) in
+        [("acme", seeded.seed.billing.acme.id, "enterprise"), ("globex", seeded.seed.billing.globex.id, "pro")]
+    {
         let permit = seeded.permit::<BillingRead>(alice, tenant).await.unwrap();
         let current = subscriptions(&seeded).current(&permit).await.unwrap();
         assert_eq!((current.id, current.plan.as_str(), current.status), (id, plan, SubscriptionStatus::Active));

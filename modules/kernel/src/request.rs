@@ -1,5 +1,6 @@
 //! The two components that make the first two proofs, once a request. `clippy.toml` keeps them out of every module
 //! but the request's own.
+#![expect(clippy::disallowed_types, reason = "this is where they are")]
 #![expect(missing_docs, reason = "the derived components' parameter types take no doc comments")]
 
 use std::sync::Arc;

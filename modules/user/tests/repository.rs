@@ -1,4 +1,5 @@
 //! The table `users`.
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
 
@@ -32,7 +33,8 @@ async fn a_person_is_found_by_id_and_by_address(#[future(awt)] db: TestDb) {
     let new = created(&db, "One@Example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
     let by_id = repository().find_active(&mut tx, new.id).await.unwrap().unwrap();
-    let by_email = repository().find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
+    let by_email =
+        repository().find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(by_id, by_email);
     assert_eq!((by_id.id, by_id.email, by_id.display_name), (new.id, new.email, new.display_name));
     assert_eq!(repository().find_active(&mut tx, UserId::new()).await.unwrap(), None);

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use kernel::db::{Db, DbConfig, DbDriver, DatabaseUrl, Driver, MIGRATIONS, PostgresConfig, create_db};
+use kernel::db::{DatabaseUrl, Db, DbConfig, DbDriver, Driver, MIGRATIONS, PostgresConfig, create_db};
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;

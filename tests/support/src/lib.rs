@@ -9,7 +9,7 @@
 //! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`]: the proofs, resolved for real: there is no other way
 //!
 //! It never depends on the root package, which depends on it.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "only tests use this crate, and a panic fails the test")]
+#![expect(clippy::unwrap_used, reason = "only tests use this crate, and a panic fails the test")]
 
 mod clones;
 mod proofs;

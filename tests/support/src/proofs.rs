@@ -1,10 +1,10 @@
 //! The proofs, resolved for real: a request's module in small, whose only pretence is that a token has been verified.
+#![expect(clippy::disallowed_types, reason = "a request's module makes the proofs")]
 
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use authorization::AuthorizationModuleImpl;
-#[expect(clippy::disallowed_types, reason = "a request's module, for tests")]
 use kernel::request::{MembershipTenantResolver, VerifiedIdentityProvider};
 use kernel::{
     contracts::{

@@ -60,8 +60,12 @@ fn with_placeholder(url: &str) -> String {
 /// Several test processes may run at once, each on a server of its own: a slot is taken by its lock.
 fn first_free_slot(base: &Path) -> Server {
     for slot in 0.. {
-        let options = Options { durable: false, max_connections: 300, ..Options::new(base.join(format!("slot-{slot}"))) };
-        #[expect(clippy::disallowed_methods, reason = "where PostgreSQL is looked for; the tests have no configuration")]
+        let options =
+            Options { durable: false, max_connections: 300, ..Options::new(base.join(format!("slot-{slot}"))) };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "where PostgreSQL is looked for; the tests have no configuration"
+        )]
         let search_path = std::env::var_os("PATH");
         match Server::start(Options { search_path, ..options }) {
             Err(Error::InUse { .. }) => {}

@@ -278,10 +278,7 @@ impl Migrator {
                 sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
             if !exists {
                 let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
-                match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await {
-                    Err(error) if already_there(&error) => {}
-                    outcome => drop(outcome?),
-                }
+                make_unless_there(connection, sql).await?;
             }
         }
         self.grant_roles(connection).await
@@ -310,10 +307,7 @@ impl Migrator {
         .fetch_all(&mut *connection)
         .await?;
         for statement in statements {
-            match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await {
-                Err(error) if already_there(&error) => {}
-                outcome => drop(outcome?),
-            }
+            make_unless_there(connection, statement).await?;
         }
         Ok(())
     }
@@ -351,9 +345,12 @@ fn history(error: SqlxMigrateError) -> MigrateError {
     }
 }
 
-/// `duplicate_object` and `unique_violation`: somebody else made it at the same moment.
-fn already_there(error: &sqlx::Error) -> bool {
-    matches!(sqlstate(error).as_deref(), Some("42710" | "23505"))
+/// `duplicate_object` and `unique_violation` say that somebody else made it at the same moment.
+async fn make_unless_there(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
+        Err(error) if !matches!(sqlstate(&error).as_deref(), Some("42710" | "23505")) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// "tuple concurrently updated" has no SQLSTATE of its own.

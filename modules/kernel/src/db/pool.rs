@@ -70,21 +70,23 @@ impl Pool {
     /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
     /// be dead ones in the pool, and a fresh one.
     async fn open_here(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
-        let mut tries = pool.options().get_max_connections() + 1;
+        let mut tries = pool.options().get_max_connections();
         loop {
-            tries -= 1;
             match Self::try_open(pool, opening, role).await {
-                Err(error) if tries > 0 && is_unavailable(&error) && worth_another_try(&error) => {
+                Err(DbError::Unavailable(error)) if tries > 0 && worth_another_try(&error) => {
                     tracing::debug!(%error, "a pooled connection was dead; trying another");
+                    tries -= 1;
                 }
-                outcome => return outcome.map_err(DbError::from),
+                outcome => return outcome,
             }
         }
     }
 
-    async fn try_open(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, sqlx::Error> {
-        // Safe: `opening` is put together below from constants and UUIDs.
-        let mut tx = Tx::new(pool.begin_with(AssertSqlSafe(opening)).await?);
+    async fn try_open(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        // Safe: `opening` is put together below from constants and UUIDs. It can't fail, so whatever does is on the
+        // way there: no connection, or one that is refused.
+        let tx = pool.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
+        let mut tx = Tx::new(tx);
         if let Some(role) = role {
             // A statement of its own, for it can fail: the transaction that it fails in is rolled back.
             sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *tx).await?;
@@ -93,9 +95,9 @@ impl Pool {
     }
 }
 
-/// A pool that is exhausted or closed stays so, whoever asks again.
+/// A pool that is exhausted or closed stays so, whoever asks again, and so does a server that refuses.
 fn worth_another_try(error: &sqlx::Error) -> bool {
-    !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+    is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
 }
 
 #[async_trait]

@@ -126,10 +126,14 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
     // An ordinary login, as in production.
     let mut owner = db.owner().await;
     let login = format!("login_{}", std::process::id());
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE IF EXISTS {login}; CREATE ROLE {login} LOGIN"))).execute(&mut owner).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE IF EXISTS {login}; CREATE ROLE {login} LOGIN")))
+        .execute(&mut owner)
+        .await
+        .unwrap();
     let config = kernel::db::DbConfig {
         driver: kernel::db::DbDriver::Postgres(kernel::db::PostgresConfig {
-            url: kernel::db::DatabaseUrl::parse(&db.url().replacen("://postgres@", &format!("://{login}@"), 1)).unwrap(),
+            url: kernel::db::DatabaseUrl::parse(&db.url().replacen("://postgres@", &format!("://{login}@"), 1))
+                .unwrap(),
             migration_url: Some(kernel::db::DatabaseUrl::parse(&db.url()).unwrap()),
         }),
         ..db.config(1)
@@ -153,9 +157,14 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
 fn every_migration_has_a_way_back_and_an_owner() {
     let modules = ["kernel", "user", "auth", "authorization", "billing"];
     for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
-        let way_back = MIGRATIONS.iter().any(|m| m.version == migration.version && m.migration_type.is_down_migration());
+        let way_back =
+            MIGRATIONS.iter().any(|m| m.version == migration.version && m.migration_type.is_down_migration());
         assert!(way_back, "{:04} has no .down.sql", migration.version);
         let owner = migration.description.split(' ').next().unwrap();
-        assert!(modules.contains(&owner), "{:04}: its file's name must begin with the module that owns it", migration.version);
+        assert!(
+            modules.contains(&owner),
+            "{:04}: its file's name must begin with the module that owns it",
+            migration.version
+        );
     }
 }

@@ -22,7 +22,10 @@ async fn an_unreachable_server_is_one_line_after_a_bounded_wait() {
     let error = create_db(at(&format!("postgres://user:hunter2@127.0.0.1:{port}/db"))).await.unwrap_err();
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
     let words = error.to_string();
-    assert!(words.contains(&format!("127.0.0.1:{port}")) && !words.contains("hunter2") && !words.contains('\n'), "{words}");
+    assert!(
+        words.contains(&format!("127.0.0.1:{port}")) && !words.contains("hunter2") && !words.contains('\n'),
+        "{words}"
+    );
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ async fn a_forgotten_predicate_shows_the_scopes_rows_alone(#[future(awt)] seeded
         }
         let all = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
         let count = async |connection: &mut PgConnection| {
-            let row = sqlx::query(AssertSqlSafe(all.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
+            let row =
+                sqlx::query(AssertSqlSafe(all.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
             let row = row.unwrap();
             (row.get::<i64, _>(0), row.get::<i64, _>(1))
         };

@@ -23,10 +23,10 @@ async fn each_way_in_sees_what_it_may_and_no_more(#[future(awt)] seeded: Seeded)
     let mut unscoped = database.begin_unscoped().await.unwrap();
     assert_eq!((tenants_seen(&mut unscoped).await, role_of(&mut unscoped).await), (0, "tenantry_app".into()));
 
-    let mut own = database.begin_as(&*seeded.identity(alice).await.unwrap()).await.unwrap();
+    let mut own = database.begin_as(&seeded.identity(alice).await.unwrap()).await.unwrap();
     assert_eq!((tenants_seen(&mut own).await, role_of(&mut own).await), (2, "tenantry_app".into()));
 
-    let mut tenant = database.begin(&*seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
+    let mut tenant = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
     assert_eq!((tenants_seen(&mut tenant).await, role_of(&mut tenant).await), (1, "tenantry_app".into()));
     assert_eq!(tenant.tenant(), seeded.seed.tenants.acme.id);
 
@@ -84,7 +84,7 @@ async fn cancelled_after<F: Future>(polls: usize, work: F) -> bool {
     let mut work = pin!(work);
     for _ in 0..polls {
         // Yielding lets the runtime make what the future waits for happen.
-        if let Poll::Ready(_) = std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        if std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_ready() {
             return false;
         }
         tokio::task::yield_now().await;
@@ -116,10 +116,14 @@ async fn a_caller_who_goes_away_at_any_moment_leaves_nothing_behind(#[future(awt
 
     // A write through the same connection stays.
     let mut tx = database.begin(&scope).await.unwrap();
-    sqlx::query("UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'").execute(&mut **tx).await.unwrap();
+    sqlx::query("UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'")
+        .execute(&mut **tx)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let mut owner = seeded.owner().await;
-    let boss: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut owner).await.unwrap();
+    let boss: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut owner).await.unwrap();
     assert_eq!(boss, 1);
 }
 
@@ -151,7 +155,8 @@ async fn a_commit_whose_caller_goes_away_is_whole_or_not_at_all(#[future(awt)] s
         cancelled_after(polls, tx.commit()).await;
         // The row can be locked again, so the transaction has ended; once begun, a commit isn't stopped.
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-        let row = sqlx::query("SELECT name FROM roles WHERE name <> 'member' FOR UPDATE").fetch_one(&mut **tx).await.unwrap();
+        let row =
+            sqlx::query("SELECT name FROM roles WHERE name <> 'member' FOR UPDATE").fetch_one(&mut **tx).await.unwrap();
         assert_eq!(row.get::<String, _>(0), name);
     }
 }

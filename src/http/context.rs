@@ -1,0 +1,176 @@
+//! The facts of a request, as HTTP tells them. None of them is believed yet.
+
+use std::net::IpAddr;
+
+use actix_web::{
+    dev::ServiceRequest,
+    http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT},
+};
+use kernel::contracts::{RequestContext, WantedTenant};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// Names the tenant, by slug or id.
+pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
+
+/// Who is believed when he says where a request comes from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrustedProxies(pub(crate) Vec<IpAddr>);
+
+/// The facts of one HTTP request.
+pub(super) struct HttpRequestContext {
+    credential: Option<SecretString>,
+    wanted_tenant: WantedTenant,
+    client_addr: Option<IpAddr>,
+    user_agent: Option<String>,
+    request_id: Uuid,
+}
+
+impl HttpRequestContext {
+    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies) -> Self {
+        let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        Self {
+            credential: credential(request.headers()),
+            wanted_tenant: wanted_tenant(request.headers()),
+            client_addr: client_addr(request, proxies),
+            user_agent: text(USER_AGENT).map(Into::into),
+            request_id: Uuid::now_v7(),
+        }
+    }
+}
+
+impl RequestContext for HttpRequestContext {
+    fn credential(&self) -> Option<&SecretString> {
+        self.credential.as_ref()
+    }
+
+    fn wanted_tenant(&self) -> &WantedTenant {
+        &self.wanted_tenant
+    }
+
+    fn client_addr(&self) -> Option<IpAddr> {
+        self.client_addr
+    }
+
+    fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+
+    fn request_id(&self) -> Uuid {
+        self.request_id
+    }
+}
+
+/// `Authorization: Bearer …`, the scheme in any case (RFC 9110, section 11.1). Anything else in that header, or the
+/// header twice, is a credential that doesn't hold.
+fn credential(headers: &HeaderMap) -> Option<SecretString> {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let value = values.next()?;
+    let bearer = |text: &str| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start().to_owned())
+    };
+    let token = match values.next() {
+        None => value.to_str().ok().and_then(bearer),
+        Some(_) => None,
+    };
+    Some(token.unwrap_or_default().into())
+}
+
+fn wanted_tenant(headers: &HeaderMap) -> WantedTenant {
+    let mut values = headers.get_all(TENANT_HEADER);
+    match (values.next(), values.next()) {
+        (None, _) => WantedTenant::Unnamed,
+        (Some(value), None) => {
+            let named = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+            named.map_or(WantedTenant::Impossible, WantedTenant::Named)
+        }
+        (Some(_), Some(_)) => WantedTenant::Impossible,
+    }
+}
+
+/// The socket's peer; where that is a trusted proxy, the last address in `X-Forwarded-For` that isn't one. Addresses
+/// further left were written by whoever liked to.
+fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpAddr> {
+    let trusted = |addr: &IpAddr| proxies.0.contains(addr);
+    let peer = request.peer_addr()?.ip().to_canonical();
+    if !trusted(&peer) {
+        return Some(peer);
+    }
+    let values = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
+    let mut client = peer;
+    for hop in hops.into_iter().rev() {
+        let Ok(addr) = hop.trim().parse::<IpAddr>() else { break };
+        client = addr.to_canonical();
+        if !trusted(&client) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use kernel::contracts::TenantRef;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn context(request: TestRequest) -> HttpRequestContext {
+        let proxies = TrustedProxies(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
+        HttpRequestContext::new(&request.to_srv_request(), &proxies)
+    }
+
+    fn client(peer: &str, forwarded: &[&str]) -> String {
+        let request = TestRequest::default().peer_addr(format!("{peer}:1234").parse().unwrap());
+        let add = |request: TestRequest, value: &&str| request.append_header(("X-Forwarded-For", *value));
+        context(forwarded.iter().fold(request, add)).client_addr().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_client_is_the_peer_whatever_it_says() {
+        assert_eq!(client("192.0.2.7", &[]), "192.0.2.7");
+        assert_eq!(client("192.0.2.7", &["198.51.100.1"]), "192.0.2.7");
+        assert_eq!(client("[::ffff:192.0.2.7]", &[]), "192.0.2.7");
+    }
+
+    #[test]
+    fn behind_trusted_proxies_the_client_is_the_last_address_that_they_did_not_write() {
+        assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.1", "10.0.0.2"]), "198.51.100.1");
+        assert_eq!(client("10.0.0.1", &["198.51.100.1, nonsense"]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_credential_is_a_bearer_token_and_anything_else_is_one_that_does_not_hold() {
+        let token = |values: &[&str]| {
+            let add = |request: TestRequest, value: &&str| request.append_header((AUTHORIZATION, *value));
+            let context = context(values.iter().fold(TestRequest::default(), add));
+            context.credential().map(|token| token.expose_secret().to_owned())
+        };
+        assert_eq!(token(&[]), None);
+        assert_eq!(token(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(token(&["bEARER  abc"]).as_deref(), Some("abc"));
+        for values in [&["Basic abc"][..], &["Bearer"], &["abc"], &["Bearer abc", "Bearer abc"]] {
+            assert_eq!(token(values).as_deref(), Some(""), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_named_once_or_not_at_all() {
+        let wanted = |values: &[&str]| {
+            let add = |request: TestRequest, value: &&str| request.append_header((TENANT_HEADER, *value));
+            context(values.iter().fold(TestRequest::default(), add)).wanted_tenant().clone()
+        };
+        assert_eq!(wanted(&[]), WantedTenant::Unnamed);
+        assert!(matches!(wanted(&[" acme "]), WantedTenant::Named(TenantRef::Slug(_))));
+        for values in [&[""][..], &["a b"], &["acme", "acme"]] {
+            assert_eq!(wanted(values), WantedTenant::Impossible, "{values:?}");
+        }
+    }
+}

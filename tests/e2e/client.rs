@@ -1,0 +1,280 @@
+//! A running server over a database of the test's own, and people who talk to it.
+
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::mpsc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use actix_web::dev::ServerHandle;
+use auth::{AuthSettings, SigningKey};
+use rstest::fixture;
+use secrecy::SecretString;
+use seeds::Seed;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tenantry::{bootstrap, config::HttpConfig, http};
+use test_support::Seeded;
+
+/// A running server with the demo data.
+pub(crate) struct App {
+    pub(crate) seed: Seed,
+    pub(crate) addr: SocketAddr,
+    /// What its tokens are signed with, as PEM.
+    pub(crate) signing_key: SecretString,
+    /// The URL of its database, with a superuser's rights.
+    database_url: String,
+    server: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A server of the test's own.
+#[fixture]
+pub(crate) fn app() -> App {
+    App::start()
+}
+
+struct Started {
+    seed: Seed,
+    addr: SocketAddr,
+    database_url: String,
+    server: ServerHandle,
+}
+
+impl App {
+    /// A server beside the test's first.
+    pub(crate) fn start() -> Self {
+        let (signing_key, pem) = SigningKey::generate().unwrap();
+        let (started, wait) = mpsc::channel();
+        let thread = std::thread::spawn(move || actix_web::rt::System::new().block_on(serve(signing_key, started)));
+        let Started { seed, addr, database_url, server } = wait.recv().expect("the server starts");
+        Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
+    }
+
+    /// Nobody in particular.
+    pub(crate) fn nobody(&self) -> Client {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build();
+        Client { agent: agent.into(), base: format!("http://{}", self.addr), headers: Vec::new() }
+    }
+
+    /// Alice, signed in.
+    pub(crate) fn alice(&self) -> Client {
+        self.nobody().signed_in_as("alice@example.com")
+    }
+
+    /// Bob, signed in.
+    pub(crate) fn bob(&self) -> Client {
+        self.nobody().signed_in_as("bob@example.com")
+    }
+
+    /// Somebody with an account and no tenant, signed in. Her password is the demo accounts'.
+    pub(crate) fn stranger(&self) -> Client {
+        self.sql(
+            "INSERT INTO users (id, email, display_name)
+             VALUES ('019a0000-0000-7000-8000-0000000ca201', 'carol@example.com', 'Carol Clark')
+             ON CONFLICT DO NOTHING;
+             INSERT INTO auth_credentials (user_id, password_hash)
+             SELECT '019a0000-0000-7000-8000-0000000ca201', password_hash FROM auth_credentials LIMIT 1
+             ON CONFLICT DO NOTHING",
+        );
+        self.nobody().signed_in_as("carol@example.com")
+    }
+
+    /// Runs SQL behind the server's back.
+    pub(crate) fn sql(&self, sql: &str) {
+        execute(&self.database_url, sql);
+    }
+
+    /// Takes the database away from the server: its connections end, and new ones are refused.
+    pub(crate) fn cut_off(&self) {
+        let (before, after) = self.database_url.split_once('?').unwrap_or((&self.database_url, ""));
+        let (server, name) = before.rsplit_once('/').unwrap();
+        let elsewhere = format!("{server}/postgres?{after}");
+        execute(&elsewhere, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
+        let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        execute(&elsewhere, &kill);
+    }
+}
+
+fn execute(url: &str, sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    });
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // Polling it isn't needed: the command is on its way when this returns.
+        drop(self.server.stop(false));
+        let ended = self.thread.take().map(JoinHandle::join);
+        if matches!(ended, Some(Err(_))) && !std::thread::panicking() {
+            panic!("the server didn't end in order");
+        }
+    }
+}
+
+async fn serve(signing_key: SigningKey, started: mpsc::Sender<Started>) {
+    let seeded = Seeded::new().await;
+    let settings = AuthSettings {
+        issuer: "tenantry".into(),
+        audience: "tenantry-api".into(),
+        token_ttl: Duration::from_secs(900),
+        signing_key,
+    };
+    let module = bootstrap::assemble(seeded.db.module(), settings);
+    let config = HttpConfig {
+        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 0,
+        workers: std::num::NonZeroUsize::new(1),
+        body_limit: 8192,
+        trusted_proxies: Vec::new(),
+    };
+    let bound = http::bind(&config).unwrap();
+    let addr = bound.addr;
+    let server = http::start(bound, &config, module).unwrap();
+    let (seed, database_url) = (seeded.seed.clone(), seeded.url());
+    started.send(Started { seed, addr, database_url, server: server.handle() }).unwrap();
+    server.await.unwrap();
+}
+
+/// Somebody who talks to the server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    base: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Client {
+    fn signed_in_as(self, email: &str) -> Self {
+        let body = format!(r#"{{"email":"{email}","password":"{}"}}"#, seeds::PASSWORD);
+        let answer = self.post("/v1/auth/login", &body);
+        assert_eq!(answer.status, 200, "{answer}");
+        self.with_token(answer.json()["access_token"].as_str().unwrap())
+    }
+
+    /// With this token and no other.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        self.with("Authorization", &format!("Bearer {token}"))
+    }
+
+    /// In this tenant.
+    pub(crate) fn within(&self, tenant: &str) -> Self {
+        self.with("X-Tenant-Id", tenant)
+    }
+
+    /// With this header, in place of an earlier one of its name.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.retain(|(other, _)| *other != name);
+        client.headers.push((name, value.into()));
+        client
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, None)
+    }
+
+    /// Posts JSON.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+        self.with("Content-Type", "application/json").send("POST", path, Some(body))
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let response = match body {
+            Some(body) => self.agent.run(request.body(body.to_owned()).unwrap()),
+            None => self.agent.run(request.body(()).unwrap()),
+        };
+        let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let body = response.body_mut().read_to_string().unwrap();
+        let header = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        Answer { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect(), body }
+    }
+}
+
+/// What the server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The end of a problem's type.
+    pub(crate) fn problem(&self) -> String {
+        let json = self.json();
+        json["type"].as_str().and_then(|kind| kind.strip_prefix("urn:tenantry:problem:")).unwrap_or("none").to_owned()
+    }
+}
+
+/// The whole answer, but for what is another each time: for snapshots.
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut head: Vec<String> = Vec::new();
+        for (name, value) in &self.headers {
+            match name.as_str() {
+                "date" => {}
+                "x-request-id" => head.push(format!("{name}: (an id)")),
+                "content-length" => head.push(format!("{name}: (so many bytes)")),
+                _ => head.push(format!("{name}: {value}")),
+            }
+        }
+        head.sort();
+        writeln!(f, "HTTP {}\n{}\n", self.status, head.join("\n"))?;
+        match serde_json::from_str::<Value>(&self.body) {
+            Ok(mut json) => {
+                without_times(&mut json);
+                f.write_str(&serde_json::to_string_pretty(&json).unwrap())
+            }
+            Err(_) => f.write_str(&self.body),
+        }
+    }
+}
+
+/// Replaces what depends on the moment.
+fn without_times(json: &mut Value) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match name.as_str() {
+                    "member_since" => *value = "(a time)".into(),
+                    "access_token" => *value = "(a token)".into(),
+                    _ => without_times(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Several answers below each other, each with what was asked.
+pub(crate) fn transcript<'a>(answers: impl IntoIterator<Item = (&'a str, Answer)>) -> String {
+    let mut text = String::new();
+    for (asked, answer) in answers {
+        write!(text, "### {asked}\n{answer}\n\n").unwrap();
+    }
+    text
+}

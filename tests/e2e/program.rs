@@ -1,0 +1,302 @@
+//! The program itself, as a user runs it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+
+use tempfile::TempDir;
+
+/// The example of RFC 8410, section 10.3.
+const KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+
+/// A folder to run it in, which the database's own user can pass through when this runs as root.
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("tenantry-").tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// The program in the folder, with nothing in its environment but these.
+fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "where PostgreSQL is looked for")]
+    let path = std::env::var_os("PATH").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    command.env_clear().env("PATH", path).env("HTTP_PORT", "0").envs(settings.iter().copied());
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+    program(folder, settings, arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The program, serving.
+struct Serving {
+    child: Child,
+    url: String,
+    /// All that it has written so far, on both outputs.
+    written: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = program(folder, settings, &[]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let written = Arc::new(Mutex::new(String::new()));
+        let mut errors = child.stderr.take().unwrap();
+        let log = Arc::clone(&written);
+        let stderr = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut buffer) {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut url = None;
+        for line in lines.by_ref() {
+            written.lock().unwrap().push_str(&format!("{line}\n"));
+            url = url.or_else(|| {
+                line.trim().strip_prefix("API ").map(|url| url.trim().trim_end_matches("/v1/me").to_owned())
+            });
+            if line.starts_with("  health") {
+                break;
+            }
+        }
+        let log = Arc::clone(&written);
+        let stdout =
+            std::thread::spawn(move || lines.for_each(|line| log.lock().unwrap().push_str(&format!("{line}\n"))));
+        let url = url.unwrap_or_else(|| panic!("it didn't start: {}", written.lock().unwrap()));
+        Self { child, url, written, readers: vec![stderr, stdout] }
+    }
+
+    fn status(&self, path: &str) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        agent.get(format!("{}{path}", self.url)).call().unwrap().status().as_u16()
+    }
+
+    /// As Ctrl-C does. All that it has written.
+    fn interrupt(mut self) -> String {
+        let signalled = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        let status = self.child.wait().unwrap();
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        let written = self.written.lock().unwrap().clone();
+        assert!(status.success(), "{status}: {written}");
+        written
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // The embedded database ends with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines that a shell takes, run as pasted.
+fn paste(line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn from_nothing_to_an_authorized_answer_and_back() {
+    let folder = folder();
+    let first = Serving::start(folder.path(), &[]);
+    assert_eq!(first.status("/health/ready"), 200);
+    // The line to paste comes a moment after the address.
+    while !first.written.lock().unwrap().contains("\ncurl ") {
+        std::thread::yield_now();
+    }
+    let written = first.written.lock().unwrap().clone();
+    let line = written.lines().find(|line| line.starts_with("curl ")).unwrap();
+    let pasted = paste(line);
+    assert!(pasted.contains("bob@example.com") && pasted.contains("alice@example.com"), "{line}: {pasted}");
+    assert!(written.contains("tenantry-demo") && written.contains("/docs/"), "{written}");
+
+    let pid_file = folder.path().join("data/postgres/data/postmaster.pid");
+    assert!(pid_file.exists());
+    first.interrupt();
+    assert!(!pid_file.exists(), "the database goes on");
+
+    // What was changed in between stays: the second start seeds nothing.
+    let db = database(folder.path());
+    db.sql("UPDATE users SET display_name = 'Alice Changed' WHERE email = 'alice@example.com'; DELETE FROM auth_credentials");
+    drop(db);
+    let second = Serving::start(folder.path(), &[]);
+    assert_eq!(second.status("/health/ready"), 200);
+    second.interrupt();
+    let db = database(folder.path());
+    assert_eq!(db.sql("SELECT display_name FROM users ORDER BY email LIMIT 1").trim(), "Alice Changed");
+    assert_eq!(db.sql("SELECT count(*) FROM auth_credentials").trim(), "0");
+}
+
+/// The embedded database of a program that isn't running.
+struct Database(embedded_postgres::Server);
+
+fn database(folder: &Path) -> Database {
+    Database(embedded_postgres::Server::start(embedded_postgres::Options::new(folder.join("data/postgres"))).unwrap())
+}
+
+impl Database {
+    fn sql(&self, sql: &str) -> String {
+        let psql = Command::new(self.0.binaries().join("psql"))
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h"])
+            .arg(self.0.socket_dir())
+            .args(["-p", &self.0.port().to_string(), "-U", self.0.superuser(), "-d", "tenantry", "-c", sql])
+            .output()
+            .unwrap();
+        assert!(psql.status.success(), "{}", stderr(&psql));
+        String::from_utf8(psql.stdout).unwrap()
+    }
+}
+
+#[test]
+fn a_second_instance_gets_one_line_and_harms_nothing() {
+    let folder = folder();
+    let first = Serving::start(folder.path(), &[]);
+    let port = first.url.rsplit(':').next().unwrap();
+
+    let same_data = run(folder.path(), &[("LOG_LEVEL", "error")], &[]);
+    assert!(!same_data.status.success());
+    assert_eq!(stderr(&same_data).lines().count(), 1, "{}", stderr(&same_data));
+    assert!(stderr(&same_data).contains("in use by another process"), "{}", stderr(&same_data));
+
+    let other = self::folder();
+    let same_port = run(other.path(), &[("HTTP_PORT", port), ("LOG_LEVEL", "error")], &[]);
+    assert!(!same_port.status.success());
+    assert_eq!(stderr(&same_port).lines().count(), 1, "{}", stderr(&same_port));
+    assert!(stderr(&same_port).contains("is taken"), "{}", stderr(&same_port));
+    assert!(!other.path().join("data").exists(), "it began with a database though it had no port");
+
+    assert_eq!(first.status("/health/ready"), 200);
+    first.interrupt();
+}
+
+#[test]
+fn everything_wrong_with_the_configuration_is_said_at_once_and_nothing_starts() {
+    let folder = folder();
+    let settings = [
+        ("HTTP_PORT", "many"),
+        ("DB_POOL_SIZE", "0"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("AUTH_TOKEN_TTL_SECS", "1"),
+    ];
+    let output = run(folder.path(), &settings, &[]);
+    assert!(!output.status.success());
+    for (key, _) in settings {
+        assert!(stderr(&output).contains(key), "{key} isn't named: {}", stderr(&output));
+    }
+    assert!(!stderr(&output).contains("hunter2"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something was started");
+}
+
+#[test]
+fn a_database_url_beside_the_embedded_database_says_which_to_change() {
+    let output = run(folder().path(), &[("DATABASE_URL", "postgres://u@h/d")], &[]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("DB_DRIVER=postgres"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_unreachable_server_is_one_line_after_a_bounded_wait() {
+    let settings = [
+        ("DB_DRIVER", "postgres"),
+        ("DATABASE_URL", "postgres://user:hunter2@127.0.0.1:1/db"),
+        ("DB_CONNECT_TIMEOUT_SECS", "1"),
+    ];
+    for arguments in [&[][..], &["migrate", "status"], &["seed"]] {
+        let output = run(folder().path(), &settings, arguments);
+        assert!(!output.status.success());
+        let words = stderr(&output);
+        assert!(words.lines().count() == 1 && words.contains("127.0.0.1:1") && !words.contains("hunter2"), "{words}");
+    }
+}
+
+#[test]
+fn production_refuses_demo_data_and_the_embedded_database() {
+    let production =
+        [("APP_ENV", "production"), ("AUTH_SIGNING_KEY", KEY), ("DATABASE_URL", "postgres://u@127.0.0.1:1/d")];
+    let seed = run(folder().path(), &production, &["seed"]);
+    assert!(!seed.status.success() && stderr(&seed).contains("no place in production"), "{}", stderr(&seed));
+    let embedded = run(folder().path(), &[&production[..2], &[("DB_DRIVER", "embedded")]].concat(), &[]);
+    assert!(!embedded.status.success() && stderr(&embedded).contains("DB_DRIVER"), "{}", stderr(&embedded));
+}
+
+#[test]
+fn seeding_twice_is_seeding_once_and_migrations_go_back_and_forth() {
+    let folder = folder();
+    let command = |arguments: &[&str]| {
+        let output = run(folder.path(), &[("LOG_LEVEL", "error")], arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(command(&["migrate", "status"]).contains("pending"));
+    assert_eq!(command(&["migrate", "run"]).lines().count(), 5);
+    let first = command(&["seed"]);
+    let second = command(&["seed"]);
+    let lines = |output: &str, state| output.lines().filter(|line| line.contains(state)).count();
+    assert_eq!((lines(&first, "created"), lines(&first, "was there")), (11, 0), "{first}");
+    assert_eq!((lines(&second, "created"), lines(&second, "was there")), (0, 11), "{second}");
+    assert_eq!(command(&["migrate", "revert"]).trim(), "reverted 0005 billing");
+    assert_eq!(command(&["migrate", "run"]).trim(), "applied 0005 billing");
+    assert!(!command(&["migrate", "status"]).contains("pending"));
+}
+
+#[test]
+fn demo_accounts_are_served_on_loopback_alone() {
+    let folder = folder();
+    let output = run(folder.path(), &[("HTTP_HOST", "0.0.0.0"), ("LOG_LEVEL", "error")], &[]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("loopback"), "{}", stderr(&output));
+}
+
+/// Secrets go in by every door; none may come out into the logs, however talkative they are.
+#[test]
+fn no_secret_is_ever_logged() {
+    let folder = folder();
+    let serving =
+        Serving::start(folder.path(), &[("LOG_LEVEL", "trace"), ("LOG_FORMAT", "json"), ("AUTH_SIGNING_KEY", KEY)]);
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let login = |password: &str| {
+        let body = format!(r#"{{"email": "alice@example.com", "password": "{password}"}}"#);
+        let answer = agent.post(format!("{}/v1/auth/login", serving.url)).content_type("application/json").send(body);
+        answer.unwrap().body_mut().read_to_string().unwrap()
+    };
+    login("secret-password-1");
+    let token: serde_json::Value = serde_json::from_str(&login("tenantry-demo")).unwrap();
+    let token = token["access_token"].as_str().unwrap();
+    for (path, token) in [
+        ("/v1/members", token),
+        ("/v1/me", token),
+        ("/v1/me", "secret-token-2"),
+        ("/v1/users/secret-path-3", token),
+        ("/v1/members?cursor=secret-query-4", token),
+        ("/secret-route-5", token),
+    ] {
+        let request = agent.get(format!("{}{path}", serving.url)).header("Authorization", format!("Bearer {token}"));
+        request.header("X-Tenant-Id", "acme").header("Cookie", "secret-cookie-6").call().unwrap();
+    }
+    let written = serving.interrupt();
+    assert!(
+        written.contains(r#""status":200"#) && written.contains("019a0000-0000-7000-8000-00000000a11c"),
+        "{written}"
+    );
+    let signature = token.rsplit('.').next().unwrap();
+    for secret in ["secret-", signature, KEY, "$argon2id$v"] {
+        let line = written.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} was logged");
+    }
+}
