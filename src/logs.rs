@@ -42,12 +42,14 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // The web server's own news of its workers is for those who ask for it.
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}"))?;
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer: Box<dyn tracing_subscriber::Layer<_> + Send + Sync> = match json {
         true => Box::new(layer.json().flatten_event(true).with_span_list(false)),
         false => Box::new(layer.with_ansi(io::stderr().is_terminal())),
     };
-    Ok(tracing_subscriber::registry().with(EnvFilter::try_new(filter)?).with(layer))
+    Ok(tracing_subscriber::registry().with(filter).with(layer))
 }
 
 /// An error with all that is behind it, on one line.

@@ -31,8 +31,11 @@ async fn serve(bound: Bound, app: App, config: AppConfig, mut signals: Signals) 
     welcome(addr, demo);
     let stopping = async {
         signals.next().await;
-        println!("stopping: requests under way have 10 seconds to end");
-        handle.stop(true).await;
+        println!("stopping: requests under way have 10 seconds to end; once more stops at once");
+        tokio::select! {
+            () = handle.stop(true) => {}
+            () = signals.next() => handle.stop(false).await,
+        }
     };
     let (outcome, ()) = tokio::join!(server, stopping);
     Ok(outcome?)

@@ -149,7 +149,7 @@ impl Check {
         let signing_key = self.value("AUTH_SIGNING_KEY", text).map(SecretString::from);
         if environment == Some(AppEnv::Production) {
             let message = "is required with APP_ENV=production; set it to an Ed25519 key, PKCS#8 PEM or its base64 \
-                           on one line: openssl genpkey -algorithm ed25519 | openssl base64 -A";
+                           on one line: openssl genpkey -algorithm ed25519 -outform DER | openssl base64 -A";
             self.require("AUTH_SIGNING_KEY", message);
         }
         Some(AuthConfig { issuer: issuer?, audience: audience?, token_ttl: token_ttl?, signing_key })

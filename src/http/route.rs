@@ -251,10 +251,12 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(bearer.description(Some("The access_token of POST /v1/auth/login")).build())
 }
 
+/// What the documentation page begins with.
+const DESCRIPTION: &str = "To try things out here: sign in with `POST /v1/auth/login`, copy the `access_token` of the \
+    answer, and paste it under *Authorize*. Most routes act in a tenant: name yours in `X-Tenant-Id`; `GET /v1/me` lists \
+    them. Every error is a problem (RFC 9457).";
+
 fn document(paths: Paths, components: ComponentsBuilder) -> OpenApi {
-    let info = InfoBuilder::new()
-        .title("tenantry")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(env!("CARGO_PKG_DESCRIPTION")));
+    let info = InfoBuilder::new().title("tenantry").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }

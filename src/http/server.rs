@@ -14,7 +14,7 @@ use actix_web::{
     web::{self, Data},
 };
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{context::TrustedProxies, extract::BodyLimit, handlers, problem::Problem, scope::request_scope};
 use crate::{bootstrap::AppModule, config::HttpConfig};
@@ -60,7 +60,8 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
-        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone());
+        let page = Config::default().persist_authorization(true).try_it_out_enabled(true);
+        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(page);
         ActixApp::new()
             .app_data(app.clone())
             .app_data(proxies.clone())

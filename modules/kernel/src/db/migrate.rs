@@ -152,7 +152,8 @@ pub struct Migrator {
 impl Migrator {
     pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
         // A forgotten role shall be an error, where row-level security would quietly change zero rows.
-        Self { owner: owner.options([("row_security", "off"), ("lock_timeout", "10s")]), app_login }
+        let settings = [("row_security", "off"), ("lock_timeout", "10s"), ("client_min_messages", "warning")];
+        Self { owner: owner.options(settings), app_login }
     }
 
     /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
