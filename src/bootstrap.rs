@@ -73,9 +73,6 @@ pub enum CreateError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The configured key.
-    #[error("AUTH_SIGNING_KEY {0}")]
-    ConfiguredKey(InvalidSigningKey),
     /// The generated key's file.
     #[error("the key in {path} {source}, or delete the file: a new one is made then, and everybody signs in again")]
     StoredKey {
@@ -121,7 +118,7 @@ pub fn assemble(db: Arc<dyn DbModule>, settings: AuthSettings) -> Arc<dyn AppMod
 
 fn auth_settings(config: &AuthConfig, data_dir: &Path) -> Result<AuthSettings, CreateError> {
     let signing_key = match &config.signing_key {
-        Some(key) => SigningKey::parse(key).map_err(CreateError::ConfiguredKey)?,
+        Some(key) => key.clone(),
         None => stored_key(&data_dir.join("auth-signing-key.pem"))?,
     };
     let (issuer, audience) = (config.issuer.clone(), config.audience.clone());

@@ -10,7 +10,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{config::AppConfig, logs};
+use crate::{
+    config::{AppConfig, Purpose},
+    logs,
+};
 
 /// What went wrong, for people: said once, on standard error.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -49,7 +52,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    let config = AppConfig::load()?;
+    let purpose = match command {
+        Command::Serve => Purpose::Serve,
+        _ => Purpose::Administer,
+    };
+    let config = AppConfig::load(purpose)?;
     logs::init(&config.log)?;
     actix_web::rt::System::new().block_on(async move {
         match command {

@@ -1,6 +1,6 @@
 //! The demo data: the modules' seeds composed in dependency order, in one transaction.
 //!
-//! Run twice it is run once: every id is fixed, and what is there stays as it is. Production never sees it: the
+//! Run twice it is run once: every id is fixed, and what is there stays as it is. In production the
 //! command refuses, and a build without the feature `seeds` doesn't contain it.
 
 use auth::seed::AuthSeedError;
@@ -64,16 +64,6 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let billing = billing::seed::seed(&mut tx, tenants.acme.id, tenants.globex.id).await?;
     tx.commit().await?;
     Ok(Seed { users, tenants, billing, passwords })
-}
-
-/// Whether a demo account can be signed in to here. Their password is public, so whoever serves this database must
-/// ask before listening on anything but loopback.
-///
-/// # Errors
-/// The database can't be asked.
-pub async fn accounts_exist(system: &dyn SystemDatabase) -> Result<bool, DbError> {
-    let mut tx = system.begin(SystemWork::Seed).await?;
-    user::seed::exist(&mut tx).await
 }
 
 impl Seed {

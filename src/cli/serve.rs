@@ -1,6 +1,6 @@
 //! `tenantry serve`
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, pin::pin};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,56 +14,75 @@ use crate::{
 };
 
 pub(super) async fn run(config: AppConfig) -> Result<(), Failure> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let bound = http::bind(&config.http)?;
-    let app = create_app(&config).await?;
+    // What is given up half-way is rolled back, and an embedded server that is just starting is stopped.
+    let app = tokio::select! {
+        app = create_app(&config) => app?,
+        () = signals.next() => return Ok(()),
+    };
     let db = app.db.clone();
-    let outcome = serve(bound, app, config, signals).await;
+    let ended = serve(bound, app, config, &mut signals).await;
+    if let Ok(Ended::AtOnce) = ended {
+        // Connections are in use, and nobody waits for them; an embedded server ends with its last handle.
+        return Ok(());
+    }
     db.close().await;
-    outcome
+    ended.map(|_| ())
 }
 
-async fn serve(bound: Bound, app: App, config: AppConfig, mut signals: Signals) -> Result<(), Failure> {
+/// How the server came to its end.
+enum Ended {
+    /// All requests were answered, or had their time.
+    InOrder,
+    /// Somebody couldn't wait.
+    AtOnce,
+}
+
+async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals) -> Result<Ended, Failure> {
     let addr = bound.addr;
-    let demo = demo(&app, addr).await?;
-    let server = http::start(bound, &config.http, app.module)?;
-    let handle = server.handle();
-    welcome(addr, demo);
-    let stopping = async {
-        signals.next().await;
-        println!("stopping: requests under way have 10 seconds to end; once more stops at once");
-        tokio::select! {
-            () = handle.stop(true) => {}
-            () = signals.next() => handle.stop(false).await,
+    let demo = tokio::select! {
+        demo = demo(&app, addr) => demo?,
+        () = signals.next() => return Ok(Ended::InOrder),
+    };
+    let mut server = pin!(http::start(bound, &config.http, app.module)?);
+    let stopping = {
+        let handle = server.handle();
+        welcome(addr, demo);
+        async move {
+            signals.next().await;
+            println!("stopping: requests under way have 10 seconds to end; once more stops at once");
+            // The command is on its way from here on; the server ends when it has been carried out.
+            drop(handle.stop(true));
+            signals.next().await;
         }
     };
-    let (outcome, ()) = tokio::join!(server, stopping);
-    Ok(outcome?)
+    tokio::select! {
+        ended = &mut server => ended.map(|()| Ended::InOrder).map_err(Into::into),
+        () = stopping => Ok(Ended::AtOnce),
+    }
 }
 
-/// Seeds a new embedded database, and keeps databases with demo accounts off the network. Says whether there are any.
-#[cfg(feature = "seeds")]
+/// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.
+/// Says whether there are any.
 async fn demo(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
-    if app.db.is_new() {
+    let local = addr.ip().is_loopback();
+    if local && app.db.is_new() {
+        #[cfg(feature = "seeds")]
         seeds::run(&*app.db.system()).await.map_err(|error| Causes(&error).to_string())?;
         app.db.settle()?;
     }
-    let demo = seeds::accounts_exist(&*app.db.system()).await?;
-    if demo && !addr.ip().is_loopback() {
+    let mut tx = app.db.database().begin_unscoped().await?;
+    let demo = user::seed::exist(&mut tx).await?;
+    if demo && !local {
         return Err(format!(
-            "this database has the demo accounts, whose password is public, and may be served on loopback only: set \
-             HTTP_HOST=127.0.0.1, or deactivate them, or use another database instead of {} on {addr}",
-            if app.db.is_embedded() { "the embedded one" } else { "this one" }
+            "this database has the demo accounts, whose password is public, and {addr} can be reached from elsewhere: \
+             set HTTP_HOST=127.0.0.1, or use another database, or end their access with \
+             UPDATE users SET deactivated_at = now() WHERE email IN ('alice@example.com', 'bob@example.com')"
         )
         .into());
     }
     Ok(demo)
-}
-
-#[cfg(not(feature = "seeds"))]
-async fn demo(app: &App, _: SocketAddr) -> Result<bool, Failure> {
-    app.db.settle()?;
-    Ok(false)
 }
 
 fn welcome(addr: SocketAddr, demo: bool) {

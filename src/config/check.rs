@@ -8,18 +8,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use auth::SigningKey;
 use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
 use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
 
 use super::load::{Found, Layered};
 use super::problems::{ConfigErrors, Place, Problem};
-use super::{AppConfig, AppEnv, AuthConfig, HttpConfig, LogConfig, LogFormat};
+use super::{AppConfig, AppEnv, AuthConfig, HttpConfig, LogConfig, LogFormat, Purpose};
 
 /// What a `DATABASE_URL` looks like.
 const URL_FORM: &str = "postgres://user:password@host:5432/database";
 
-pub(super) fn checked(layered: Layered) -> Result<AppConfig, ConfigErrors> {
-    let mut check = Check { layered };
+pub(super) fn checked(layered: Layered, purpose: Purpose) -> Result<AppConfig, ConfigErrors> {
+    let mut check = Check { layered, purpose };
     let config = check.app();
     match config {
         Some(config) if check.layered.problems.is_empty() => Ok(config),
@@ -31,6 +33,7 @@ pub(super) fn checked(layered: Layered) -> Result<AppConfig, ConfigErrors> {
 /// What it gives up with is `None`, and that always comes with a problem.
 struct Check {
     layered: Layered,
+    purpose: Purpose,
 }
 
 impl Check {
@@ -146,17 +149,17 @@ impl Check {
         let issuer = self.value("AUTH_ISSUER", text);
         let audience = self.value("AUTH_AUDIENCE", text);
         let token_ttl = self.value("AUTH_TOKEN_TTL_SECS", whole_number(60..=86_400)).map(Duration::from_secs);
-        let signing_key = self.value("AUTH_SIGNING_KEY", text).map(SecretString::from);
-        if environment == Some(AppEnv::Production) {
-            let message = "is required with APP_ENV=production; set it to an Ed25519 key, PKCS#8 PEM or its base64 \
-                           on one line: openssl genpkey -algorithm ed25519 -outform DER | openssl base64 -A";
+        let signing_key = self.value("AUTH_SIGNING_KEY", signing_key);
+        if environment == Some(AppEnv::Production) && self.purpose == Purpose::Serve {
+            let message = "is required with APP_ENV=production; set it to an Ed25519 key, such as \
+                           openssl genpkey -algorithm ed25519 | openssl base64 -A makes";
             self.require("AUTH_SIGNING_KEY", message);
         }
         Some(AuthConfig { issuer: issuer?, audience: audience?, token_ttl: token_ttl?, signing_key })
     }
 
     fn log(&mut self) -> Option<LogConfig> {
-        let filter = self.value("LOG_LEVEL", text);
+        let filter = self.value("LOG_LEVEL", filter);
         let format = self.value(
             "LOG_FORMAT",
             one_of([("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
@@ -220,6 +223,17 @@ fn one_of<T, const N: usize>(all: [(&'static str, T); N]) -> impl FnOnce(&str) -
             .find_map(|(name, value)| (name == text).then_some(value))
             .ok_or_else(|| format!("must be {names}"))
     }
+}
+
+fn signing_key(text: &str) -> Result<SigningKey, String> {
+    SigningKey::parse(&SecretString::from(text)).map_err(|error| error.to_string())
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    let readable = EnvFilter::try_new(text).map_err(|_| {
+        "must be a level (error, warn, info, debug, trace), or directives such as info,tenantry=debug".to_owned()
+    });
+    readable.map(|_| text.to_owned())
 }
 
 fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {

@@ -85,7 +85,7 @@ pub const KEYS: &[Key] = &[
     Key::secret(
         "AUTH_SIGNING_KEY",
         "base64-of-the-pem",
-        "Ed25519 key, PKCS#8 PEM or its base64 on one line (openssl genpkey -algorithm ed25519 -outform DER | openssl base64 -A); \
+        "Ed25519 key, PKCS#8 PEM or its base64 on one line (openssl genpkey -algorithm ed25519 | openssl base64 -A); \
          required in production; unset elsewhere: generated under DATA_DIR.",
     ),
     Key::new("LOG_LEVEL", "info", "What to log: a level, or directives such as info,tenantry=debug,sqlx=warn."),

@@ -13,8 +13,8 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use auth::SigningKey;
 use kernel::db::DbConfig;
-use secrecy::SecretString;
 
 mod check;
 mod keys;
@@ -86,14 +86,14 @@ pub struct AuthConfig {
     pub audience: String,
     /// How long an access token lives, one minute to one day.
     pub token_ttl: Duration,
-    /// An Ed25519 key, PKCS#8 PEM or its base64 on one line, not parsed yet; always there in production.
-    pub signing_key: Option<SecretString>,
+    /// An Ed25519 key, PKCS#8 PEM or its base64 on one line, parsed; always there in production.
+    pub signing_key: Option<SigningKey>,
 }
 
 /// What the logs look like.
 #[derive(Debug)]
 pub struct LogConfig {
-    /// Directives of `tracing-subscriber`'s `EnvFilter`, not parsed yet.
+    /// Directives of `tracing-subscriber`'s `EnvFilter`, parsed.
     pub filter: String,
     /// How a line looks.
     pub format: LogFormat,
@@ -120,6 +120,18 @@ pub struct Sources<'a, E> {
     pub dotenv: Option<(&'a str, &'a str)>,
     /// The environment: pairs of name and value.
     pub environment: E,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What the configuration is for: a command isn't to ask for secrets that it has no use for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Serving the API.
+    #[default]
+    Serve,
+    /// Work on the database alone.
+    Administer,
 }
 
 impl AppConfig {
@@ -127,10 +139,10 @@ impl AppConfig {
     ///
     /// # Errors
     /// Every problem there is.
-    pub fn load() -> Result<Self, ConfigErrors> {
+    pub fn load(purpose: Purpose) -> Result<Self, ConfigErrors> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let environment = std::env::vars_os();
-        Self::from_directory(Path::new(""), environment)
+        Self::from_directory(Path::new(""), environment, purpose)
     }
 
     /// Makes the configuration from these sources and nothing else.
@@ -145,14 +157,16 @@ impl AppConfig {
     {
         let document = |(name, text): (&str, &str)| Document { name: name.to_owned(), text: Ok(text.to_owned()) };
         let environment = sources.environment.into_iter().map(|(name, value)| (name.into(), value.into()));
-        check::checked(load::layered(sources.file.map(document), sources.dotenv.map(document), environment))
+        let layered = load::layered(sources.file.map(document), sources.dotenv.map(document), environment);
+        check::checked(layered, sources.purpose)
     }
 
     fn from_directory(
         directory: &Path,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
+        purpose: Purpose,
     ) -> Result<Self, ConfigErrors> {
         let (file, dotenv) = (Document::read(directory, FILE), Document::read(directory, DOTENV));
-        check::checked(load::layered(file, dotenv, environment))
+        check::checked(load::layered(file, dotenv, environment), purpose)
     }
 }

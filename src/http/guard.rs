@@ -7,19 +7,22 @@
 //! | [`SignedIn`] | an active person | `Identity` |
 //! | [`Member`] | a member of the tenant | `TenantScope` |
 //! | [`Access<P>`] | a member with the permission | `Permit<P>` |
+//! | [`AccessTo<P, Id>`] | the same, for the resource that the path names | `Permit<P>` |
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, str::FromStr, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use kernel::{
     clock::Clock,
     contracts::{
-        Environment, Identity, IdentityProvider, PermissionInfo, Permit, RequestContext, TenantResolver, TenantScope,
+        Environment, Identity, IdentityProvider, PermissionInfo, Permit, RequestContext, ResourceFacts, TenantResolver,
+        TenantScope, UserId,
     },
 };
 use shaku::HasComponent;
 
 use super::{
+    extract::PathId,
     module::RequestModule,
     permissions::Catalogued,
     problem::Problem,
@@ -163,6 +166,66 @@ impl<P: Catalogued> FromRequest for Access<P> {
             let scope = scope_of(&module).await?;
             let environment = environment(&module);
             Ok(Self(Permit::ask(&scope, None, &environment)?))
+        })
+    }
+}
+
+/// A member whom the tenant's policies allow `P` on the very resource that the path's `{id}` names: for permissions
+/// whose policies may look at the resource.
+pub(crate) struct AccessTo<P, Id> {
+    permit: Permit<P>,
+    /// Which resource.
+    pub(crate) id: Id,
+}
+
+/// An id in a path from which it can be told what a policy's condition may look at.
+#[diagnostic::on_unimplemented(
+    message = "it can't be told from `{Self}` alone what a policy may look at",
+    note = "implement `Resource` for it in src/http/guard.rs; with `Access<P>`, policies that look at the resource never \
+            allow"
+)]
+pub(crate) trait Resource: FromStr + 'static {
+    /// What can be told.
+    fn facts(&self) -> ResourceFacts;
+}
+
+impl Resource for UserId {
+    /// A person is their own.
+    fn facts(&self) -> ResourceFacts {
+        ResourceFacts { owner: Some(*self) }
+    }
+}
+
+impl<P: Catalogued, Id: Resource> Guard for AccessTo<P, Id> {
+    const CLASS: Class = Class::Permission(&P::INFO);
+
+    fn describe(draft: &mut Draft) {
+        PathId::<Id>::describe(draft);
+    }
+}
+
+impl<P, Id> Deref for AccessTo<P, Id> {
+    type Target = Permit<P>;
+
+    fn deref(&self) -> &Permit<P> {
+        &self.permit
+    }
+}
+
+impl<P: Catalogued, Id: Resource> FromRequest for AccessTo<P, Id> {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let module = module_of(request);
+        let id = PathId::<Id>::from_request(request, &mut Payload::None).into_inner();
+        Box::pin(async move {
+            let module = module?;
+            let scope = scope_of(&module).await?;
+            // Only now: what is no id is nobody's business but a member's.
+            let PathId(id) = id?;
+            let permit = Permit::ask(&scope, Some(&id.facts()), &environment(&module))?;
+            Ok(Self { permit, id })
         })
     }
 }

@@ -140,6 +140,16 @@ impl Problem {
         problem
     }
 
+    /// What the framework refused by itself, in our form.
+    pub(crate) fn of_framework(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::no_such_route(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(METHOD_NOT_ALLOWED, "This address doesn't take this method."),
+            status if status.is_client_error() => Self::malformed("The request can't be understood."),
+            status => Self::internal(format!("the framework answered {status}")),
+        }
+    }
+
     /// Something that can't happen did.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "This is our fault. The X-Request-Id of this answer leads to the cause in the logs.";
@@ -238,6 +248,7 @@ impl From<ScopeError> for Problem {
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
         let name = denial.permission.name;
+        tracing::debug!(permission = name, reason = ?denial.reason, "denied");
         let detail = format!("This takes the permission {name}, which your role in this tenant doesn't have.");
         let mut problem = Self::new(PERMISSION_MISSING, detail);
         problem.0.permission = Some(name);
@@ -248,7 +259,8 @@ impl From<Denial> for Problem {
 impl From<SignInError> for Problem {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::Refused => Self::new(SIGN_IN_REFUSED, "The e-mail address or the password is wrong."),
+            SignInError::Refused => Self::new(SIGN_IN_REFUSED, "The e-mail address or the password is wrong.")
+                .with_header(WWW_AUTHENTICATE, "Bearer"),
             SignInError::Db(error) => error.into(),
             SignInError::Internal(cause) => Self::internal(cause),
         }

@@ -82,6 +82,8 @@ impl<T: Serialize + ToSchema + 'static> Answer for Result<Json<T>, Problem> {
 pub(crate) struct Draft {
     operation: OperationBuilder,
     schemas: Vec<(String, RefOr<Schema>)>,
+    /// What may go wrong, by status.
+    problems: BTreeMap<u16, Vec<&'static str>>,
 }
 
 impl Draft {
@@ -100,7 +102,11 @@ impl Draft {
         let content = Content::new(Some(self.schema::<T>()));
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.edit(|operation| operation.request_body(Some(body.build())));
-        self.problems(&[(400, "The body isn't JSON"), (413, "The body is too large"), (415, "The body isn't JSON")]);
+        self.problems(&[
+            (400, "The body isn't JSON"),
+            (413, "The body is too large"),
+            (415, "The body isn't called JSON"),
+        ]);
         self.problems(&[(422, "The body doesn't fit")]);
     }
 
@@ -127,16 +133,26 @@ impl Draft {
         self.edit(|operation| operation.response("200", response));
     }
 
-    pub(crate) fn problems(&mut self, problems: &[(u16, &str)]) {
+    /// What may go wrong, each with its status.
+    pub(crate) fn problems(&mut self, problems: &[(u16, &'static str)]) {
         for (status, description) in problems {
+            self.problems.entry(*status).or_default().push(description);
+        }
+    }
+
+    fn finish(mut self) -> (OperationBuilder, Vec<(String, RefOr<Schema>)>) {
+        for (status, descriptions) in std::mem::take(&mut self.problems) {
             let content = Content::new(Some(self.schema::<ProblemBody>()));
-            let response = ResponseBuilder::new().description(*description).content(PROBLEM_JSON, content);
+            let response =
+                ResponseBuilder::new().description(descriptions.join("; or: ")).content(PROBLEM_JSON, content);
             self.edit(|operation| operation.response(status.to_string(), response));
         }
+        (self.operation, self.schemas)
     }
 
     fn class(&mut self, class: Class) {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
+        const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
         const NO_TENANT: [(u16, &str); 2] =
             [(400, "No tenant is named"), (404, "Not a member of such a tenant, or there is none")];
         let (name, permission) = match class {
@@ -153,7 +169,7 @@ impl Draft {
         if class != Class::Public {
             let bearer: [&str; 0] = [];
             self.edit(|operation| operation.security(SecurityRequirement::new("bearer", bearer)));
-            self.problems(&[UNAUTHENTICATED]);
+            self.problems(&[UNAUTHENTICATED, UNAVAILABLE]);
         }
         if matches!(class, Class::Member | Class::Permission(_)) {
             let tenant = ParameterBuilder::new().name(TENANT_HEADER).parameter_in(ParameterIn::Header);
@@ -180,7 +196,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// A handler for GET, and for HEAD with it.
-    pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F)
+    pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
     where
         F: Handler<A> + Send + Sync,
         A: Parameters,
@@ -189,11 +205,11 @@ impl Routes {
         let get = || guard::Any(guard::Get()).or(guard::Head());
         let make: Make = Box::new(move || web::route().guard(get()).to(handler.clone()));
         self.by_path.entry(path).or_default().push(("GET, HEAD", make));
-        self.document::<F, A>(HttpMethod::Get, path, summary);
+        self.document::<F, A>(HttpMethod::Get, path, summary)
     }
 
     /// A handler for POST.
-    pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F)
+    pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
     where
         F: Handler<A> + Send + Sync,
         A: Parameters,
@@ -201,10 +217,17 @@ impl Routes {
     {
         let make: Make = Box::new(move || web::post().to(handler.clone()));
         self.by_path.entry(path).or_default().push(("POST", make));
-        self.document::<F, A>(HttpMethod::Post, path, summary);
+        self.document::<F, A>(HttpMethod::Post, path, summary)
     }
 
-    fn document<F, A>(&mut self, method: HttpMethod, path: &'static str, summary: &str)
+    /// A page that is served beside the handlers, to anybody: only its documentation.
+    pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
+        let mut draft = Draft::default();
+        draft.edit(|operation| operation.response("200", ResponseBuilder::new().description("Done")));
+        self.describe(HttpMethod::Get, path, summary, Class::Public, draft);
+    }
+
+    fn document<F, A>(&mut self, method: HttpMethod, path: &'static str, summary: &str) -> &mut Draft
     where
         F: Handler<A>,
         A: Parameters,
@@ -213,11 +236,28 @@ impl Routes {
         let mut draft = Draft::default();
         A::describe(&mut draft);
         F::Output::describe(&mut draft);
-        draft.class(A::class());
-        draft.problems(&[(500, "Our fault"), (503, "The database can't be reached")]);
-        let tag = path.trim_start_matches("/v1/").trim_start_matches('/').split('/').next().unwrap_or_default();
-        draft.edit(|operation| operation.summary(Some(summary)).tag(tag));
+        draft.problems(&[(500, "Our fault")]);
+        self.describe(method, path, summary, A::class(), draft)
+    }
+
+    fn describe(
+        &mut self,
+        method: HttpMethod,
+        path: &'static str,
+        summary: &str,
+        class: Class,
+        mut draft: Draft,
+    ) -> &mut Draft {
+        let verb = if method == HttpMethod::Get { "get" } else { "post" };
+        let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty() && *word != "v1");
+        let words: Vec<&str> = words.collect();
+        let id = format!("{verb}_{}", words.join("_"));
+        let tag = words.first().copied().unwrap_or_default();
+        draft.class(class);
+        draft.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
         self.operations.push((path, method, draft));
+        let last = self.operations.len() - 1;
+        &mut self.operations[last].2
     }
 
     /// Puts the routes into a worker's application.
@@ -237,10 +277,11 @@ impl Routes {
         let mut components = ComponentsBuilder::new().security_scheme("bearer", bearer());
         let mut paths = PathsBuilder::new();
         for (path, method, draft) in self.operations {
-            for (name, schema) in draft.schemas {
+            let (operation, schemas) = draft.finish();
+            for (name, schema) in schemas {
                 components = components.schema(name, schema);
             }
-            paths = paths.path(path, PathItem::new(method, draft.operation));
+            paths = paths.path(path, PathItem::new(method, operation));
         }
         document(paths.build(), components)
     }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
-    body::MessageBody,
+    body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
     middleware::Next,
     web,
 };
@@ -16,7 +16,7 @@ use tracing::{Instrument, Span, field};
 use super::{
     context::{HttpRequestContext, TrustedProxies},
     module::RequestModule,
-    problem::Problem,
+    problem::{PROBLEM_JSON, Problem},
 };
 use crate::{bootstrap::AppModule, logs::Causes};
 
@@ -38,6 +38,7 @@ pub(super) async fn request_scope<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let context = HttpRequestContext::new(&request, &proxies);
     let (request_id, client) = (context.request_id(), context.client_addr());
+    let user_agent = context.user_agent().map(ToOwned::to_owned);
     let span = tracing::info_span!(
         "request",
         %request_id,
@@ -45,13 +46,15 @@ pub(super) async fn request_scope<B: MessageBody + 'static>(
         // The pattern, not the path: ids and whatever else people put into paths stay out of the logs.
         route = request.match_pattern().as_deref().unwrap_or("-"),
         client = client.map(field::display),
+        user_agent,
         user = field::Empty,
         tenant = field::Empty,
     );
     let module = RequestModule::builder(app.into_inner(), Given::new(Arc::new(context))).build();
     request.extensions_mut().insert(Arc::new(module));
     let started = Instant::now();
-    let mut response = next.call(request).instrument(span.clone()).await?;
+    let response = next.call(request).instrument(span.clone()).await?;
+    let mut response = as_problem(response);
     span.in_scope(|| log(&response, started));
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
@@ -62,6 +65,17 @@ pub(super) async fn request_scope<B: MessageBody + 'static>(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// Gives what the framework refused by itself the form that every error has.
+fn as_problem<B: MessageBody + 'static>(response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+    let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let refused = status.is_client_error() || status.is_server_error();
+    if !refused || content_type == Some(PROBLEM_JSON.as_bytes()) {
+        return response.map_into_left_body();
+    }
+    response.error_response(Problem::of_framework(status)).map_into_right_body()
 }
 
 /// Notes who it is, once that is known.

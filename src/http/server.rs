@@ -55,6 +55,7 @@ pub fn openapi() -> OpenApi {
 ///
 /// # Errors
 /// The system refuses the listener.
+#[expect(clippy::disallowed_methods, reason = "the pages that no handler serves; `handlers::routes` documents them")]
 pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
     let (app, openapi) = (Data::from(app), openapi());
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));

@@ -1,4 +1,5 @@
 //! End to end: through a real server on a port of its own, or through the program itself.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the program, and provoke")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic fails the test")]
 
 /// Compares with the golden file of the test's name. After an intended change: `INSTA_UPDATE=always cargo test`.

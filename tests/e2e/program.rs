@@ -8,8 +8,10 @@ use std::{
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 /// The example of RFC 8410, section 10.3.
@@ -32,8 +34,19 @@ fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Comm
     command
 }
 
+/// Runs it to its end, whose outputs must fit into a pipe's buffer.
 fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
-    program(folder, settings, arguments).output().unwrap()
+    let mut command = program(folder, settings, arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it goes on, and was expected to end: {}", stderr(&child.wait_with_output().unwrap()));
+        }
+        std::thread::yield_now();
+    }
+    child.wait_with_output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -85,10 +98,24 @@ impl Serving {
         agent.get(format!("{}{path}", self.url)).call().unwrap().status().as_u16()
     }
 
-    /// As Ctrl-C does. All that it has written.
-    fn interrupt(mut self) -> String {
+    /// Waits until it has written this.
+    fn wait_for(&self, words: &str) {
+        until(&format!("{words:?}"), || self.written.lock().unwrap().contains(words));
+    }
+
+    fn signal(&self) {
         let signalled = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(signalled.success());
+    }
+
+    /// As Ctrl-C does. All that it has written.
+    fn interrupt(self) -> String {
+        self.signal();
+        self.ended()
+    }
+
+    /// Waits for its end, which must be in order. All that it has written.
+    fn ended(mut self) -> String {
         let status = self.child.wait().unwrap();
         self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         let written = self.written.lock().unwrap().clone();
@@ -105,6 +132,15 @@ impl Drop for Serving {
     }
 }
 
+/// Waits until it is so, but not for ever.
+fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// The lines that a shell takes, run as pasted.
 fn paste(line: &str) -> String {
     let output = Command::new("sh").args(["-c", line]).output().unwrap();
@@ -117,9 +153,7 @@ fn from_nothing_to_an_authorized_answer_and_back() {
     let first = Serving::start(folder.path(), &[]);
     assert_eq!(first.status("/health/ready"), 200);
     // The line to paste comes a moment after the address.
-    while !first.written.lock().unwrap().contains("\ncurl ") {
-        std::thread::yield_now();
-    }
+    first.wait_for("\ncurl ");
     let written = first.written.lock().unwrap().clone();
     let line = written.lines().find(|line| line.starts_with("curl ")).unwrap();
     let pasted = paste(line);
@@ -189,6 +223,8 @@ fn a_second_instance_gets_one_line_and_harms_nothing() {
 fn everything_wrong_with_the_configuration_is_said_at_once_and_nothing_starts() {
     let folder = folder();
     let settings = [
+        ("LOG_LEVEL", "tenantry=loud"),
+        ("AUTH_SIGNING_KEY", "hunter2"),
         ("HTTP_PORT", "many"),
         ("DB_POOL_SIZE", "0"),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
@@ -258,9 +294,10 @@ fn seeding_twice_is_seeding_once_and_migrations_go_back_and_forth() {
 #[test]
 fn demo_accounts_are_served_on_loopback_alone() {
     let folder = folder();
+    Serving::start(folder.path(), &[]).interrupt();
     let output = run(folder.path(), &[("HTTP_HOST", "0.0.0.0"), ("LOG_LEVEL", "error")], &[]);
     assert!(!output.status.success());
-    assert!(stderr(&output).contains("loopback"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("password is public"), "{}", stderr(&output));
 }
 
 /// Secrets go in by every door; none may come out into the logs, however talkative they are.
@@ -299,4 +336,97 @@ fn no_secret_is_ever_logged() {
         let line = written.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} was logged");
     }
+}
+
+/// A connection to the database of a running program, behind its back.
+struct Behind {
+    runtime: tokio::runtime::Runtime,
+    connection: PgConnection,
+}
+
+impl Behind {
+    fn connect(folder: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = folder.join("data/postgres/socket");
+        let url = format!("postgres://postgres@localhost/tenantry?host={}&sslmode=disable", socket.display());
+        let connection = runtime.block_on(PgConnection::connect(&url)).unwrap();
+        Self { runtime, connection }
+    }
+
+    fn execute(&mut self, sql: &'static str) {
+        self.runtime.block_on(sqlx::raw_sql(sql).execute(&mut self.connection)).unwrap();
+    }
+
+    /// How many of the program's statements wait for a lock.
+    fn waiting(&mut self) -> i64 {
+        let waiting = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
+        self.runtime.block_on(waiting.fetch_one(&mut self.connection)).unwrap()
+    }
+}
+
+/// Signs Alice in, on a thread of its own.
+fn sign_in(url: &str) -> JoinHandle<Option<u16>> {
+    let url = format!("{url}/v1/auth/login");
+    std::thread::spawn(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let body = format!(r#"{{"email": "alice@example.com", "password": "{}"}}"#, seeds::PASSWORD);
+        Some(agent.post(url).content_type("application/json").send(body).ok()?.status().as_u16())
+    })
+}
+
+/// A program with two workers that holds connections either asked for, and a request under way that a lock holds up.
+fn held_up(folder: &Path) -> (Serving, Behind, JoinHandle<Option<u16>>) {
+    let serving = Serving::start(folder, &[("HTTP_WORKERS", "2")]);
+    serving.wait_for("\ncurl ");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(serving.status("/health/ready"), 200));
+        }
+    });
+    let mut behind = Behind::connect(folder);
+    behind.execute("BEGIN; LOCK TABLE users");
+    let request = sign_in(&serving.url);
+    until("the request to be held up", || behind.waiting() == 1);
+    (serving, behind, request)
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_program_ends() {
+    let folder = folder();
+    let (serving, mut behind, request) = held_up(folder.path());
+    serving.signal();
+    serving.wait_for("stopping");
+    // From then on nobody else is let in, and the worker that has nothing to do ends.
+    let address = serving.url.strip_prefix("http://").unwrap().to_owned();
+    until("the door to close", || std::net::TcpStream::connect(&address).is_err());
+    behind.execute("COMMIT");
+    assert_eq!(request.join().unwrap(), Some(200));
+    serving.ended();
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_requests() {
+    let folder = folder();
+    let (serving, behind, request) = held_up(folder.path());
+    serving.signal();
+    serving.wait_for("stopping");
+    serving.signal();
+    serving.ended();
+    // The lock was held all the time.
+    drop(behind);
+    assert_ne!(request.join().unwrap(), Some(200));
+}
+
+#[test]
+fn ctrl_c_ends_a_start_that_waits() {
+    // A server that accepts and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://user@{}/db", silent.local_addr().unwrap());
+    let folder = folder();
+    let settings = [("DB_DRIVER", "postgres"), ("DATABASE_URL", url.as_str()), ("DB_CONNECT_TIMEOUT_SECS", "300")];
+    let mut child = program(folder.path(), &settings, &[]).stdout(Stdio::null()).spawn().unwrap();
+    let _connection = silent.accept().unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    until("its end", || child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success());
 }

@@ -36,11 +36,7 @@ impl SignIn for PasswordSignIn {
     /// password are one and the same from outside, in the answer and in the work (OWASP Authentication Cheat Sheet,
     /// "Authentication and Error Messages").
     async fn with_password(&self, email: Option<&Email>, password: &Password) -> Result<AccessToken, SignInError> {
-        let known = match email {
-            Some(email) => self.look_up(email).await?,
-            None => None,
-        };
-        let (user, hash) = known.unzip();
+        let (user, hash) = self.look_up(email).await?.unzip();
         let same = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
         match user {
             Some(user) if same => self.tokens.issue(user),
@@ -50,13 +46,17 @@ impl SignIn for PasswordSignIn {
 }
 
 impl PasswordSignIn {
-    /// The transaction ends here: none is held while a password is hashed.
-    async fn look_up(&self, email: &Email) -> Result<Option<(UserId, PasswordHash)>, DbError> {
+    /// Two queries, whether or not there is anybody to ask for. The transaction ends here: none is held while a
+    /// password is hashed.
+    async fn look_up(&self, email: Option<&Email>) -> Result<Option<(UserId, PasswordHash)>, DbError> {
+        const NOBODY: UserId = UserId::from_uuid(uuid::Uuid::nil());
         let mut tx = self.system.begin(SystemWork::SignIn).await?;
-        let Some(user) = self.users.find_active_by_email(&mut tx, email).await? else {
-            return Ok(None);
+        let user = match email {
+            Some(email) => self.users.find_active_by_email(&mut tx, email).await?,
+            None => self.users.find_active(&mut tx, NOBODY).await?,
         };
-        let hash = self.credentials.password_hash(&mut tx, user.id).await?;
-        Ok(hash.map(|hash| (user.id, hash)))
+        let id = user.map_or(NOBODY, |user| user.id);
+        let hash = self.credentials.password_hash(&mut tx, id).await?;
+        Ok(hash.map(|hash| (id, hash)))
     }
 }

@@ -1,4 +1,5 @@
 //! Admission, members and tenants, against a real server.
+#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use kernel::{
     contracts::{Email, InvalidEmail, NewUser, UserId, UserRepository},
-    db::{DbError, SystemTx},
+    db::{DbError, SystemTx, Tx},
 };
 use uuid::uuid;
 
@@ -65,7 +65,7 @@ async fn person(tx: &mut SystemTx, id: UserId, email: &str, name: &str) -> Resul
 ///
 /// # Errors
 /// The database can't be asked.
-pub async fn exist(tx: &mut SystemTx) -> Result<bool, DbError> {
+pub async fn exist(tx: &mut Tx) -> Result<bool, DbError> {
     let people = PgUserRepository.find_many(tx, &[ALICE, BOB]).await?;
     Ok(people.iter().any(|person| person.deactivated_at.is_none()))
 }

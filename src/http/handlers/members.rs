@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::http::{
-    extract::{PathId, Query, Scoped},
-    guard::{Access, Then},
+    extract::{Query, Scoped},
+    guard::{Access, AccessTo, Then},
     problem::Problem,
     route::Json,
 };
@@ -80,10 +80,10 @@ pub(super) async fn list(
 }
 
 pub(super) async fn show(
-    Then(access, PathId(user)): Then<Access<UserRead>, PathId<UserId>>,
+    access: AccessTo<UserRead, UserId>,
     members: Scoped<dyn Members>,
 ) -> Result<Json<MemberBody>, Problem> {
-    Ok(Json(members.get(&access, user).await?.into()))
+    Ok(Json(members.get(&access, access.id).await?.into()))
 }
 
 impl From<Member> for MemberBody {

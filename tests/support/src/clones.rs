@@ -1,4 +1,5 @@
 //! A database for each test, cloned from a template.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "databases are made and dropped by name")]
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -224,9 +225,11 @@ async fn drop_what_dead_runs_left(connection: &mut PgConnection) {
     }
 }
 
-/// The migrations in a number: a template is known by what it was migrated with.
+/// The migrations and their runner in a number: a template is known by what it was migrated with.
 fn checksum() -> u64 {
     let mut hasher = DefaultHasher::new();
+    include_str!("../../../modules/kernel/src/db/migrate.rs").hash(&mut hasher);
+    include_str!("../../../modules/kernel/src/db/roles.rs").hash(&mut hasher);
     for migration in MIGRATIONS.iter() {
         (migration.version, &*migration.checksum).hash(&mut hasher);
     }

@@ -20,13 +20,15 @@ pub struct SigningKey {
 pub struct InvalidSigningKey;
 
 impl SigningKey {
-    /// Reads PKCS#8 (RFC 8410), as PEM or as its base64 on one line.
+    /// Reads PKCS#8 (RFC 8410): PEM, or on one line the base64 of the PEM or of what is in it.
     ///
     /// # Errors
     /// [`InvalidSigningKey`]
     pub fn parse(text: &SecretString) -> Result<Self, InvalidSigningKey> {
-        let lines = text.expose_secret().lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-        let der = STANDARD.decode(lines.collect::<String>()).map_err(|_| InvalidSigningKey)?;
+        let mut der = decode(text.expose_secret())?;
+        if der.starts_with(b"-----") {
+            der = decode(std::str::from_utf8(&der).map_err(|_| InvalidSigningKey)?)?;
+        }
         // OpenSSL writes the first version of PKCS#8, without the public key: it is computed instead of compared.
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| InvalidSigningKey)?;
         Ok(Self { public: pair.public_key().as_ref().to_vec(), pkcs8: der.into() })
@@ -54,6 +56,12 @@ impl SigningKey {
     }
 }
 
+/// The bytes in PEM, or in the base64 that is PEM's body.
+fn decode(text: &str) -> Result<Vec<u8>, InvalidSigningKey> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.collect::<String>()).map_err(|_| InvalidSigningKey)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,11 +73,13 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 ";
 
     #[test]
-    fn a_key_is_read_as_pem_and_as_one_line() {
+    fn a_key_is_read_as_pem_and_as_either_base64_on_one_line() {
         let one_line: String = OPENSSL.lines().filter(|line| !line.starts_with('-')).collect();
         let pem = SigningKey::parse(&OPENSSL.into()).unwrap();
-        let line = SigningKey::parse(&one_line.into()).unwrap();
-        assert_eq!(pem.public(), line.public());
+        let encoded = STANDARD.encode(OPENSSL);
+        for text in [one_line, encoded] {
+            assert_eq!(pem.public(), SigningKey::parse(&text.into()).unwrap().public());
+        }
     }
 
     #[test]

@@ -1,19 +1,17 @@
 //! From configuration to a database that can be worked with.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     Database, DbConfig, DbDriver, Migrator, OpenError, SystemDatabase,
     config::Address,
-    error::{is_unavailable, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, is_unavailable, sqlstate},
     migrate::Applied,
     module::DbModuleImpl,
-    pool::{Pool, SYSTEM_ROLE, app_options, plain_options},
+    pool::{Pool, app_options, plain_options},
+    roles::Standing,
 };
 use crate::{contracts::DbModule, di::Given};
 
@@ -93,7 +91,7 @@ impl Driver {
     /// # Errors
     /// [`OpenError`], in one line.
     pub async fn connect(self) -> Result<Db, OpenError> {
-        check_login(&self.app, self.config.production).await?;
+        check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
         let pool = Pool::new(self.app, &self.config);
         // The first connection is made here rather than by the first request.
         drop(pool.acquire().await.map_err(OpenError::Other)?);
@@ -153,22 +151,32 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
-/// A connection within the bounded wait, for a server that is just starting.
-async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection, OpenError> {
+/// Runs checks on a connection, all within the bounded wait, for a server that is just starting. `turned_away` says
+/// what it means that the server refuses the connection.
+async fn within<T>(
+    wait: Duration,
+    options: &PgConnectOptions,
+    turned_away: impl Fn(&sqlx::Error) -> Option<OpenError>,
+    checks: impl AsyncFnOnce(&mut PgConnection) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
     let address = Address(options).to_string();
-    let deadline = Instant::now() + wait;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let reason = match tokio::time::timeout(left, PgConnection::connect_with(options)).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) if !is_unavailable(&error) => return Err(refused(address, error)),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer".into(),
+    let mut reason = "no answer".to_owned();
+    let work = async {
+        let mut connection = loop {
+            match PgConnection::connect_with(options).await {
+                Ok(connection) => break connection,
+                Err(error) if is_unavailable(&error) => reason = error.to_string(),
+                Err(error) => return Err(turned_away(&error).unwrap_or_else(|| refused(address.clone(), error))),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        if Instant::now() >= deadline {
-            return Err(OpenError::Unreachable { address, waited: wait, reason });
-        }
-        tokio::time::sleep(Duration::from_millis(100).min(left)).await;
+        let outcome = checks(&mut connection).await?;
+        connection.close().await.map_err(OpenError::Other)?;
+        Ok(outcome)
+    };
+    match tokio::time::timeout(wait, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(OpenError::Unreachable { address, waited: wait, reason }),
     }
 }
 
@@ -180,48 +188,51 @@ fn refused(address: String, error: sqlx::Error) -> OpenError {
 }
 
 async fn check_server(options: &PgConnectOptions, wait: Duration) -> Result<(), OpenError> {
-    let mut connection = connect(options, wait).await?;
-    let (number, found): (i32, String) =
-        sqlx::query_as("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(OpenError::Other)?;
-    if u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR) {
-        return Err(OpenError::TooOld { found });
-    }
-    connection.close().await.map_err(OpenError::Other)
+    within(
+        wait,
+        options,
+        |_| None,
+        async |connection| {
+            let version = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+            let (number, found): (i32, String) =
+                sqlx::query_as(version).fetch_one(connection).await.map_err(OpenError::Other)?;
+            let old = u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR);
+            if old { Err(OpenError::TooOld { found }) } else { Ok(()) }
+        },
+    )
+    .await
 }
 
-/// The application's login has its two roles, and the schema is current. Where the first role doesn't exist yet,
-/// the server turns the connection away: nothing has been migrated.
-async fn check_login(options: &PgConnectOptions, production: bool) -> Result<(), OpenError> {
-    let mut connection = match PgConnection::connect_with(&app_options(options.clone())).await {
-        Ok(connection) => connection,
-        Err(error) if matches!(sqlstate(&error).as_deref(), Some("22023" | "42501")) => {
-            return Err(OpenError::SchemaNotCurrent { detail: "the application's roles are missing".into() });
-        }
-        Err(error) => return Err(refused(Address(options).to_string(), error)),
+/// The application's login has its two roles and no more rights than it should, and the schema is current.
+async fn check_login(options: &PgConnectOptions, wait: Duration, production: bool) -> Result<(), OpenError> {
+    let options = app_options(options.clone());
+    // invalid_parameter_value: the role that the connection is to take doesn't exist; insufficient_privilege: it isn't
+    // granted. Either way nobody has migrated with this login in view.
+    let turned_away = |error: &sqlx::Error| match sqlstate(error).as_deref() {
+        Some("22023") => Some(not_current("nothing has been migrated")),
+        Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login isn't granted its roles")),
+        _ => None,
     };
-    let (superuser, system): (bool, bool) = sqlx::query_as(
-        "SELECT rolsuper, coalesce(pg_has_role(session_user, to_regrole($1), 'MEMBER'), false)
-         FROM pg_roles
-         WHERE rolname = session_user",
-    )
-    .bind(SYSTEM_ROLE)
-    .fetch_one(&mut connection)
+    within(wait, &options, turned_away, async |connection| {
+        let standing = Standing::read(connection).await.map_err(OpenError::Other)?;
+        if standing.unbound {
+            return Err(OpenError::Unbound);
+        }
+        if production && standing.superuser {
+            return Err(OpenError::Superuser);
+        }
+        if !standing.system {
+            return Err(not_current("the login isn't granted its roles"));
+        }
+        let applied = Applied::read_as_application(connection).await.map_err(OpenError::Other)?;
+        let applied = applied.ok_or_else(|| not_current("nothing has been migrated"))?;
+        applied.compare(&super::MIGRATIONS).map_err(not_current)
+    })
     .await
-    .map_err(OpenError::Other)?;
-    if production && superuser {
-        return Err(OpenError::Superuser);
-    }
-    let not_current = |detail: String| OpenError::SchemaNotCurrent { detail };
-    if !system {
-        return Err(not_current("the login isn't granted its roles".into()));
-    }
-    let applied = Applied::read(&mut connection).await;
-    let applied = applied.map_err(|_| not_current("nothing has been migrated".into()))?;
-    applied.compare(&super::MIGRATIONS).map_err(not_current)?;
-    connection.close().await.map_err(OpenError::Other)
+}
+
+fn not_current(detail: impl Into<String>) -> OpenError {
+    OpenError::SchemaNotCurrent { detail: detail.into() }
 }
 
 /// An open database. Clones share it.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::MigrateError;
+use super::{
+    migrate::LOCK_WAIT,
+    roles::{APP_ROLE, SYSTEM_ROLE},
+};
 
 /// A statement or a transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,11 @@ impl From<sqlx::Error> for DbError {
         if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Query(error) }
     }
 }
+
+/// SQLSTATE: the login or role may not.
+pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// SQLSTATE: there is no such table.
+pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
 /// The SQLSTATE of an error that the server sent.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
@@ -80,6 +88,12 @@ pub enum OpenError {
          application a login of its own, and put the owner's into MIGRATION_DATABASE_URL"
     )]
     Superuser,
+    /// Somebody gave the application's role what it mustn't have.
+    #[error(
+        "row-level security doesn't bind the role {APP_ROLE}: it is a superuser, has BYPASSRLS, owns a table or is a \
+         member of {SYSTEM_ROLE}; take that away"
+    )]
+    Unbound,
     /// The schema isn't the one this program was built for.
     #[error("the database schema isn't current ({detail}): run `tenantry migrate run`")]
     SchemaNotCurrent {
@@ -96,4 +110,45 @@ pub enum OpenError {
     /// Anything else.
     #[error("the database couldn't be opened: {0}")]
     Other(#[source] sqlx::Error),
+}
+
+/// A migration failed, or can't be begun. Every message is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The owner's login doesn't work.
+    #[error("migrations can't connect to the database at {address}: {source}")]
+    Connect {
+        /// Host and port, or the socket's folder.
+        address: String,
+        /// The last word.
+        source: sqlx::Error,
+    },
+    /// Another run holds the lock.
+    #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
+    Locked,
+    /// The owner may neither make the roles nor find them made.
+    #[error(
+        "the login for migrations may not set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}): give it CREATEROLE, \
+         or have an administrator create both and grant them to the login `{login}`"
+    )]
+    Roles {
+        /// The server's words.
+        reason: String,
+        /// Whom the roles are for.
+        login: String,
+    },
+    /// The database and this program disagree on the past.
+    #[error("{0}")]
+    History(String),
+    /// A migration's SQL failed; it was rolled back whole.
+    #[error("migration {version:04} failed and was rolled back: {source}")]
+    Failed {
+        /// Its number.
+        version: i64,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Any other statement of the runner failed.
+    #[error("the migrations couldn't be run: {0}")]
+    Database(#[from] sqlx::Error),
 }

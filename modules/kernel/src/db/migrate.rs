@@ -9,9 +9,10 @@ use sqlx::{
 };
 
 use super::{
+    MigrateError,
     config::Address,
-    error::sqlstate,
-    pool::{APP_ROLE, SYSTEM_ROLE},
+    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
+    roles::{self, APP_ROLE},
 };
 
 /// The migrations that this program was built with.
@@ -24,48 +25,7 @@ const TABLE: &str = "_sqlx_migrations";
 const LOCK: i64 = 8_368_268;
 
 /// How long to wait for another migration to end.
-const LOCK_WAIT: Duration = Duration::from_secs(60);
-
-/// A migration failed, or can't be begun. Every message is one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// The owner's login doesn't work.
-    #[error("migrations can't connect to the database at {address}: {source}")]
-    Connect {
-        /// Host and port, or the socket's folder.
-        address: String,
-        /// The last word.
-        source: sqlx::Error,
-    },
-    /// Another run holds the lock.
-    #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
-    Locked,
-    /// The owner may neither make the roles nor find them made.
-    #[error(
-        "the login for migrations may not set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}): give it CREATEROLE, \
-         or have an administrator create both and grant them to the login `{login}`"
-    )]
-    Roles {
-        /// The server's words.
-        reason: String,
-        /// Whom the roles are for.
-        login: String,
-    },
-    /// The database and this program disagree on the past.
-    #[error("{0}")]
-    History(String),
-    /// A migration's SQL failed; it was rolled back whole.
-    #[error("migration {version:04} failed and was rolled back: {source}")]
-    Failed {
-        /// Its number.
-        version: i64,
-        /// Why.
-        source: sqlx::Error,
-    },
-    /// Any other statement of the runner failed.
-    #[error("the migrations couldn't be run: {0}")]
-    Database(#[from] sqlx::Error),
-}
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,9 +55,22 @@ pub enum MigrationState {
 pub(super) struct Applied(Vec<(i64, Vec<u8>)>);
 
 impl Applied {
-    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    /// As the application, which may only see the table once a migration has run to its end. `None`: it may not.
+    pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        match Self::read(connection).await {
+            Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
+    /// `None`: nothing has ever been migrated.
+    async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
         let sql = format!("SELECT version, checksum FROM {TABLE} WHERE success ORDER BY version");
-        Ok(Self(sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await?))
+        match sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await {
+            Ok(rows) => Ok(Some(Self(rows))),
+            Err(error) if sqlstate(&error).as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether these are exactly the program's migrations; else what differs.
@@ -162,7 +135,7 @@ impl Migrator {
     /// [`MigrateError`]; what was applied before stays, each migration whole.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.locked().await?;
-        self.ensure_roles(&mut connection).await?;
+        roles::ensure(&mut connection, &self.app_login).await?;
         connection.ensure_migrations_table(TABLE).await.map_err(history)?;
         let pending = self.pending(&mut connection).await?;
         if !pending.is_empty() {
@@ -251,66 +224,7 @@ impl Migrator {
     }
 
     async fn applied(connection: &mut PgConnection) -> Result<Applied, MigrateError> {
-        let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-            .bind(format!("public.{TABLE}"))
-            .fetch_one(&mut *connection)
-            .await?;
-        if exists { Ok(Applied::read(connection).await?) } else { Ok(Applied(Vec::new())) }
-    }
-
-    /// Roles belong to the cluster, not to a database, so runners of other databases race to make them.
-    async fn ensure_roles(&self, connection: &mut PgConnection) -> Result<(), MigrateError> {
-        let mut tries = 20;
-        loop {
-            tries -= 1;
-            match self.try_ensure_roles(connection).await {
-                Err(error) if tries > 0 && raced(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Err(error) if sqlstate(&error).as_deref() == Some("42501") => {
-                    return Err(MigrateError::Roles { reason: error.to_string(), login: self.app_login.clone() });
-                }
-                outcome => return Ok(outcome?),
-            }
-        }
-    }
-
-    async fn try_ensure_roles(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        for role in [APP_ROLE, SYSTEM_ROLE] {
-            let exists: bool =
-                sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
-            if !exists {
-                let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
-                make_unless_there(connection, sql).await?;
-            }
-        }
-        self.grant_roles(connection).await
-    }
-
-    /// The application's login may take both roles. `tenantry_system` must be taken on purpose: an inherited
-    /// membership would see every tenant's rows without asking. Before PostgreSQL 16, inheriting is a property of
-    /// the login as a whole.
-    async fn grant_roles(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let statements: Vec<String> = sqlx::query_scalar(
-            "SELECT statement
-             FROM pg_roles AS login, LATERAL (VALUES
-               (NOT pg_has_role(rolname, $2, 'MEMBER'), format('GRANT %I TO %I', $2, rolname)),
-               (NOT pg_has_role(rolname, $3, 'MEMBER'), format(
-                 CASE WHEN current_setting('server_version_num')::int >= 160000
-                   THEN 'GRANT %I TO %I WITH INHERIT FALSE, SET TRUE'
-                   ELSE 'GRANT %I TO %I'
-                 END, $3, rolname)),
-               (rolinherit AND current_setting('server_version_num')::int < 160000, format('ALTER ROLE %I NOINHERIT', rolname))
-             ) AS needed (yes, statement)
-             WHERE rolname = $1 AND NOT rolsuper AND yes",
-        )
-        .bind(&self.app_login)
-        .bind(APP_ROLE)
-        .bind(SYSTEM_ROLE)
-        .fetch_all(&mut *connection)
-        .await?;
-        for statement in statements {
-            make_unless_there(connection, statement).await?;
-        }
-        Ok(())
+        Ok(Applied::read(connection).await?.unwrap_or(Applied(Vec::new())))
     }
 }
 
@@ -344,17 +258,4 @@ fn history(error: SqlxMigrateError) -> MigrateError {
         SqlxMigrateError::Execute(source) => MigrateError::Database(source),
         other => MigrateError::History(other.to_string()),
     }
-}
-
-/// `duplicate_object` and `unique_violation` say that somebody else made it at the same moment.
-async fn make_unless_there(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
-    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
-        Err(error) if !matches!(sqlstate(&error).as_deref(), Some("42710" | "23505")) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// "tuple concurrently updated" has no SQLSTATE of its own.
-fn raced(error: &sqlx::Error) -> bool {
-    sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
 }

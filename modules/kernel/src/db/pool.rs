@@ -5,17 +5,16 @@ use sqlx::{
     AssertSqlSafe, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::runtime::Handle;
 
 use super::{
     Database, DbConfig, DbError, MIGRATIONS, OwnTx, Readiness, SystemDatabase, SystemTx, SystemWork, TenantTx, Tx,
-    error::is_unavailable, migrate::Applied, tx::joined,
+    error::is_unavailable,
+    migrate::Applied,
+    roles::{APP_ROLE, SYSTEM_ROLE},
+    tx::joined,
 };
 use crate::contracts::{Identity, TenantScope};
-
-/// The role of the application's connections. It owns nothing, and row-level security binds it.
-pub(super) const APP_ROLE: &str = "tenantry_app";
-/// The role of work that spans tenants.
-pub(super) const SYSTEM_ROLE: &str = "tenantry_system";
 
 /// A connection's settings that don't depend on the surroundings. Given at start-up rather than by statements after
 /// connecting: so they survive `DISCARD ALL` and `RESET ROLE`.
@@ -33,27 +32,35 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
 }
 
-/// Connections of the application's login.
+/// Connections of the application's login, and the runtime they belong to.
+///
+/// A connection ends with the runtime that it was made on. Each of the web server's workers has one of its own, and on
+/// shutdown an idle worker ends before the busy ones: so every opening, which may have to connect, runs on the runtime
+/// that the pool was made on, and that outlives them.
 #[derive(Debug, Clone)]
-pub(super) struct Pool(PgPool);
+pub(super) struct Pool {
+    connections: PgPool,
+    runtime: Handle,
+}
 
 impl Pool {
+    /// Must be called on the runtime that the connections are to belong to.
     pub(super) fn new(options: PgConnectOptions, config: &DbConfig) -> Self {
-        let pool = PgPoolOptions::new()
+        let connections = PgPoolOptions::new()
             .max_connections(config.pool_size)
             .acquire_timeout(config.connect_timeout)
             // Its ping is one more round trip a transaction; `open` does without by trying again.
             .test_before_acquire(false)
             .connect_lazy_with(app_options(options));
-        Self(pool)
+        Self { connections, runtime: Handle::current() }
     }
 
     pub(super) async fn close(&self) {
-        self.0.close().await;
+        self.connections.close().await;
     }
 
     pub(super) async fn acquire(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, sqlx::Error> {
-        self.0.acquire().await
+        self.connections.acquire().await
     }
 
     /// Opens a transaction with one round trip. `opening` begins it and can't fail after BEGIN: settings and
@@ -63,8 +70,8 @@ impl Pool {
     /// transaction open in the pool, scope and all. So it runs in a task that a cancelled caller can't stop; the
     /// task's transaction is then dropped, and so rolled back.
     async fn open(&self, opening: String, role: Option<&'static str>) -> Result<Tx, DbError> {
-        let pool = self.0.clone();
-        joined(tokio::spawn(async move { Self::open_here(&pool, &opening, role).await }).await)
+        let pool = self.connections.clone();
+        joined(self.runtime.spawn(async move { Self::open_here(&pool, &opening, role).await }).await)
     }
 
     /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
@@ -115,7 +122,8 @@ impl Database for Pool {
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {
-        self.open("BEGIN READ ONLY".into(), None).await
+        // With a first query in it, the transaction can't be made to write any more.
+        self.open("BEGIN READ ONLY; SELECT".into(), None).await
     }
 }
 
@@ -123,7 +131,9 @@ impl Database for Pool {
 impl Readiness for Pool {
     async fn ready(&self) -> Result<(), DbError> {
         let mut tx = self.begin_unscoped().await?;
-        let applied = Applied::read(&mut tx).await.map_err(|_| DbError::SchemaNotCurrent)?;
+        let Some(applied) = Applied::read_as_application(&mut tx).await? else {
+            return Err(DbError::SchemaNotCurrent);
+        };
         applied.compare(&MIGRATIONS).map_err(|_| DbError::SchemaNotCurrent)
     }
 }

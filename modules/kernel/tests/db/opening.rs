@@ -65,6 +65,18 @@ async fn production_refuses_a_superuser(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
+async fn an_application_role_that_owns_a_table_is_refused(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    sqlx::raw_sql("CREATE TABLE theirs (); ALTER TABLE theirs OWNER TO tenantry_app")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let error = create_db(db.config(1)).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unbound), "{error:?}");
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_database_that_does_not_exist_is_named_in_one_line(#[future(awt)] db: TestDb) {
     let url = db.url();
     let (before, query) = url.split_once('?').unwrap_or((&url, ""));

@@ -1,6 +1,7 @@
 //! The ways in: what each sees, and what becomes of its transaction.
 
 use std::{
+    cell::Cell,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -55,6 +56,18 @@ async fn the_ways_in_without_a_tenant_cannot_write(#[future(awt)] seeded: Seeded
 
 #[rstest]
 #[tokio::test]
+async fn a_transaction_that_only_reads_cannot_be_talked_into_writing(#[future(awt)] seeded: Seeded) {
+    let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
+    let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
+    let mut own = seeded.db.database().begin_as(&identity).await.unwrap();
+    for tx in [&mut unscoped, &mut *own] {
+        let refused = sqlx::query("SET TRANSACTION READ WRITE").execute(&mut **tx).await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "25001");
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_is_not_committed_is_gone_and_what_is_stays(#[future(awt)] seeded: Seeded) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let rename = "UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'";
@@ -100,9 +113,15 @@ async fn cancelled_after<F: Future>(patience: Duration, work: F) -> bool {
     }
 }
 
-/// From no patience at all to more than it takes, in steps finer than any await.
-fn patience() -> impl Iterator<Item = Duration> {
-    (0..150).map(|step: u64| Duration::from_micros(step.saturating_sub(10) * 4))
+/// Cancels the work ever later, in steps finer than any await, until it has come to its end ten times: so it was
+/// cancelled at each await on the way. `look` is had after each time.
+async fn cancelled_at_every_moment<F: Future>(mut work: impl AsyncFnMut() -> F, mut look: impl AsyncFnMut()) {
+    let (mut patience, mut completed) = (Duration::ZERO, 0);
+    while completed < 10 {
+        completed += u32::from(!cancelled_after(patience, work().await).await);
+        patience += Duration::from_micros(4);
+        look().await;
+    }
 }
 
 /// A client that hangs up drops its request at any await. With a pool of one, whatever it leaves behind is what the
@@ -114,19 +133,11 @@ async fn a_caller_who_goes_away_at_any_moment_leaves_nothing_behind(#[future(awt
     let alice = seeded.seed.users.alice.id;
     let (identity, scope) = (seeded.identity(alice).await.unwrap(), seeded.scope(alice, "acme").await.unwrap());
     let (database, system) = (single.database(), single.system());
-    let mut under_way = [0; 4];
-    for patience in patience() {
-        under_way[0] += usize::from(cancelled_after(patience, database.begin(&scope)).await);
-        look_for_leftovers(&*database).await;
-        under_way[1] += usize::from(cancelled_after(patience, database.begin_as(&identity)).await);
-        look_for_leftovers(&*database).await;
-        under_way[2] += usize::from(cancelled_after(patience, database.begin_unscoped()).await);
-        look_for_leftovers(&*database).await;
-        under_way[3] += usize::from(cancelled_after(patience, system.begin(SystemWork::Seed)).await);
-        look_for_leftovers(&*database).await;
-    }
-    // The first ten had no patience, so they at least were cancelled under way.
-    assert!(under_way.iter().all(|count| *count >= 10), "hardly anything was cancelled under way: {under_way:?}");
+    let look = async || look_for_leftovers(&*database).await;
+    cancelled_at_every_moment(async || database.begin(&scope), look).await;
+    cancelled_at_every_moment(async || database.begin_as(&identity), look).await;
+    cancelled_at_every_moment(async || database.begin_unscoped(), look).await;
+    cancelled_at_every_moment(async || system.begin(SystemWork::Seed), look).await;
 
     // A write through the same connection stays.
     let mut tx = database.begin(&scope).await.unwrap();
@@ -158,21 +169,23 @@ async fn look_for_leftovers(database: &dyn Database) {
 #[tokio::test]
 async fn a_commit_whose_caller_goes_away_is_whole_or_not_at_all(#[future(awt)] seeded: Seeded) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
-    for (round, patience) in patience().enumerate() {
+    let round = Cell::new(0);
+    #[expect(clippy::async_yields_async, reason = "the commit alone is to be cancelled")]
+    let renaming = async || {
+        round.set(round.get() + 1);
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-        let name = format!("role-{round}");
-        sqlx::query("UPDATE roles SET name = $1, name_key = $1 WHERE is_system AND name <> 'member'")
-            .bind(&name)
-            .execute(&mut **tx)
-            .await
-            .unwrap();
-        cancelled_after(patience, tx.commit()).await;
-        // The row can be locked again, so the transaction has ended; once begun, a commit isn't stopped.
+        let rename = "UPDATE roles SET name = $1, name_key = $1 WHERE is_system AND name <> 'member'";
+        sqlx::query(rename).bind(format!("role-{}", round.get())).execute(&mut **tx).await.unwrap();
+        tx.commit()
+    };
+    // The row can be locked again, so the transaction has ended; once begun, a commit isn't stopped.
+    cancelled_at_every_moment(renaming, async || {
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-        let row =
-            sqlx::query("SELECT name FROM roles WHERE name <> 'member' FOR UPDATE").fetch_one(&mut **tx).await.unwrap();
-        assert_eq!(row.get::<String, _>(0), name);
-    }
+        let locked = "SELECT name FROM roles WHERE name <> 'member' FOR UPDATE";
+        let row = sqlx::query(locked).fetch_one(&mut **tx).await.unwrap();
+        assert_eq!(row.get::<String, _>(0), format!("role-{}", round.get()));
+    })
+    .await;
 }
 
 /// Kills every connection of the pool.
