@@ -1,12 +1,15 @@
 //! The commands. What people read goes to standard output, logs and errors to standard error.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that talks to people in a terminal")]
 
 mod migrate;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
 
-use std::process::ExitCode;
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -45,7 +48,8 @@ pub fn main() -> ExitCode {
     match run(cli.command.unwrap_or(Command::Serve)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tenantry: {failure}");
+            // With nobody to read it, it can't be helped.
+            let _ = writeln!(io::stderr(), "tenantry: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -66,6 +70,11 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Seed => seed::run(config).await,
         }
     })
+}
+
+/// Says something to people, where anybody reads it: `println!` would end the program with a panic where nobody does.
+fn say(words: impl Display) {
+    let _ = writeln!(io::stdout(), "{words}");
 }
 
 /// A table for people.

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use kernel::db::{Driver, MigrationState, MigrationStatus, Migrator};
 
-use super::{Failure, table};
+use super::{Failure, say, table};
 use crate::config::AppConfig;
 
 #[derive(Subcommand)]
@@ -41,7 +41,7 @@ async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
                 };
                 vec![format!("{:04}", s.version), s.name, state.into()]
             });
-            println!("{}", table(&["migration", "owner", "state"], rows));
+            say(table(&["migration", "owner", "state"], rows));
         }
     }
     Ok(())
@@ -49,9 +49,9 @@ async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
 
 fn report(done: &str, nothing: &str, migrations: &[MigrationStatus]) {
     for MigrationStatus { version, name, .. } in migrations {
-        println!("{done} {version:04} {name}");
+        say(format_args!("{done} {version:04} {name}"));
     }
     if migrations.is_empty() {
-        println!("{nothing}");
+        say(nothing);
     }
 }

@@ -2,7 +2,7 @@
 
 use kernel::db::create_db;
 
-use super::{Failure, table};
+use super::{Failure, say, table};
 use crate::{
     config::{AppConfig, AppEnv},
     logs::Causes,
@@ -20,7 +20,7 @@ pub(super) async fn run(config: AppConfig) -> Result<(), Failure> {
     settled?;
     let state = |created| if created { "created" } else { "was there" };
     let rows = report.into_iter().map(|line| vec![line.module.into(), line.what, state(line.created).into()]);
-    println!("{}", table(&["module", "what", "state"], rows));
-    println!("The password of alice@example.com and bob@example.com: {}", seeds::PASSWORD);
+    say(table(&["module", "what", "state"], rows));
+    say(format_args!("The password of alice@example.com and bob@example.com: {}", seeds::PASSWORD));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, pin::pin};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, say};
 #[cfg(feature = "seeds")]
 use crate::logs::Causes;
 use crate::{
@@ -51,7 +51,7 @@ async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals)
         welcome(addr, demo);
         async move {
             signals.next().await;
-            println!("stopping: requests under way have 10 seconds to end; once more stops at once");
+            say("stopping: requests under way have 10 seconds to end; once more stops at once");
             // The command is on its way from here on; the server ends when it has been carried out.
             drop(handle.stop(true));
             signals.next().await;
@@ -87,16 +87,16 @@ async fn demo(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
 
 fn welcome(addr: SocketAddr, demo: bool) {
     let url = format!("http://{addr}");
-    println!("tenantry is ready; Ctrl-C stops it");
-    println!("  API      {url}/v1/me");
-    println!("  docs     {url}/docs/");
-    println!("  health   {url}/health/ready");
+    say("tenantry is ready; Ctrl-C stops it");
+    say(format_args!("  API      {url}/v1/me"));
+    say(format_args!("  docs     {url}/docs/"));
+    say(format_args!("  health   {url}/health/ready"));
     #[cfg(feature = "seeds")]
     if demo {
         let password = seeds::PASSWORD;
-        println!("  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)");
-        println!("  password {password}");
-        println!("\nTry it:\n\n{}\n", tour(&url, password));
+        say("  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)");
+        say(format_args!("  password {password}"));
+        say(format_args!("\nTry it:\n\n{}\n", tour(&url, password)));
     }
     #[cfg(not(feature = "seeds"))]
     let _ = demo;

@@ -430,3 +430,16 @@ fn ctrl_c_ends_a_start_that_waits() {
     until("its end", || child.try_wait().unwrap().is_some());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_program_that_nobody_reads_any_more_ends_in_order() {
+    let folder = folder();
+    let mut command = program(folder.path(), &[], &[]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // As `tenantry | head -1` leaves it.
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    drop(child.stderr.take());
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    until("its end", || child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success());
+}

@@ -126,6 +126,9 @@ pub enum MigrateError {
     /// Another run holds the lock.
     #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
     Locked,
+    /// Another login has migrated this database.
+    #[error("the login for migrations isn't the owner's: put the owner's into MIGRATION_DATABASE_URL")]
+    NotOwner,
     /// The owner may neither make the roles nor find them made.
     #[error(
         "the login for migrations may not set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}): give it CREATEROLE, \

@@ -224,7 +224,10 @@ impl Migrator {
     }
 
     async fn applied(connection: &mut PgConnection) -> Result<Applied, MigrateError> {
-        Ok(Applied::read(connection).await?.unwrap_or(Applied(Vec::new())))
+        match Applied::read(connection).await {
+            Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Err(MigrateError::NotOwner),
+            outcome => Ok(outcome?.unwrap_or(Applied(Vec::new()))),
+        }
     }
 }
 
