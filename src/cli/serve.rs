@@ -1,6 +1,6 @@
 //! `tenantry serve`
 
-use std::{net::SocketAddr, pin::pin};
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -27,7 +27,8 @@ pub(super) async fn run(config: AppConfig) -> Result<(), Failure> {
         // Connections are in use, and nobody waits for them; an embedded server ends with its last handle.
         return Ok(());
     }
-    db.close().await;
+    // Bounded, for a request that didn't end in its time may have a connection still.
+    let _ = tokio::time::timeout(Duration::from_secs(10), db.close()).await;
     ended.map(|_| ())
 }
 

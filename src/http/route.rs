@@ -106,8 +106,8 @@ impl Draft {
             (400, "The body isn't JSON"),
             (413, "The body is too large"),
             (415, "The body isn't called JSON"),
+            (422, "The body doesn't fit"),
         ]);
-        self.problems(&[(422, "The body doesn't fit")]);
     }
 
     /// The query string.
