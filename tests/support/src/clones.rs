@@ -4,8 +4,11 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     ops::Deref,
-    process,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -13,10 +16,11 @@ use kernel::db::{DatabaseUrl, Db, DbConfig, DbDriver, Driver, MIGRATIONS, Postgr
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use crate::server::TestServer;
 
-/// What clones of dead runs are known by.
+/// What clones are known by: this, their run's name, and what is theirs.
 const CLONE: &str = "tenantry_test_";
 /// What templates are known by.
 const TEMPLATE: &str = "tenantry_template_";
@@ -43,8 +47,7 @@ impl TestDb {
     }
 
     async fn clone_of(template: &str, pool_size: u32) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{CLONE}{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = clone_name("clone");
         // Copying files is fastest without fsync, which is what the embedded test server does; elsewhere the server
         // knows best.
         let strategy = if TestServer::get().is_ours_alone() { " STRATEGY file_copy" } else { "" };
@@ -55,8 +58,7 @@ impl TestDb {
 
     /// An empty database, without migrations, roles' grants or anything.
     pub async fn empty() -> EmptyDb {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{CLONE}{}_empty_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = clone_name("empty");
         execute(&mut maintenance().await, format!("CREATE DATABASE {name}")).await;
         EmptyDb { name }
     }
@@ -149,7 +151,7 @@ impl Deref for Seeded {
 async fn template() -> &'static str {
     static NAME: OnceCell<String> = OnceCell::const_new();
     NAME.get_or_init(async || {
-        let name = format!("{TEMPLATE}{:016x}", checksum());
+        let name = format!("{TEMPLATE}{:016x}", checksum(RUNNER));
         make_template(&name, "template0", async |config| {
             let driver = Driver::start(config).await.unwrap();
             driver.migrator().run().await.unwrap();
@@ -164,8 +166,7 @@ async fn seeded_template() -> &'static str {
     static NAME: OnceCell<String> = OnceCell::const_new();
     NAME.get_or_init(async || {
         let from = template().await;
-        // A process's own: the seeds may change while the migrations don't.
-        let name = format!("{CLONE}{}_seeded", process::id());
+        let name = format!("{TEMPLATE}{:016x}_seeded", checksum(SEEDS));
         make_template(&name, from, async |config| {
             let db = create_db(config).await.unwrap();
             seeds::run(&*db.system()).await.unwrap();
@@ -181,59 +182,129 @@ async fn seeded_template() -> &'static str {
 async fn make_template(name: &str, from: &str, fill: impl AsyncFnOnce(DbConfig)) {
     let mut connection = maintenance().await;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut connection).await.unwrap();
-    drop_what_dead_runs_left(&mut connection).await;
+    drop_what_nobody_uses(&mut connection).await;
     let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(name)
         .fetch_one(&mut connection)
         .await
         .unwrap();
     if !there {
-        let building = format!("{CLONE}{}_building", process::id());
-        execute(&mut connection, format!("DROP DATABASE IF EXISTS {building} WITH (FORCE)")).await;
+        let building = clone_name("building");
         execute(&mut connection, format!("CREATE DATABASE {building} TEMPLATE {from}")).await;
         fill(TestDb::config_for(&building, 2)).await;
         execute(&mut connection, format!("ALTER DATABASE {building} WITH ALLOW_CONNECTIONS false")).await;
-        execute(
-            &mut connection,
-            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{building}'"),
-        )
-        .await;
+        let connected = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{building}'");
+        execute(&mut connection, connected).await;
         execute(&mut connection, format!("ALTER DATABASE {building} RENAME TO {name}")).await;
     }
+    let used = "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_setting('app.name'), now()); END $$";
+    execute(&mut connection, format!("SET app.name = '{name}'; {used}")).await;
     connection.close().await.unwrap();
 }
 
-/// On a server of our own alone, every clone but this process's is a dead run's, and so is every other template.
-async fn drop_what_dead_runs_left(connection: &mut PgConnection) {
-    if !TestServer::get().is_ours_alone() {
-        return;
-    }
-    let left: Vec<String> = sqlx::query_scalar(
-        "SELECT datname
+/// Clones whose run has ended, and templates that nobody has used for a week: of other branches, say. On a server of
+/// our own alone there are no others, so every other template goes.
+async fn drop_what_nobody_uses(connection: &mut PgConnection) {
+    let databases: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT datname::text, shobj_description(oid, 'pg_database')
          FROM pg_database
-         WHERE (starts_with(datname, $1) AND NOT starts_with(datname, $2)) OR (starts_with(datname, $3) AND datname <> $4)",
+         WHERE starts_with(datname, $1) OR starts_with(datname, $2)",
     )
     .bind(CLONE)
-    .bind(format!("{CLONE}{}_", process::id()))
     .bind(TEMPLATE)
-    .bind(format!("{TEMPLATE}{:016x}", checksum()))
     .fetch_all(&mut *connection)
     .await
     .unwrap();
-    for name in left {
-        execute(connection, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    let ours = [format!("{TEMPLATE}{:016x}", checksum(RUNNER)), format!("{TEMPLATE}{:016x}_seeded", checksum(SEEDS))];
+    for (name, used) in databases {
+        let unused = match name.strip_prefix(CLONE).and_then(|rest| rest.split_once('_')) {
+            Some((run, _)) => run != Run::get().name && has_ended(connection, run).await,
+            None => !ours.contains(&name) && (TestServer::get().is_ours_alone() || is_old(connection, used).await),
+        };
+        if unused {
+            execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        }
     }
 }
 
-/// The migrations and their runner in a number: a template is known by what it was migrated with.
-fn checksum() -> u64 {
+async fn has_ended(connection: &mut PgConnection, run: &str) -> bool {
+    // Taken only where nobody holds it, and given back at once.
+    let free = "SELECT pg_try_advisory_xact_lock($1)";
+    sqlx::query_scalar(free).bind(hash(run)).fetch_one(connection).await.unwrap()
+}
+
+async fn is_old(connection: &mut PgConnection, used: Option<String>) -> bool {
+    let old = "SELECT coalesce($1::timestamptz < now() - interval '7 days', false)";
+    sqlx::query_scalar(old).bind(used).fetch_one(connection).await.unwrap()
+}
+
+/// This test process. Its clones bear its name, and it holds a lock of that name for as long as it lives: so others can
+/// tell what is left of the dead.
+struct Run {
+    name: String,
+}
+
+impl Run {
+    fn get() -> &'static Self {
+        static RUN: OnceLock<Run> = OnceLock::new();
+        RUN.get_or_init(|| {
+            let name = Uuid::now_v7().simple().to_string();
+            let lock = hash(&name);
+            let (held, wait) = mpsc::channel();
+            // The connection ends with the process, and the lock with the connection.
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async {
+                    let mut connection = maintenance().await;
+                    sqlx::query("SELECT pg_advisory_lock($1)").bind(lock).execute(&mut connection).await.unwrap();
+                    held.send(()).unwrap();
+                    std::future::pending::<()>().await;
+                });
+            });
+            wait.recv().unwrap();
+            Run { name }
+        })
+    }
+}
+
+/// A name that no other clone of any run has.
+fn clone_name(kind: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{CLONE}{}_{kind}_{}", Run::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What decides how a template is migrated, beside the migrations.
+const RUNNER: &[&str] = &[
+    include_str!("../../../modules/kernel/src/db/migrate.rs"),
+    include_str!("../../../modules/kernel/src/db/roles.rs"),
+];
+/// What decides what is seeded into it, beside that.
+const SEEDS: &[&str] = &[
+    RUNNER[0],
+    RUNNER[1],
+    include_str!("../../../seeds/src/lib.rs"),
+    include_str!("../../../modules/user/src/seed.rs"),
+    include_str!("../../../modules/auth/src/seed.rs"),
+    include_str!("../../../modules/authorization/src/seed.rs"),
+    include_str!("../../../modules/authorization/src/founding.rs"),
+    include_str!("../../../modules/billing/src/seed.rs"),
+];
+
+/// The migrations and these sources in a number: a template is known by what it was made of.
+fn checksum(sources: &[&str]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    include_str!("../../../modules/kernel/src/db/migrate.rs").hash(&mut hasher);
-    include_str!("../../../modules/kernel/src/db/roles.rs").hash(&mut hasher);
+    sources.hash(&mut hasher);
     for migration in MIGRATIONS.iter() {
         (migration.version, &*migration.checksum).hash(&mut hasher);
     }
     hasher.finish()
+}
+
+/// A lock's number for a name.
+fn hash(name: &str) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish().cast_signed()
 }
 
 async fn maintenance() -> PgConnection {
@@ -260,5 +331,42 @@ fn drop_database(name: &str) {
     // In a test that is failing already, its own words matter more.
     if thread.join().is_err() && !std::thread::panicking() {
         panic!("the database {name} couldn't be dropped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn exists(connection: &mut PgConnection, name: &str) -> bool {
+        let there = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)").bind(name);
+        there.fetch_one(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_dead_left_goes_and_what_the_living_use_stays() {
+        let (mut ours, mut living) = (maintenance().await, maintenance().await);
+        // No other process cleans up meanwhile.
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut ours).await.unwrap();
+        let run = Uuid::now_v7().simple().to_string();
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(hash(&run)).execute(&mut living).await.unwrap();
+        let dead = Uuid::now_v7().simple().to_string();
+        let of_living = format!("{CLONE}{run}_clone_0");
+        let [of_dead, of_us, old] =
+            [format!("{CLONE}{dead}_clone_0"), clone_name("clone"), format!("{TEMPLATE}{dead}")];
+        for name in [&of_living, &of_dead, &of_us, &old] {
+            execute(&mut ours, format!("CREATE DATABASE {name}")).await;
+        }
+        execute(&mut ours, format!("COMMENT ON DATABASE {old} IS '2001-01-01'")).await;
+
+        drop_what_nobody_uses(&mut ours).await;
+        let mut left = Vec::new();
+        for name in [&of_living, &of_dead, &of_us, &old] {
+            left.push(exists(&mut ours, name).await);
+        }
+        for name in [&of_living, &of_us] {
+            execute(&mut ours, format!("DROP DATABASE {name}")).await;
+        }
+        assert_eq!(left, [true, false, true, false], "of the living, of the dead, of ourselves, old");
     }
 }
