@@ -44,6 +44,30 @@ prepare:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# The tests that need a database, on the embedded one; on any other with TEST_DATABASE_URL=…
+test-db *ARGS:
+    cargo test --workspace --exclude embedded-postgres {{ARGS}}
+
+# The same tests on the database of compose.yml, which is started for them and left as it was
+test-db-local *ARGS:
+    scripts/db-compose with bash -c 'just migrate-local && TEST_DATABASE_URL="$DB_URL" just test-db {{ARGS}}'
+
+# The same tests on a PostgreSQL in a container that lives as long as the run (Testcontainers); DB_TAG=17-alpine
+test-db-ci *ARGS:
+    cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres {{ARGS}}
+
+# Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
+db-up:
+    scripts/db-compose up
+
+# Stop it; its data stays
+db-down:
+    scripts/db-compose down
+
+# Migrate it
+migrate-local:
+    DB_DRIVER=postgres DATABASE_URL="$(scripts/db-compose url)" cargo run --quiet -- migrate run
+
 # Everything that CI checks before it tests
 lint:
     cargo fmt --check

@@ -132,8 +132,7 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
         .unwrap();
     let config = kernel::db::DbConfig {
         driver: kernel::db::DbDriver::Postgres(kernel::db::PostgresConfig {
-            url: kernel::db::DatabaseUrl::parse(&db.url().replacen("://postgres@", &format!("://{login}@"), 1))
-                .unwrap(),
+            url: kernel::db::DatabaseUrl::parse(&as_login(&db.url(), &login)).unwrap(),
             migration_url: Some(kernel::db::DatabaseUrl::parse(&db.url()).unwrap()),
         }),
         ..db.config(1)
@@ -167,4 +166,11 @@ fn every_migration_has_a_way_back_and_an_owner() {
             migration.version
         );
     }
+}
+
+/// The URL with another login, which nobody is going to use.
+fn as_login(url: &str, login: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{login}@{host}")
 }
