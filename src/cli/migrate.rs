@@ -9,7 +9,11 @@ use crate::config::AppConfig;
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Apply what is pending
-    Run,
+    Run {
+        /// Only say what would be applied
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Show each migration and whether it is applied
     Status,
     /// Take back the newest migrations, with the data in their tables
@@ -20,6 +24,9 @@ pub(super) enum Command {
     },
 }
 
+/// What is said where there is nothing to do.
+const CURRENT: &str = "nothing to apply: the schema is current";
+
 pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failure> {
     let driver = Driver::start(config.db).await?;
     let outcome = act(command, &driver.migrator()).await;
@@ -29,7 +36,8 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failu
 
 async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
     match command {
-        Command::Run => report("applied", "nothing to apply: the schema is current", &migrator.run().await?),
+        Command::Run { dry_run: true } => report("would apply", CURRENT, &migrator.plan().await?),
+        Command::Run { dry_run: false } => report("applied", CURRENT, &migrator.run().await?),
         Command::Revert { steps } => report("reverted", "nothing to revert", &migrator.revert(steps).await?),
         Command::Status => {
             let rows = migrator.status().await?.into_iter().map(|s| {

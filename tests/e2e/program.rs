@@ -280,6 +280,7 @@ fn seeding_twice_is_seeding_once_and_migrations_go_back_and_forth() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(command(&["migrate", "status"]).contains("pending"));
+    assert!(command(&["migrate", "run", "--dry-run"]).contains("would apply 0005 billing"));
     assert_eq!(command(&["migrate", "run"]).lines().count(), 5);
     let first = command(&["seed"]);
     let second = command(&["seed"]);

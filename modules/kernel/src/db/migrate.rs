@@ -147,6 +147,17 @@ impl Migrator {
         Ok(pending)
     }
 
+    /// What [`Migrator::run`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// The database can't be asked, or [`Migrator::run`] would refuse its history.
+    pub async fn plan(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.connect().await?;
+        let pending = self.pending(&mut connection).await?;
+        connection.close().await?;
+        Ok(pending)
+    }
+
     /// Where each migration stands. Changes nothing.
     ///
     /// # Errors

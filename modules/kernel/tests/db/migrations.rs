@@ -65,6 +65,19 @@ async fn all_up_all_down_and_all_up_again_is_all_up() {
 }
 
 #[tokio::test]
+async fn a_plan_says_what_would_be_applied_and_changes_nothing() {
+    let (empty, driver) = empty().await;
+    let migrator = driver.migrator();
+    let mut owner = empty.owner().await;
+    let nothing = schema(&mut owner).await;
+    let planned = migrator.plan().await.unwrap();
+    assert_eq!(schema(&mut owner).await, nothing);
+    assert_eq!(migrator.run().await.unwrap(), planned);
+    assert_eq!(planned.len(), 5);
+    assert_eq!(migrator.plan().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_step_back_is_one_migration_and_status_shows_it() {
     let (_empty, driver) = empty().await;
     let migrator = driver.migrator();
