@@ -27,6 +27,17 @@ fn queries_that_do_not_fit_are_refused(app: App) {
 }
 
 #[rstest]
+fn a_policy_that_looks_at_the_owner_sees_whom_the_path_names(app: App) {
+    app.sql(r#"UPDATE policies SET condition = '{"owner": {}}' WHERE resource = 'user'"#);
+    let acme = app.bob().within("acme");
+    assert_eq!(acme.get(&format!("/v1/users/{}", app.seed.users.bob.id)).status, 200);
+    let alice = acme.get(&format!("/v1/users/{}", app.seed.users.alice.id));
+    assert_eq!((alice.status, alice.problem()), (403, "permission-missing".into()));
+    // A list is nobody's own.
+    assert_eq!(acme.get("/v1/members").status, 403);
+}
+
+#[rstest]
 fn a_person_of_another_tenant_is_the_same_bytes_as_nobody(app: App) {
     let globex = app.alice().within("globex");
     let bob = globex.get(&format!("/v1/users/{}", app.seed.users.bob.id));

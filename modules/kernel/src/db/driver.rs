@@ -294,14 +294,6 @@ impl Db {
         Ok(())
     }
 
-    /// Whether the server is one that this program started.
-    pub fn is_embedded(&self) -> bool {
-        #[cfg(feature = "embedded")]
-        return self.server.is_some();
-        #[cfg(not(feature = "embedded"))]
-        false
-    }
-
     /// Waits for the connections in use to come back, closes them all, and stops the embedded server.
     pub async fn close(self) {
         self.pool.close().await;
