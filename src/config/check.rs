@@ -65,6 +65,7 @@ impl Check {
 
     fn db(&mut self, environment: Option<AppEnv>) -> Option<DbConfig> {
         let driver = self.driver(environment);
+        let migrate_on_start = driver.as_ref().is_some_and(|driver| migrates_on_start(driver, environment));
         let pool_size = self.value("DB_POOL_SIZE", whole_number(1..=500));
         let connect_timeout = self.value("DB_CONNECT_TIMEOUT_SECS", whole_number(1..=300)).map(Duration::from_secs);
         Some(DbConfig {
@@ -72,6 +73,7 @@ impl Check {
             pool_size: pool_size?,
             connect_timeout: connect_timeout?,
             production: environment? == AppEnv::Production,
+            migrate_on_start,
         })
     }
 
@@ -194,6 +196,18 @@ impl Check {
     fn refuse(&mut self, key: &'static str, message: impl Into<String>) {
         let place = self.layered.values.get(key).map_or(Place::NotSet, |found| Place::From(found.layer.clone()));
         self.layered.problems.push(Problem { key: key.to_owned(), place, message: message.into() });
+    }
+}
+
+/// In development on this machine alone: who forgets `APP_ENV=production` mustn't migrate a production database.
+fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
+    match driver {
+        #[cfg(feature = "embedded")]
+        DbDriver::Embedded(_) => true,
+        DbDriver::Postgres(PostgresConfig { url, migration_url }) => {
+            let local = url.is_local() && migration_url.as_ref().is_none_or(DatabaseUrl::is_local);
+            environment == Some(AppEnv::Development) && local
+        }
     }
 }
 

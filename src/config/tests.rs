@@ -53,6 +53,7 @@ fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
     assert!(config.http.trusted_proxies.is_empty());
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (10, Duration::from_secs(5)));
     assert!(!config.db.production);
+    assert_eq!(config.db.migrate_on_start, cfg!(feature = "embedded"));
     assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("tenantry", "tenantry-api"));
     assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
     assert!(config.auth.signing_key.is_none());
@@ -321,6 +322,22 @@ fn production_demands_a_server_and_a_signing_key() -> Result<(), ConfigErrors> {
 
     let config = bare("", "", &[PRODUCTION, URL, SIGNING_KEY])?;
     assert!(config.db.production && matches!(config.db.driver, DbDriver::Postgres(_)));
+    Ok(())
+}
+
+#[test]
+fn only_development_on_this_machine_migrates_on_start() -> Result<(), ConfigErrors> {
+    let here = ("DATABASE_URL", "postgres://app@127.0.0.1:5433/app");
+    let elsewhere = ("MIGRATION_DATABASE_URL", "postgres://owner@db.internal/app");
+    for (settings, migrates) in [
+        (&[POSTGRES, here][..], true),
+        (&[POSTGRES, here, elsewhere], false),
+        (&[POSTGRES, URL], false),
+        (&[POSTGRES, here, ("APP_ENV", "test")], false),
+        (&[POSTGRES, here, PRODUCTION, SIGNING_KEY], false),
+    ] {
+        assert_eq!(bare("", "", settings)?.db.migrate_on_start, migrates, "{settings:?}");
+    }
     Ok(())
 }
 

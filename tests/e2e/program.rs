@@ -11,8 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use embedded_postgres::{Options, Server};
+use kernel::db::{DatabaseUrl, MIGRATIONS};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use test_support::{TestDb, search_path};
 
 /// The example of RFC 8410, section 10.3.
 const KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
@@ -26,8 +29,7 @@ fn folder() -> TempDir {
 
 /// The program in the folder, with nothing in its environment but these.
 fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "where PostgreSQL is looked for")]
-    let path = std::env::var_os("PATH").unwrap();
+    let path = search_path().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
     command.env_clear().env("PATH", path).env("HTTP_PORT", "0").envs(settings.iter().copied());
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -178,10 +180,11 @@ fn from_nothing_to_an_authorized_answer_and_back() {
 }
 
 /// The embedded database of a program that isn't running.
-struct Database(embedded_postgres::Server);
+struct Database(Server);
 
 fn database(folder: &Path) -> Database {
-    Database(embedded_postgres::Server::start(embedded_postgres::Options::new(folder.join("data/postgres"))).unwrap())
+    let options = Options { search_path: search_path(), ..Options::new(folder.join("data/postgres")) };
+    Database(Server::start(options).unwrap())
 }
 
 impl Database {
@@ -290,6 +293,37 @@ fn seeding_twice_is_seeding_once_and_migrations_go_back_and_forth() {
     assert_eq!(command(&["migrate", "revert"]).trim(), "reverted 0005 billing");
     assert_eq!(command(&["migrate", "run"]).trim(), "applied 0005 billing");
     assert!(!command(&["migrate", "status"]).contains("pending"));
+}
+
+#[tokio::test]
+async fn a_server_on_this_machine_is_migrated_in_development_and_never_in_production() {
+    let empty = TestDb::empty().await;
+    let url = empty.url();
+    let settings = |environment| {
+        [("APP_ENV", environment), ("DB_DRIVER", "postgres"), ("DATABASE_URL", &*url), ("AUTH_SIGNING_KEY", KEY)]
+    };
+    let folder = folder();
+    // In production this superuser's login is refused before anything else.
+    for (environment, words) in [("production", "superuser"), ("test", "tenantry migrate run")] {
+        let refused = run(folder.path(), &settings(environment), &[]);
+        assert!(!refused.status.success() && stderr(&refused).contains(words), "{}", stderr(&refused));
+        let plan = run(folder.path(), &settings(environment), &["migrate", "run", "--dry-run"]);
+        let migrations = MIGRATIONS.iter().count() / 2;
+        assert_eq!(String::from_utf8_lossy(&plan.stdout).matches("would apply").count(), migrations);
+    }
+    let development = settings("development");
+    // The tests may have been given a server elsewhere.
+    if DatabaseUrl::parse(&url).unwrap().is_local() {
+        let serving = Serving::start(folder.path(), &development);
+        assert_eq!(serving.status("/health/ready"), 200);
+        let written = serving.interrupt();
+        assert_eq!(written.matches("applied a migration").count(), MIGRATIONS.iter().count() / 2, "{written}");
+        let current = run(folder.path(), &development, &["migrate", "run"]);
+        assert_eq!(String::from_utf8_lossy(&current.stdout).trim(), "nothing to apply: the schema is current");
+    } else {
+        let refused = run(folder.path(), &development, &[]);
+        assert!(!refused.status.success() && stderr(&refused).contains("tenantry migrate run"), "{}", stderr(&refused));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::iter;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::Output;
@@ -65,10 +66,14 @@ pub(crate) fn create(
 }
 
 /// Written at every start, since the user of this process may be another than last time.
-pub(crate) fn admit(folders: &Folders, account: &Account) -> Result<(), Error> {
+pub(crate) fn admit(folders: &Folders, account: &Account, options: &Options) -> Result<(), Error> {
     let data = folders.data();
-    let line = |name: &str| format!("embedded \"{}\" {SUPERUSER}\n", name.replace('"', "\"\""));
-    let ident: String = account.names().into_iter().map(line).collect();
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let roles: Vec<_> = iter::once(SUPERUSER).chain(options.further_roles.iter().map(String::as_str)).collect();
+    let lines = |name: &str| -> String {
+        roles.iter().map(|role| format!("embedded {} {}\n", quoted(name), quoted(role))).collect()
+    };
+    let ident: String = account.names().iter().map(|name| lines(name)).collect();
     let (hba_file, ident_file) = (data.join("pg_hba.conf"), data.join("pg_ident.conf"));
     let arguments = [hba_file.as_os_str(), OsStr::new(HBA), ident_file.as_os_str(), OsStr::new(&ident)];
     account
@@ -108,7 +113,7 @@ pub(crate) fn last_lines(text: &str) -> String {
 fn quoted(path: &Path) -> Vec<u8> {
     let mut quoted = vec![b'"'];
     for byte in path.as_os_str().as_bytes() {
-        quoted.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
+        quoted.extend(iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
     }
     quoted.push(b'"');
     quoted

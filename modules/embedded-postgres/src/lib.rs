@@ -60,6 +60,9 @@ pub struct Options {
     pub search_path: Option<OsString>,
     /// Whether a commit outlives a power cut. Without, everything is faster; for data that may be lost.
     pub durable: bool,
+    /// Database roles beside the superuser that the same users of the operating system may connect as. Somebody has to
+    /// make them.
+    pub further_roles: Vec<String>,
     /// How many connections there may be at once; three of them are kept for superusers. At least 4.
     pub max_connections: u16,
     /// As root, where a parent of `root` is closed to the user who then runs the server: a folder within this one,
@@ -83,6 +86,7 @@ impl Options {
             binaries: None,
             search_path: None,
             durable: true,
+            further_roles: Vec::new(),
             max_connections: 100,
             closed_parent_fallback: PathBuf::from("/var/lib/tenantry"),
             socket_fallback: PathBuf::from("/tmp/tenantry-"),
@@ -134,7 +138,7 @@ impl Server {
     }
 
     /// The database role to connect as. It is open to the operating system's users that run this process and the
-    /// server, and to nobody else.
+    /// server, and to nobody else; so are [`Options::further_roles`].
     pub fn superuser(&self) -> &str {
         SUPERUSER
     }
@@ -223,7 +227,7 @@ fn launch(
     if existing.is_none() {
         cluster::create(folders, &installation, account, options)?;
     }
-    cluster::admit(folders, account)?;
+    cluster::admit(folders, account, options)?;
     folders.rotate_log()?;
 
     let process = wait::until(deadline, || {

@@ -87,6 +87,7 @@ impl TestDb {
             pool_size,
             connect_timeout: Duration::from_secs(30),
             production: false,
+            migrate_on_start: false,
         }
     }
 }
@@ -109,9 +110,14 @@ impl EmptyDb {
         TestDb::config_for(&self.name, 2)
     }
 
+    /// Its URL, with the rights of the server's superuser.
+    pub fn url(&self) -> String {
+        TestServer::get().url(&self.name)
+    }
+
     /// A connection with the rights of the server's superuser.
     pub async fn owner(&self) -> PgConnection {
-        PgConnection::connect(&TestServer::get().url(&self.name)).await.unwrap()
+        PgConnection::connect(&self.url()).await.unwrap()
     }
 }
 
@@ -148,7 +154,7 @@ impl Deref for Seeded {
 }
 
 /// The migrated template's name; it is made by whoever asks first.
-async fn template() -> &'static str {
+pub(crate) async fn template() -> &'static str {
     static NAME: OnceCell<String> = OnceCell::const_new();
     NAME.get_or_init(async || {
         let name = format!("{TEMPLATE}{:016x}", checksum(RUNNER));
@@ -268,7 +274,7 @@ impl Run {
 }
 
 /// A name that no other clone of any run has.
-fn clone_name(kind: &str) -> String {
+pub(crate) fn clone_name(kind: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{CLONE}{}_{kind}_{}", Run::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -307,18 +313,18 @@ fn hash(name: &str) -> i64 {
     hasher.finish().cast_signed()
 }
 
-async fn maintenance() -> PgConnection {
+pub(crate) async fn maintenance() -> PgConnection {
     PgConnection::connect(&TestServer::get().url("postgres")).await.unwrap()
 }
 
 /// Only for names made in this file.
-async fn execute(connection: &mut PgConnection, sql: String) {
+pub(crate) async fn execute(connection: &mut PgConnection, sql: String) {
     let done = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(connection).await;
     done.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
 /// A drop can't wait for a future, and the test's runtime may be about to end: so on a thread with its own.
-fn drop_database(name: &str) {
+pub(crate) fn drop_database(name: &str) {
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     let thread = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

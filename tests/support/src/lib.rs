@@ -14,12 +14,15 @@
 
 mod clones;
 mod factories;
+mod logins;
 mod proofs;
 mod server;
 
 pub use clones::{EmptyDb, Seeded, TestDb};
 pub use factories::MadeTenant;
+pub use logins::{Logins, OwnedDb};
 use rstest::fixture;
+pub use server::search_path;
 
 /// A migrated database of the test's own.
 #[fixture]

@@ -1,6 +1,7 @@
 //! The server that the tests' databases are on: found or started once a process.
 
 use std::{
+    ffi::OsString,
     fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
@@ -9,6 +10,8 @@ use std::{
 
 use embedded_postgres::{Error, Options, Server};
 use nix::{sys::statvfs::statvfs, unistd::geteuid};
+
+use crate::logins::ORDINARY_LOGINS;
 
 /// How much room a memory file system must have, in bytes.
 const ROOM: u64 = 1 << 30;
@@ -44,6 +47,15 @@ impl TestServer {
         self.template.replacen("{}", database, 1)
     }
 
+    /// The URL for another login.
+    pub(crate) fn url_as(&self, login: &str, password: &str, database: &str) -> String {
+        let url = self.url(database);
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (authority, rest) = rest.split_once('/').unwrap();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        format!("{scheme}://{login}:{password}@{host}/{rest}")
+    }
+
     /// Whether nobody else uses this server: whatever is left on it belongs to dead runs.
     pub(crate) fn is_ours_alone(&self) -> bool {
         self.embedded.is_some()
@@ -57,17 +69,22 @@ fn with_placeholder(url: &str) -> String {
     format!("{}/{{}}{query}", &url[..after_host.unwrap_or(url.len())])
 }
 
+/// Where PostgreSQL is looked for, beside the usual places: what tests pass on.
+pub fn search_path() -> Option<OsString> {
+    #[expect(clippy::disallowed_methods, reason = "the tests have no configuration")]
+    std::env::var_os("PATH")
+}
+
 /// Several test processes may run at once, each on a server of its own: a slot is taken by its lock.
 fn first_free_slot(base: &Path) -> Server {
     for slot in 0.. {
-        let options =
-            Options { durable: false, max_connections: 300, ..Options::new(base.join(format!("slot-{slot}"))) };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "where PostgreSQL is looked for; the tests have no configuration"
-        )]
-        let search_path = std::env::var_os("PATH");
-        match Server::start(Options { search_path, ..options }) {
+        let options = Options {
+            durable: false,
+            max_connections: 300,
+            further_roles: ORDINARY_LOGINS.map(str::to_owned).to_vec(),
+            ..Options::new(base.join(format!("slot-{slot}")))
+        };
+        match Server::start(Options { search_path: search_path(), ..options }) {
             Err(Error::InUse { .. }) => {}
             started => return started.unwrap_or_else(|error| panic!("the tests' database doesn't start: {error}")),
         }

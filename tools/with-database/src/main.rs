@@ -10,7 +10,7 @@ use std::{
 };
 
 use embedded_postgres::{Options, Server};
-use kernel::db::{DatabaseUrl, DbConfig, DbDriver, Driver, PostgresConfig};
+use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, create_db};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stderr, reason = "talks to a developer in a terminal")]
@@ -49,7 +49,8 @@ async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {
         pool_size: 1,
         connect_timeout: Duration::from_secs(10),
         production: false,
+        migrate_on_start: true,
     };
-    Driver::start(config).await?.migrator().run().await?;
+    create_db(config).await?.close().await;
     Ok(())
 }

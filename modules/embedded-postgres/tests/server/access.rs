@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use embedded_postgres::{Options, Server};
 use nix::unistd::{User, geteuid};
 
 use crate::support::{Helper, Place, is_root, psql, psql_as, user_of};
@@ -46,6 +47,15 @@ fn the_users_of_server_and_process_are_let_in_by_name_and_nobody_else() {
     let expected: Vec<_> = expected.iter().map(|user| format!("{user}=postgres")).collect();
     assert_eq!(psql(&server, mapped), expected.join(" "));
     assert_eq!(psql(&server, rules), "local peer map=embedded");
+}
+
+#[test]
+fn further_roles_are_open_to_the_same_users() {
+    let place = Place::new();
+    let roles = vec!["reporting".to_owned(), "a \"b\"".to_owned()];
+    let server = Server::start(Options { further_roles: roles, ..place.options() }).unwrap();
+    let mapped = "SELECT string_agg(DISTINCT pg_username, ' ' ORDER BY pg_username) FROM pg_ident_file_mappings";
+    assert_eq!(psql(&server, mapped), r#"a "b" postgres reporting"#);
 }
 
 #[test]

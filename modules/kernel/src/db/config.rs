@@ -2,7 +2,7 @@
 
 #[cfg(feature = "embedded")]
 use std::{ffi::OsString, path::PathBuf};
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -18,6 +18,8 @@ pub struct DbConfig {
     pub connect_timeout: Duration,
     /// Whether a login that row-level security doesn't bind is refused.
     pub production: bool,
+    /// Whether pending migrations are applied when it is opened. Without, a schema that isn't current is refused.
+    pub migrate_on_start: bool,
 }
 
 /// Which server.
@@ -81,6 +83,14 @@ impl DatabaseUrl {
         Ok(Self(text.to_owned().into()))
     }
 
+    /// Whether it names this very machine: a socket, or an address of the loopback interface.
+    pub fn is_local(&self) -> bool {
+        let options = self.options();
+        let host = options.get_host().trim_matches(['[', ']']);
+        let loopback = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        options.get_socket().is_some() || loopback()
+    }
+
     pub(super) fn options(&self) -> PgConnectOptions {
         #[expect(clippy::expect_used, reason = "`parse` let it through, and the parser is a pure function of the text")]
         PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that parsed once parses again")
@@ -113,5 +123,20 @@ mod tests {
         assert_eq!(malformed, Some(DatabaseUrlError::Malformed));
         let url = DatabaseUrl::parse("postgresql://u:hunter2@h:5432/d").map(|url| format!("{url:?}"));
         assert!(url.is_ok_and(|text| !text.contains("hunter2")));
+    }
+
+    #[test]
+    fn a_socket_and_the_loopback_interface_are_this_machine() {
+        for (url, local) in [
+            ("postgres://u@127.0.0.1/d", true),
+            ("postgres://u@localhost:5433/d", true),
+            ("postgres://u@[::1]/d", true),
+            ("postgres://u@ignored/d?host=/run/postgresql", true),
+            ("postgres://u@10.0.0.1/d", false),
+            ("postgres://u@db.example.com/d", false),
+            ("postgres://u@localhost.example.com/d", false),
+        ] {
+            assert_eq!(DatabaseUrl::parse(url).map(|url| url.is_local()), Ok(local), "{url}");
+        }
     }
 }

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    Database, DbConfig, DbDriver, Migrator, OpenError, SystemDatabase,
+    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, Pooler, SystemDatabase,
     config::Address,
-    error::{INSUFFICIENT_PRIVILEGE, is_unavailable, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, is_refused_by_a_pooler, is_unavailable, sqlstate},
     migrate::Applied,
     module::DbModuleImpl,
     pool::{Pool, app_options, plain_options},
@@ -71,14 +71,6 @@ impl Driver {
         create_database(&options).await?;
         let options = options.database(EMBEDDED_DATABASE);
         Ok(Self { config, app: options.clone(), owner: options, server: Some(server) })
-    }
-
-    /// Whether the server is one that this program started.
-    pub fn is_embedded(&self) -> bool {
-        #[cfg(feature = "embedded")]
-        return self.server.is_some();
-        #[cfg(not(feature = "embedded"))]
-        false
     }
 
     /// The migrations, as the owner.
@@ -165,6 +157,9 @@ async fn within<T>(
         let mut connection = loop {
             match PgConnection::connect_with(options).await {
                 Ok(connection) => break connection,
+                Err(error) if is_refused_by_a_pooler(&error) => {
+                    return Err(Pooler { address: address.clone() }.into());
+                }
                 Err(error) if is_unavailable(&error) => reason = error.to_string(),
                 Err(error) => return Err(turned_away(&error).unwrap_or_else(|| refused(address.clone(), error))),
             }
@@ -194,8 +189,9 @@ async fn check_server(options: &PgConnectOptions, wait: Duration) -> Result<(), 
         |_| None,
         async |connection| {
             let version = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
-            let (number, found): (i32, String) =
-                sqlx::query_as(version).fetch_one(connection).await.map_err(OpenError::Other)?;
+            // Not kept prepared: behind a pooler, somebody else's statement may have the name already.
+            let row = sqlx::query_as(version).persistent(false).fetch_one(connection).await;
+            let (number, found): (i32, String) = row.map_err(OpenError::Other)?;
             let old = u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR);
             if old { Err(OpenError::TooOld { found }) } else { Ok(()) }
         },
@@ -215,6 +211,9 @@ async fn check_login(options: &PgConnectOptions, wait: Duration, production: boo
     };
     within(wait, &options, turned_away, async |connection| {
         let standing = Standing::read(connection).await.map_err(OpenError::Other)?;
+        if !standing.taken {
+            return Err(Pooler { address: Address(&options).to_string() }.into());
+        }
         if standing.unbound {
             return Err(OpenError::Unbound);
         }
@@ -243,15 +242,17 @@ pub struct Db {
     server: Option<Arc<embedded_postgres::Server>>,
 }
 
-/// Opens the database that the configuration names. The embedded one is migrated first; elsewhere a schema that
-/// isn't current is an error, for migrations never run by themselves there.
+/// Opens the database that the configuration names. Where it says so, what is pending is applied first; elsewhere a
+/// schema that isn't current is an error.
 ///
 /// # Errors
 /// [`OpenError`], in one line.
 pub async fn create_db(config: DbConfig) -> Result<Db, OpenError> {
     let driver = Driver::start(config).await?;
-    if driver.is_embedded() {
-        driver.migrator().run().await?;
+    if driver.config.migrate_on_start {
+        for MigrationStatus { version, name, .. } in driver.migrator().run().await? {
+            tracing::info!(version, name, "applied a migration");
+        }
     }
     driver.connect().await
 }

@@ -35,6 +35,12 @@ pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE: there is no such table.
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
+/// How PgBouncer turns away a connection whose settings it can't pass on:
+/// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
+pub(super) fn is_refused_by_a_pooler(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|words| words.message().contains("unsupported startup parameter"))
+}
+
 /// The SQLSTATE of an error that the server sent.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)
@@ -53,6 +59,19 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         _ => sqlstate(error).is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
     }
+}
+
+/// Settings were given when connecting, and aren't in force: the role that row-level security binds isn't taken, and a
+/// back-fill that forgot its own changes nothing. In a pooler's transaction mode the migrations' lock would be in the
+/// hands of whoever uses the connection next.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a connection pooler answers at {address} and doesn't pass on a connection's settings, which tenantry relies on: put \
+     the server's own address into DATABASE_URL or MIGRATION_DATABASE_URL; the program pools its connections itself"
+)]
+pub struct Pooler {
+    /// Host and port, or the socket's folder.
+    pub address: String,
 }
 
 /// The database couldn't be opened at start. Every message is one line that says what to do.
@@ -82,6 +101,9 @@ pub enum OpenError {
         /// The server's words.
         reason: String,
     },
+    /// Not the server itself.
+    #[error(transparent)]
+    Pooler(#[from] Pooler),
     /// Production, and row-level security wouldn't hold everywhere.
     #[error(
         "DATABASE_URL logs in as a superuser, which row-level security doesn't bind: in production give the \
@@ -123,6 +145,9 @@ pub enum MigrateError {
         /// The last word.
         source: sqlx::Error,
     },
+    /// Not the server itself.
+    #[error(transparent)]
+    Pooler(#[from] Pooler),
     /// Another run holds the lock.
     #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
     Locked,

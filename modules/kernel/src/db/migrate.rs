@@ -1,6 +1,9 @@
 //! The migration runner: one timeline of SQL, run as the owner on a connection of its own.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection,
@@ -9,9 +12,9 @@ use sqlx::{
 };
 
 use super::{
-    MigrateError,
+    MigrateError, Pooler,
     config::Address,
-    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_refused_by_a_pooler, sqlstate},
     roles::{self, APP_ROLE},
 };
 
@@ -23,6 +26,16 @@ const TABLE: &str = "_sqlx_migrations";
 
 /// Any number will do, as long as it stays the same: "tenantry" on a telephone's keys.
 const LOCK: i64 = 8_368_268;
+
+/// What holds for every statement of a migration, in the words in which the server shows it.
+const SETTINGS: [(&str, &str); 3] = [
+    // A forgotten role shall be an error, where row-level security would quietly change zero rows.
+    ("row_security", "off"),
+    // Whoever waits for a table's lock makes everybody after him wait, too.
+    ("lock_timeout", "10s"),
+    // So does whoever holds one. A migration that needs longer says so itself, with SET LOCAL.
+    ("statement_timeout", "10min"),
+];
 
 /// How long to wait for another migration to end.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -120,13 +133,20 @@ fn ups(program: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
 pub struct Migrator {
     owner: PgConnectOptions,
     app_login: String,
+    program: Arc<sqlx::migrate::Migrator>,
 }
 
 impl Migrator {
     pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
-        // A forgotten role shall be an error, where row-level security would quietly change zero rows.
-        let settings = [("row_security", "off"), ("lock_timeout", "10s"), ("client_min_messages", "warning")];
-        Self { owner: owner.options(settings), app_login }
+        let owner = owner.options(SETTINGS).options([("client_min_messages", "warning")]);
+        Self { owner, app_login, program: unlocked(MIGRATIONS.iter().cloned().collect()) }
+    }
+
+    /// The same with further migrations: to try them before they are files, as tests do.
+    #[must_use]
+    pub fn with(self, more: impl IntoIterator<Item = Migration>) -> Self {
+        let program = unlocked(self.program.iter().cloned().chain(more).collect());
+        Self { program, ..self }
     }
 
     /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
@@ -166,7 +186,7 @@ impl Migrator {
         let mut connection = self.connect().await?;
         let applied = Self::applied(&mut connection).await?;
         connection.close().await?;
-        Ok(applied.states(&MIGRATIONS))
+        Ok(applied.states(&self.program))
     }
 
     /// Reverts the newest `steps` of the applied migrations, newest first, and returns them. The roles stay: they
@@ -176,7 +196,7 @@ impl Migrator {
     /// [`MigrateError`]; what was reverted before stays so.
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.locked().await?;
-        let states = Self::applied(&mut connection).await?.states(&MIGRATIONS);
+        let states = Self::applied(&mut connection).await?.states(&self.program);
         refuse_other_pasts(&states)?;
         let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
@@ -184,7 +204,7 @@ impl Migrator {
         reverted.reverse();
         if !reverted.is_empty() {
             let pool = self.pool_of_one().await?;
-            unlocked_program().undo(&pool, target).await.map_err(history)?;
+            self.program.undo(&pool, target).await.map_err(history)?;
             pool.close().await;
         }
         connection.close().await?;
@@ -192,7 +212,7 @@ impl Migrator {
     }
 
     async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let states = Self::applied(connection).await?.states(&MIGRATIONS);
+        let states = Self::applied(connection).await?.states(&self.program);
         refuse_other_pasts(&states)?;
         Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
     }
@@ -200,7 +220,7 @@ impl Migrator {
     /// sqlx's runner on a bare connection makes a future that can't be sent between threads; on a pool it does.
     async fn apply(&self) -> Result<(), MigrateError> {
         let pool = self.pool_of_one().await?;
-        unlocked_program().run(&pool).await.map_err(history)?;
+        self.program.run(&pool).await.map_err(history)?;
         pool.close().await;
         Ok(())
     }
@@ -211,11 +231,27 @@ impl Migrator {
     }
 
     async fn connect(&self) -> Result<PgConnection, MigrateError> {
-        PgConnection::connect_with(&self.owner).await.map_err(|source| self.cant_connect(source))
+        let connection = PgConnection::connect_with(&self.owner).await;
+        let mut connection = connection.map_err(|source| self.cant_connect(source))?;
+        for (name, value) in SETTINGS {
+            let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name).persistent(false);
+            let found: String = setting.fetch_one(&mut connection).await?;
+            if found != value {
+                return Err(Pooler { address: self.address() }.into());
+            }
+        }
+        Ok(connection)
     }
 
     fn cant_connect(&self, source: sqlx::Error) -> MigrateError {
-        MigrateError::Connect { address: Address(&self.owner).to_string(), source }
+        match is_refused_by_a_pooler(&source) {
+            true => Pooler { address: self.address() }.into(),
+            false => MigrateError::Connect { address: self.address(), source },
+        }
+    }
+
+    fn address(&self) -> String {
+        Address(&self.owner).to_string()
     }
 
     /// A connection that holds the lock until it is closed. Polled rather than waited for in the server: there a
@@ -243,10 +279,10 @@ impl Migrator {
 }
 
 /// The runner holds a lock of its own, so sqlx needn't.
-fn unlocked_program() -> sqlx::migrate::Migrator {
-    let mut program = sqlx::migrate::Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+fn unlocked(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
+    let mut program = sqlx::migrate::Migrator::with_migrations(migrations);
     program.set_locking(false);
-    program
+    Arc::new(program)
 }
 
 fn refuse_other_pasts(states: &[MigrationStatus]) -> Result<(), MigrateError> {

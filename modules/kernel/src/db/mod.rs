@@ -30,7 +30,7 @@ use async_trait::async_trait;
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
 pub use driver::{Db, Driver, create_db};
-pub use error::{DbError, MigrateError, OpenError};
+pub use error::{DbError, MigrateError, OpenError, Pooler};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
 use shaku::Interface;

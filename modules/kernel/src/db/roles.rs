@@ -93,6 +93,8 @@ fn raced(error: &sqlx::Error) -> bool {
 /// How a login stands to the roles.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Standing {
+    /// The role that was asked for when connecting is in force.
+    pub(super) taken: bool,
     /// Row-level security doesn't bind the login.
     pub(super) superuser: bool,
     /// The login may take the system role.
@@ -105,7 +107,7 @@ impl Standing {
     /// Asks on a connection of the application's, which has taken its role.
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         sqlx::query_as(
-            "SELECT login.rolsuper AS superuser,
+            "SELECT current_user = $2 AS taken, login.rolsuper AS superuser,
                coalesce(pg_has_role(session_user, to_regrole($1),
                  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS system,
                app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole($1), 'MEMBER'), false)
@@ -114,6 +116,8 @@ impl Standing {
              WHERE login.rolname = session_user AND app.rolname = current_user",
         )
         .bind(SYSTEM_ROLE)
+        .bind(APP_ROLE)
+        .persistent(false)
         .fetch_one(connection)
         .await
     }

@@ -2,7 +2,9 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the queries, and provoke")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod migration_rules;
 mod migrations;
 mod opening;
+mod pooler;
 mod row_level_security;
 mod ways_in;

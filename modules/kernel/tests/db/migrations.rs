@@ -1,6 +1,6 @@
 //! The migration runner.
 
-use kernel::db::{Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus};
+use kernel::db::{Driver, MigrateError, MigrationState, MigrationStatus};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use test_support::{EmptyDb, TestDb, db};
@@ -163,22 +163,6 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
     let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
     sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {login}"))).execute(&mut owner).await.unwrap();
     assert_eq!(granted, (true, true, false), "may take the application's role, may take the system role, inherits it");
-}
-
-#[test]
-fn every_migration_has_a_way_back_and_an_owner() {
-    let modules = ["kernel", "user", "auth", "authorization", "billing"];
-    for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
-        let way_back =
-            MIGRATIONS.iter().any(|m| m.version == migration.version && m.migration_type.is_down_migration());
-        assert!(way_back, "{:04} has no .down.sql", migration.version);
-        let owner = migration.description.split(' ').next().unwrap();
-        assert!(
-            modules.contains(&owner),
-            "{:04}: its file's name must begin with the module that owns it",
-            migration.version
-        );
-    }
 }
 
 /// The URL with another login, which nobody is going to use.

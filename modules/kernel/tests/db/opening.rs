@@ -12,6 +12,7 @@ fn at(url: &str) -> DbConfig {
         pool_size: 1,
         connect_timeout: Duration::from_millis(300),
         production: false,
+        migrate_on_start: false,
     }
 }
 
