@@ -71,6 +71,17 @@ async fn a_person_sees_the_tenants_they_are_in_with_their_roles(#[future(awt)] s
 
 #[rstest]
 #[tokio::test]
+async fn a_custom_role_allows_what_its_policy_says(#[future(awt)] db: TestDb) {
+    let tenant = db.make_tenant().await;
+    for (policy, allowed) in [(["user", "read"], true), (["*", "read"], true), (["user", "invite"], false)] {
+        let (person, role) = (db.make_user().await, db.make_role(&tenant, policy).await);
+        db.make_member(&tenant, person, role).await;
+        assert_eq!(db.permit::<UserRead>(person, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn members_come_in_pages(#[future(awt)] db: TestDb) {
     let (tenant, other) = (db.make_tenant().await, db.make_tenant().await);
     let mut people = Vec::new();

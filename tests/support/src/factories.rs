@@ -52,9 +52,16 @@ impl TestDb {
             .execute(&mut owner)
             .await
             .unwrap();
-        role(&mut owner, id, tenant.admin_role, "admin", "*", "*").await;
-        role(&mut owner, id, tenant.member_role, "member", "user", "read").await;
+        role(&mut owner, id, tenant.admin_role, Some("admin"), ["*", "*"]).await;
+        role(&mut owner, id, tenant.member_role, Some("member"), ["user", "read"]).await;
         tenant
+    }
+
+    /// A custom role of the tenant's whose one policy allows this verb on this resource.
+    pub async fn make_role(&self, tenant: &MadeTenant, [resource, verb]: [&str; 2]) -> RoleId {
+        let id = RoleId::new();
+        role(&mut self.owner().await, tenant.id, id, None, [resource, verb]).await;
+        id
     }
 
     /// Puts the person into the tenant, in this role of the tenant's.
@@ -69,22 +76,33 @@ impl TestDb {
     }
 }
 
-async fn role(owner: &mut PgConnection, tenant: TenantId, role: RoleId, name: &str, resource: &str, verb: &str) {
-    sqlx::query("INSERT INTO roles (tenant_id, id, name, name_key, is_system) VALUES ($1, $2, $3, $3, true)")
-        .bind(tenant.as_uuid())
-        .bind(role.as_uuid())
-        .bind(name)
-        .execute(&mut *owner)
-        .await
-        .unwrap();
+/// With a name it is a system role; a custom one is named by its id.
+async fn role(
+    owner: &mut PgConnection,
+    tenant: TenantId,
+    role: RoleId,
+    system: Option<&str>,
+    [resource, verb]: [&str; 2],
+) {
+    sqlx::query(
+        "INSERT INTO roles (tenant_id, id, name, name_key, is_system)
+         VALUES ($1, $2, coalesce($3, $2::text), coalesce($3, $2::text), $3 IS NOT NULL)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(role.as_uuid())
+    .bind(system)
+    .execute(&mut *owner)
+    .await
+    .unwrap();
     sqlx::query(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, is_template, digest)
-         VALUES ($1, gen_random_uuid(), $2, 'allow', $3, ARRAY[$4], true, sha256($2::text::bytea))",
+         VALUES ($1, gen_random_uuid(), $2, 'allow', $3, ARRAY[$4], $5, sha256($2::text::bytea))",
     )
     .bind(tenant.as_uuid())
     .bind(role.as_uuid())
     .bind(resource)
     .bind(verb)
+    .bind(system.is_some())
     .execute(owner)
     .await
     .unwrap();

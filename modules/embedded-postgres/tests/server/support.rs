@@ -37,8 +37,9 @@ impl Place {
 
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::new(self.root());
-        // As the helper does: or the two would differ where there are several installations.
-        options.search_path = std::env::var_os("PATH");
+        #[expect(clippy::disallowed_methods, reason = "as the helper: where several versions are, both find the same")]
+        let search_path = std::env::var_os("PATH");
+        options.search_path = search_path;
         options.durable = false;
         options.max_connections = 10;
         options.closed_parent_fallback = self.path("fallback");
