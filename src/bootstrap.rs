@@ -108,8 +108,7 @@ pub async fn create_app(config: &AppConfig) -> Result<App, CreateError> {
 /// a submodule compiles and is silently ignored.
 pub fn assemble(db: Arc<dyn DbModule>, settings: AuthSettings) -> Arc<dyn AppModule> {
     let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder().build());
-    let authorization: Arc<dyn AuthorizationModule> =
-        Arc::new(AuthorizationModuleImpl::builder(db.clone(), user.clone()).build());
+    let authorization: Arc<dyn AuthorizationModule> = Arc::new(AuthorizationModuleImpl::builder(db.clone()).build());
     let settings = Given::new(Arc::new(settings));
     let auth: Arc<dyn AuthModule> = Arc::new(AuthModuleImpl::builder(db.clone(), user.clone(), settings).build());
     let billing: Arc<dyn BillingModule> = Arc::new(BillingModuleImpl::builder(db.clone()).build());

@@ -15,8 +15,8 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use kernel::{
     clock::Clock,
     contracts::{
-        Environment, Identity, IdentityProvider, PermissionInfo, Permit, RequestContext, ResourceFacts, TenantResolver,
-        TenantScope, UserId,
+        Environment, Identity, IdentityProvider, IdentitySource, PermissionInfo, Permit, RequestContext, ResourceFacts,
+        TenantResolver, TenantScope, UserId,
     },
 };
 use shaku::HasComponent;
@@ -130,11 +130,12 @@ impl FromRequest for Member {
     }
 }
 
-/// The scope, and before it the identity, so that the span has both ids even where the tenant is refused.
+/// The scope; the span has the caller's id even where the tenant is refused.
 async fn scope_of(module: &RequestModule) -> Result<Arc<TenantScope>, Problem> {
-    let provider: &dyn IdentityProvider = module.resolve_ref();
-    scope::record_user(provider.identity().await?.user());
-    let resolver: &dyn TenantResolver = module.resolve_ref();
+    let (source, resolver): (&dyn IdentitySource, &dyn TenantResolver) = (module.resolve_ref(), module.resolve_ref());
+    if let Ok(Some(claims)) = source.claims().await {
+        scope::record_user(claims.user());
+    }
     let tenant_scope = resolver.scope().await?;
     scope::record_tenant(tenant_scope.tenant());
     Ok(tenant_scope)

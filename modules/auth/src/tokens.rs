@@ -12,7 +12,11 @@ use kernel::{
     clock::Clock,
     contracts::{AccessToken, AccessTokens, CredentialError, SignInError, UserId, VerifiedClaims},
 };
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use quick_cache::sync::Cache;
+use ring::{
+    digest::{SHA256, digest},
+    signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shaku::Component;
@@ -54,6 +58,8 @@ pub(crate) struct JwtAccessTokens {
     settings: Arc<AuthSettings>,
     #[shaku(inject)]
     clock: Arc<dyn Clock>,
+    #[shaku(default)]
+    verified: Verified,
 }
 
 impl AccessTokens for JwtAccessTokens {
@@ -70,23 +76,67 @@ impl AccessTokens for JwtAccessTokens {
     }
 
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
+        let key = fingerprint(token);
+        let Subject { user, exp } = match self.verified.0.get(&key) {
+            Some(known) => known,
+            None => {
+                let subject = self.decode(token)?;
+                self.verified.0.insert(key, subject);
+                subject
+            }
+        };
+        let live = self.clock.now().unix_timestamp() < exp;
+        #[expect(clippy::disallowed_methods, reason = "this is where credentials are verified")]
+        let claims = VerifiedClaims::of(user);
+        if live { Ok(claims) } else { Err(CredentialError) }
+    }
+}
+
+impl JwtAccessTokens {
+    /// Everything about it but its expiry, which is another answer each time.
+    fn decode(&self, token: &SecretString) -> Result<Subject, CredentialError> {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
-        // Expiry is held against our own clock below, without leeway: it is the same clock that set it.
+        // Expiry is held against our own clock, without leeway: it is the same clock that set it.
         validation.validate_exp = false;
         use_ring();
         let key = DecodingKey::from_ed_der(self.settings.signing_key.public());
-        let token = jsonwebtoken::decode::<Claims>(token.expose_secret(), &key, &validation);
-        let token = token.map_err(|error| {
+        let token = jsonwebtoken::decode::<Claims>(token.expose_secret(), &key, &validation).map_err(|error| {
             tracing::debug!(%error, "a token doesn't hold");
             CredentialError
         })?;
         let typed = token.header.typ.as_deref() == Some(TYPE);
-        let live = self.clock.now().unix_timestamp() < token.claims.exp;
-        if typed && live { Ok(VerifiedClaims { user: token.claims.sub }) } else { Err(CredentialError) }
+        if typed { Ok(Subject { user: token.claims.sub, exp: token.claims.exp }) } else { Err(CredentialError) }
     }
+}
+
+/// How many tokens are remembered at the most; what hasn't been seen lately goes first.
+const REMEMBERED: usize = 10_000;
+
+/// Tokens whose signature has been verified, by their SHA-256: verifying one again, at each request that it comes with,
+/// would say the same. What isn't verified isn't remembered, so forged ones can't drive the others out.
+pub(crate) struct Verified(Cache<[u8; 32], Subject>);
+
+/// What a token says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject {
+    user: UserId,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+impl Default for Verified {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+fn fingerprint(token: &SecretString) -> [u8; 32] {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest(&SHA256, token.expose_secret().as_bytes()).as_ref());
+    fingerprint
 }
 
 /// `jsonwebtoken` takes its cryptography from a provider that is set once a process. Its own ones bring RSA, the NIST

@@ -34,7 +34,7 @@ async fn the_right_password_gives_a_token_that_names_the_person(#[future(awt)] s
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "Alice@Example.com".parse().unwrap();
     let token = sign_in.with_password(Some(&email), &Password::new("tenantry-demo".into())).await.unwrap();
-    assert_eq!(tokens.verify(&token.token).unwrap().user, seeded.seed.users.alice.id);
+    assert_eq!(tokens.verify(&token.token).unwrap().user(), seeded.seed.users.alice.id);
     assert_eq!(token.expires_in, Duration::from_secs(900));
 }
 

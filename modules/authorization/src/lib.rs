@@ -8,6 +8,7 @@
 
 mod domain;
 mod founding;
+mod known_policies;
 mod members;
 mod module;
 mod my_tenants;

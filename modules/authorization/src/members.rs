@@ -1,15 +1,15 @@
-//! The members of a tenant: memberships are this module's, people are the user module's.
+//! The members of a tenant.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Member, Members, MembersError, Permit, User, UserId, UserRead, UserRepository},
-    db::{Database, TenantTx},
+    contracts::{Member, Members, MembersError, Permit, UserId, UserRead},
+    db::Database,
 };
 use shaku::Component;
 
-use crate::postgres::{MembershipRepository, MembershipRow};
+use crate::postgres::MembershipRepository;
 
 /// The use cases behind `GET /v1/members` and `GET /v1/users/{id}`.
 #[derive(Component)]
@@ -19,8 +19,6 @@ pub(crate) struct TenantMembers {
     database: Arc<dyn Database>,
     #[shaku(inject)]
     memberships: Arc<dyn MembershipRepository>,
-    #[shaku(inject)]
-    users: Arc<dyn UserRepository>,
 }
 
 #[async_trait]
@@ -31,29 +29,11 @@ impl Members for TenantMembers {
         after: Option<UserId>,
         limit: u16,
     ) -> Result<Vec<Member>, MembersError> {
-        let mut tx = self.database.begin(permit.scope()).await?;
-        let page = self.memberships.page(&mut tx, after, limit).await?;
-        self.with_people(&mut tx, page).await
+        Ok(self.memberships.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
     }
 
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError> {
-        let mut tx = self.database.begin(permit.scope()).await?;
-        let membership = self.memberships.find(&mut tx, user).await?.ok_or(MembersError::NotFound)?;
-        let members = self.with_people(&mut tx, vec![membership]).await?;
-        members.into_iter().next().ok_or(MembersError::NotFound)
-    }
-}
-
-impl TenantMembers {
-    /// One query for all the people of a page; the page's order stays.
-    async fn with_people(&self, tx: &mut TenantTx, page: Vec<MembershipRow>) -> Result<Vec<Member>, MembersError> {
-        let ids: Vec<UserId> = page.iter().map(|row| row.user).collect();
-        let people = self.users.find_many(tx, &ids).await?;
-        let mut people: HashMap<UserId, User> = people.into_iter().map(|user| (user.id, user)).collect();
-        let member = |row: MembershipRow| {
-            let user = people.remove(&row.user)?;
-            Some(Member { user, role: row.role, since: row.since })
-        };
-        Ok(page.into_iter().filter_map(member).collect())
+        let found = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        found.ok_or(MembersError::NotFound)
     }
 }

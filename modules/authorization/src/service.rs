@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Admission, AuthorizationError, AuthorizationService, Identity, TenantRef},
-    db::Database,
+    contracts::{Admission, AdmissionError, AuthorizationService, TenantRef, VerifiedClaims},
+    db::{Database, DbError, Reader},
 };
 use shaku::Component;
 
-use crate::{domain::CompiledPolicies, postgres::MembershipRepository};
+use crate::{
+    domain::CompiledPolicies,
+    known_policies::KnownPolicies,
+    postgres::{MembershipRepository, MembershipSummary, PolicyRepository},
+};
 
-/// Admits members, and compiles their tenant's policies.
+/// Admits members, and keeps their tenants' policies compiled.
 #[derive(Component)]
 #[shaku(interface = AuthorizationService)]
 pub(crate) struct PolicyAuthorization {
@@ -19,17 +23,38 @@ pub(crate) struct PolicyAuthorization {
     database: Arc<dyn Database>,
     #[shaku(inject)]
     memberships: Arc<dyn MembershipRepository>,
+    #[shaku(inject)]
+    policies: Arc<dyn PolicyRepository>,
+    #[shaku(default)]
+    known: KnownPolicies,
 }
 
 #[async_trait]
 impl AuthorizationService for PolicyAuthorization {
-    async fn admit(&self, identity: &Identity, tenant: &TenantRef) -> Result<Option<Admission>, AuthorizationError> {
-        let mut tx = self.database.begin_as(identity).await?;
-        let admitted = self.memberships.admission(&mut tx, tenant).await?;
-        Ok(admitted.map(|row| Admission {
-            tenant: row.tenant,
-            role: row.role,
-            policies: Arc::new(CompiledPolicies::new(row.policies, row.tenant_facts)),
-        }))
+    async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError> {
+        let reader = self.database.reader();
+        let person = self.memberships.admission(&reader, claims.user(), tenant).await?;
+        let membership = person.ok_or(AdmissionError::NoPerson)?.membership.ok_or(AdmissionError::NoTenant)?;
+        let policies = self.policies_of(&reader, &membership).await?.ok_or(AdmissionError::NoTenant)?;
+        let MembershipSummary { tenant, role, .. } = membership;
+        Ok(Admission { tenant, user: claims.user(), role, policies })
+    }
+}
+
+impl PolicyAuthorization {
+    /// The tenant's policies, at least as new as the membership was when it was read.
+    async fn policies_of(
+        &self,
+        reader: &Reader,
+        membership: &MembershipSummary,
+    ) -> Result<Option<Arc<CompiledPolicies>>, DbError> {
+        if let Some(known) = self.known.get(membership.tenant, membership.policy_version) {
+            return Ok(Some(known));
+        }
+        // Between the two statements they may have changed once more: then these are the newer ones.
+        let Some(row) = self.policies.of_tenant(reader, membership.tenant).await? else { return Ok(None) };
+        let compiled = Arc::new(CompiledPolicies::new(row.version, row.policies, row.facts));
+        self.known.put(membership.tenant, &compiled);
+        Ok(Some(compiled))
     }
 }

@@ -11,7 +11,7 @@ use shaku::HasComponent;
 use test_support::{Seeded, TestDb, db, seeded};
 
 fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), db.users()).build()
+    AuthorizationModuleImpl::builder(db.db.module()).build()
 }
 
 fn members(db: &TestDb) -> Arc<dyn Members> {

@@ -11,8 +11,8 @@ use tokio::sync::OnceCell;
 
 use crate::{
     contracts::{
-        AuthorizationError, AuthorizationService, Identity, IdentityError, IdentityProvider, IdentitySource,
-        RequestContext, ScopeError, TenantResolver, TenantScope, UserRepository, WantedTenant,
+        AdmissionError, AuthorizationService, Identity, IdentityError, IdentityProvider, IdentitySource,
+        RequestContext, ScopeError, TenantRef, TenantResolver, TenantScope, UserRepository, WantedTenant,
     },
     db::Database,
 };
@@ -42,17 +42,19 @@ impl VerifiedIdentityProvider {
     async fn look_up(&self) -> Result<Arc<Identity>, IdentityError> {
         let claims = self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)?;
         let mut tx = self.database.begin_unscoped().await?;
-        let user = self.users.find_active(&mut tx, claims.user).await?.ok_or(IdentityError::Invalid)?;
+        let user = self.users.find_active(&mut tx, claims.user()).await?.ok_or(IdentityError::Invalid)?;
         Ok(Arc::new(Identity::of(user)))
     }
 }
 
-/// Makes [`TenantScope`]: for an identity that the authorization module admits to the tenant that the request names.
+/// Makes [`TenantScope`]: for claims whose person the authorization module admits to the tenant that the request names.
 #[derive(Component)]
 #[shaku(interface = TenantResolver)]
 pub struct MembershipTenantResolver {
     #[shaku(inject)]
     context: Arc<dyn RequestContext>,
+    #[shaku(inject)]
+    source: Arc<dyn IdentitySource>,
     #[shaku(inject)]
     identity: Arc<dyn IdentityProvider>,
     #[shaku(inject)]
@@ -70,17 +72,24 @@ impl TenantResolver for MembershipTenantResolver {
 
 impl MembershipTenantResolver {
     async fn look_up(&self) -> Result<Arc<TenantScope>, ScopeError> {
+        let unnamed = match self.context.wanted_tenant() {
+            WantedTenant::Named(tenant) => return self.admitted(tenant).await,
+            WantedTenant::Impossible => ScopeError::NotFound,
+            WantedTenant::Unnamed => ScopeError::NotNamed,
+        };
         // Who is calling comes first: to nobody, even a tenant that isn't named is 401.
-        let identity = self.identity.identity().await?;
-        let tenant = match self.context.wanted_tenant() {
-            WantedTenant::Named(tenant) => tenant,
-            WantedTenant::Impossible => return Err(ScopeError::NotFound),
-            WantedTenant::Unnamed => return Err(ScopeError::NotNamed),
-        };
-        let admission = match self.authorization.admit(&identity, tenant).await {
-            Ok(admission) => admission.ok_or(ScopeError::NotFound)?,
-            Err(AuthorizationError::Db(error)) => return Err(error.into()),
-        };
-        Ok(Arc::new(TenantScope::of(&identity, admission)))
+        self.identity.identity().await?;
+        Err(unnamed)
+    }
+
+    /// Person and membership in one: asking for the identity first would be another round trip.
+    async fn admitted(&self, tenant: &TenantRef) -> Result<Arc<TenantScope>, ScopeError> {
+        let claims = self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)?;
+        match self.authorization.admit(claims, tenant).await {
+            Ok(admission) => Ok(Arc::new(TenantScope::of(admission))),
+            Err(AdmissionError::NoPerson) => Err(IdentityError::Invalid.into()),
+            Err(AdmissionError::NoTenant) => Err(ScopeError::NotFound),
+            Err(AdmissionError::Db(error)) => Err(error.into()),
+        }
     }
 }

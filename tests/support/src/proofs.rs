@@ -40,7 +40,9 @@ struct Claims(UserId);
 #[async_trait]
 impl IdentitySource for Claims {
     async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
-        Ok(Some(VerifiedClaims { user: self.0 }))
+        #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
+        let claims = VerifiedClaims::of(self.0);
+        Ok(Some(claims))
     }
 }
 
@@ -79,7 +81,7 @@ impl TestDb {
         let wanted = tenant.parse().map_or(WantedTenant::Impossible, WantedTenant::Named);
         let db = self.db.module();
         let users = self.users();
-        let authorization = Arc::new(AuthorizationModuleImpl::builder(db.clone(), users.clone()).build());
+        let authorization = Arc::new(AuthorizationModuleImpl::builder(db.clone()).build());
         let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
         let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));
         RequestModule::builder(db, users, authorization, Given::new(context), Given::new(source)).build()

@@ -7,16 +7,28 @@ use super::{Effect, Facts, Policy, StoredCondition, TenantFacts};
 /// A tenant's policies, with what their conditions may look at in the tenant.
 #[derive(Debug)]
 pub(crate) struct CompiledPolicies {
+    version: i64,
     policies: Vec<Policy>,
     tenant: TenantFacts,
 }
 
 impl CompiledPolicies {
-    pub(crate) fn new(mut policies: Vec<Policy>, tenant: TenantFacts) -> Self {
+    /// Of the tenant's `policy_version`.
+    pub(crate) fn new(version: i64, mut policies: Vec<Policy>, tenant: TenantFacts) -> Self {
         // Denies first, so that the first match decides; by id within them, so that the same policy is named as the
         // reason whatever order they came in.
         policies.sort_by_key(|policy| (policy.effect != Effect::Deny, policy.id));
-        Self { policies, tenant }
+        Self { version, policies, tenant }
+    }
+
+    /// The tenant's `policy_version` when they were read.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.policies.len()
     }
 }
 
@@ -66,7 +78,7 @@ mod tests {
     }
 
     fn decide(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Decision {
-        let set = CompiledPolicies::new(policies.to_vec(), TenantFacts::default());
+        let set = CompiledPolicies::new(1, policies.to_vec(), TenantFacts::default());
         let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
         let resource = owner.map(|owner| ResourceFacts { owner: Some(owner) });
         let request = AccessRequest { permission, resource: resource.as_ref(), environment: &environment };

@@ -2,46 +2,77 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{MyTenant, RoleId, RoleSummary, TenantId, TenantRef, UserId},
-    db::{DbError, OwnTx, SystemTx, TenantTx},
+    contracts::{Email, Member, MyTenant, RoleId, RoleSummary, TenantId, TenantRef, User, UserId},
+    db::{DbError, OwnTx, Reader, SystemTx, TenantReader},
 };
 use shaku::{Component, Interface};
-use sqlx::types::Json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::domain::{Policy, TenantFacts};
-
-/// What admits a member to a tenant.
+/// An active person, and their membership in the tenant if there is one.
 #[derive(Debug)]
-pub(crate) struct AdmissionRow {
-    pub(crate) tenant: TenantId,
-    pub(crate) role: RoleId,
-    pub(crate) tenant_facts: TenantFacts,
-    pub(crate) policies: Vec<Policy>,
+pub(crate) struct PersonRow {
+    pub(crate) membership: Option<MembershipSummary>,
 }
 
-/// A membership with its role.
+/// A membership in an active tenant, and the number under which the tenant's policies are kept.
 #[derive(Debug)]
-pub(crate) struct MembershipRow {
-    pub(crate) user: UserId,
-    pub(crate) role: RoleSummary,
-    pub(crate) since: OffsetDateTime,
+pub(crate) struct MembershipSummary {
+    pub(crate) tenant: TenantId,
+    pub(crate) role: RoleId,
+    pub(crate) policy_version: i64,
+}
+
+/// A member: the membership, its role and the person.
+#[derive(Debug)]
+struct MemberRow {
+    user_id: UserId,
+    email: Email,
+    display_name: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    deactivated_at: Option<OffsetDateTime>,
+    role_id: RoleId,
+    role_name: String,
+    since: OffsetDateTime,
+}
+
+impl From<MemberRow> for Member {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            user: User {
+                id: row.user_id,
+                email: row.email,
+                display_name: row.display_name,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+                deactivated_at: row.deactivated_at,
+            },
+            role: RoleSummary { id: row.role_id, name: row.role_name },
+            since: row.since,
+        }
+    }
 }
 
 /// Memberships.
 #[async_trait]
 pub(crate) trait MembershipRepository: Interface {
-    /// The person's membership in an active tenant, with all that decides what they may do, in one query.
-    async fn admission(&self, tx: &mut OwnTx, tenant: &TenantRef) -> Result<Option<AdmissionRow>, DbError>;
+    /// The person, unless deactivated or unknown, and their membership in the tenant, if that is active.
+    async fn admission(
+        &self,
+        reader: &Reader,
+        person: UserId,
+        tenant: &TenantRef,
+    ) -> Result<Option<PersonRow>, DbError>;
 
     /// The active tenants of the person, by name.
     async fn of_person(&self, tx: &mut OwnTx) -> Result<Vec<MyTenant>, DbError>;
 
     /// Members by id, from the first one after `after`; at most `limit`.
-    async fn page(&self, tx: &mut TenantTx, after: Option<UserId>, limit: u16) -> Result<Vec<MembershipRow>, DbError>;
+    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
 
     /// One member.
-    async fn find(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<MembershipRow>, DbError>;
+    async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
 }
 
 /// [`MembershipRepository`] in SQL.
@@ -51,34 +82,46 @@ pub(crate) struct PgMembershipRepository;
 
 #[async_trait]
 impl MembershipRepository for PgMembershipRepository {
-    async fn admission(&self, tx: &mut OwnTx, tenant: &TenantRef) -> Result<Option<AdmissionRow>, DbError> {
+    async fn admission(
+        &self,
+        reader: &Reader,
+        person: UserId,
+        tenant: &TenantRef,
+    ) -> Result<Option<PersonRow>, DbError> {
         let (id, slug) = match tenant {
             TenantRef::Id(id) => (Some(id.as_uuid()), None),
             TenantRef::Slug(slug) => (None, Some(slug.as_str())),
         };
-        let user = tx.user().as_uuid();
-        let row = sqlx::query!(
-            r#"SELECT m.tenant_id, m.role_id, a.plan, a.features,
-                 (
-                   SELECT coalesce(jsonb_agg(p), '[]')
-                   FROM policies AS p
-                   WHERE p.tenant_id = m.tenant_id AND (p.role_id IS NULL OR p.role_id = m.role_id)
-                 ) AS "policies!: Json<Vec<Policy>>"
-               FROM memberships AS m
-               JOIN tenants AS t ON t.id = m.tenant_id
-               JOIN tenant_attributes AS a ON a.tenant_id = m.tenant_id
-               WHERE m.user_id = $1 AND t.status = 'active' AND (t.id = $2 OR t.slug = $3)"#,
-            user,
-            id,
-            slug,
-        )
-        .fetch_optional(&mut ***tx)
-        .await?;
-        Ok(row.map(|row| AdmissionRow {
-            tenant: row.tenant_id,
-            role: row.role_id,
-            tenant_facts: TenantFacts { plan: row.plan, features: row.features },
-            policies: row.policies.0,
+        let query = || {
+            sqlx::query!(
+                r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
+                     a.policy_version AS "policy_version?"
+                   FROM (SELECT own_scope($1) AS user_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.tenant_id, m.role_id, m.policy_version
+                       FROM people AS p
+                       LEFT JOIN (
+                         SELECT m.user_id, m.tenant_id, m.role_id, t.policy_version
+                         FROM memberships AS m
+                         JOIN tenants AS t ON t.id = m.tenant_id
+                         WHERE t.status = 'active' AND (t.id = $2 OR t.slug = $3)
+                       ) AS m ON m.user_id = p.id
+                       WHERE p.id = s.user_id AND p.deactivated_at IS NULL
+                       OFFSET 0
+                     ) AS a"#,
+                person.as_uuid(),
+                id,
+                slug,
+            )
+        };
+        let row = reader.fetch_optional(query).await?;
+        Ok(row.map(|row| PersonRow {
+            membership: match (row.tenant_id, row.role_id, row.policy_version) {
+                (Some(tenant), Some(role), Some(policy_version)) => {
+                    Some(MembershipSummary { tenant, role, policy_version })
+                }
+                _ => None,
+            },
         }))
     }
 
@@ -106,48 +149,57 @@ impl MembershipRepository for PgMembershipRepository {
             .collect())
     }
 
-    async fn page(&self, tx: &mut TenantTx, after: Option<UserId>, limit: u16) -> Result<Vec<MembershipRow>, DbError> {
-        let tenant = tx.tenant().as_uuid();
-        let rows = sqlx::query!(
-            "SELECT m.user_id, m.role_id, r.name, m.created_at
-             FROM memberships AS m
-             JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-             WHERE m.tenant_id = $1 AND m.user_id > coalesce($2, '00000000-0000-0000-0000-000000000000'::uuid)
-             ORDER BY m.user_id
-             LIMIT $3",
-            tenant,
-            after.map(UserId::as_uuid),
-            i64::from(limit),
-        )
-        .fetch_all(&mut ***tx)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| MembershipRow {
-                user: row.user_id,
-                role: RoleSummary { id: row.role_id, name: row.name },
-                since: row.created_at,
-            })
-            .collect())
+    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
+        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), UserId::as_uuid));
+        let query = || {
+            sqlx::query_as!(
+                MemberRow,
+                r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
+                     m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.deactivated_at,
+                     m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.user_id, p.email, p.display_name, p.created_at, p.updated_at, p.deactivated_at,
+                         m.role_id, r.name AS role_name, m.created_at AS since
+                       FROM memberships AS m
+                       JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+                       JOIN people AS p ON p.id = m.user_id
+                       WHERE m.tenant_id = s.tenant_id AND m.user_id > $2
+                       ORDER BY m.user_id
+                       LIMIT $3
+                     ) AS m
+                   ORDER BY m.user_id"#,
+                tenant,
+                after,
+                i64::from(limit),
+            )
+        };
+        Ok(reader.fetch_all(query).await?.into_iter().map(Into::into).collect())
     }
 
-    async fn find(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<MembershipRow>, DbError> {
-        let tenant = tx.tenant().as_uuid();
-        let row = sqlx::query!(
-            "SELECT m.user_id, m.role_id, r.name, m.created_at
-             FROM memberships AS m
-             JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-             WHERE m.tenant_id = $1 AND m.user_id = $2",
-            tenant,
-            user.as_uuid(),
-        )
-        .fetch_optional(&mut ***tx)
-        .await?;
-        Ok(row.map(|row| MembershipRow {
-            user: row.user_id,
-            role: RoleSummary { id: row.role_id, name: row.name },
-            since: row.created_at,
-        }))
+    async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError> {
+        let (tenant, user) = (reader.tenant().as_uuid(), user.as_uuid());
+        let query = || {
+            sqlx::query_as!(
+                MemberRow,
+                r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
+                     m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.deactivated_at,
+                     m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.user_id, p.email, p.display_name, p.created_at, p.updated_at, p.deactivated_at,
+                         m.role_id, r.name AS role_name, m.created_at AS since
+                       FROM memberships AS m
+                       JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+                       JOIN people AS p ON p.id = m.user_id
+                       WHERE m.tenant_id = s.tenant_id AND m.user_id = $2
+                       OFFSET 0
+                     ) AS m"#,
+                tenant,
+                user,
+            )
+        };
+        Ok(reader.fetch_optional(query).await?.map(Into::into))
     }
 }
 

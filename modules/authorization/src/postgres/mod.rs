@@ -5,7 +5,7 @@ mod policies;
 mod roles;
 mod tenants;
 
-pub(crate) use memberships::{MembershipRepository, MembershipRow, PgMembershipRepository, create_membership};
-pub(crate) use policies::create_policy;
+pub(crate) use memberships::{MembershipRepository, MembershipSummary, PgMembershipRepository, create_membership};
+pub(crate) use policies::{PgPolicyRepository, PolicyRepository, create_policy};
 pub(crate) use roles::create_role;
 pub(crate) use tenants::{NewTenant, create_tenant};

@@ -1,11 +1,63 @@
-//! The table `policies`.
+//! The table `policies`, and what is read together with it to decide.
 
+use async_trait::async_trait;
 use kernel::{
     contracts::{PolicyId, RoleId, TenantId},
-    db::{DbError, SystemTx},
+    db::{DbError, Reader, SystemTx},
 };
+use shaku::{Component, Interface};
+use sqlx::types::Json;
 
-use crate::domain::{Effect, NewPolicy};
+use crate::domain::{Effect, NewPolicy, Policy, TenantFacts};
+
+/// All that a tenant's decisions follow from, at one moment.
+#[derive(Debug)]
+pub(crate) struct TenantPolicies {
+    pub(crate) version: i64,
+    pub(crate) facts: TenantFacts,
+    pub(crate) policies: Vec<Policy>,
+}
+
+/// Policies.
+#[async_trait]
+pub(crate) trait PolicyRepository: Interface {
+    /// The tenant's, for all its roles. For the gate, which has just read that somebody is a member.
+    async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError>;
+}
+
+/// [`PolicyRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = PolicyRepository)]
+pub(crate) struct PgPolicyRepository;
+
+#[async_trait]
+impl PolicyRepository for PgPolicyRepository {
+    async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError> {
+        let tenant = tenant.as_uuid();
+        let query = || {
+            sqlx::query!(
+                r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!", a.features AS "features!",
+                     a.policies AS "policies!: Json<Vec<Policy>>"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT t.policy_version, a.plan, a.features,
+                         (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = s.tenant_id) AS policies
+                       FROM tenants AS t
+                       JOIN tenant_attributes AS a ON a.tenant_id = t.id
+                       WHERE t.id = s.tenant_id
+                       OFFSET 0
+                     ) AS a"#,
+                tenant,
+            )
+        };
+        let row = reader.fetch_optional(query).await?;
+        Ok(row.map(|row| TenantPolicies {
+            version: row.policy_version,
+            facts: TenantFacts { plan: row.plan, features: row.features },
+            policies: row.policies.0,
+        }))
+    }
+}
 
 /// Makes a template policy. `false`: there is one with this id already, and it stays as it is.
 pub(crate) async fn create_policy(

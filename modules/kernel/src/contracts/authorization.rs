@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
-use super::{Identity, Permit, PolicySet, TenantId, TenantRef, TenantSlug, User, UserId, UserRead};
+use super::{Identity, Permit, PolicySet, TenantId, TenantRef, TenantSlug, User, UserId, UserRead, VerifiedClaims};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -14,23 +14,39 @@ id! {
     RoleId
 }
 
-/// What the kernel needs to make a [`super::TenantScope`]: the caller is an active member of this active tenant.
+/// What the kernel needs to make a [`super::TenantScope`]: the person is an active member of this active tenant.
 #[derive(Debug)]
 pub struct Admission {
     /// The tenant.
     pub tenant: TenantId,
+    /// The person.
+    pub user: UserId,
     /// The member's role.
     pub role: RoleId,
     /// The tenant's policies, compiled.
     pub policies: Arc<dyn PolicySet>,
 }
 
+/// Why somebody isn't let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmissionError {
+    /// The person doesn't exist or is deactivated.
+    #[error("no such person")]
+    NoPerson,
+    /// The tenant doesn't exist, is archived, or the person isn't a member.
+    #[error("no such tenant")]
+    NoTenant,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
 /// The gate to a tenant.
 #[async_trait]
 pub trait AuthorizationService: Interface {
-    /// Membership, role, policies and attributes, in one query. `None`: the tenant doesn't exist, is archived, or
-    /// the person isn't a member.
-    async fn admit(&self, identity: &Identity, tenant: &TenantRef) -> Result<Option<Admission>, AuthorizationError>;
+    /// Person, membership and role, in one statement; the tenant's policies as they are at that moment, from memory
+    /// where they are known.
+    async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError>;
 }
 
 /// What can go wrong in the authorization module.

@@ -39,8 +39,19 @@ impl Identity {
 /// still exists is another question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifiedClaims {
+    user: UserId,
+}
+
+impl VerifiedClaims {
+    /// For whoever has just verified a credential: `clippy.toml` keeps it from everybody else.
+    pub fn of(user: UserId) -> Self {
+        Self { user }
+    }
+
     /// The subject.
-    pub user: UserId,
+    pub fn user(&self) -> UserId {
+        self.user
+    }
 }
 
 /// The credential was there and didn't hold.

@@ -14,8 +14,8 @@ mod user;
 pub use app::DbModule;
 pub use auth::{AccessToken, AccessTokens, AuthModule, Password, SignIn, SignInError};
 pub use authorization::{
-    Admission, AuthorizationError, AuthorizationModule, AuthorizationService, Member, Members, MembersError, MyTenant,
-    MyTenants, RoleId, RoleSummary,
+    Admission, AdmissionError, AuthorizationError, AuthorizationModule, AuthorizationService, Member, Members,
+    MembersError, MyTenant, MyTenants, RoleId, RoleSummary,
 };
 pub use billing::{
     BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,

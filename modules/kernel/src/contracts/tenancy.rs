@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{AccessRequest, Admission, Decision, Identity, IdentityError, PolicySet, RoleId, UserId};
+use super::{AccessRequest, Admission, Decision, IdentityError, PolicySet, RoleId, UserId};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -94,9 +94,9 @@ pub struct TenantScope {
 
 impl TenantScope {
     /// Only the kernel can call this.
-    pub(crate) fn of(identity: &Identity, admission: Admission) -> Self {
-        let Admission { tenant, role, policies } = admission;
-        Self { tenant, principal: Principal::User(identity.user()), role, policies }
+    pub(crate) fn of(admission: Admission) -> Self {
+        let Admission { tenant, user, role, policies } = admission;
+        Self { tenant, principal: Principal::User(user), role, policies }
     }
 
     /// The tenant.

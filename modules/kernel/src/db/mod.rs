@@ -22,7 +22,9 @@ mod error;
 mod migrate;
 mod module;
 mod pool;
+mod read;
 mod roles;
+mod spare;
 mod tx;
 
 use async_trait::async_trait;
@@ -33,6 +35,7 @@ pub use driver::{Db, Driver, create_db};
 pub use error::{DbError, MigrateError, OpenError, Pooler};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
+pub use read::{Reader, TenantReader};
 use shaku::Interface;
 pub use tx::{OwnTx, SystemTx, TenantTx, Tx};
 
@@ -46,6 +49,12 @@ pub trait Database: Interface {
 
     /// A person's own rows across tenants, read-only.
     async fn begin_as(&self, identity: &Identity) -> Result<OwnTx, DbError>;
+
+    /// The same, for single statements that open the scope themselves: see [`TenantReader`].
+    fn tenant_reader(&self, scope: &TenantScope) -> TenantReader;
+
+    /// What belongs to no tenant, for single statements.
+    fn reader(&self) -> Reader;
 
     /// What belongs to no tenant, read-only; every tenant table is empty to it.
     async fn begin_unscoped(&self) -> Result<Tx, DbError>;

@@ -1,5 +1,7 @@
 //! The pool behind the ways in.
 
+use std::{pin::pin, sync::Arc, time::Duration};
+
 use async_trait::async_trait;
 use sqlx::{
     AssertSqlSafe, PgPool,
@@ -8,10 +10,12 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use super::{
-    Database, DbConfig, DbError, MIGRATIONS, OwnTx, Readiness, SystemDatabase, SystemTx, SystemWork, TenantTx, Tx,
+    Database, DbConfig, DbError, MIGRATIONS, OwnTx, Reader, Readiness, SystemDatabase, SystemTx, SystemWork,
+    TenantReader, TenantTx, Tx,
     error::is_unavailable,
     migrate::Applied,
     roles::{APP_ROLE, SYSTEM_ROLE},
+    spare::{Spares, Taken},
     tx::joined,
 };
 use crate::contracts::{Identity, TenantScope};
@@ -40,6 +44,7 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     connections: PgPool,
+    spares: Arc<Spares>,
     runtime: Handle,
 }
 
@@ -52,15 +57,58 @@ impl Pool {
             // Its ping is one more round trip a transaction; `open` does without by trying again.
             .test_before_acquire(false)
             .connect_lazy_with(app_options(options));
-        Self { connections, runtime: Handle::current() }
+        let runtime = Handle::current();
+        Self { connections, spares: Arc::new(Spares::new(runtime.clone())), runtime }
     }
 
     pub(super) async fn close(&self) {
+        self.spares.close();
         self.connections.close().await;
     }
 
     pub(super) async fn acquire(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, sqlx::Error> {
         self.connections.acquire().await
+    }
+
+    /// How many connections there can be.
+    pub(super) fn size(&self) -> u32 {
+        self.connections.options().get_max_connections()
+    }
+
+    /// A connection for a single statement.
+    pub(super) async fn take(&self) -> Result<Taken, DbError> {
+        match self.spares.take().or_else(|| self.idle()) {
+            Some(taken) => Ok(taken),
+            None => {
+                let patience = self.connections.options().get_acquire_timeout();
+                let waited = tokio::time::timeout(patience, self.wait()).await;
+                waited.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
+            }
+        }
+    }
+
+    fn idle(&self) -> Option<Taken> {
+        self.connections.try_acquire().map(|connection| self.spares.taken(connection))
+    }
+
+    /// For one that another statement is done with, one that is opened, or one that comes back from a transaction: of
+    /// that nobody tells.
+    async fn wait(&self) -> Result<Taken, DbError> {
+        if self.connections.size() < self.size() {
+            let (connections, spares) = (self.connections.clone(), Arc::clone(&self.spares));
+            self.runtime.spawn(async move { spares.add(connections.acquire().await) });
+        }
+        let mut next = pin!(self.spares.next());
+        let mut look = tokio::time::interval(Duration::from_millis(2));
+        loop {
+            tokio::select! {
+                biased;
+                taken = &mut next => return Ok(taken?),
+                _ = look.tick() => if let Some(taken) = self.idle() {
+                    return Ok(taken);
+                }
+            }
+        }
     }
 
     /// Opens a transaction with one round trip. `opening` begins it and can't fail after BEGIN: settings and
@@ -70,16 +118,16 @@ impl Pool {
     /// transaction open in the pool, scope and all. So it runs in a task that a cancelled caller can't stop; the
     /// task's transaction is then dropped, and so rolled back.
     async fn open(&self, opening: String, role: Option<&'static str>) -> Result<Tx, DbError> {
-        let pool = self.connections.clone();
-        joined(self.runtime.spawn(async move { Self::open_here(&pool, &opening, role).await }).await)
+        let pool = self.clone();
+        joined(self.runtime.spawn(async move { pool.open_here(&opening, role).await }).await)
     }
 
     /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
     /// be dead ones in the pool, and a fresh one.
-    async fn open_here(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
-        let mut tries = pool.options().get_max_connections();
+    async fn open_here(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        let mut tries = self.size();
         loop {
-            match Self::try_open(pool, opening, role).await {
+            match self.try_open(opening, role).await {
                 Err(DbError::Unavailable(error)) if tries > 0 && worth_another_try(&error) => {
                     tracing::debug!(%error, "a pooled connection was dead; trying another");
                     tries -= 1;
@@ -89,10 +137,12 @@ impl Pool {
         }
     }
 
-    async fn try_open(pool: &PgPool, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+    async fn try_open(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
         // Safe: `opening` is put together below from constants and UUIDs. It can't fail, so whatever does is on the
         // way there: no connection, or one that is refused.
-        let tx = pool.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
+        let in_line = self.spares.stand_in_line();
+        let tx = self.connections.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
+        drop(in_line);
         let mut tx = Tx::new(tx);
         if let Some(role) = role {
             // A statement of its own, for it can fail: the transaction that it fails in is rolled back.
@@ -119,6 +169,14 @@ impl Database for Pool {
         let user = identity.user();
         let opening = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
         Ok(OwnTx::new(self.open(opening, None).await?, user))
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+
+    fn tenant_reader(&self, scope: &TenantScope) -> TenantReader {
+        TenantReader::new(self.reader(), scope.tenant())
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {

@@ -1,6 +1,6 @@
 //! The migration runner.
 
-use kernel::db::{Driver, MigrateError, MigrationState, MigrationStatus};
+use kernel::db::{Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use test_support::{EmptyDb, TestDb, db};
@@ -35,6 +35,15 @@ fn states(status: &[MigrationStatus]) -> Vec<MigrationState> {
     status.iter().map(|s| s.state).collect()
 }
 
+fn versions(status: &[MigrationStatus]) -> Vec<i64> {
+    status.iter().map(|s| s.version).collect()
+}
+
+/// How many the program has.
+fn migrations() -> usize {
+    MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
+}
+
 async fn empty() -> (EmptyDb, Driver) {
     let empty = TestDb::empty().await;
     let driver = Driver::start(empty.config()).await.unwrap();
@@ -50,12 +59,13 @@ async fn all_up_all_down_and_all_up_again_is_all_up() {
 
     let applied = migrator.run().await.unwrap();
     let names: Vec<String> = applied.iter().map(|s| format!("{:04}_{}", s.version, s.name)).collect();
-    assert_eq!(names, ["0001_kernel", "0002_user", "0003_auth", "0004_authorization", "0005_billing"]);
+    assert_eq!(names[..3], ["0001_kernel", "0002_user", "0003_auth"]);
+    assert_eq!(names.len(), migrations());
     let everything = schema(&mut owner).await;
     assert!(everything.len() > nothing.len() + 50, "{everything:#?}");
 
     let reverted = migrator.revert(usize::MAX).await.unwrap();
-    assert_eq!(reverted.iter().map(|s| s.version).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+    assert_eq!(reverted.iter().rev().map(|s| s.version).collect::<Vec<_>>(), versions(&applied));
     let left: Vec<String> = schema(&mut owner).await.into_iter().filter(|part| !part.starts_with("acl ")).collect();
     let begun: Vec<String> = nothing.into_iter().filter(|part| !part.starts_with("acl ")).collect();
     assert_eq!(left, begun);
@@ -73,7 +83,7 @@ async fn a_plan_says_what_would_be_applied_and_changes_nothing() {
     let planned = migrator.plan().await.unwrap();
     assert_eq!(schema(&mut owner).await, nothing);
     assert_eq!(migrator.run().await.unwrap(), planned);
-    assert_eq!(planned.len(), 5);
+    assert_eq!(planned.len(), migrations());
     assert_eq!(migrator.plan().await.unwrap(), []);
 }
 
@@ -81,15 +91,17 @@ async fn a_plan_says_what_would_be_applied_and_changes_nothing() {
 async fn a_step_back_is_one_migration_and_status_shows_it() {
     let (_empty, driver) = empty().await;
     let migrator = driver.migrator();
-    assert_eq!(states(&migrator.status().await.unwrap()), [MigrationState::Pending; 5]);
+    let (all, last) = (migrations(), i64::try_from(migrations()).unwrap());
+    assert_eq!(states(&migrator.status().await.unwrap()), vec![MigrationState::Pending; all]);
     migrator.run().await.unwrap();
-    assert_eq!(states(&migrator.status().await.unwrap()), [MigrationState::Applied; 5]);
+    assert_eq!(states(&migrator.status().await.unwrap()), vec![MigrationState::Applied; all]);
     assert_eq!(migrator.run().await.unwrap(), []);
 
-    assert_eq!(migrator.revert(1).await.unwrap().iter().map(|s| s.version).collect::<Vec<_>>(), [5]);
-    let four = [MigrationState::Applied; 4];
-    assert_eq!(states(&migrator.status().await.unwrap()), [&four[..], &[MigrationState::Pending]].concat());
-    assert_eq!(migrator.run().await.unwrap().iter().map(|s| s.version).collect::<Vec<_>>(), [5]);
+    assert_eq!(versions(&migrator.revert(1).await.unwrap()), [last]);
+    let mut all_but_one = vec![MigrationState::Applied; all - 1];
+    all_but_one.push(MigrationState::Pending);
+    assert_eq!(states(&migrator.status().await.unwrap()), all_but_one);
+    assert_eq!(versions(&migrator.run().await.unwrap()), [last]);
     assert_eq!(migrator.revert(0).await.unwrap(), []);
 }
 
@@ -104,7 +116,7 @@ async fn runners_that_race_apply_each_migration_once() {
     for run in runs.collect::<Vec<_>>() {
         applied += run.await.unwrap();
     }
-    assert_eq!(applied, 5);
+    assert_eq!(applied, migrations());
 }
 
 #[rstest]

@@ -1,0 +1,1 @@
+DROP FUNCTION own_scope, tenant_scope;

@@ -1,0 +1,193 @@
+//! `compare [ROUNDS [SECONDS]]`: the authorized list of members beside the bare one, round by round, and how long each
+//! takes from its start to its first answer. Prints ratios.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "talks to a developer in a terminal; looks behind"
+)]
+
+use std::{
+    error::Error,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use bench::{
+    load::{self, Round},
+    process::{Running, resident, ticks},
+};
+use sqlx::{Connection, PgConnection};
+use test_support::{MadeTenant, Seeded};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// As many as each program has; more than there are processors on a small machine.
+const CONNECTIONS: usize = 16;
+const MEMBERS: usize = 25;
+
+/// One of the programs, and the request that it answers.
+struct Contender {
+    name: &'static str,
+    program: PathBuf,
+    settings: Vec<(&'static str, String)>,
+    request: String,
+}
+
+impl Contender {
+    fn start(&self, folder: &std::path::Path) -> Outcome<Running> {
+        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Ok(Running::start(&self.program, folder, &settings)?)
+    }
+}
+
+/// What a contender's rounds came to.
+#[derive(Default)]
+struct Measured {
+    throughput: Vec<f64>,
+    p99: Vec<f64>,
+    /// Of the program and of the database's processes, in ticks a request.
+    cpu: Vec<f64>,
+    resident: u64,
+    first_answer: Vec<f64>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome<()> {
+    let mut arguments = std::env::args().skip(1);
+    let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
+    let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
+
+    let seeded = Seeded::new().await;
+    let contenders = contenders(&seeded).await?;
+    let folder = std::env::temp_dir();
+    let mut measured: Vec<Measured> = contenders.iter().map(|_| Measured::default()).collect();
+
+    println!("from start to first answer, 5 times each");
+    for _ in 0..5 {
+        for (contender, measured) in contenders.iter().zip(&mut measured) {
+            let began = Instant::now();
+            let running = contender.start(&folder)?;
+            load::run(running.addr, &contender.request, 1, Duration::from_nanos(1))?;
+            measured.first_answer.push(began.elapsed().as_secs_f64());
+        }
+    }
+
+    println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} rounds of {seconds} s each, in turns");
+    let running: Vec<Running> = contenders.iter().map(|contender| contender.start(&folder)).collect::<Outcome<_>>()?;
+    let mut backends = seeded.owner().await;
+    // Caches are filled before anything is counted.
+    for (contender, running) in contenders.iter().zip(&running) {
+        load::run(running.addr, &contender.request, CONNECTIONS, Duration::from_millis(500))?;
+    }
+    for round in 1..=rounds {
+        for ((contender, running), measured) in contenders.iter().zip(&running).zip(&mut measured) {
+            let before = cpu(&mut backends, running).await?;
+            let outcome = loaded(running.addr, &contender.request, seconds)?;
+            let used = cpu(&mut backends, running).await?.saturating_sub(before);
+            #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+            let cpu = used as f64 / outcome.requests as f64;
+            measured.cpu.push(cpu);
+            measured.throughput.push(outcome.throughput());
+            measured.p99.push(outcome.p99.as_secs_f64());
+            measured.resident = resident(running.pid());
+        }
+        let last = |n: usize| measured[n].throughput[round - 1];
+        println!(
+            "round {round}: throughput {:.3} of bare, {:.3} of bare with lookup",
+            last(0) / last(1),
+            last(0) / last(2)
+        );
+    }
+    report(&contenders, &measured);
+    Ok(())
+}
+
+fn loaded(addr: SocketAddr, request: &str, seconds: u64) -> Outcome<Round> {
+    Ok(load::run(addr, request, CONNECTIONS, Duration::from_secs(seconds))?)
+}
+
+/// Of the program, and of all who serve this database: while one contender is loaded, the others are idle.
+async fn cpu(backends: &mut PgConnection, running: &Running) -> Outcome<u64> {
+    let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(backends).await?;
+    Ok(ticks(running.pid()) + pids.into_iter().map(|pid| ticks(pid.unsigned_abs())).sum::<u64>())
+}
+
+async fn contenders(seeded: &Seeded) -> Outcome<Vec<Contender>> {
+    let (acme, alice) = (&seeded.seed.tenants.acme, seeded.seed.users.alice.id);
+    let tenant =
+        MadeTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
+    // Two are there already.
+    for _ in 2..MEMBERS {
+        let person = seeded.make_user().await;
+        seeded.make_member(&tenant, person, tenant.member_role).await;
+    }
+    let mut owner = seeded.owner().await;
+    sqlx::raw_sql("ANALYZE").execute(&mut owner).await?;
+    owner.close().await?;
+
+    let programs = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+    let common = [
+        ("DATABASE_URL", seeded.url()),
+        ("DB_DRIVER", "postgres".into()),
+        ("DB_POOL_SIZE", "10".into()),
+        ("HTTP_WORKERS", "2".into()),
+        ("LOG_LEVEL", "warn".into()),
+    ];
+    let with = |more: &[(&'static str, &str)]| {
+        common.iter().cloned().chain(more.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
+    };
+    let mut ours = Contender {
+        name: "tenantry",
+        program: programs.join("tenantry"),
+        settings: with(&[("DATA_DIR", "bench-data")]),
+        request: String::new(),
+    };
+    let token = {
+        let running = ours.start(&std::env::temp_dir())?;
+        let body = serde_json::json!({ "email": "alice@example.com", "password": seeds::PASSWORD });
+        let mut answer = ureq::post(format!("http://{}/v1/auth/login", running.addr)).send_json(body)?;
+        let answer: serde_json::Value = answer.body_mut().read_json()?;
+        answer["access_token"].as_str().unwrap_or_default().to_owned()
+    };
+    let get = |headers: &str| format!("GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
+    ours.request = get(&format!("Authorization: Bearer {token}\r\nX-Tenant-Id: acme\r\n"));
+    let bare = |name, lookup| Contender {
+        name,
+        program: programs.join("bare"),
+        settings: with(&[("LOOKUP", lookup)]),
+        request: get(&format!("X-User-Id: {alice}\r\nX-Tenant-Id: {}\r\n", acme.id)),
+    };
+    let (list, lookup) = (bare("bare", "0"), bare("bare with lookup", "1"));
+    Ok(vec![ours, list, lookup])
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Of the two of each round, the median: a noisy moment strikes both.
+fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
+    median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
+}
+
+fn report(contenders: &[Contender], measured: &[Measured]) {
+    let ours = &measured[0];
+    println!("\n| tenantry divided by | throughput | p99 | CPU a request | memory | start to first answer |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for (contender, theirs) in contenders.iter().zip(measured).skip(1) {
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+        let memory = ours.resident as f64 / theirs.resident as f64;
+        println!(
+            "| {} | {:.2} | {:.2} | {:.2} | {memory:.2} | {:.2} |",
+            contender.name,
+            ratio(&ours.throughput, &theirs.throughput),
+            ratio(&ours.p99, &theirs.p99),
+            ratio(&ours.cpu, &theirs.cpu),
+            ratio(&ours.first_answer, &theirs.first_answer),
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! A closed loop of clients: each sends its next request when its last one is answered.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What a round came to.
+#[derive(Debug, Clone)]
+pub struct Round {
+    /// Requests that were answered.
+    pub requests: usize,
+    /// How long it was loaded.
+    pub elapsed: Duration,
+    /// How long 99 of 100 requests took at the most.
+    pub p99: Duration,
+}
+
+impl Round {
+    /// Answers a second.
+    pub fn throughput(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+        let requests = self.requests as f64;
+        requests / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Sends the request over so many connections for so long. Each answer must be a 200 of the same length as the first.
+///
+/// # Errors
+/// A connection failed, or an answer was another than the first.
+pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
+    let began = Instant::now();
+    let clients: Vec<_> = (0..connections)
+        .map(|_| {
+            let request = request.to_owned();
+            thread::spawn(move || client(addr, request.as_bytes(), began + duration))
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for client in clients {
+        latencies.extend(client.join().map_err(|_| io::Error::other("a client panicked"))??);
+    }
+    let elapsed = began.elapsed();
+    latencies.sort_unstable();
+    let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or_default();
+    Ok(Round { requests: latencies.len(), elapsed, p99 })
+}
+
+fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Duration>> {
+    let stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let (mut writer, mut reader) = (stream.try_clone()?, BufReader::new(stream));
+    let (mut latencies, mut line, mut body, mut first) = (Vec::new(), String::new(), Vec::new(), None);
+    while Instant::now() < end {
+        let sent = Instant::now();
+        writer.write_all(request)?;
+        let length = head(&mut reader, &mut line)?;
+        body.resize(length, 0);
+        reader.read_exact(&mut body)?;
+        latencies.push(sent.elapsed());
+        if *first.get_or_insert(length) != length {
+            return Err(io::Error::other("an answer differs from the first"));
+        }
+    }
+    Ok(latencies)
+}
+
+/// The length of a 200's body. It is what both programs send: a fixed length, on a connection that stays open.
+fn head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
+    let mut length = None;
+    line.clear();
+    reader.read_line(line)?;
+    if !line.starts_with("HTTP/1.1 200") {
+        return Err(io::Error::other(format!("not a 200: {}", line.trim())));
+    }
+    loop {
+        line.clear();
+        reader.read_line(line)?;
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok(),
+            Some(_) => {}
+            None => return length.ok_or_else(|| io::Error::other("an answer without a length")),
+        }
+    }
+}
