@@ -96,8 +96,8 @@ async fn members_come_in_pages(#[future(awt)] db: TestDb) {
         let page = members(&db).list(&permit, after, 4).await.unwrap();
         assert!(page.len() <= 4);
         let Some(last) = page.last() else { break };
-        after = Some(last.user.id);
-        seen.extend(page.iter().map(|member| member.user.id));
+        after = Some(last.person.id);
+        seen.extend(page.iter().map(|member| member.person.id));
     }
     // In the order in which they came.
     assert_eq!(seen, people);
@@ -109,7 +109,7 @@ async fn a_page_shows_the_people_of_the_tenant_alone(#[future(awt)] seeded: Seed
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
     let page = members(&seeded).list(&permit, None, 100).await.unwrap();
     assert_eq!(
-        page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(),
+        page.iter().map(|m| (m.person.id, m.role.id)).collect::<Vec<_>>(),
         [(seeded.seed.users.alice.id, seeded.seed.tenants.globex.admin_role)]
     );
 }
@@ -122,7 +122,7 @@ async fn a_person_of_another_tenant_is_as_good_as_none(#[future(awt)] seeded: Se
         assert!(matches!(members(&seeded).get(&permit, stranger).await, Err(MembersError::NotFound)));
     }
     let alice = members(&seeded).get(&permit, seeded.seed.users.alice.id).await.unwrap();
-    assert_eq!(alice.user.email.as_str(), "alice@example.com");
+    assert_eq!(alice.person.email.as_str(), "alice@example.com");
 }
 
 #[rstest]

@@ -75,7 +75,7 @@ pub(super) async fn list(
     let mut found = members.list(&access, page.cursor.map(UserId::from_uuid), page.limit + 1).await?;
     let more = found.len() > limit;
     found.truncate(limit);
-    let next_cursor = found.last().filter(|_| more).map(|member| member.user.id.as_uuid());
+    let next_cursor = found.last().filter(|_| more).map(|member| member.person.id.as_uuid());
     Ok(Json(MemberPage { members: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
@@ -87,14 +87,14 @@ pub(super) async fn show(
 }
 
 impl From<Member> for MemberBody {
-    fn from(Member { user, role, since }: Member) -> Self {
+    fn from(Member { person, role, since }: Member) -> Self {
         Self {
-            id: user.id.as_uuid(),
-            email: user.email.to_string(),
-            display_name: user.display_name,
+            id: person.id.as_uuid(),
+            email: person.email.to_string(),
+            display_name: person.display_name,
             role: role.into(),
             member_since: since,
-            active: user.deactivated_at.is_none(),
+            active: person.active,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, Member, MyTenant, RoleId, RoleSummary, TenantId, TenantRef, User, UserId},
+    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantRef, UserId},
     db::{DbError, OwnTx, Reader, SystemTx, TenantReader},
 };
 use shaku::{Component, Interface};
@@ -29,9 +29,7 @@ struct MemberRow {
     user_id: UserId,
     email: Email,
     display_name: String,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-    deactivated_at: Option<OffsetDateTime>,
+    active: bool,
     role_id: RoleId,
     role_name: String,
     since: OffsetDateTime,
@@ -40,14 +38,7 @@ struct MemberRow {
 impl From<MemberRow> for Member {
     fn from(row: MemberRow) -> Self {
         Self {
-            user: User {
-                id: row.user_id,
-                email: row.email,
-                display_name: row.display_name,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-                deactivated_at: row.deactivated_at,
-            },
+            person: Person { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
             role: RoleSummary { id: row.role_id, name: row.role_name },
             since: row.since,
         }
@@ -106,7 +97,7 @@ impl MembershipRepository for PgMembershipRepository {
                          JOIN tenants AS t ON t.id = m.tenant_id
                          WHERE t.status = 'active' AND (t.id = $2 OR t.slug = $3)
                        ) AS m ON m.user_id = p.id
-                       WHERE p.id = s.user_id AND p.deactivated_at IS NULL
+                       WHERE p.id = s.user_id AND p.active
                        OFFSET 0
                      ) AS a"#,
                 person.as_uuid(),
@@ -155,12 +146,11 @@ impl MembershipRepository for PgMembershipRepository {
             sqlx::query_as!(
                 MemberRow,
                 r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
-                     m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.deactivated_at,
-                     m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                     m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT m.user_id, p.email, p.display_name, p.created_at, p.updated_at, p.deactivated_at,
-                         m.role_id, r.name AS role_name, m.created_at AS since
+                       SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
+                         m.created_at AS since
                        FROM memberships AS m
                        JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
                        JOIN people AS p ON p.id = m.user_id
@@ -183,12 +173,11 @@ impl MembershipRepository for PgMembershipRepository {
             sqlx::query_as!(
                 MemberRow,
                 r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
-                     m.created_at AS "created_at!", m.updated_at AS "updated_at!", m.deactivated_at,
-                     m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                     m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT m.user_id, p.email, p.display_name, p.created_at, p.updated_at, p.deactivated_at,
-                         m.role_id, r.name AS role_name, m.created_at AS since
+                       SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
+                         m.created_at AS since
                        FROM memberships AS m
                        JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
                        JOIN people AS p ON p.id = m.user_id

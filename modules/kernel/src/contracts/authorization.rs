@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
-use super::{Identity, Permit, PolicySet, TenantId, TenantRef, TenantSlug, User, UserId, UserRead, VerifiedClaims};
+use super::{Identity, Permit, Person, PolicySet, TenantId, TenantRef, TenantSlug, UserId, UserRead, VerifiedClaims};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -70,7 +70,7 @@ pub struct RoleSummary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The person.
-    pub user: User,
+    pub person: Person,
     /// What they are here.
     pub role: RoleSummary,
     /// Since when.

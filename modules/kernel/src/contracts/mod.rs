@@ -27,4 +27,4 @@ pub use permission::{
 };
 pub use request::{RequestContext, WantedTenant};
 pub use tenancy::{Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
-pub use user::{Email, InvalidEmail, NewUser, User, UserId, UserModule, UserRead, UserRepository};
+pub use user::{Email, InvalidEmail, NewUser, Person, User, UserId, UserModule, UserRead, UserRepository};

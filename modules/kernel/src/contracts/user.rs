@@ -77,6 +77,19 @@ pub struct User {
     pub deactivated_at: Option<OffsetDateTime>,
 }
 
+/// A person as others see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Stays the same for good.
+    pub id: UserId,
+    /// Unique among all people.
+    pub email: Email,
+    /// What others see.
+    pub display_name: String,
+    /// Whether the person can sign in.
+    pub active: bool,
+}
+
 /// A person to be.
 #[derive(Debug, Clone)]
 pub struct NewUser {

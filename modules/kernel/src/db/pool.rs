@@ -7,7 +7,10 @@ use sqlx::{
     AssertSqlSafe, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, JoinHandle},
+};
 
 use super::{
     Database, DbConfig, DbError, MIGRATIONS, OwnTx, Reader, Readiness, SystemDatabase, SystemTx, SystemWork,
@@ -77,38 +80,49 @@ impl Pool {
 
     /// A connection for a single statement.
     pub(super) async fn take(&self) -> Result<Taken, DbError> {
-        match self.spares.take().or_else(|| self.idle()) {
-            Some(taken) => Ok(taken),
-            None => {
-                let patience = self.connections.options().get_acquire_timeout();
-                let waited = tokio::time::timeout(patience, self.wait()).await;
-                waited.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
-            }
+        if let Some(taken) = self.spares.take().or_else(|| self.idle()) {
+            return Ok(taken);
         }
+        let patience = self.connections.options().get_acquire_timeout();
+        let waited = tokio::time::timeout(patience, self.open_or_wait()).await;
+        waited.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
     fn idle(&self) -> Option<Taken> {
-        self.connections.try_acquire().map(|connection| self.spares.taken(connection))
+        self.connections.try_acquire().map(|connection| self.spares.was_idle(connection))
     }
 
-    /// For one that another statement is done with, one that is opened, or one that comes back from a transaction: of
+    /// For one that is opened here, one that another reader is done with, or one that comes back from a transaction: of
     /// that nobody tells.
-    async fn wait(&self) -> Result<Taken, DbError> {
-        if self.connections.size() < self.size() {
-            let (connections, spares) = (self.connections.clone(), Arc::clone(&self.spares));
-            self.runtime.spawn(async move { spares.add(connections.acquire().await) });
+    async fn open_or_wait(&self) -> Result<Taken, DbError> {
+        let full = self.is_full();
+        if full && let Some(taken) = self.spares.take_any() {
+            return Ok(taken);
         }
+        let mut opening = OptionalTask((!full).then(|| tokio::spawn(self.clone().open_spare())));
         let mut next = pin!(self.spares.next());
         let mut look = tokio::time::interval(Duration::from_millis(2));
         loop {
             tokio::select! {
                 biased;
                 taken = &mut next => return Ok(taken?),
+                opened = opening.ended() => joined(opened)?,
                 _ = look.tick() => if let Some(taken) = self.idle() {
                     return Ok(taken);
                 }
             }
         }
+    }
+
+    /// Goes on where whoever wanted it has found another: it is kept for the next one.
+    async fn open_spare(self) -> Result<(), DbError> {
+        let connection = self.connections.acquire().await?;
+        self.spares.was_opened(connection).keep();
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.size() >= self.size()
     }
 
     /// Opens a transaction with one round trip. `opening` begins it and can't fail after BEGIN: settings and
@@ -140,7 +154,7 @@ impl Pool {
     async fn try_open(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
         // Safe: `opening` is put together below from constants and UUIDs. It can't fail, so whatever does is on the
         // way there: no connection, or one that is refused.
-        let in_line = self.spares.stand_in_line();
+        let in_line = self.spares.stand_in_line(self.is_full() && self.connections.num_idle() == 0);
         let tx = self.connections.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
         drop(in_line);
         let mut tx = Tx::new(tx);
@@ -149,6 +163,22 @@ impl Pool {
             sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *tx).await?;
         }
         Ok(tx)
+    }
+}
+
+/// A task that may not be there, or may have ended: then it never ends.
+struct OptionalTask<T>(Option<JoinHandle<T>>);
+
+impl<T> OptionalTask<T> {
+    async fn ended(&mut self) -> Result<T, JoinError> {
+        match &mut self.0 {
+            None => std::future::pending().await,
+            Some(task) => {
+                let outcome = task.await;
+                self.0 = None;
+                outcome
+            }
+        }
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! sqlx asks the server for a sign of life whenever a connection comes back to its pool: one more round trip a
 //! statement. After a statement that ran to its end there is nothing to find out, so the connection is kept here for the
-//! next one. Whoever waits for a transaction goes first: then it goes back to sqlx's pool, which is fair to all.
+//! next one.
+//!
+//! And it is kept for the runtime that it was opened on, where there is a choice: each of the web server's workers has
+//! one of its own, and an answer that arrives at another's must wake two threads. Such a connection ends with its
+//! runtime, so it is never lent to a transaction, which could be cut short by that; a read is just made once more.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     mem,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,34 +17,59 @@ use std::{
 };
 
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::oneshot,
+};
 
-/// How long a connection stays away from sqlx's pool, which knows how old it is and replaces it in time.
-const AWAY: Duration = Duration::from_secs(60);
+/// How long a connection is kept from sqlx's pool, which replaces those that are old.
+const AWAY: Duration = Duration::from_secs(600);
 
 /// The spare connections of a pool.
 #[derive(Debug)]
 pub(super) struct Spares {
     state: Mutex<State>,
-    /// What gives a connection back runs as a task, and this may happen where no runtime is.
+    /// The one that transactions' connections are opened on.
     runtime: Handle,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    spare: Vec<Held>,
-    /// Readers who wait.
-    readers: VecDeque<oneshot::Sender<Result<Held, sqlx::Error>>>,
-    /// How many wait in sqlx's own line.
+    /// By the runtime they were opened on.
+    spare: HashMap<Option<Id>, Vec<Held>>,
+    /// Who waits to read.
+    readers: VecDeque<oneshot::Sender<Held>>,
+    /// How many transactions wait in sqlx's own line.
     in_line: usize,
     closed: bool,
 }
 
+impl State {
+    fn pop(&mut self, home: Option<Id>) -> Option<Held> {
+        self.spare.get_mut(&home)?.pop()
+    }
+
+    fn pop_any(&mut self) -> Option<Held> {
+        self.spare.values_mut().find_map(Vec::pop)
+    }
+}
+
+/// A connection that is away from sqlx's pool. It goes back there when dropped, unless it is bound to a runtime that
+/// transactions don't run on: then it is closed.
 #[derive(Debug)]
 struct Held {
     connection: PoolConnection<Postgres>,
-    /// Since when sqlx's pool hasn't seen it.
     since: Instant,
+    /// `None`: the one that transactions' connections are opened on.
+    home: Option<Id>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.home.is_some() {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 impl Spares {
@@ -48,24 +77,36 @@ impl Spares {
         Self { state: Mutex::default(), runtime }
     }
 
-    /// One that is here.
+    /// One that was opened where the caller runs.
     pub(super) fn take(self: &Arc<Self>) -> Option<Taken> {
-        let held = self.state().spare.pop()?;
-        Some(Taken { held, spares: Arc::clone(self) })
+        let home = self.home();
+        let held = self.state().pop(home);
+        held.map(|held| self.taken(held))
     }
 
-    /// One that sqlx's pool has just given.
-    pub(super) fn taken(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> Taken {
-        Taken { held: Held { connection, since: Instant::now() }, spares: Arc::clone(self) }
+    /// One that was opened anywhere.
+    pub(super) fn take_any(self: &Arc<Self>) -> Option<Taken> {
+        let held = self.state().pop_any();
+        held.map(|held| self.taken(held))
     }
 
-    /// The next one that anybody is done with, or that is added.
+    /// One that was idle in sqlx's pool.
+    pub(super) fn was_idle(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> Taken {
+        self.taken(Held { connection, since: Instant::now(), home: None })
+    }
+
+    /// One that was opened just now, where the caller runs.
+    pub(super) fn was_opened(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> Taken {
+        self.taken(Held { connection, since: Instant::now(), home: self.home() })
+    }
+
+    /// The next one that another reader is done with. It never comes where there are no others.
     pub(super) async fn next(self: &Arc<Self>) -> Result<Taken, sqlx::Error> {
         let receiver = {
             let mut state = self.state();
             // Since the caller looked, one may have come.
-            if let Some(held) = state.spare.pop() {
-                return Ok(Taken { held, spares: Arc::clone(self) });
+            if let Some(held) = state.pop_any() {
+                return Ok(self.taken(held));
             }
             let (sender, receiver) = oneshot::channel();
             // Once closed, it is dropped here, and the reader learns it below.
@@ -74,29 +115,15 @@ impl Spares {
             }
             receiver
         };
-        let held = receiver.await.map_err(|_| sqlx::Error::PoolClosed)??;
-        Ok(Taken { held, spares: Arc::clone(self) })
+        receiver.await.map(|held| self.taken(held)).map_err(|_| sqlx::Error::PoolClosed)
     }
 
-    /// One that sqlx's pool has given for a reader who waits, or why it couldn't.
-    pub(super) fn add(self: &Arc<Self>, acquired: Result<PoolConnection<Postgres>, sqlx::Error>) {
-        match acquired {
-            Ok(connection) => self.taken(connection).keep(),
-            Err(error) => {
-                let reader = self.state().readers.pop_front();
-                // Without, nobody waits for it any more.
-                if let Some(reader) = reader {
-                    let _ = reader.send(Err(error));
-                }
-            }
-        }
-    }
-
-    /// Says that somebody waits in sqlx's own line, for as long as the result lives. One spare connection goes there.
-    pub(super) fn stand_in_line(self: &Arc<Self>) -> InLine {
+    /// Says that a transaction waits in sqlx's own line, for as long as the result lives. Where `full`, a spare
+    /// connection makes room.
+    pub(super) fn stand_in_line(self: &Arc<Self>, full: bool) -> InLine {
         let mut state = self.state();
         state.in_line += 1;
-        let spare = state.spare.pop();
+        let spare = if full { state.pop(None).or_else(|| state.pop_any()) } else { None };
         drop(state);
         self.give_back(spare);
         InLine(Arc::clone(self))
@@ -109,7 +136,7 @@ impl Spares {
         let (spare, readers) = (mem::take(&mut state.spare), mem::take(&mut state.readers));
         drop(state);
         drop(readers);
-        self.give_back(spare);
+        self.give_back(spare.into_values().flatten());
     }
 
     fn keep(&self, mut held: Held) {
@@ -119,19 +146,27 @@ impl Spares {
             return self.give_back(Some(held));
         }
         while let Some(reader) = state.readers.pop_front() {
-            match reader.send(Ok(held)) {
+            match reader.send(held) {
                 Ok(()) => return,
                 // Whoever it was has found another, or has gone.
-                Err(Ok(returned)) => held = returned,
-                Err(Err(_)) => return,
+                Err(returned) => held = returned,
             }
         }
-        state.spare.push(held);
+        state.spare.entry(held.home).or_default().push(held);
     }
 
+    /// What gives a connection back runs as a task, and this may happen where no runtime is.
     fn give_back(&self, held: impl IntoIterator<Item = Held>) {
         let _runtime = self.runtime.enter();
         held.into_iter().for_each(drop);
+    }
+
+    fn taken(self: &Arc<Self>, held: Held) -> Taken {
+        Taken { held, spares: Arc::clone(self) }
+    }
+
+    fn home(&self) -> Option<Id> {
+        Some(Handle::current().id()).filter(|id| *id != self.runtime.id())
     }
 
     /// Nothing in here can fail half-way, so what a panic has left is whole.
@@ -146,8 +181,7 @@ impl Drop for Spares {
     }
 }
 
-/// A connection in use. Unless it is kept, it goes back to sqlx's pool, which looks whether it still lives: so does that
-/// of a caller who was cancelled.
+/// A connection in use. Unless it is kept, it is given up: so is that of a caller who was cancelled.
 #[derive(Debug)]
 pub(super) struct Taken {
     held: Held,
@@ -175,7 +209,7 @@ impl DerefMut for Taken {
     }
 }
 
-/// Somebody waits in sqlx's line.
+/// A transaction waits in sqlx's line.
 #[derive(Debug)]
 pub(super) struct InLine(Arc<Spares>);
 
