@@ -56,6 +56,12 @@ test-db-local *ARGS:
 test-db-ci *ARGS:
     cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres {{ARGS}}
 
+# The program beside a bare one, ratios only; then what a request costs beside its statements. See docs/performance.md
+bench *ARGS:
+    cargo build --release -p tenantry -p bench
+    "${CARGO_TARGET_DIR:-target}/release/compare" {{ARGS}}
+    cargo bench -p bench
+
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
     scripts/db-compose up

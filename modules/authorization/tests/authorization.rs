@@ -5,7 +5,10 @@
 use std::sync::Arc;
 
 use authorization::AuthorizationModuleImpl;
-use kernel::contracts::{Members, MembersError, MyTenants, ScopeError, TenantId, UserId, UserRead};
+use kernel::contracts::{
+    AccessRequest, AuthorizationService, Decision, Environment, Members, MembersError, MyTenants, Permission,
+    ScopeError, TenantId, UserId, UserRead, VerifiedClaims,
+};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{Seeded, TestDb, db, seeded};
@@ -139,6 +142,64 @@ async fn a_deny_wins_over_the_admins_allow_from_the_next_request_on(#[future(awt
     let denial = seeded.permit::<UserRead>(alice, "acme").await.unwrap_err();
     assert_eq!(denial.permission.name, "user:read");
     assert!(seeded.permit::<UserRead>(alice, "globex").await.is_ok());
+}
+
+/// Two programs on one database, each with what it remembers.
+#[rstest]
+#[tokio::test]
+async fn a_change_made_through_one_program_is_in_force_on_the_next_request_at_another(#[future(awt)] seeded: Seeded) {
+    let (alice, acme) = (seeded.seed.users.alice.id, "acme".parse().unwrap());
+    #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
+    let claims = VerifiedClaims::of(alice);
+    let programs: [Arc<dyn AuthorizationService>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
+    let scope = seeded.scope(alice, "acme").await.unwrap();
+    for round in 0..5 {
+        for (sql, allowed) in [
+            (
+                "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+                 SELECT tenant_id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenant_attributes",
+                false,
+            ),
+            ("UPDATE policies SET resource = 'billing' WHERE effect = 'deny'", true),
+            ("DELETE FROM policies WHERE effect = 'deny'", true),
+        ] {
+            let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+            sqlx::query(sql).execute(&mut **tx).await.unwrap();
+            tx.commit().await.unwrap();
+            for program in &programs {
+                let admission = program.admit(claims, &acme).await.unwrap();
+                let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
+                let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
+                let decision = admission.policies.decide(scope.principal(), admission.role, &request);
+                assert_eq!(matches!(decision, Decision::Allow(_)), allowed, "round {round}: {sql}");
+            }
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn whatever_decisions_follow_from_raises_its_own_tenants_policy_version(#[future(awt)] seeded: Seeded) {
+    let mut owner = seeded.owner().await;
+    let mut versions = async || {
+        let versions = "SELECT policy_version FROM tenants ORDER BY slug";
+        sqlx::query_scalar::<_, i64>(versions).fetch_all(&mut owner).await.unwrap()
+    };
+    let mut before = versions().await;
+    for sql in [
+        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+         SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenants WHERE slug = 'acme'",
+        "UPDATE policies SET resource = '*' WHERE effect = 'deny'",
+        "DELETE FROM policies WHERE effect = 'deny'",
+        "UPDATE tenant_attributes SET plan = 'free' WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')",
+    ] {
+        execute(&seeded, sql).await;
+        let after = versions().await;
+        assert_eq!((after[0] - before[0], after[1] - before[1]), (1, 0), "{sql}");
+        before = after;
+    }
+    execute(&seeded, "UPDATE policies SET created_at = created_at WHERE false").await;
+    assert_eq!(versions().await, before, "a change of nothing");
 }
 
 #[rstest]

@@ -2,17 +2,21 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "databases are made and dropped by name")]
 
 use std::{
+    fmt,
     hash::{DefaultHasher, Hash, Hasher},
     ops::Deref,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
     time::Duration,
 };
 
-use kernel::db::{DatabaseUrl, Db, DbConfig, DbDriver, Driver, MIGRATIONS, PostgresConfig, create_db};
+use kernel::{
+    contracts::AuthorizationModule,
+    db::{DatabaseUrl, Db, DbConfig, DbDriver, Driver, MIGRATIONS, PostgresConfig, create_db},
+};
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
@@ -28,11 +32,18 @@ const TEMPLATE: &str = "tenantry_template_";
 const TEMPLATE_LOCK: i64 = 8_368_269;
 
 /// A migrated database of the test's own. It is gone when this is.
-#[derive(Debug)]
 pub struct TestDb {
     /// The open database.
     pub db: Db,
     name: String,
+    /// One for the whole test, as the program has one: it remembers policies.
+    pub(crate) authorization: OnceLock<Arc<dyn AuthorizationModule>>,
+}
+
+impl fmt::Debug for TestDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestDb").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl TestDb {
@@ -53,7 +64,7 @@ impl TestDb {
         let strategy = if TestServer::get().is_ours_alone() { " STRATEGY file_copy" } else { "" };
         execute(&mut maintenance().await, format!("CREATE DATABASE {name} TEMPLATE {template}{strategy}")).await;
         let db = create_db(Self::config_for(&name, pool_size)).await.unwrap();
-        Self { db, name }
+        Self { db, name, authorization: OnceLock::new() }
     }
 
     /// An empty database, without migrations, roles' grants or anything.

@@ -23,6 +23,7 @@ mod server;
 pub use clones::{EmptyDb, Seeded, TestDb};
 pub use factories::MadeTenant;
 pub use logins::{Logins, OwnedDb};
+pub use proofs::{Request, Requests};
 use rstest::fixture;
 pub use server::search_path;
 

@@ -71,20 +71,44 @@ impl RequestContext for Wanting {
     }
 }
 
+/// What requests' modules are made from: as long-lived as the program's.
+pub struct Requests {
+    db: Arc<dyn DbModule>,
+    users: Arc<dyn UserModule>,
+    authorization: Arc<dyn AuthorizationModule>,
+}
+
+/// One request's module.
+pub struct Request(RequestModule);
+
+impl Requests {
+    /// The module of a request by this person that names this tenant.
+    pub fn request(&self, user: UserId, wanted: WantedTenant) -> Request {
+        let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
+        let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));
+        let (db, users, authorization) = (self.db.clone(), self.users.clone(), self.authorization.clone());
+        let module = RequestModule::builder(db, users, authorization, Given::new(context), Given::new(source));
+        Request(module.build())
+    }
+}
+
 impl TestDb {
     /// The user module: what other modules' tests build theirs on, without depending on it.
     pub fn users(&self) -> Arc<dyn UserModule> {
         Arc::new(UserModuleImpl::builder().build())
     }
 
-    fn request(&self, user: UserId, tenant: &str) -> RequestModule {
-        let wanted = tenant.parse().map_or(WantedTenant::Impossible, WantedTenant::Named);
+    /// What requests' modules are made from.
+    pub fn requests(&self) -> Requests {
         let db = self.db.module();
-        let users = self.users();
-        let authorization = Arc::new(AuthorizationModuleImpl::builder(db.clone()).build());
-        let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
-        let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));
-        RequestModule::builder(db, users, authorization, Given::new(context), Given::new(source)).build()
+        let make =
+            || -> Arc<dyn AuthorizationModule> { Arc::new(AuthorizationModuleImpl::builder(db.clone()).build()) };
+        let authorization = Arc::clone(self.authorization.get_or_init(make));
+        Requests { users: self.users(), db, authorization }
+    }
+
+    fn request(&self, user: UserId, tenant: &str) -> Request {
+        self.requests().request(user, tenant.parse().map_or(WantedTenant::Impossible, WantedTenant::Named))
     }
 
     /// This person, if active.
@@ -92,7 +116,7 @@ impl TestDb {
     /// # Errors
     /// As for a request.
     pub async fn identity(&self, user: UserId) -> Result<Arc<Identity>, IdentityError> {
-        let module = self.request(user, "");
+        let Request(module) = self.request(user, "");
         let provider: &dyn IdentityProvider = module.resolve_ref();
         provider.identity().await
     }
@@ -102,7 +126,7 @@ impl TestDb {
     /// # Errors
     /// As for a request.
     pub async fn scope(&self, user: UserId, tenant: impl ToString) -> Result<Arc<TenantScope>, ScopeError> {
-        let module = self.request(user, &tenant.to_string());
+        let Request(module) = self.request(user, &tenant.to_string());
         let resolver: &dyn TenantResolver = module.resolve_ref();
         resolver.scope().await
     }

@@ -6,5 +6,6 @@ mod migration_rules;
 mod migrations;
 mod opening;
 mod pooler;
+mod reads;
 mod row_level_security;
 mod ways_in;

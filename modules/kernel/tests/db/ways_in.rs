@@ -115,7 +115,10 @@ async fn cancelled_after<F: Future>(patience: Duration, work: F) -> bool {
 
 /// Cancels the work ever later, in steps finer than any await, until it has come to its end ten times: so it was
 /// cancelled at each await on the way. `look` is had after each time.
-async fn cancelled_at_every_moment<F: Future>(mut work: impl AsyncFnMut() -> F, mut look: impl AsyncFnMut()) {
+pub(crate) async fn cancelled_at_every_moment<F: Future>(
+    mut work: impl AsyncFnMut() -> F,
+    mut look: impl AsyncFnMut(),
+) {
     let (mut patience, mut completed) = (Duration::ZERO, 0);
     while completed < 10 {
         completed += u32::from(!cancelled_after(patience, work().await).await);
@@ -152,7 +155,7 @@ async fn a_caller_who_goes_away_at_any_moment_leaves_nothing_behind(#[future(awt
     assert_eq!(boss, 1);
 }
 
-async fn look_for_leftovers(database: &dyn Database) {
+pub(crate) async fn look_for_leftovers(database: &dyn Database) {
     let mut tx = database.begin_unscoped().await.unwrap();
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM tenants), current_user::text,
@@ -189,7 +192,7 @@ async fn a_commit_whose_caller_goes_away_is_whole_or_not_at_all(#[future(awt)] s
 }
 
 /// Kills every connection of the pool.
-async fn kill_all(seeded: &TestDb) -> usize {
+pub(crate) async fn kill_all(seeded: &TestDb) -> usize {
     let mut owner = seeded.owner().await;
     let killed = sqlx::query(
         "SELECT pg_terminate_backend(pid, 5000)

@@ -1,0 +1,136 @@
+//! Single statements without a transaction: what they see, what they leave behind, and who goes first.
+
+use std::{sync::Arc, time::Duration};
+
+use kernel::db::{Reader, SystemWork};
+use rstest::rstest;
+use sqlx::{Row, postgres::PgArguments, postgres::PgRow, query::Map};
+use test_support::{Seeded, seeded};
+
+use crate::ways_in::{cancelled_at_every_moment, kill_all, look_for_leftovers};
+
+type Count<'q> = Map<'q, sqlx::Postgres, fn(PgRow) -> Result<i64, sqlx::Error>, PgArguments>;
+
+fn count(sql: &'static str) -> Count<'static> {
+    sqlx::query(sql).try_map(|row| row.try_get(0))
+}
+
+/// With a scope of the statement's own, and fences.
+fn members_of(tenant: uuid::Uuid) -> Count<'static> {
+    sqlx::query(
+        "SELECT m.count
+         FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+           LATERAL (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = s.tenant_id OFFSET 0) AS m",
+    )
+    .bind(tenant)
+    .try_map(|row| row.try_get(0))
+}
+
+async fn one(reader: &Reader, query: impl Fn() -> Count<'static>) -> i64 {
+    reader.fetch_optional(query).await.unwrap().unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_statement_sees_the_scope_that_it_opens_and_without_one_nothing(#[future(awt)] seeded: Seeded) {
+    let reader = seeded.db.database().reader();
+    let (acme, globex) = (seeded.seed.tenants.acme.id.as_uuid(), seeded.seed.tenants.globex.id.as_uuid());
+    for _ in 0..3 {
+        assert_eq!(one(&reader, || members_of(acme)).await, 2);
+        assert_eq!(one(&reader, || count("SELECT count(*) FROM memberships")).await, 0);
+        assert_eq!(one(&reader, || members_of(globex)).await, 1);
+        assert_eq!(one(&reader, || count("SELECT count(*) FROM tenants")).await, 0);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_reader_who_goes_away_at_any_moment_leaves_nothing_behind(#[future(awt)] seeded: Seeded) {
+    let single = kernel::db::create_db(seeded.config(1)).await.unwrap();
+    let (database, acme) = (single.database(), seeded.seed.tenants.acme.id.as_uuid());
+    let reader = database.reader();
+    let reading = async || reader.fetch_all(move || members_of(acme));
+    cancelled_at_every_moment(reading, async || {
+        assert_eq!(one(&reader, || count("SELECT count(*) FROM memberships")).await, 0);
+        look_for_leftovers(&*database).await;
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn killing_every_connection_costs_no_read(#[future(awt)] seeded: Seeded) {
+    let reader = seeded.db.database().reader();
+    let acme = seeded.seed.tenants.acme.id.as_uuid();
+    for _ in 0..5 {
+        let read = || one(&reader, || members_of(acme));
+        assert_eq!(tokio::join!(read(), read(), read()), (2, 2, 2));
+        assert!(kill_all(&seeded).await > 0);
+        assert_eq!(tokio::join!(read(), read(), read()), (2, 2, 2));
+    }
+}
+
+/// As many readers as ever want to, on few connections, and transactions beside them.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_and_transactions_share_few_connections(#[future(awt)] seeded: Seeded) {
+    let few = kernel::db::create_db(seeded.config(2)).await.unwrap();
+    let (database, system) = (few.database(), few.system());
+    let acme = seeded.seed.tenants.acme.id.as_uuid();
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let mut tasks = Vec::new();
+    for _ in 0..24 {
+        let reader = database.reader();
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..40 {
+                assert_eq!(one(&reader, || members_of(acme)).await, 2);
+            }
+        }));
+    }
+    for _ in 0..8 {
+        let (database, system, scope) = (Arc::clone(&database), Arc::clone(&system), Arc::clone(&scope));
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..20 {
+                database.begin(&scope).await.unwrap().commit().await.unwrap();
+                drop(system.begin(SystemWork::Seed).await.unwrap());
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// The web server's workers have a runtime each, and one that is idle ends before the others.
+#[rstest]
+#[tokio::test]
+async fn a_runtime_that_ends_takes_nobody_with_it(#[future(awt)] seeded: Seeded) {
+    let few = kernel::db::create_db(seeded.config(2)).await.unwrap();
+    let (database, acme) = (few.database(), seeded.seed.tenants.acme.id.as_uuid());
+    for _ in 0..3 {
+        let reader = database.reader();
+        let elsewhere = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let read = || one(&reader, || members_of(acme));
+                assert_eq!(tokio::join!(read(), read(), read()), (2, 2, 2));
+            });
+        });
+        elsewhere.await.unwrap();
+        // What it has left behind is of no use, and in nobody's way.
+        let reader = database.reader();
+        assert_eq!(one(&reader, || members_of(acme)).await, 2);
+        let (one, two) = tokio::join!(database.begin_unscoped(), database.begin_unscoped());
+        drop((one.unwrap(), two.unwrap()));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_closed_pool_is_an_error_at_once(#[future(awt)] seeded: Seeded) {
+    let db = kernel::db::create_db(seeded.config(2)).await.unwrap();
+    let reader = db.database().reader();
+    assert_eq!(one(&reader, || count("SELECT count(*) FROM tenants")).await, 0);
+    tokio::time::timeout(Duration::from_secs(20), db.close()).await.expect("a spare connection is waited for");
+    assert!(reader.fetch_all(|| count("SELECT count(*) FROM tenants")).await.is_err());
+}
