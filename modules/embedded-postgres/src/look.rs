@@ -53,7 +53,7 @@ pub struct Running {
 }
 
 /// The process that a server belongs to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,

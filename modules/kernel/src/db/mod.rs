@@ -16,16 +16,22 @@
     reason = "there are no tables here to check against: these statements are about roles, settings and the schema itself"
 )]
 
+#[cfg(feature = "embedded")]
+mod care;
 mod config;
 mod driver;
 mod error;
 mod migrate;
 mod module;
 mod pool;
+#[cfg(feature = "embedded")]
+mod replace;
 mod roles;
 mod tx;
 
 use async_trait::async_trait;
+#[cfg(feature = "embedded")]
+pub use care::{Care, CareError, look};
 #[cfg(feature = "embedded")]
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
@@ -33,6 +39,8 @@ pub use driver::{Db, Driver, create_db};
 pub use error::{DbError, MigrateError, OpenError, Pooler};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
+#[cfg(feature = "embedded")]
+pub use replace::{Replaced, Replacement};
 use shaku::Interface;
 pub use tx::{OwnTx, SystemTx, TenantTx, Tx};
 
