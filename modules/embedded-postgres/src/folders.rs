@@ -9,6 +9,8 @@
 //!        discarded/               the remains of an interrupted `initdb`, on their way out
 //!        unsettled                until the caller says that its first-time set-up is complete
 //! ```
+//!
+//! Where another folder stands in for the root, the root is a link to it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};

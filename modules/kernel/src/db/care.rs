@@ -175,19 +175,32 @@ pub(super) fn migrator(client: &Client, database: &str) -> Migrator {
 }
 
 pub(super) fn owner(client: &Client, database: &str) -> PgConnectOptions {
-    plain_options(embedded_options(client).database(database))
+    // What isn't there to be removed is no news.
+    plain_options(embedded_options(client).database(database)).options([("client_min_messages", "warning")])
 }
 
 /// What was found, what wrote the data, and the ways out.
 pub(super) fn other_major(folder: &Path, data: u32, found: &[Installation], configured: bool) -> String {
     let list: Vec<_> = found.iter().map(|one| format!("{} ({})", one.major(), one.folder().display())).collect();
-    let whose = if configured { "POSTGRES_BIN_DIR names" } else { "this machine has" };
-    let or = if configured { "unset POSTGRES_BIN_DIR or name" } else { "name" };
+    let (whose, way) = match configured {
+        true => ("POSTGRES_BIN_DIR names", format!("unset POSTGRES_BIN_DIR, or let it name PostgreSQL {data}")),
+        false => {
+            ("this machine has", format!("install PostgreSQL {data} beside it, or name its folder in POSTGRES_BIN_DIR"))
+        }
+    };
+    // An older one reads no backup of a newer one either.
+    let newer = found.iter().map(Installation::major).find(|major| *major > data);
+    let move_on = newer.map(|newer| {
+        format!(
+            "; or move the data to {newer}: `tenantry db backup FILE` where {data} is installed, then here \
+             `tenantry db restore FILE` with a new DATA_DIR"
+        )
+    });
     format!(
-        "the data in {} was written by PostgreSQL {data}, and {whose} {}, which can't read it: install PostgreSQL {data} \
-         beside it (`apt install postgresql-{data}`), or {or} its programs' folder in POSTGRES_BIN_DIR; or move the data: \
-         `tenantry db backup FILE` where {data} is installed, then here `tenantry db restore FILE` with a new DATA_DIR",
+        "the data in {} was written by PostgreSQL {data}, and {whose} {}, which can't read it: {way} \
+         (`apt install postgresql-{data}`){}",
         folder.display(),
-        list.join(" and ")
+        list.join(" and "),
+        move_on.unwrap_or_default()
     )
 }
