@@ -1,5 +1,7 @@
 //! The commands. What people read goes to standard output, logs and errors to standard error.
 
+#[cfg(feature = "embedded")]
+mod db;
 mod migrate;
 #[cfg(feature = "seeds")]
 mod seed;
@@ -37,6 +39,10 @@ enum Command {
     /// Bring the database's schema up to date, show where it stands, or take steps back
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// Look after the embedded database
+    #[cfg(feature = "embedded")]
+    #[command(subcommand)]
+    Db(db::Command),
     /// Put the demo data into the configured database; never in production
     #[cfg(feature = "seeds")]
     Seed,
@@ -46,7 +52,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.command.unwrap_or(Command::Serve)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // With nobody to read it, it can't be helped.
             let _ = writeln!(io::stderr(), "tenantry: {failure}");
@@ -55,7 +61,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<ExitCode, Failure> {
     let purpose = match command {
         Command::Serve => Purpose::Serve,
         _ => Purpose::Administer,
@@ -64,11 +70,14 @@ fn run(command: Command) -> Result<(), Failure> {
     logs::init(&config.log)?;
     actix_web::rt::System::new().block_on(async move {
         match command {
-            Command::Serve => serve::run(config).await,
-            Command::Migrate(command) => migrate::run(command, config).await,
+            Command::Serve => serve::run(config).await?,
+            Command::Migrate(command) => migrate::run(command, config).await?,
+            #[cfg(feature = "embedded")]
+            Command::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]
-            Command::Seed => seed::run(config).await,
+            Command::Seed => seed::run(config).await?,
         }
+        Ok(ExitCode::SUCCESS)
     })
 }
 

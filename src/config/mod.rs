@@ -20,11 +20,15 @@ mod check;
 mod keys;
 mod load;
 mod problems;
+#[cfg(feature = "embedded")]
+mod terminal;
 #[cfg(test)]
 mod tests;
 
 pub use keys::{KEYS, Key};
 pub use problems::{ConfigErrors, Place, Problem};
+#[cfg(feature = "embedded")]
+pub use terminal::terminal;
 
 use load::Document;
 

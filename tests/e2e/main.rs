@@ -13,6 +13,7 @@ macro_rules! snapshot {
 
 mod access;
 mod authorization_check;
+mod care;
 mod client;
 mod documentation;
 mod framework;

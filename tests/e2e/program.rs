@@ -21,14 +21,14 @@ use test_support::{TestDb, search_path};
 const KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
 
 /// A folder to run it in, which the database's own user can pass through when this runs as root.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::Builder::new().prefix("tenantry-").tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
 /// The program in the folder, with nothing in its environment but these.
-fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+pub(crate) fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
     let path = search_path().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
     command.env_clear().env("PATH", path).env("HTTP_PORT", "0").envs(settings.iter().copied());
@@ -37,7 +37,7 @@ fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Comm
 }
 
 /// Runs it to its end, whose outputs must fit into a pipe's buffer.
-fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = program(folder, settings, arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -51,13 +51,13 @@ fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The program, serving.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     url: String,
     /// All that it has written so far, on both outputs.
     written: Arc<Mutex<String>>,
@@ -65,7 +65,7 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = program(folder, settings, &[]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let written = Arc::new(Mutex::new(String::new()));
@@ -95,23 +95,23 @@ impl Serving {
         Self { child, url, written, readers: vec![stderr, stdout] }
     }
 
-    fn status(&self, path: &str) -> u16 {
+    pub(crate) fn status(&self, path: &str) -> u16 {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         agent.get(format!("{}{path}", self.url)).call().unwrap().status().as_u16()
     }
 
     /// Waits until it has written this.
-    fn wait_for(&self, words: &str) {
+    pub(crate) fn wait_for(&self, words: &str) {
         until(&format!("{words:?}"), || self.written.lock().unwrap().contains(words));
     }
 
-    fn signal(&self) {
+    pub(crate) fn signal(&self) {
         let signalled = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(signalled.success());
     }
 
     /// As Ctrl-C does. All that it has written.
-    fn interrupt(self) -> String {
+    pub(crate) fn interrupt(self) -> String {
         self.signal();
         self.ended()
     }
@@ -135,7 +135,7 @@ impl Drop for Serving {
 }
 
 /// Waits until it is so, but not for ever.
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !so() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -180,15 +180,15 @@ fn from_nothing_to_an_authorized_answer_and_back() {
 }
 
 /// The embedded database of a program that isn't running.
-struct Database(Server);
+pub(crate) struct Database(pub(crate) Server);
 
-fn database(folder: &Path) -> Database {
+pub(crate) fn database(folder: &Path) -> Database {
     let options = Options { search_path: search_path(), ..Options::new(folder.join("data/postgres")) };
     Database(Server::start(options).unwrap())
 }
 
 impl Database {
-    fn sql(&self, sql: &str) -> String {
+    pub(crate) fn sql(&self, sql: &str) -> String {
         let psql = Command::new(self.0.binaries().join("psql"))
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h"])
             .arg(self.0.socket_dir())
@@ -374,13 +374,13 @@ fn no_secret_is_ever_logged() {
 }
 
 /// A connection to the database of a running program, behind its back.
-struct Behind {
+pub(crate) struct Behind {
     runtime: tokio::runtime::Runtime,
     connection: PgConnection,
 }
 
 impl Behind {
-    fn connect(folder: &Path) -> Self {
+    pub(crate) fn connect(folder: &Path) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let socket = folder.join("data/postgres/socket");
         let url = format!("postgres://postgres@localhost/tenantry?host={}&sslmode=disable", socket.display());
@@ -388,12 +388,12 @@ impl Behind {
         Self { runtime, connection }
     }
 
-    fn execute(&mut self, sql: &'static str) {
+    pub(crate) fn execute(&mut self, sql: &'static str) {
         self.runtime.block_on(sqlx::raw_sql(sql).execute(&mut self.connection)).unwrap();
     }
 
     /// How many of the program's statements wait for a lock.
-    fn waiting(&mut self) -> i64 {
+    pub(crate) fn waiting(&mut self) -> i64 {
         let waiting = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
         self.runtime.block_on(waiting.fetch_one(&mut self.connection)).unwrap()
     }

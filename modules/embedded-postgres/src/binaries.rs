@@ -23,9 +23,9 @@ const USUAL_PLACES: [&str; 7] = [
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 
-/// A folder with `postgres` and `initdb` in it.
+/// A PostgreSQL of this machine: a folder with `postgres` and `initdb` in it, and whatever else was installed there.
 #[derive(Debug, Clone)]
-pub(crate) struct Installation {
+pub struct Installation {
     pub(crate) folder: PathBuf,
     pub(crate) major: u32,
 }
@@ -53,15 +53,21 @@ pub(crate) fn find(options: &Options, account: &Account) -> Result<Vec<Installat
 
 /// The newest, or where there is data already the one that can read it. `existing` is the data directory and the major
 /// version that wrote it.
-pub(crate) fn select(found: Vec<Installation>, existing: Option<(&Path, u32)>) -> Result<Installation, Error> {
+pub(crate) fn select(
+    found: Vec<Installation>,
+    existing: Option<(&Path, u32)>,
+    options: &Options,
+) -> Result<Installation, Error> {
     let newest = found.first().cloned().ok_or(Error::NoBinaries)?;
     let chosen = match existing {
         None => newest,
-        Some((folder, data)) => found.into_iter().find(|one| one.major == data).ok_or_else(|| Error::OtherMajor {
-            folder: folder.to_owned(),
-            data,
-            installed: newest.major,
-        })?,
+        Some((folder, data)) => match found.iter().find(|one| one.major == data) {
+            Some(one) => one.clone(),
+            None => {
+                let (folder, configured) = (folder.to_owned(), options.binaries.is_some());
+                return Err(Error::OtherMajor { folder, data, found, configured });
+            }
+        },
     };
     if chosen.major < OLDEST {
         return Err(Error::TooOld { folder: chosen.folder, major: chosen.major });
@@ -78,7 +84,7 @@ fn home(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Both programs are asked for: Debian's `/usr/bin` has wrappers of the clients only.
-fn inspect(folder: &Path, account: &Account) -> Option<Installation> {
+pub(crate) fn inspect(folder: &Path, account: &Account) -> Option<Installation> {
     let postgres = folder.join("postgres");
     if !postgres.is_file() || !folder.join("initdb").is_file() {
         return None;
@@ -127,16 +133,18 @@ mod tests {
 
     #[test]
     fn new_data_gets_the_newest_and_old_data_the_one_that_wrote_it() {
+        let options = Options::new("/data");
         let found = vec![installation(17), installation(16), installation(15)];
-        assert_eq!(select(found.clone(), None).unwrap().major, 17);
-        assert_eq!(select(found, Some((Path::new("/data"), 16))).unwrap().major, 16);
+        assert_eq!(select(found.clone(), None, &options).unwrap().major, 17);
+        assert_eq!(select(found, Some((Path::new("/data"), 16)), &options).unwrap().major, 16);
     }
 
     #[test]
     fn a_server_before_15_is_refused_even_for_its_own_data() {
-        let only_old = select(vec![installation(14)], None);
+        let options = Options::new("/data");
+        let only_old = select(vec![installation(14)], None, &options);
         assert!(matches!(only_old, Err(Error::TooOld { major: 14, .. })));
-        let own_data = select(vec![installation(17), installation(14)], Some((Path::new("/data"), 14)));
+        let own_data = select(vec![installation(17), installation(14)], Some((Path::new("/data"), 14)), &options);
         assert!(matches!(own_data, Err(Error::TooOld { major: 14, .. })));
     }
 

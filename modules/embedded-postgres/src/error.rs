@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::binaries::Installation;
+
 /// Why a server could not be started or stopped. Each message says what happened and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,16 +44,43 @@ pub enum Error {
     },
     /// The data was written by a major version that isn't installed.
     #[error(
-        "The data in {} was written by PostgreSQL {data}, but this machine has {installed}, which can't read it. \
-         Install version {data}, upgrade the data with `pg_upgrade`, or move the folder away to begin anew.", .folder.display()
+        "The data in {} was written by PostgreSQL {data}, which {} can't read. Install version {data}{}, or dump the \
+         data where it is installed and restore it into a new folder; or move the folder away to begin anew.",
+        .folder.display(), listed(.found), if *.configured { " and configure its folder, or none" } else { "" }
     )]
     OtherMajor {
         /// The data directory.
         folder: PathBuf,
         /// The major version that wrote it.
         data: u32,
-        /// The major version that would have been used.
-        installed: u32,
+        /// What was found instead, the newest first.
+        found: Vec<Installation>,
+        /// Whether that is what was configured, rather than all there is.
+        configured: bool,
+    },
+    /// The installation has the server but not this program.
+    #[error(
+        "`{program}` isn't part of the PostgreSQL installation in {}; install the client programs of version {major} \
+         (`apt install postgresql-client-{major}`).", .folder.display()
+    )]
+    NoProgram {
+        /// The program.
+        program: &'static str,
+        /// The installation's folder.
+        folder: PathBuf,
+        /// The installation's major version.
+        major: u32,
+    },
+    /// The database lies elsewhere, and this machine doesn't have it, or not any more.
+    #[error(
+        "{} is a link to {}, where the database was, and nothing is there. Put the database back there, restore a \
+         backup into another folder, or remove the link to begin anew.", .link.display(), .target.display()
+    )]
+    LinkToNowhere {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
     },
     /// Run as root on a machine without the users `postgres` and `nobody`.
     #[error(
@@ -175,6 +204,12 @@ pub enum Error {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+/// The installations as people are told of them: `18 (in /usr/lib/postgresql/18/bin) and 17 (in …)`.
+pub(crate) fn listed(found: &[Installation]) -> String {
+    let one = |one: &Installation| format!("{} (in {})", one.major, one.folder.display());
+    found.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
 impl Error {

@@ -9,12 +9,14 @@
 //!        discarded/               the remains of an interrupted `initdb`, on their way out
 //!        unsettled                until the caller says that its first-time set-up is complete
 //! ```
+//!
+//! Where another folder stands in for the root, the root is a link to it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NOFOLLOW;
@@ -48,6 +50,31 @@ impl Folders {
             .map_err(Error::file("written", &root))?;
         let socket = if fits(&inside) { inside } else { elsewhere(&root, options, account)? };
         Ok(Self { root, socket })
+    }
+
+    /// Finds the folders that [`prepare`](Self::prepare) would, and creates nothing.
+    pub(crate) fn locate(options: &Options, account: &Account) -> Result<Self, Error> {
+        let wanted = std::path::absolute(&options.root).map_err(Error::file("found", &options.root))?;
+        refuse_dangling(&wanted)?;
+        let (ancestor, wanted) = longest_existing(&wanted);
+        let parent = if ancestor == wanted { wanted.parent().unwrap_or(&wanted) } else { &ancestor };
+        let root = match may_stay(&wanted, parent, account)? {
+            true => wanted,
+            false => longest_existing(&options.closed_parent_fallback.join(hash(&wanted))).1,
+        };
+        let inside = root.join("socket");
+        let socket = if fits(&inside) { inside } else { PathBuf::from(socket_name(&root, options)) };
+        Ok(Self { root, socket })
+    }
+
+    /// Whether anything is there; an error where it isn't a database folder or is somebody else's.
+    pub(crate) fn are_there(&self, account: &Account) -> Result<bool, Error> {
+        let root = &self.root;
+        match fs::symlink_metadata(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            result => check_owner(root, &result.map_err(Error::file("read", root))?, account)?,
+        }
+        Ok(!is_empty_or_ours(root)?)
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -125,6 +152,7 @@ fn resolve(folder: &Path) -> Result<PathBuf, Error> {
     let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else {
         return Err(Error::file("used", folder)(io::ErrorKind::InvalidInput.into()));
     };
+    refuse_dangling(&absolute)?;
     fs::create_dir_all(parent).map_err(Error::file("created", parent))?;
     let path = parent.canonicalize().map_err(Error::file("found", parent))?.join(name);
     Ok(path.canonicalize().unwrap_or(path))
@@ -132,8 +160,7 @@ fn resolve(folder: &Path) -> Result<PathBuf, Error> {
 
 /// The folder, or its replacement where a parent is closed to the user who runs the server (a clone in root's home).
 fn reachable(root: PathBuf, options: &Options, account: &Account) -> Result<PathBuf, Error> {
-    let parent = root.parent().unwrap_or(&root);
-    if account.can_enter(parent) {
+    if may_stay(&root, root.parent().unwrap_or(&root), account)? {
         return Ok(root);
     }
     let fallback = &options.closed_parent_fallback;
@@ -151,7 +178,53 @@ fn reachable(root: PathBuf, options: &Options, account: &Account) -> Result<Path
         wanted = %root.display(), used = %replacement.display(), user = account.name(),
         "the database's user may not enter the parent of its folder, so another folder is used"
     );
+    leave_link(&root, &replacement);
     Ok(replacement)
+}
+
+/// Whether the database can be where it was asked for; an error where it can't and yet is, since it was moved there: a
+/// replacement would begin anew beside it.
+fn may_stay(root: &Path, parent: &Path, account: &Account) -> Result<bool, Error> {
+    if account.can_enter(parent) {
+        return Ok(true);
+    }
+    if fs::symlink_metadata(root.join(LOCK)).is_ok() {
+        return Err(Error::Closed { folder: parent.to_owned(), account: account.name().to_owned() });
+    }
+    Ok(false)
+}
+
+/// Leads from the folder that was wanted to its replacement, so that the database is found again after the folder's
+/// parent was moved: the replacement's name comes from the path. Without it everything else works.
+fn leave_link(wanted: &Path, replacement: &Path) {
+    // Only an empty folder gives way.
+    let _ = fs::remove_dir(wanted);
+    if let Err(error) = symlink(replacement, wanted) {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error, link = %wanted.display(), to = %replacement.display(),
+            "no link could be left: the database won't be found once the parent of its folder is moved"
+        );
+    }
+}
+
+/// A link that leads nowhere isn't the way to a new database: the old one is somewhere.
+fn refuse_dangling(path: &Path) -> Result<(), Error> {
+    match fs::read_link(path) {
+        Ok(target) if !path.exists() => Err(Error::LinkToNowhere { link: path.to_owned(), target }),
+        _ => Ok(()),
+    }
+}
+
+/// The deepest part of a path that exists, without links, and the whole path with it.
+fn longest_existing(path: &Path) -> (PathBuf, PathBuf) {
+    for ancestor in path.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            let rest = path.strip_prefix(ancestor).unwrap_or(Path::new(""));
+            let whole = if rest.as_os_str().is_empty() { real.clone() } else { real.join(rest) };
+            return (real, whole);
+        }
+    }
+    (PathBuf::from("/"), path.to_owned())
 }
 
 /// Makes the folder one of the account's, mode 0700. Only a new or empty one is taken over: with a mistyped path this
@@ -159,15 +232,26 @@ fn reachable(root: PathBuf, options: &Options, account: &Account) -> Result<Path
 fn adopt(root: &Path, account: &Account) -> Result<(), Error> {
     create_private(root)?;
     let metadata = fs::symlink_metadata(root).map_err(Error::file("read", root))?;
+    check_owner(root, &metadata, account)?;
+    is_empty_or_ours(root)?;
+    hand_over(root, &metadata, account)
+}
+
+fn check_owner(root: &Path, metadata: &fs::Metadata, account: &Account) -> Result<(), Error> {
     let owner = metadata.uid();
     if owner != account.uid() && owner != account.own_uid() {
         return Err(Error::WrongOwner { folder: root.to_owned(), owner, account: account.name().to_owned() });
     }
+    Ok(())
+}
+
+/// Whether the folder is empty; an error where it has other things in it than a database of this crate.
+fn is_empty_or_ours(root: &Path) -> Result<bool, Error> {
     let is_empty = fs::read_dir(root).map_err(Error::file("read", root))?.next().is_none();
     if !is_empty && fs::symlink_metadata(root.join(LOCK)).is_err() {
         return Err(Error::NotOurs { folder: root.to_owned() });
     }
-    hand_over(root, &metadata, account)
+    Ok(is_empty)
 }
 
 fn create_private(folder: &Path) -> Result<(), Error> {
@@ -191,8 +275,7 @@ fn hand_over(folder: &Path, metadata: &fs::Metadata, account: &Account) -> Resul
 /// A short place for the socket. It is in a folder that everybody may write to, so what is there already is trusted
 /// only when it is a real folder of the expected user (or of this process, which then was cut short).
 fn elsewhere(root: &Path, options: &Options, account: &Account) -> Result<PathBuf, Error> {
-    let mut name = OsString::from(&options.socket_fallback);
-    name.push(hash(root));
+    let name = socket_name(root, options);
     let folder = std::path::absolute(&name).map_err(Error::file("found", Path::new(&name)))?;
     if !fits(&folder) {
         return Err(Error::BadSocketPath { folder });
@@ -205,6 +288,12 @@ fn elsewhere(root: &Path, options: &Options, account: &Account) -> Result<PathBu
     }
     hand_over(&folder, &metadata, account)?;
     Ok(folder)
+}
+
+fn socket_name(root: &Path, options: &Options) -> OsString {
+    let mut name = OsString::from(&options.socket_fallback);
+    name.push(hash(root));
+    name
 }
 
 /// PostgreSQL's own clients take a host with a comma in it for a list.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::folders::remove;
+use crate::process::is_ready;
 use crate::{Error, wait};
 
 /// Ends the server of this data directory that its `postmaster.pid` names, and waits until it is gone.
@@ -54,6 +55,57 @@ pub(crate) fn end(program: &str, pid: u32, data: &Path, patience: Duration) -> R
     Err(Error::Stuck { pid, folder: data.to_owned() })
 }
 
+/// The server of this data directory that its `postmaster.pid` names, if it is at work, and whether it accepts
+/// connections.
+pub(crate) fn server_at_work(data: &Path) -> Result<Option<(u32, bool)>, Error> {
+    let file = data.join("postmaster.pid");
+    let Some(pid) = first_number(&file)? else { return Ok(None) };
+    if !is_at_work("postgres", pid, data)? {
+        return Ok(None);
+    }
+    // Read again: the state may be newer than the number, never the other way round.
+    let ready = fs::read_to_string(&file).is_ok_and(|text| is_ready(&text, pid));
+    Ok(Some((pid, ready)))
+}
+
+/// Whether the `initdb` that the mark names is creating this data directory.
+pub(crate) fn is_initdb_at_work(mark: &Path, data: &Path) -> Result<bool, Error> {
+    match first_number(mark)? {
+        Some(pid) => is_at_work("initdb", pid, data),
+        None => Ok(false),
+    }
+}
+
+/// The program that a server was started from, with its folder.
+pub(crate) fn program(server: u32) -> Result<Option<PathBuf>, Error> {
+    let program = match arguments(server)? {
+        Some(Arguments::Apart(list)) => list.split('\0').next().map(PathBuf::from),
+        Some(Arguments::Joined(line)) => line.split_once(" -D ").map(|(program, _)| PathBuf::from(program)),
+        None => None,
+    };
+    Ok(program.and_then(|program| program.canonicalize().ok()))
+}
+
+/// The words of a process's command line; where the system doesn't keep them apart, those between blanks.
+pub(crate) fn words(pid: u32) -> Result<Vec<String>, Error> {
+    Ok(match arguments(pid)? {
+        Some(Arguments::Apart(list)) => list.trim_end_matches('\0').split('\0').map(str::to_owned).collect(),
+        Some(Arguments::Joined(line)) => line.split_whitespace().map(str::to_owned).collect(),
+        None => Vec::new(),
+    })
+}
+
+/// The process that started this one, or has inherited it.
+pub(crate) fn parent(pid: u32) -> Result<Option<u32>, Error> {
+    if Path::new("/proc/self/stat").exists() {
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return Ok(None) };
+        // The name, in brackets, may have anything in it; state and parent follow.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        return Ok(parent.filter(|parent| *parent > 0));
+    }
+    Ok(ps("ppid=", pid)?.parse().ok())
+}
+
 /// A process id says little, it may have been given out again. Its command line names the program and the data
 /// directory; the server's working directory is the data directory, also after that was moved.
 fn is_at_work(program: &str, pid: u32, data: &Path) -> Result<bool, Error> {
@@ -90,13 +142,18 @@ fn arguments(pid: u32) -> Result<Option<Arguments>, Error> {
 }
 
 fn ask_ps(pid: u32) -> Result<Option<Arguments>, Error> {
+    let line = ps("args=", pid)?;
+    Ok((!line.is_empty()).then_some(Arguments::Joined(line)))
+}
+
+/// One column of the process table; empty for a process that doesn't exist.
+fn ps(column: &str, pid: u32) -> Result<String, Error> {
     let program = Path::new("ps");
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", "/usr/bin:/bin").args(["-ww", "-o", "args=", "-p", &pid.to_string()]);
+    command.env_clear().env("PATH", "/usr/bin:/bin").args(["-ww", "-o", column, "-p", &pid.to_string()]);
     let not_run = |source| Error::NotRun { program: program.to_owned(), account: "this user".to_owned(), source };
     let output = command.stdin(Stdio::null()).output().map_err(not_run)?;
-    let line = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Ok((!line.is_empty()).then_some(Arguments::Joined(line)))
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Whether there is such a process, somebody else's included.

@@ -16,7 +16,9 @@
 //!
 //! It uses a PostgreSQL that is installed (`binaries`), runs it as somebody other than root (`account`), in a folder
 //! that only one process at a time may use (`folders`), creates the data directory (`cluster`), ends what a killed run
-//! has left (`leftover`), and ends the server together with this process, even by SIGKILL (`process`).
+//! has left (`leftover`), and ends the server together with this process, even by SIGKILL (`process`). What is in a
+//! folder can be looked at without starting anything (`look`), and the installation's other programs know the way to the
+//! server (`programs`).
 //!
 //! Absent on purpose: the network (nothing listens on TCP), passwords (who may connect is decided by the operating
 //! system's user), the environment (nothing is read from it, and nothing of it reaches the server), `unsafe`, and an
@@ -30,7 +32,9 @@ mod cluster;
 mod error;
 mod folders;
 mod leftover;
+mod look;
 mod process;
+mod programs;
 mod wait;
 
 use std::ffi::OsString;
@@ -39,10 +43,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use account::Account;
-use binaries::Installation;
+pub use binaries::Installation;
 pub use error::Error;
 use folders::Folders;
+pub use look::{Holder, Look, Running, State};
 use process::Process;
+pub use programs::Client;
 
 const SUPERUSER: &str = "postgres";
 /// Only part of the socket's name: each server has a folder of its own.
@@ -105,6 +111,7 @@ pub struct Server {
     pid: u32,
     folders: Folders,
     installation: Installation,
+    newer: Option<Installation>,
     options: Options,
 }
 
@@ -118,13 +125,15 @@ impl Server {
     pub fn start(options: Options) -> Result<Self, Error> {
         let account = Account::choose()?;
         let found = binaries::find(&options, &account)?;
+        let newest = found.first().cloned();
         let folders = Folders::prepare(&options, &account)?;
         let lock = folders.lock()?;
         let started = launch(&options, &account, found, &folders);
         let (process, installation) = started.inspect_err(|_| release(&lock))?;
         let pid = process.pid();
         tracing::info!(pid, major = installation.major, root = %folders.root.display(), "the database server is ready");
-        Ok(Self { process: Some(process), lock, pid, folders, installation, options })
+        let newer = newest.filter(|newest| newest.major > installation.major);
+        Ok(Self { process: Some(process), lock, pid, folders, installation, newer, options })
     }
 
     /// The folder of the socket: the `host` of a connection string.
@@ -162,6 +171,16 @@ impl Server {
     /// The major version of PostgreSQL in use.
     pub fn version(&self) -> u32 {
         self.installation.major
+    }
+
+    /// A newer PostgreSQL that was found beside the one in use, which stays in use because it wrote the data.
+    pub fn newer(&self) -> Option<&Installation> {
+        self.newer.as_ref()
+    }
+
+    /// The way to this server, for other programs of its installation. It doesn't keep the server running.
+    pub fn client(&self) -> Client {
+        Client::new(self.installation.clone(), self.folders.socket.clone())
     }
 
     /// The server's process id.
@@ -223,7 +242,7 @@ fn launch(
     let data = folders.data();
     leftover::end_server(&data, options.stop_timeout)?;
     let existing = cluster::existing(folders)?;
-    let installation = binaries::select(found, existing.map(|major| (data.as_path(), major)))?;
+    let installation = binaries::select(found, existing.map(|major| (data.as_path(), major)), options)?;
     if existing.is_none() {
         cluster::create(folders, &installation, account, options)?;
     }

@@ -143,7 +143,7 @@ pub(crate) fn is_passing(error: &Error) -> bool {
 }
 
 /// The first line is the process id, the eighth the state.
-fn is_ready(postmaster_pid: &str, pid: u32) -> bool {
+pub(crate) fn is_ready(postmaster_pid: &str, pid: u32) -> bool {
     let mut lines = postmaster_pid.lines().map(str::trim);
     lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
 }

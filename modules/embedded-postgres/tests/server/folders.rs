@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
-use embedded_postgres::{Error, Server};
+use embedded_postgres::{Error, Look, Server};
 use nix::unistd::geteuid;
 
 use crate::support::{Place, is_root, mode, owner, psql, user_of};
@@ -49,12 +49,84 @@ fn below_a_closed_folder_another_one_is_used_and_found_again() {
 
     let server = Server::start(options.clone()).unwrap();
     assert!(server.root().starts_with(place.path("fallback")), "{}", server.root().display());
-    assert!(!closed.join("pg").exists());
+    assert_eq!(fs::read_link(closed.join("pg")).unwrap(), server.root());
     psql(&server, "CREATE TABLE t (n int)");
     assert!(matches!(Server::start(options.clone()), Err(Error::InUse { .. })));
     server.stop().unwrap();
-    let server = Server::start(options).unwrap();
+    let server = Server::start(options.clone()).unwrap();
     assert_eq!(psql(&server, "SELECT count(*) FROM t"), "0");
+    drop(server);
+    // Somebody deleted the folder in which the link was.
+    fs::remove_file(closed.join("pg")).unwrap();
+    assert_eq!(psql(&Server::start(options).unwrap(), "SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn a_moved_folder_is_the_same_database() {
+    let place = Place::new();
+    let server = place.start();
+    psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
+    server.settle().unwrap();
+    server.stop().unwrap();
+    fs::create_dir(place.path("elsewhere")).unwrap();
+    let mut options = place.options();
+    options.root = place.path("elsewhere/renamed");
+    fs::rename(place.root(), &options.root).unwrap();
+    let server = Server::start(options.clone()).unwrap();
+    assert_eq!(psql(&server, "SELECT n FROM t"), "42");
+    assert!(!server.is_new());
+    assert_eq!(server.root(), options.root);
+    assert!(!place.root().exists());
+}
+
+#[test]
+fn a_database_that_lies_elsewhere_is_found_after_a_move_and_missed_when_it_is_gone() {
+    if !is_root("a_database_that_lies_elsewhere_is_found_after_a_move_and_missed_when_it_is_gone") {
+        return;
+    }
+    let place = Place::new();
+    let closed = place.path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let mut options = place.options();
+    options.root = closed.join("pg");
+    let server = Server::start(options.clone()).unwrap();
+    let root = server.root().to_owned();
+    psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
+    server.stop().unwrap();
+
+    fs::rename(&closed, place.path("moved")).unwrap();
+    options.root = place.path("moved/pg");
+    let server = Server::start(options.clone()).unwrap();
+    assert_eq!(server.root(), root);
+    assert_eq!(psql(&server, "SELECT n FROM t"), "42");
+    assert_eq!(Look::at(options.clone()).unwrap().root(), root);
+    server.stop().unwrap();
+
+    fs::rename(&root, place.path("lost")).unwrap();
+    for refused in [Server::start(options.clone()).map(drop), Look::at(options.clone()).map(drop)] {
+        assert!(matches!(&refused, Err(Error::LinkToNowhere { target, .. }) if *target == root), "{refused:?}");
+    }
+    assert!(!root.exists(), "a new database was begun");
+}
+
+#[test]
+fn a_database_that_was_moved_into_a_closed_folder_is_not_begun_anew() {
+    if !is_root("a_database_that_was_moved_into_a_closed_folder_is_not_begun_anew") {
+        return;
+    }
+    let place = Place::new();
+    drop(place.start());
+    let closed = place.path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    fs::rename(place.root(), closed.join("pg")).unwrap();
+    let mut options = place.options();
+    options.root = closed.join("pg");
+    for refused in [Server::start(options.clone()).map(drop), Look::at(options.clone()).map(drop)] {
+        assert!(matches!(&refused, Err(Error::Closed { folder, .. }) if *folder == closed), "{refused:?}");
+    }
+    assert!(!place.path("fallback").exists());
 }
 
 #[test]

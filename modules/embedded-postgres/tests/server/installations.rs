@@ -4,7 +4,7 @@ use std::env::join_paths;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use embedded_postgres::{Error, Server};
+use embedded_postgres::{Error, Look, Server};
 
 use crate::support::{Place, psql, script};
 
@@ -50,6 +50,8 @@ fn existing_data_is_served_by_the_version_that_wrote_it() {
     let server = Server::start(options.clone()).unwrap();
     assert_eq!(server.version(), version);
     assert_ne!(server.binaries(), fake);
+    let newer = server.newer().unwrap();
+    assert_eq!((newer.major(), newer.folder()), (99, &*fake), "the newer one isn't kept quiet");
     assert_eq!(psql(&server, "SELECT 1"), "1");
     drop(server);
 
@@ -69,9 +71,33 @@ fn data_of_a_version_that_is_not_installed_is_explained_and_kept() {
     let refused = Server::start(place.options()).unwrap_err();
     assert!(matches!(refused, Error::OtherMajor { data: 12, .. }), "{refused:?}");
     let message = refused.to_string();
-    assert!(message.contains("PostgreSQL 12") && message.contains(&format!("has {}", written.trim())), "{message}");
+    let found = format!("{} (in ", written.trim());
+    assert!(message.contains("PostgreSQL 12") && message.contains(&found), "{message}");
     fs::write(&file, written).unwrap();
     assert_eq!(psql(&place.start(), "SELECT 1"), "1");
+}
+
+#[test]
+fn a_configured_version_that_cannot_read_the_data_is_explained_with_where_it_is() {
+    let place = Place::new();
+    drop(place.start());
+    let mut options = place.options();
+    let fake = place.fake_installation("99.0");
+    options.binaries = Some(fake.clone());
+    let refused = Server::start(options).unwrap_err();
+    assert!(matches!(&refused, Error::OtherMajor { configured: true, found, .. } if found[0].folder() == fake));
+    assert!(refused.to_string().contains(fake.to_str().unwrap()), "{refused}");
+    assert_eq!(psql(&place.start(), "SELECT 1"), "1", "the data was harmed");
+}
+
+#[test]
+fn a_program_that_an_installation_lacks_is_named_with_its_package() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.binaries = Some(place.fake_installation("17.2"));
+    let installation = Look::at(options).unwrap().installation().unwrap();
+    let missing = installation.command("pg_dump").unwrap_err().to_string();
+    assert!(missing.contains("`pg_dump` isn't part of") && missing.contains("postgresql-client-17"), "{missing}");
 }
 
 #[test]

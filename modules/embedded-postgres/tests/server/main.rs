@@ -9,4 +9,5 @@ mod folders;
 mod installations;
 mod leftovers;
 mod life;
+mod look;
 mod support;

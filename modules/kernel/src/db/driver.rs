@@ -20,7 +20,7 @@ pub(super) const OLDEST_MAJOR: u32 = 15;
 
 /// The embedded server's only database.
 #[cfg(feature = "embedded")]
-const EMBEDDED_DATABASE: &str = "tenantry";
+pub(super) const EMBEDDED_DATABASE: &str = "tenantry";
 
 /// A server that can be reached, and not more: no pool yet, and nobody has looked at the schema.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Driver {
     app: PgConnectOptions,
     owner: PgConnectOptions,
     #[cfg(feature = "embedded")]
-    server: Option<embedded_postgres::Server>,
+    pub(super) server: Option<embedded_postgres::Server>,
 }
 
 impl Driver {
@@ -58,16 +58,10 @@ impl Driver {
 
     #[cfg(feature = "embedded")]
     async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
-        let super::EmbeddedConfig { root, binaries, search_path, durable } = embedded;
-        let options = embedded_postgres::Options {
-            binaries,
-            search_path,
-            durable,
-            max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
-            ..embedded_postgres::Options::new(root)
-        };
+        let options = server_options(&config, embedded);
         let server = blocking(move || embedded_postgres::Server::start(options)).await?;
-        let options = embedded_options(&server);
+        tell_of_newer(&server);
+        let options = embedded_options(&server.client());
         create_database(&options).await?;
         let options = options.database(EMBEDDED_DATABASE);
         Ok(Self { config, app: options.clone(), owner: options, server: Some(server) })
@@ -103,9 +97,35 @@ impl Driver {
     }
 }
 
+/// What the embedded server is started with, and looked for.
+#[cfg(feature = "embedded")]
+pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig) -> embedded_postgres::Options {
+    let super::EmbeddedConfig { root, binaries, search_path, durable } = embedded;
+    embedded_postgres::Options {
+        binaries,
+        search_path,
+        durable,
+        max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
+        ..embedded_postgres::Options::new(root)
+    }
+}
+
+/// Going on with the version that wrote the data is a choice, and whoever runs the program may make another.
+#[cfg(feature = "embedded")]
+fn tell_of_newer(server: &embedded_postgres::Server) {
+    if let Some(newer) = server.newer() {
+        tracing::info!(
+            "PostgreSQL {} is installed, too; the data stays with {}, which wrote it. To move it: `tenantry db backup`, \
+             then `tenantry db restore` with a new DATA_DIR",
+            newer.major(),
+            server.version()
+        );
+    }
+}
+
 /// The way to the embedded server. Each setting is named, so that none comes from the surroundings (`PGHOST`, …).
 #[cfg(feature = "embedded")]
-fn embedded_options(server: &embedded_postgres::Server) -> PgConnectOptions {
+pub(super) fn embedded_options(server: &embedded_postgres::Client) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(server.socket_dir())
         .port(server.port())
@@ -136,7 +156,7 @@ async fn stop(server: embedded_postgres::Server) {
 
 /// Runs what blocks beside the runtime's own threads.
 #[cfg(feature = "embedded")]
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

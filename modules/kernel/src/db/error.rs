@@ -125,13 +125,30 @@ pub enum OpenError {
     /// The migrations failed.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The embedded database was written by a major version that isn't there.
+    #[cfg(feature = "embedded")]
+    #[error("{0}")]
+    OtherMajor(String),
     /// The embedded server didn't start.
     #[cfg(feature = "embedded")]
     #[error(transparent)]
-    Embedded(#[from] embedded_postgres::Error),
+    Embedded(embedded_postgres::Error),
     /// Anything else.
     #[error("the database couldn't be opened: {0}")]
     Other(#[source] sqlx::Error),
+}
+
+/// The choice that only whoever runs the program can make is explained in the program's words.
+#[cfg(feature = "embedded")]
+impl From<embedded_postgres::Error> for OpenError {
+    fn from(error: embedded_postgres::Error) -> Self {
+        match &error {
+            embedded_postgres::Error::OtherMajor { folder, data, found, configured } => {
+                Self::OtherMajor(super::care::other_major(folder, *data, found, *configured))
+            }
+            _ => Self::Embedded(error),
+        }
+    }
 }
 
 /// A migration failed, or can't be begun. Every message is one line that says what to do.

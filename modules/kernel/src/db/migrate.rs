@@ -167,6 +167,16 @@ impl Migrator {
         Ok(pending)
     }
 
+    /// Makes the roles, and grants them to the application's login, as [`Migrator::run`] does first: a backup's grants and
+    /// policies name them.
+    #[cfg(feature = "embedded")]
+    pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
+        let mut connection = self.locked().await?;
+        roles::ensure(&mut connection, &self.app_login).await?;
+        connection.close().await?;
+        Ok(())
+    }
+
     /// What [`Migrator::run`] would apply. Changes nothing.
     ///
     /// # Errors

@@ -16,6 +16,8 @@
     reason = "there are no tables here to check against: these statements are about roles, settings and the schema itself"
 )]
 
+#[cfg(feature = "embedded")]
+mod care;
 mod config;
 mod driver;
 mod error;
@@ -23,11 +25,15 @@ mod migrate;
 mod module;
 mod pool;
 mod read;
+#[cfg(feature = "embedded")]
+mod replace;
 mod roles;
 mod spare;
 mod tx;
 
 use async_trait::async_trait;
+#[cfg(feature = "embedded")]
+pub use care::{Care, CareError, look};
 #[cfg(feature = "embedded")]
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
@@ -36,6 +42,8 @@ pub use error::{DbError, MigrateError, OpenError, Pooler};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
 pub use read::{Reader, TenantReader};
+#[cfg(feature = "embedded")]
+pub use replace::{Replaced, Replacement};
 use shaku::Interface;
 pub use tx::{OwnTx, SystemTx, TenantTx, Tx};
 
