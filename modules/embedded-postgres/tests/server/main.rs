@@ -5,8 +5,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+#[cfg(feature = "download")]
+mod archives;
+#[cfg(feature = "download")]
+mod download;
 mod folders;
 mod installations;
 mod leftovers;
 mod life;
+#[cfg(feature = "download")]
+mod releases;
 mod support;
+mod torture;
