@@ -1,5 +1,7 @@
 //! The commands. What people read goes to standard output, logs and errors to standard error.
 
+#[cfg(feature = "embedded")]
+mod download;
 mod migrate;
 #[cfg(feature = "seeds")]
 mod seed;
@@ -60,8 +62,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve => Purpose::Serve,
         _ => Purpose::Administer,
     };
-    let config = AppConfig::load(purpose)?;
+    #[cfg_attr(not(feature = "embedded"), expect(unused_mut, reason = "the embedded database alone is told to"))]
+    let mut config = AppConfig::load(purpose)?;
     logs::init(&config.log)?;
+    #[cfg(feature = "embedded")]
+    download::show(&mut config.db);
     actix_web::rt::System::new().block_on(async move {
         match command {
             Command::Serve => serve::run(config).await,
