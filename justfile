@@ -56,6 +56,10 @@ test-db-local *ARGS:
 test-db-ci *ARGS:
     cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres {{ARGS}}
 
+# Kill the embedded database a hundred times while it is written to; nothing that was acknowledged may be lost
+torture:
+    cargo test --package embedded-postgres --test server -- --ignored in_a_hundred_rounds
+
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
     scripts/db-compose up

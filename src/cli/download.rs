@@ -24,7 +24,9 @@ fn bar() -> Progress {
         Step::Downloading { received, total } => {
             if received == 0 {
                 bar.set_length(total.unwrap_or_default());
-                bar.set_style(style("PostgreSQL {bar:32} {bytes:>10} of {total_bytes} {bytes_per_sec:>12} {eta:>4}"));
+                bar.set_style(style(
+                    "downloading PostgreSQL {bar:32} {bytes:>10} of {total_bytes} {bytes_per_sec:>12} {eta:>4}",
+                ));
                 bar.set_draw_target(ProgressDrawTarget::stderr());
             }
             bar.set_position(received);
