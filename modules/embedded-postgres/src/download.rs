@@ -43,7 +43,7 @@ pub struct Download {
     /// Where the releases are: `<url>/<version>/postgresql-<version>-<platform>.tar.gz`, and its checksum in a file of
     /// the same name with `.sha256` after it.
     pub url: String,
-    /// The proxy to go through; this library doesn't read the environment.
+    /// The proxy to go through, where the way is https; this library doesn't read the environment.
     pub proxy: Option<Proxy>,
     /// How long to wait for the other side: for a connection, and for each next part of an answer.
     pub patience: Duration,

@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg_attr(
+    not(feature = "download"),
+    expect(clippy::while_let_on_iterator, reason = "the option that takes more than one is in the other build")
+)]
 fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
     let mut options = Options::new("");
     options.search_path = search_path();

@@ -73,7 +73,7 @@ fn client(download: &Download) -> Result<Client, reqwest::Error> {
         // Not the environment's.
         .no_proxy();
     if let Some(proxy) = &download.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(&proxy.url)?.no_proxy(NoProxy::from_string(&proxy.except)));
+        builder = builder.proxy(reqwest::Proxy::https(&proxy.url)?.no_proxy(NoProxy::from_string(&proxy.except)));
     }
     builder.build()
 }

@@ -34,7 +34,7 @@ pub(crate) fn copy_installation(place: &Place, home: &Path) -> u32 {
     // Debian's find what is in `share` by the path that was compiled in, and `lib` beside themselves.
     let prefix = programs.parent().unwrap();
     for folder in ["lib", "share"].map(|name| prefix.join(name)).iter().filter(|folder| folder.is_dir()) {
-        let copied = Command::new("cp").arg("-RL").arg(folder).arg(home).status().unwrap();
+        let copied = Command::new("cp").arg("-RP").arg(folder).arg(home).status().unwrap();
         assert!(copied.success());
     }
     // For compiling queries and extensions: most of what there is, and nothing here asks for it.

@@ -16,7 +16,7 @@ use embedded_postgres::{Options, Server};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::support::{Helper, Place, all_gone, children, eventually, family, group, psql, say, signal};
+use crate::support::{Helper, Place, children, group, psql, say, signal};
 
 /// Connections that write at once.
 const WRITERS: u64 = 4;
@@ -26,15 +26,15 @@ const WRITERS: u64 = 4;
 enum Victim {
     /// The server's first process; the program goes on, and stops.
     Server,
-    /// The process behind one connection: the server ends all the others and recovers by itself.
-    Connection,
+    /// Another of its processes, behind a connection or in the background: it ends all of them and recovers by itself.
+    Child,
     /// The program with its process group, as a terminal that closes or a supervisor does.
     Program,
     /// The program's group and the server's, the shell between them included: nobody is left to stop anything.
     Everything,
 }
 
-const VICTIMS: [Victim; 4] = [Victim::Server, Victim::Connection, Victim::Program, Victim::Everything];
+const VICTIMS: [Victim; 4] = [Victim::Server, Victim::Child, Victim::Program, Victim::Everything];
 
 #[test]
 fn nothing_acknowledged_is_lost_whoever_is_killed() {
@@ -76,18 +76,20 @@ fn torture(rounds: u64) {
     assert!(acknowledged > 0);
 }
 
-/// With everything on that makes commits last.
+/// With everything on that makes commits last. The patience is for a server that was asked to stop while it recovered
+/// by itself: version 18 doesn't always end then, and the next start ends it the hard way.
 fn start(place: &Place) -> Server {
-    Server::start(Options { durable: true, ..place.options() }).unwrap()
+    let stop_timeout = Duration::from_secs(10);
+    Server::start(Options { durable: true, stop_timeout, ..place.options() }).unwrap()
 }
 
-/// The program writes, somebody is killed at a moment that nobody has chosen, and everything comes to its end.
+/// The program writes, somebody is killed at a moment that nobody has chosen, and the program with them. What is left of
+/// the server may still be about.
 fn strike(victim: Victim, place: &Place, programs: &Path, books: &mut Books) {
     let root = place.root();
     let mut command = Helper::command();
     command.arg(&root).process_group(0);
     let helper = Helper::run(command, &root).ready();
-    let processes = family(helper.child.id());
     let server = helper.server_pid();
 
     let (acknowledge, acknowledgements) = channel();
@@ -102,9 +104,9 @@ fn strike(victim: Victim, place: &Place, programs: &Path, books: &mut Books) {
     thread::sleep(Duration::from_micros(random(3000)));
     match victim {
         Victim::Server => signal(server, Signal::SIGKILL),
-        Victim::Connection => {
-            let connections = children(server);
-            signal(connections[usize::try_from(random(connections.len() as u64) - 1).unwrap()], Signal::SIGKILL);
+        Victim::Child => {
+            let children = children(server);
+            signal(children[usize::try_from(random(children.len() as u64) - 1).unwrap()], Signal::SIGKILL);
         }
         Victim::Program => kill_group(helper.child.id()),
         Victim::Everything => {
@@ -120,7 +122,6 @@ fn strike(victim: Victim, place: &Place, programs: &Path, books: &mut Books) {
     }
     books.note(&acknowledgements, u64::MAX);
     helper.kill();
-    eventually("every process has ended", || all_gone(&processes));
 }
 
 fn kill_group(leader: u32) {
