@@ -62,6 +62,10 @@ bench *ARGS:
     "${CARGO_TARGET_DIR:-target}/release/compare" {{ARGS}}
     cargo bench -p bench
 
+# Kill the embedded database a hundred times while it is written to; nothing that was acknowledged may be lost
+torture:
+    cargo test --package embedded-postgres --test server -- --ignored in_a_hundred_rounds
+
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
     scripts/db-compose up

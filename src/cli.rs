@@ -2,6 +2,8 @@
 
 #[cfg(feature = "embedded")]
 mod db;
+#[cfg(feature = "embedded")]
+mod download;
 mod migrate;
 #[cfg(feature = "seeds")]
 mod seed;
@@ -66,8 +68,11 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve => Purpose::Serve,
         _ => Purpose::Administer,
     };
-    let config = AppConfig::load(purpose)?;
+    #[cfg_attr(not(feature = "embedded"), expect(unused_mut, reason = "the embedded database alone is told to"))]
+    let mut config = AppConfig::load(purpose)?;
     logs::init(&config.log)?;
+    #[cfg(feature = "embedded")]
+    download::show(&mut config.db);
     actix_web::rt::System::new().block_on(async move {
         match command {
             Command::Serve => serve::run(config).await?,

@@ -80,9 +80,12 @@ impl Check {
     fn driver(&mut self, environment: Option<AppEnv>) -> Option<DbDriver> {
         let url = self.value("DATABASE_URL", database_url);
         let migration_url = self.value("MIGRATION_DATABASE_URL", database_url);
+        let download = self.download();
+        #[cfg(not(feature = "embedded"))]
+        let _ = download;
         match self.driver_name(environment)? {
             #[cfg(feature = "embedded")]
-            DriverName::Embedded => self.embedded(),
+            DriverName::Embedded => self.embedded(download?),
             DriverName::Postgres { because } => {
                 self.require("DATABASE_URL", &format!("is required with {because}; set it, such as {URL_FORM}"));
                 Some(DbDriver::Postgres(PostgresConfig { url: url?, migration_url }))
@@ -90,8 +93,15 @@ impl Check {
         }
     }
 
+    fn download(&mut self) -> Option<DownloadValues> {
+        let enabled = self.value("POSTGRES_DOWNLOAD", one_of([("true", true), ("false", false)]));
+        let version = self.value("POSTGRES_DOWNLOAD_VERSION", postgres_version);
+        let url = self.value("POSTGRES_DOWNLOAD_URL", download_url);
+        Some(DownloadValues { enabled: enabled?, version: version?, url: url? })
+    }
+
     #[cfg(feature = "embedded")]
-    fn embedded(&mut self) -> Option<DbDriver> {
+    fn embedded(&mut self, download: DownloadValues) -> Option<DbDriver> {
         for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL"] {
             if self.explicit(key) {
                 let message = format!(
@@ -101,12 +111,20 @@ impl Check {
                 self.refuse(key, message);
             }
         }
-        Some(DbDriver::Embedded(kernel::db::EmbeddedConfig {
-            root: PathBuf::from(self.value("DATA_DIR", text)?).join("postgres"),
+        let data_dir = PathBuf::from(self.value("DATA_DIR", text)?);
+        let cache = self.value("POSTGRES_CACHE_DIR", text).map(PathBuf::from);
+        let surroundings = &self.layered.surroundings;
+        let cache = cache.or_else(|| surroundings.cache()).unwrap_or_else(|| data_dir.join("cache"));
+        let mut from = kernel::db::Download::new(cache, download.version, download.url);
+        from.enabled = download.enabled;
+        from.proxy = surroundings.proxy();
+        Some(DbDriver::Embedded(Box::new(kernel::db::EmbeddedConfig {
+            root: data_dir.join("postgres"),
             binaries: self.value("POSTGRES_BIN_DIR", text).map(PathBuf::from),
-            search_path: self.layered.search_path.clone(),
+            search_path: self.layered.surroundings.get(&["PATH"]).cloned(),
+            download: Some(from),
             durable: true,
-        }))
+        })))
     }
 
     /// The driver that is asked for; `None` when that is wrong, or unknown because something else is.
@@ -211,6 +229,14 @@ fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
     }
 }
 
+/// What is to be downloaded where no PostgreSQL is installed.
+#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "checked in every build, used in one"))]
+struct DownloadValues {
+    enabled: bool,
+    version: String,
+    url: String,
+}
+
 enum DriverName {
     #[cfg(feature = "embedded")]
     Embedded,
@@ -236,6 +262,24 @@ fn one_of<T, const N: usize>(all: [(&'static str, T); N]) -> impl FnOnce(&str) -
         all.into_iter()
             .find_map(|(name, value)| (name == text).then_some(value))
             .ok_or_else(|| format!("must be {names}"))
+    }
+}
+
+fn postgres_version(text: &str) -> Result<String, String> {
+    let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([major, _, _]) if *major >= 15 => Ok(text.to_owned()),
+        _ => Err("must be a version in full, 15 or newer, such as 17.11.0".to_owned()),
+    }
+}
+
+/// The checksum comes from the same place as the archive: only the way between may be trusted to nobody else.
+fn download_url(text: &str) -> Result<String, String> {
+    let uri = text.parse::<actix_web::http::Uri>().ok();
+    let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
+    match (scheme, host) {
+        (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
+        _ => Err("must begin with https://; http:// is for servers on this machine".to_owned()),
     }
 }
 

@@ -79,6 +79,22 @@ pub const KEYS: &[Key] = &[
         "/usr/lib/postgresql/17/bin",
         "Folder with postgres and initdb for the embedded database; unset: PATH and the usual places.",
     ),
+    Key::new(
+        "POSTGRES_DOWNLOAD",
+        "true",
+        "true or false: whether the embedded database downloads PostgreSQL where none is installed.",
+    ),
+    Key::new("POSTGRES_DOWNLOAD_VERSION", "17.11.0", "The version to download, in full; 15 or newer."),
+    Key::new(
+        "POSTGRES_DOWNLOAD_URL",
+        "https://github.com/theseus-rs/postgresql-binaries/releases/download",
+        "Where releases are downloaded from, over https, or http from this machine; HTTPS_PROXY and NO_PROXY count.",
+    ),
+    Key::unset(
+        "POSTGRES_CACHE_DIR",
+        "/var/cache/tenantry/postgres",
+        "Folder that a downloaded PostgreSQL is kept in; unset: tenantry/postgres in XDG_CACHE_HOME or ~/.cache.",
+    ),
     Key::new("AUTH_ISSUER", "tenantry", "Issuer (iss) of access tokens."),
     Key::new("AUTH_AUDIENCE", "tenantry-api", "Audience (aud) of access tokens."),
     Key::new("AUTH_TOKEN_TTL_SECS", "900", "Lifetime of access tokens in seconds, 60 to 86400."),

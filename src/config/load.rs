@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
+#[cfg(feature = "embedded")]
+use std::path::PathBuf;
 
 use config::{Config, ConfigError, File, FileFormat, Map, Source, Value};
 
@@ -54,10 +56,38 @@ pub(super) struct Layered {
     pub(super) values: BTreeMap<String, Found>,
     /// False when a file couldn't be read: what seems to be missing may stand there.
     pub(super) complete: bool,
-    /// `PATH`, where the embedded database looks for its binaries.
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
-    pub(super) search_path: Option<OsString>,
+    pub(super) surroundings: Surroundings,
     pub(super) problems: Vec<Problem>,
+}
+
+/// What the environment says to every program, and the embedded database wants to know. Empty values count as unset.
+#[derive(Default)]
+pub(super) struct Surroundings(BTreeMap<&'static str, OsString>);
+
+impl Surroundings {
+    const NAMES: [&str; 7] = ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
+
+    /// The first of these names that is set.
+    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
+    pub(super) fn get(&self, names: &[&str]) -> Option<&OsString> {
+        names.iter().find_map(|name| self.0.get(*name))
+    }
+
+    /// This program's folder of what can be made again, where the user has a place for such folders.
+    #[cfg(feature = "embedded")]
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| self.get(&[name]).map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        base.map(|base| base.join("tenantry/postgres"))
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(super) fn proxy(&self) -> Option<kernel::db::Proxy> {
+        let text = |names: &[&str]| self.get(names).and_then(|value| value.to_str()).map(str::to_owned);
+        let url = text(&["https_proxy", "HTTPS_PROXY"])?;
+        Some(kernel::db::Proxy { url, except: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default() })
+    }
 }
 
 /// Lays the environment over `.env`, over the file, over the defaults.
@@ -72,7 +102,7 @@ pub(super) fn layered(
         defaults.set(key, key.default.unwrap_or_default());
     }
     let file = file.map(|document| reading.file(document)).unwrap_or_default();
-    let (environment, search_path) = reading.environment(environment);
+    let (environment, surroundings) = reading.environment(environment);
 
     // A file that can't be read may say that this is production, where .env mustn't count.
     let app_env = environment.get("APP_ENV").or(file.get("APP_ENV"));
@@ -90,7 +120,7 @@ pub(super) fn layered(
     Layered {
         values: merged([defaults, file, dotenv, environment]),
         complete: reading.complete,
-        search_path,
+        surroundings,
         problems: reading.problems,
     }
 }
@@ -233,13 +263,15 @@ impl Reading {
         layer
     }
 
-    /// The layer of the environment, and `PATH`.
-    fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, Option<OsString>) {
+    /// The layer of the environment, and what else is of use in it.
+    fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, Surroundings) {
         let mut layer = Layer::new(ENVIRONMENT);
-        let mut search_path = None;
+        let mut surroundings = Surroundings::default();
         for (name, value) in variables {
-            if name == "PATH" {
-                search_path = Some(value).filter(|value| !value.is_empty());
+            if let Some(known) = Surroundings::NAMES.iter().find(|known| name == **known) {
+                if !value.is_empty() {
+                    surroundings.0.insert(known, value);
+                }
             } else if name == "PGOPTIONS" && !value.is_empty() {
                 let message = "the database library adds it to every connection; unset it";
                 self.refuse("PGOPTIONS", Place::From(ENVIRONMENT.to_owned()), message);
@@ -250,7 +282,7 @@ impl Reading {
                 }
             }
         }
-        (layer, search_path)
+        (layer, surroundings)
     }
 }
 

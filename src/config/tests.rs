@@ -183,6 +183,9 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
         ("DATABASE_URL", &["mysql://localhost/app", "localhost"]),
         ("MIGRATION_DATABASE_URL", &["mysql://localhost/app", "localhost"]),
         ("DB_POOL_SIZE", &["0", "501"]),
+        ("POSTGRES_DOWNLOAD", &["yes", "0"]),
+        ("POSTGRES_DOWNLOAD_VERSION", &["17", "17.11", "14.2.0", "latest", "17.11.0/.."]),
+        ("POSTGRES_DOWNLOAD_URL", &["http://mirror.internal/releases", "ftp://127.0.0.1", "https://", "releases"]),
         ("DB_CONNECT_TIMEOUT_SECS", &["0", "301", "5s"]),
         ("AUTH_TOKEN_TTL_SECS", &["59", "86401", "1.5"]),
         ("LOG_FORMAT", &["xml"]),
@@ -190,7 +193,7 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
         ("LOG_LEVEL", &["info,=,", "tenantry=loud"]),
     ];
     // What takes any text.
-    let free = ["DATA_DIR", "POSTGRES_BIN_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
+    let free = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
     for key in KEYS {
         let values = wrong.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
         assert_ne!(values.is_some(), free.contains(&key.name), "{} needs a wrong value here", key.name);
@@ -382,6 +385,36 @@ fn the_embedded_database_lives_in_the_data_folder() -> Result<(), ConfigErrors> 
     assert_eq!(embedded.binaries.as_deref(), Some(Path::new("/opt/pg/bin")));
     assert_eq!(embedded.search_path, Some("/usr/bin:/bin".into()));
     assert!(embedded.durable);
+    Ok(())
+}
+
+#[cfg(feature = "embedded")]
+#[test]
+fn a_missing_postgresql_is_downloaded_into_the_users_cache_unless_that_is_switched_off() -> Result<(), ConfigErrors> {
+    let download = |environment: Pairs<'_>| match bare("", "", environment)?.db.driver {
+        DbDriver::Embedded(embedded) => Ok(embedded.download.unwrap_or_else(|| panic!("nothing to download"))),
+        other => panic!("another driver: {other:?}"),
+    };
+    for (environment, cache) in [
+        (&[("HOME", "/home/alice")][..], "/home/alice/.cache/tenantry/postgres"),
+        (&[("HOME", "/home/alice"), ("XDG_CACHE_HOME", "/cache")], "/cache/tenantry/postgres"),
+        (&[("HOME", "/home/alice"), ("XDG_CACHE_HOME", "not/absolute")], "/home/alice/.cache/tenantry/postgres"),
+        (&[("HOME", "/home/alice"), ("POSTGRES_CACHE_DIR", "/srv/pg")], "/srv/pg"),
+        (&[("DATA_DIR", "/srv/data")], "/srv/data/cache"),
+    ] {
+        let download = download(environment)?;
+        assert_eq!(download.cache, Path::new(cache));
+        assert!(download.enabled && download.proxy.is_none());
+        // An exact version of a fixed place.
+        assert_eq!(download.version, "17.11.0");
+        assert!(download.url.starts_with("https://"), "{}", download.url);
+    }
+    assert!(!download(&[("POSTGRES_DOWNLOAD", "false")])?.enabled);
+
+    let proxied = download(&[("HTTPS_PROXY", "http://u:hunter2@proxy:3128"), ("no_proxy", "mirror.internal")])?;
+    assert!(!format!("{proxied:?}").contains("hunter2"), "{proxied:?}");
+    let proxy = proxied.proxy.map(|proxy| (proxy.url, proxy.except));
+    assert_eq!(proxy, Some(("http://u:hunter2@proxy:3128".to_owned(), "mirror.internal".to_owned())));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::account::Account;
@@ -30,25 +31,37 @@ pub struct Installation {
     pub(crate) major: u32,
 }
 
-/// Every installation in question, of any version, the newest first and never empty.
+/// Every installation in question, of any version, the newest first. There may be none.
 pub(crate) fn find(options: &Options, account: &Account) -> Result<Vec<Installation>, Error> {
     if let Some(folder) = &options.binaries {
         let folder = std::path::absolute(folder).map_err(Error::file("found", folder))?;
-        let installation = inspect(&folder, account).ok_or(Error::NotBinaries { folder })?;
+        let installation = inspect(&folder, account).map_err(|_| Error::NotBinaries { folder })?;
         return Ok(vec![installation]);
     }
+    let usual_places = if options.usual_places { USUAL_PLACES.as_slice() } else { &[] };
     let searched = options.search_path.as_deref().map(std::env::split_paths).into_iter().flatten();
     let mut seen = HashSet::new();
     let mut found: Vec<_> = searched
-        .chain(USUAL_PLACES.iter().flat_map(|place| expand(place)))
+        .chain(usual_places.iter().flat_map(|place| expand(place)))
+        .chain(downloaded(options, account))
         // Children run from `/`, where a relative entry would mean something else.
         .filter(|folder| folder.is_absolute())
         .filter_map(|folder| home(&folder))
         .filter(|folder| seen.insert(folder.clone()))
-        .filter_map(|folder| inspect(&folder, account))
+        .filter_map(|folder| inspect(&folder, account).ok())
         .collect();
     found.sort_by_key(|installation| Reverse(installation.major));
-    if found.is_empty() { Err(Error::NoBinaries) } else { Ok(found) }
+    Ok(found)
+}
+
+#[cfg(feature = "download")]
+fn downloaded(options: &Options, account: &Account) -> Vec<PathBuf> {
+    options.download.as_ref().map(|download| crate::download::downloaded(download, account)).unwrap_or_default()
+}
+
+#[cfg(not(feature = "download"))]
+fn downloaded(_: &Options, _: &Account) -> Vec<PathBuf> {
+    Vec::new()
 }
 
 /// The newest, or where there is data already the one that can read it. `existing` is the data directory and the major
@@ -83,15 +96,19 @@ fn home(folder: &Path) -> Option<PathBuf> {
     if complete { Some(real.to_owned()) } else { folder.canonicalize().ok() }
 }
 
-/// Both programs are asked for: Debian's `/usr/bin` has wrappers of the clients only.
-pub(crate) fn inspect(folder: &Path, account: &Account) -> Option<Installation> {
+/// Both programs are asked for: Debian's `/usr/bin` has wrappers of the clients only. The error is a few words, for
+/// where they matter.
+pub(crate) fn inspect(folder: &Path, account: &Account) -> io::Result<Installation> {
     let postgres = folder.join("postgres");
     if !postgres.is_file() || !folder.join("initdb").is_file() {
-        return None;
+        return Err(io::Error::other("`postgres` or `initdb` is missing"));
     }
-    let output = account.command(postgres).arg("--version").output().ok()?;
-    let major = major(&String::from_utf8_lossy(&output.stdout))?;
-    Some(Installation { folder: folder.to_owned(), major })
+    let output = account.command(postgres).arg("--version").output()?;
+    let major = major(&String::from_utf8_lossy(&output.stdout));
+    let major = major
+        .ok_or_else(|| String::from_utf8_lossy(&output.stderr).trim().replace('\n', " "))
+        .map_err(io::Error::other)?;
+    Ok(Installation { folder: folder.to_owned(), major })
 }
 
 /// The major version in `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `… 18beta1` or `… 19devel`.

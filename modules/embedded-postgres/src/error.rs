@@ -22,6 +22,74 @@ pub enum Error {
          `brew install postgresql@17`), name the folder its programs are in, or use a server that runs already."
     )]
     NoBinaries,
+    /// There is no server, and none to be had over the network either.
+    #[cfg(feature = "download")]
+    #[error(
+        "No PostgreSQL server is installed on this machine, and {url} could not be downloaded: {reason}. Try again, \
+         install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), name the folder its \
+         programs are in, or use a server that runs already."
+    )]
+    NotDownloaded {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It was downloaded, and isn't what it should be. Nothing of it is kept.
+    #[cfg(feature = "download")]
+    #[error(
+        "No PostgreSQL server is installed on this machine, and what was downloaded from {url} is refused: {reason}. \
+         Try again, install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), name the \
+         folder its programs are in, or use a server that runs already."
+    )]
+    BadArchive {
+        /// Where it came from.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It was downloaded, and there was no unpacking it. Nothing of it is kept.
+    #[cfg(feature = "download")]
+    #[error(
+        "PostgreSQL was downloaded, but could not be unpacked in {}: {reason}. Free some 200 MB there, choose another \
+         folder for it, or install PostgreSQL 15 or newer (`apt install postgresql`, `brew install postgresql@17`).",
+        .folder.display()
+    )]
+    NotUnpacked {
+        /// The cache.
+        folder: PathBuf,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The data was written by another major version than the one that would be downloaded.
+    #[cfg(feature = "download")]
+    #[error(
+        "The data in {} was written by PostgreSQL {data}, and none is installed on this machine; PostgreSQL {offered}, \
+         which could be downloaded, can't read it. Install version {data}, have that version downloaded, or move the \
+         folder away to begin anew.", .folder.display()
+    )]
+    OtherDownload {
+        /// The data directory.
+        folder: PathBuf,
+        /// The major version that wrote it.
+        data: u32,
+        /// The version that would have been downloaded.
+        offered: String,
+    },
+    /// Programs out of this folder would be run, and others can put some there.
+    #[cfg(feature = "download")]
+    #[error(
+        "The folder {}, which PostgreSQL would be unpacked into, isn't this user's alone: others could put programs \
+         there. Remove it, or choose another folder.", .folder.display()
+    )]
+    UnsafeCache {
+        /// The cache.
+        folder: PathBuf,
+    },
+    /// Somebody wanted it so.
+    #[cfg(feature = "download")]
+    #[error("The download of PostgreSQL was given up.")]
+    GivenUp,
     /// The folder that was configured isn't one of PostgreSQL programs.
     #[error(
         "The folder {} doesn't hold a working `postgres` and `initdb`. Name the one that does (such as \

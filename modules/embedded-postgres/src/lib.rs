@@ -23,12 +23,16 @@
 //! Absent on purpose: the network (nothing listens on TCP), passwords (who may connect is decided by the operating
 //! system's user), the environment (nothing is read from it, and nothing of it reaches the server), `unsafe`, and an
 //! asynchronous runtime: starting and stopping block the calling thread, up to the time-outs of the [`Options`].
+//!
+//! With the feature `download`, a machine that has no PostgreSQL gets one (`download`). Only that uses the network.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod account;
 mod binaries;
 mod cluster;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod folders;
 mod leftover;
@@ -44,6 +48,8 @@ use std::time::{Duration, Instant};
 
 use account::Account;
 pub use binaries::Installation;
+#[cfg(feature = "download")]
+pub use download::{Download, Progress, Proxy, Step};
 pub use error::Error;
 use folders::Folders;
 pub use look::{Holder, Look, Running, State};
@@ -64,6 +70,11 @@ pub struct Options {
     pub binaries: Option<PathBuf>,
     /// The value of `PATH`; this library doesn't read the environment.
     pub search_path: Option<OsString>,
+    /// Whether the places where installers put PostgreSQL are searched as well.
+    pub usual_places: bool,
+    /// Where to get a PostgreSQL from when none is found. `None`: from nowhere, which is an error.
+    #[cfg(feature = "download")]
+    pub download: Option<Download>,
     /// Whether a commit outlives a power cut. Without, everything is faster; for data that may be lost.
     pub durable: bool,
     /// Database roles beside the superuser that the same users of the operating system may connect as. Somebody has to
@@ -91,6 +102,9 @@ impl Options {
             root: root.into(),
             binaries: None,
             search_path: None,
+            usual_places: true,
+            #[cfg(feature = "download")]
+            download: None,
             durable: true,
             further_roles: Vec::new(),
             max_connections: 100,
@@ -125,6 +139,9 @@ impl Server {
     pub fn start(options: Options) -> Result<Self, Error> {
         let account = Account::choose()?;
         let found = binaries::find(&options, &account)?;
+        if found.is_empty() && !may_download(&options) {
+            return Err(Error::NoBinaries);
+        }
         let newest = found.first().cloned();
         let folders = Folders::prepare(&options, &account)?;
         let lock = folders.lock()?;
@@ -238,11 +255,13 @@ fn launch(
     found: Vec<Installation>,
     folders: &Folders,
 ) -> Result<(Process, Installation), Error> {
-    let deadline = Instant::now() + options.start_timeout;
     let data = folders.data();
     leftover::end_server(&data, options.stop_timeout)?;
     let existing = cluster::existing(folders)?;
-    let installation = binaries::select(found, existing.map(|major| (data.as_path(), major)), options)?;
+    let existing = existing.map(|major| (data.as_path(), major));
+    let found = if found.is_empty() { vec![obtain(options, account, existing)?] } else { found };
+    let installation = binaries::select(found, existing, options)?;
+    let deadline = Instant::now() + options.start_timeout;
     if existing.is_none() {
         cluster::create(folders, &installation, account, options)?;
     }
@@ -259,6 +278,34 @@ fn launch(
     })?;
     let process = process.ok_or_else(|| not_ready(options, folders, String::new()))?;
     Ok((process, installation))
+}
+
+#[cfg(feature = "download")]
+fn may_download(options: &Options) -> bool {
+    options.download.as_ref().is_some_and(|download| download.enabled)
+}
+
+#[cfg(not(feature = "download"))]
+fn may_download(_: &Options) -> bool {
+    false
+}
+
+/// A PostgreSQL for a machine that has none, unless that would be of no use: data can be read by the major version alone
+/// that wrote them.
+#[cfg(feature = "download")]
+fn obtain(options: &Options, account: &Account, existing: Option<(&Path, u32)>) -> Result<Installation, Error> {
+    let download = options.download.as_ref().filter(|download| download.enabled).ok_or(Error::NoBinaries)?;
+    match existing {
+        Some((folder, data)) if !download::fits(download, data) => {
+            Err(Error::OtherDownload { folder: folder.to_owned(), data, offered: download.version.clone() })
+        }
+        _ => download::obtain(download, account),
+    }
+}
+
+#[cfg(not(feature = "download"))]
+fn obtain(_: &Options, _: &Account, _: Option<(&Path, u32)>) -> Result<Installation, Error> {
+    Err(Error::NoBinaries)
 }
 
 /// One try.

@@ -180,7 +180,7 @@ fn installation_of(
     if let Some(one) = found.as_ref().ok().and_then(|all| all.iter().find(same)) {
         return Ok(one.clone());
     }
-    let own = folder.filter(|_| !account.is_stand_in()).and_then(|folder| binaries::inspect(&folder, account));
+    let own = folder.filter(|_| !account.is_stand_in()).and_then(|folder| binaries::inspect(&folder, account).ok());
     match own {
         Some(own) => Ok(own),
         None => binaries::select(found?, Some((data, major)), options),

@@ -8,10 +8,12 @@ use std::process::ExitCode;
 
 use embedded_postgres::{Options, Server};
 
-const USAGE: &str = "usage: embedded-postgres DIR [--fast]
+const USAGE: &str = "usage: embedded-postgres DIR [--fast] [--download URL VERSION CACHE]
 
 Runs a PostgreSQL server in DIR until standard input ends, and prints the command that connects to it.
-  --fast   don't wait for the disk; a power cut may cost the data";
+  --fast       don't wait for the disk; a power cut may cost the data
+  --download   use none of this machine's, but the one of this version that is downloaded from URL into CACHE;
+               only in a build with the feature `download`";
 
 fn main() -> ExitCode {
     let Some(options) = options(std::env::args_os().skip(1)) else {
@@ -27,17 +29,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn options(arguments: impl Iterator<Item = OsString>) -> Option<Options> {
-    let (flags, folders): (Vec<_>, Vec<_>) =
-        arguments.partition(|argument| argument.as_encoded_bytes().starts_with(b"-"));
-    let [folder] = folders.as_slice() else { return None };
-    if flags.iter().any(|flag| flag != "--fast") {
-        return None;
-    }
-    let mut options = Options::new(folder);
+#[cfg_attr(
+    not(feature = "download"),
+    expect(clippy::while_let_on_iterator, reason = "the option that takes more than one is in the other build")
+)]
+fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
+    let mut options = Options::new("");
     options.search_path = search_path();
-    options.durable = flags.is_empty();
-    Some(options)
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--fast") => options.durable = false,
+            #[cfg(feature = "download")]
+            Some("--download") => {
+                let mut text = || arguments.next()?.into_string().ok();
+                let (url, version, cache) = (text()?, text()?, text()?);
+                options.download = Some(embedded_postgres::Download::new(cache, version, url));
+                (options.search_path, options.usual_places) = (None, false);
+            }
+            Some(flag) if flag.starts_with('-') => return None,
+            _ if !options.root.as_os_str().is_empty() => return None,
+            _ => options.root = argument.into(),
+        }
+    }
+    (!options.root.as_os_str().is_empty()).then_some(options)
 }
 
 #[allow(clippy::disallowed_methods, reason = "a program of its own, with no configuration to hand the value down")]

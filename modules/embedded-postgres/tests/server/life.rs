@@ -40,12 +40,7 @@ fn the_database_is_new_until_it_is_settled() {
 fn a_second_process_gets_a_clear_error_and_harms_nothing() {
     let place = Place::new();
     let server = place.start();
-    let mut helper = Helper::spawn(&place.root());
-    drop(helper.child.stdin.take());
-    let status = helper.child.wait().unwrap();
-    let mut message = String::new();
-    std::io::Read::read_to_string(&mut helper.child.stderr.take().unwrap(), &mut message).unwrap();
-    assert_eq!(status.code(), Some(1));
+    let message = Helper::spawn(&place.root()).failed();
     assert!(message.contains("is in use by another process"), "{message}");
     assert_eq!(message.trim().lines().count(), 1);
     assert_eq!(psql(&server, "SELECT 1"), "1");

@@ -5,9 +5,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+#[cfg(feature = "download")]
+mod archives;
+#[cfg(feature = "download")]
+mod download;
 mod folders;
 mod installations;
 mod leftovers;
 mod life;
 mod look;
+#[cfg(feature = "download")]
+mod releases;
 mod support;
+mod torture;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,17 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let base = tempfile::tempdir_in(memory().unwrap_or(std::env::temp_dir())).unwrap();
+        Self::within(memory().unwrap_or(std::env::temp_dir()))
+    }
+
+    /// On a disk, where the system has a place for temporary files that is one.
+    pub(crate) fn on_disk() -> Self {
+        let usual = Path::new("/var/tmp");
+        Self::within(if usual.is_dir() { usual.to_owned() } else { std::env::temp_dir() })
+    }
+
+    fn within(folder: PathBuf) -> Self {
+        let base = tempfile::tempdir_in(folder).unwrap();
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).unwrap();
         Self { base }
     }
@@ -99,8 +109,16 @@ impl Helper {
     }
 
     pub(crate) fn spawn_with(root: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_embedded-postgres"));
+        let mut command = Self::command();
         command.arg(root).arg("--fast").envs(environment.iter().copied());
+        Self::run(command, root)
+    }
+
+    pub(crate) fn command() -> Command {
+        Command::new(env!("CARGO_BIN_EXE_embedded-postgres"))
+    }
+
+    pub(crate) fn run(mut command: Command, root: &Path) -> Self {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         Self { child, root: root.to_owned() }
     }
@@ -111,6 +129,15 @@ impl Helper {
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("psql -h "), "the helper didn't start: {line:?}");
         self
+    }
+
+    /// Waits for its end, and hands out what it wrote to standard error.
+    pub(crate) fn failed(mut self) -> String {
+        drop(self.child.stdin.take());
+        let mut message = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(1), "{message}");
+        message
     }
 
     pub(crate) fn server_pid(&self) -> u32 {
@@ -258,7 +285,12 @@ impl Drop for Bystander {
 pub(crate) fn is_root(test: &str) -> bool {
     let is_root = geteuid().is_root();
     if !is_root {
-        let _ = writeln!(std::io::stderr(), "LEFT OUT: {test} shows nothing unless it is run as root");
+        say(&format!("LEFT OUT: {test} shows nothing unless it is run as root"));
     }
     is_root
+}
+
+/// Says something past the test harness, which swallows what passing tests print.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
 }

@@ -64,7 +64,7 @@ fn by(holder: Option<&Holder>) -> String {
 /// [`CareError`]: another driver, or a folder that can't be looked into.
 pub async fn look(config: &DbConfig) -> Result<Look, CareError> {
     let DbDriver::Embedded(embedded) = config.driver.clone() else { return Err(CareError::NotEmbedded) };
-    let options = server_options(config, embedded);
+    let options = server_options(config, *embedded);
     Ok(blocking(move || Look::at(options)).await.map_err(OpenError::from)?)
 }
 

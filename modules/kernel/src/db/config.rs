@@ -27,7 +27,7 @@ pub struct DbConfig {
 pub enum DbDriver {
     /// One that this program starts itself.
     #[cfg(feature = "embedded")]
-    Embedded(EmbeddedConfig),
+    Embedded(Box<EmbeddedConfig>),
     /// One that runs already.
     Postgres(PostgresConfig),
 }
@@ -42,6 +42,8 @@ pub struct EmbeddedConfig {
     pub binaries: Option<PathBuf>,
     /// The folders to search first, in the form of `PATH`.
     pub search_path: Option<OsString>,
+    /// Where a PostgreSQL comes from when none is found.
+    pub download: Option<embedded_postgres::Download>,
     /// Whether committed data survives a power cut. Off only for tests.
     pub durable: bool,
 }

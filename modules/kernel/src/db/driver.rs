@@ -1,5 +1,7 @@
 //! From configuration to a database that can be worked with.
 
+#[cfg(feature = "embedded")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -40,7 +42,7 @@ impl Driver {
     pub async fn start(config: DbConfig) -> Result<Self, OpenError> {
         match config.driver.clone() {
             #[cfg(feature = "embedded")]
-            DbDriver::Embedded(embedded) => Self::start_embedded(config, embedded).await,
+            DbDriver::Embedded(embedded) => Self::start_embedded(config, *embedded).await,
             DbDriver::Postgres(postgres) => {
                 let app = postgres.url.options();
                 let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
@@ -58,6 +60,8 @@ impl Driver {
 
     #[cfg(feature = "embedded")]
     async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
+        // A start that nobody waits for any more doesn't hold up the program's end with a download.
+        let _given_up = embedded.download.as_ref().map(|download| GiveUp(download.give_up.clone()));
         let options = server_options(&config, embedded);
         let server = blocking(move || embedded_postgres::Server::start(options)).await?;
         tell_of_newer(&server);
@@ -100,10 +104,11 @@ impl Driver {
 /// What the embedded server is started with, and looked for.
 #[cfg(feature = "embedded")]
 pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig) -> embedded_postgres::Options {
-    let super::EmbeddedConfig { root, binaries, search_path, durable } = embedded;
+    let super::EmbeddedConfig { root, binaries, search_path, download, durable } = embedded;
     embedded_postgres::Options {
         binaries,
         search_path,
+        download,
         durable,
         max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
         ..embedded_postgres::Options::new(root)
@@ -120,6 +125,17 @@ fn tell_of_newer(server: &embedded_postgres::Server) {
             newer.major(),
             server.version()
         );
+    }
+}
+
+/// Says so when it goes.
+#[cfg(feature = "embedded")]
+struct GiveUp(Arc<AtomicBool>);
+
+#[cfg(feature = "embedded")]
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -131,7 +131,7 @@ pub enum OpenError {
     OtherMajor(String),
     /// The embedded server didn't start.
     #[cfg(feature = "embedded")]
-    #[error(transparent)]
+    #[error("{_0}{}", settings(_0))]
     Embedded(embedded_postgres::Error),
     /// Anything else.
     #[error("the database couldn't be opened: {0}")]
@@ -148,6 +148,24 @@ impl From<embedded_postgres::Error> for OpenError {
             }
             _ => Self::Embedded(error),
         }
+    }
+}
+
+/// What the embedded server advises, in the names of this program's settings, which it doesn't know.
+#[cfg(feature = "embedded")]
+fn settings(error: &embedded_postgres::Error) -> &'static str {
+    use embedded_postgres::Error::{BadArchive, NoBinaries, NotDownloaded, NotUnpacked, OtherDownload, UnsafeCache};
+    match error {
+        NoBinaries => {
+            " POSTGRES_BIN_DIR names such a folder, DB_DRIVER=postgres with DATABASE_URL a server; POSTGRES_DOWNLOAD=true \
+             has PostgreSQL downloaded."
+        }
+        NotDownloaded { .. } | BadArchive { .. } => {
+            " POSTGRES_BIN_DIR names such a folder, DB_DRIVER=postgres with DATABASE_URL a server."
+        }
+        NotUnpacked { .. } | UnsafeCache { .. } => " POSTGRES_CACHE_DIR names the folder.",
+        OtherDownload { .. } => " POSTGRES_DOWNLOAD_VERSION names the version to download.",
+        _ => "",
     }
 }
 

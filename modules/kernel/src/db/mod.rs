@@ -38,6 +38,9 @@ pub use care::{Care, CareError, look};
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
 pub use driver::{Db, Driver, create_db};
+/// How the embedded database gets a PostgreSQL, for whoever configures it.
+#[cfg(feature = "embedded")]
+pub use embedded_postgres::{Download, Progress, Proxy, Step};
 pub use error::{DbError, MigrateError, OpenError, Pooler};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;

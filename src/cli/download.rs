@@ -1,0 +1,66 @@
+//! Shows how far the download of a PostgreSQL has come: a bar in a terminal, a few log lines elsewhere.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::Mutex,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kernel::db::{DbConfig, DbDriver, Progress, Step};
+
+/// Has the embedded database tell how far it is. Standard error is where the logs go, too.
+pub(super) fn show(db: &mut DbConfig) {
+    if let DbDriver::Embedded(embedded) = &mut db.driver
+        && let Some(download) = &mut embedded.download
+    {
+        download.progress = if io::stderr().is_terminal() { bar() } else { log() };
+    }
+}
+
+fn bar() -> Progress {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    Progress::new(move |step| match step {
+        Step::Downloading { received, total } => {
+            if received == 0 {
+                bar.set_length(total.unwrap_or_default());
+                bar.set_style(style(
+                    "downloading PostgreSQL {bar:32} {bytes:>10} of {total_bytes} {bytes_per_sec:>12} {eta:>4}",
+                ));
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+            }
+            bar.set_position(received);
+        }
+        Step::Unpacking => spin(&bar, "PostgreSQL is being unpacked"),
+        Step::Waiting => spin(&bar, "another process downloads PostgreSQL; waiting for it"),
+        _ => bar.finish_and_clear(),
+    })
+}
+
+fn spin(bar: &ProgressBar, message: &'static str) {
+    bar.set_style(style("{spinner} {msg}"));
+    bar.set_message(message);
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    bar.enable_steady_tick(Duration::from_millis(100));
+}
+
+/// A template that can't be read would only look different.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A line for each quarter. That it begins and ends, the database says itself.
+fn log() -> Progress {
+    let logged = Mutex::new(0);
+    Progress::new(move |step| {
+        if let Step::Downloading { received, total: Some(total @ 1..) } = step
+            && let Ok(mut logged) = logged.lock()
+        {
+            let quarters = received.saturating_mul(4) / total;
+            if quarters > *logged {
+                *logged = quarters;
+                tracing::info!(received, total, "downloading PostgreSQL: {} %", quarters.saturating_mul(25));
+            }
+        }
+    })
+}
