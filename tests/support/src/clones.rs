@@ -84,6 +84,11 @@ impl TestDb {
         TestServer::get().url(&self.name)
     }
 
+    /// What the server says it is.
+    pub async fn version(&self) -> String {
+        sqlx::query_scalar("SELECT version()").fetch_one(&mut self.owner().await).await.unwrap()
+    }
+
     /// A connection with the rights of the server's superuser: to look behind row-level security, and to provoke.
     pub async fn owner(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
