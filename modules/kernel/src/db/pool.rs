@@ -95,20 +95,28 @@ impl Pool {
     /// For one that is opened here, one that another reader is done with, or one that comes back from a transaction: of
     /// that nobody tells.
     async fn open_or_wait(&self) -> Result<Taken, DbError> {
-        let full = self.is_full();
-        if full && let Some(taken) = self.spares.take_any() {
+        if self.is_full()
+            && let Some(taken) = self.spares.take_any()
+        {
             return Ok(taken);
         }
-        let mut opening = OptionalTask((!full).then(|| tokio::spawn(self.clone().open_spare())));
+        let mut opening = OptionalTask(None);
         let mut next = pin!(self.spares.next());
+        // Ticks at once for the first time.
         let mut look = tokio::time::interval(Duration::from_millis(2));
         loop {
             tokio::select! {
                 biased;
                 taken = &mut next => return Ok(taken?),
                 opened = opening.ended() => joined(opened)?,
-                _ = look.tick() => if let Some(taken) = self.idle() {
-                    return Ok(taken);
+                _ = look.tick() => {
+                    if let Some(taken) = self.idle() {
+                        return Ok(taken);
+                    }
+                    // Looked at anew each time: those who had them all may have lost them.
+                    if opening.0.is_none() && !self.is_full() {
+                        opening = OptionalTask(Some(tokio::spawn(self.clone().open_spare())));
+                    }
                 }
             }
         }
