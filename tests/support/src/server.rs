@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use embedded_postgres::{Error, Options, Server};
+use embedded_postgres::{Error, Look, Options, Server};
 use nix::{sys::statvfs::statvfs, unistd::geteuid};
 
 use crate::logins::ORDINARY_LOGINS;
@@ -76,15 +76,20 @@ pub fn search_path() -> Option<OsString> {
 }
 
 /// Several test processes may run at once, each on a server of its own: a slot is taken by its lock.
+///
+/// Each version has slots of its own: data that another has written would be served by that one, or by none.
 fn first_free_slot(base: &Path) -> Server {
+    let options = |slot: String| Options {
+        durable: false,
+        max_connections: 300,
+        further_roles: ORDINARY_LOGINS.map(str::to_owned).to_vec(),
+        search_path: search_path(),
+        ..Options::new(base.join(slot))
+    };
+    let newest = Look::at(options("none".into())).and_then(|look| look.installation());
+    let newest = newest.unwrap_or_else(|error| panic!("the tests' database doesn't start: {error}")).major();
     for slot in 0.. {
-        let options = Options {
-            durable: false,
-            max_connections: 300,
-            further_roles: ORDINARY_LOGINS.map(str::to_owned).to_vec(),
-            ..Options::new(base.join(format!("slot-{slot}")))
-        };
-        match Server::start(Options { search_path: search_path(), ..options }) {
+        match Server::start(options(format!("slot-{newest}-{slot}"))) {
             Err(Error::InUse { .. }) => {}
             started => return started.unwrap_or_else(|error| panic!("the tests' database doesn't start: {error}")),
         }

@@ -11,6 +11,7 @@ use testcontainers_modules::{
     testcontainers::{
         ContainerAsync, ImageExt,
         bollard::models::{HostConfig, PortBinding},
+        core::Mount,
         runners::AsyncRunner,
     },
 };
@@ -67,6 +68,8 @@ async fn start() -> Result<ContainerAsync<Postgres>, Box<dyn Error>> {
         .with_name(setting("DB_IMAGE", "postgres"))
         .with_tag(setting("DB_TAG", "17-alpine"))
         .with_startup_timeout(Duration::from_secs(120))
+        // In memory: the databases of tests are many, and gone with it.
+        .with_mount(Mount::tmpfs_mount("/var/lib/postgresql/data"))
         // On loopback alone; without this it would listen on every address of the machine.
         .with_host_config_modifier(on_loopback);
     container.start().await.map_err(|error| {
