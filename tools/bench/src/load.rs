@@ -55,7 +55,8 @@ fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Dura
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut writer, mut reader) = (stream.try_clone()?, BufReader::new(stream));
     let (mut latencies, mut line, mut body, mut first) = (Vec::new(), String::new(), Vec::new(), None);
-    while Instant::now() < end {
+    // Each asks once at least: a round of no time is a single question.
+    loop {
         let sent = Instant::now();
         writer.write_all(request)?;
         let length = head(&mut reader, &mut line)?;
@@ -65,8 +66,10 @@ fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Dura
         if *first.get_or_insert(length) != length {
             return Err(io::Error::other("an answer differs from the first"));
         }
+        if Instant::now() >= end {
+            return Ok(latencies);
+        }
     }
-    Ok(latencies)
 }
 
 /// The length of a 200's body. It is what both programs send: a fixed length, on a connection that stays open.
