@@ -189,6 +189,24 @@ fn fifty_who_found_with_one_slug_at_once_found_one_tenant(app: App) {
 }
 
 #[rstest]
+fn archiving_and_restoring_at_once_is_done_or_meets_no_tenant(app: App) {
+    let acme = app.alice().within("acme");
+    let outcomes: Vec<(bool, u16)> = thread::scope(|scope| {
+        let send = |restoring: bool| {
+            let acme = acme.clone();
+            scope.spawn(move || (restoring, if restoring { restore(&acme) } else { archive(&acme) }.status))
+        };
+        let tries: Vec<_> = (0..20).map(|number| send(number % 2 == 0)).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for (restoring, status) in outcomes {
+        assert!(status == 204 || (status == 404 && !restoring), "restoring: {restoring}, {status}");
+    }
+    assert_eq!(restore(&acme).status, 204);
+    assert_eq!(acme.get("/v1/tenant").json()["name"], "Acme Corp");
+}
+
+#[rstest]
 fn the_tenant_is_for_those_who_may_read_it(app: App) {
     let bob = app.bob().within("acme");
     for (answer, permission) in [
