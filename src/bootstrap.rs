@@ -17,7 +17,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Members,
-        MyTenants, SignIn, Subscriptions, UserModule, UserRepository,
+        MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -36,9 +36,11 @@ pub trait AppModule:
     + HasComponent<dyn Database>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn Profiles>
     + HasComponent<dyn Readiness>
     + HasComponent<dyn SignIn>
     + HasComponent<dyn Subscriptions>
+    + HasComponent<dyn Tenants>
     + HasComponent<dyn UserRepository>
 {
 }
@@ -48,9 +50,9 @@ module! {
         components = [],
         providers = [],
         use dyn DbModule { components = [dyn Clock, dyn Database, dyn Readiness], providers = [] },
-        use dyn UserModule { components = [dyn UserRepository], providers = [] },
+        use dyn UserModule { components = [dyn Profiles, dyn UserRepository], providers = [] },
         use dyn AuthorizationModule {
-            components = [dyn AuthorizationService, dyn Members, dyn MyTenants],
+            components = [dyn AuthorizationService, dyn Members, dyn MyTenants, dyn Tenants],
             providers = []
         },
         use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },
@@ -107,7 +109,7 @@ pub async fn create_app(config: &AppConfig) -> Result<App, CreateError> {
 /// A test that swaps a service builds the module that *declares* it with an override. Overriding here what comes from
 /// a submodule compiles and is silently ignored.
 pub fn assemble(db: Arc<dyn DbModule>, settings: AuthSettings) -> Arc<dyn AppModule> {
-    let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder().build());
+    let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.clone()).build());
     let authorization: Arc<dyn AuthorizationModule> = Arc::new(AuthorizationModuleImpl::builder(db.clone()).build());
     let settings = Given::new(Arc::new(settings));
     let auth: Arc<dyn AuthModule> = Arc::new(AuthModuleImpl::builder(db.clone(), user.clone(), settings).build());

@@ -8,6 +8,7 @@
 //! | [`Member`] | a member of the tenant | `TenantScope` |
 //! | [`Access<P>`] | a member with the permission | `Permit<P>` |
 //! | [`AccessTo<P, Id>`] | the same, for the resource that the path names | `Permit<P>` |
+//! | [`Restore`] | a member with the permission `tenant:archive`, in a tenant that may be archived | `RestorePermit` |
 
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
@@ -15,8 +16,8 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use kernel::{
     clock::Clock,
     contracts::{
-        Environment, Identity, IdentityProvider, IdentitySource, PermissionInfo, Permit, RequestContext, ResourceFacts,
-        TenantResolver, TenantScope, UserId,
+        Environment, Identity, IdentityProvider, IdentitySource, Permission, PermissionInfo, Permit, RequestContext,
+        ResourceFacts, RestorePermit, TenantArchive, TenantResolver, TenantScope, UserId,
     },
 };
 use shaku::HasComponent;
@@ -132,13 +133,18 @@ impl FromRequest for Member {
 
 /// The scope; the span has the caller's id even where the tenant is refused.
 async fn scope_of(module: &RequestModule) -> Result<Arc<TenantScope>, Problem> {
-    let (source, resolver): (&dyn IdentitySource, &dyn TenantResolver) = (module.resolve_ref(), module.resolve_ref());
-    if let Ok(Some(claims)) = source.claims().await {
-        scope::record_user(claims.user());
-    }
+    let resolver: &dyn TenantResolver = module.resolve_ref();
+    record_claims(module).await;
     let tenant_scope = resolver.scope().await?;
     scope::record_tenant(tenant_scope.tenant());
     Ok(tenant_scope)
+}
+
+async fn record_claims(module: &RequestModule) {
+    let source: &dyn IdentitySource = module.resolve_ref();
+    if let Ok(Some(claims)) = source.claims().await {
+        scope::record_user(claims.user());
+    }
 }
 
 /// A member whom the tenant's policies allow `P`.
@@ -227,6 +233,39 @@ impl<P: Catalogued, Id: Resource> FromRequest for AccessTo<P, Id> {
             let PathId(id) = id?;
             let permit = Permit::ask(&scope, Some(&id.facts()), &environment(&module))?;
             Ok(Self { permit, id })
+        })
+    }
+}
+
+/// A member whom the tenant's policies allow to archive it, also where it is archived already: then this is the one guard
+/// that lets anybody in, and restoring the one thing that its proof is good for.
+pub(crate) struct Restore(RestorePermit);
+
+impl Guard for Restore {
+    const CLASS: Class = Class::Permission(&TenantArchive::INFO);
+}
+
+impl Deref for Restore {
+    type Target = RestorePermit;
+
+    fn deref(&self) -> &RestorePermit {
+        &self.0
+    }
+}
+
+impl FromRequest for Restore {
+    type Error = Problem;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let module = module_of(request);
+        Box::pin(async move {
+            let module = module?;
+            let resolver: &dyn TenantResolver = module.resolve_ref();
+            record_claims(&module).await;
+            let restore_scope = resolver.restore_scope().await?;
+            scope::record_tenant(restore_scope.tenant());
+            Ok(Self(RestorePermit::ask(&restore_scope, &environment(&module))?))
         })
     }
 }

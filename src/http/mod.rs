@@ -3,8 +3,9 @@
 //! - `scope.rs`: what happens around every request
 //! - `context.rs`: the facts that a request brings
 //! - `module.rs`: the request's module, and what of it a handler may have
-//! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`
+//! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`, and the like
 //! - `extract.rs`: what a handler is given beside: services, bodies, queries, ids
+//! - `fields.rs`: a body's texts, parsed
 //! - `route.rs`: registering a handler, which documents it
 //! - `problem.rs`: every error that leaves the program
 //! - `permissions.rs`: the catalogue
@@ -14,6 +15,7 @@
 
 mod context;
 mod extract;
+mod fields;
 mod guard;
 mod handlers;
 mod module;

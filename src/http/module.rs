@@ -12,7 +12,8 @@ use auth::BearerIdentitySource;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AuthorizationService, Members, MyTenants, RequestContext, SignIn, Subscriptions, UserRepository,
+        AccessTokens, AuthorizationService, Members, MyTenants, Profiles, RequestContext, SignIn, Subscriptions,
+        Tenants, UserRepository,
     },
     db::{Database, Readiness},
     di::Given,
@@ -35,9 +36,11 @@ module! {
                 dyn Database,
                 dyn Members,
                 dyn MyTenants,
+                dyn Profiles,
                 dyn Readiness,
                 dyn SignIn,
                 dyn Subscriptions,
+                dyn Tenants,
                 dyn UserRepository
             ],
             providers = []
@@ -72,8 +75,10 @@ handler_services! {
     dyn Clock,
     dyn Members,
     dyn MyTenants,
+    dyn Profiles,
     dyn Readiness,
     dyn RequestContext,
     dyn SignIn,
     dyn Subscriptions,
+    dyn Tenants,
 }

@@ -15,7 +15,10 @@ use actix_web::{
     },
 };
 use kernel::{
-    contracts::{AuthorizationError, BillingError, Denial, IdentityError, MembersError, ScopeError, SignInError},
+    contracts::{
+        AuthorizationError, BillingError, Denial, IdentityError, MembersError, ProfileError, RestoreRefused,
+        ScopeError, SignInError, TenantsError,
+    },
     db::DbError,
 };
 use serde::Serialize;
@@ -67,6 +70,8 @@ const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "
 const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
 const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
 const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
+const SLUG_TAKEN: Kind = (StatusCode::CONFLICT, "slug-taken", "Slug taken");
+const TOO_MANY_TENANTS: Kind = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
 const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
 const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
 const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
@@ -138,6 +143,11 @@ impl Problem {
         let mut problem = Self::new(UNFIT, "The body doesn't fit. `errors` names the places.");
         problem.0.errors = errors;
         problem
+    }
+
+    /// The body is JSON, and says nothing.
+    pub(crate) fn nothing_given() -> Self {
+        Self::unfit(vec![FieldError { pointer: String::new(), detail: "Give at least one of the fields." }])
     }
 
     /// What the framework refused by itself, in our form.
@@ -289,6 +299,43 @@ impl From<BillingError> for Problem {
         match error {
             BillingError::NotFound => Self::no_such_thing(),
             BillingError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<TenantsError> for Problem {
+    fn from(error: TenantsError) -> Self {
+        match error {
+            TenantsError::NotFound => ScopeError::NotFound.into(),
+            TenantsError::SlugTaken => {
+                let mut problem = Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose another one.");
+                let detail = "This slug is taken.";
+                problem.0.errors = vec![FieldError { pointer: "/slug".into(), detail }];
+                problem
+            }
+            TenantsError::TooMany { most } => Self::new(
+                TOO_MANY_TENANTS,
+                format!("Whoever is admin of {most} tenants, archived ones among them, can't found another."),
+            ),
+            TenantsError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<RestoreRefused> for Problem {
+    fn from(refused: RestoreRefused) -> Self {
+        match refused {
+            RestoreRefused::NotFound => ScopeError::NotFound.into(),
+            RestoreRefused::Denied(denial) => denial.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::NotFound => IdentityError::Invalid.into(),
+            ProfileError::Db(error) => error.into(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
 
+mod answer;
+
 use std::collections::BTreeMap;
 
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, body::BoxBody, guard, web};
-use serde::Serialize;
+use actix_web::{FromRequest, Handler, HttpResponse, Route, guard, web};
+pub(crate) use answer::{Answer, Created, Json, NoContent};
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -53,29 +55,6 @@ parameters!();
 parameters!(A);
 parameters!(A, B);
 parameters!(A, B, C);
-
-/// A JSON answer. It can't be taken as a parameter.
-pub(crate) struct Json<T>(pub(crate) T);
-
-impl<T: Serialize> Responder for Json<T> {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().json(self.0)
-    }
-}
-
-/// What a handler answers.
-pub(crate) trait Answer: Responder + 'static {
-    /// The documentation of what it gives.
-    fn describe(draft: &mut Draft);
-}
-
-impl<T: Serialize + ToSchema + 'static> Answer for Result<Json<T>, Problem> {
-    fn describe(draft: &mut Draft) {
-        draft.answer::<T>();
-    }
-}
 
 /// An operation's documentation while it is put together.
 #[derive(Default)]
@@ -127,10 +106,9 @@ impl Draft {
         self.problems(&[(400, "The id isn't a UUID"), (404, "There is no such thing in this tenant")]);
     }
 
-    fn answer<T: ToSchema>(&mut self) {
-        let content = Content::new(Some(self.schema::<T>()));
-        let response = ResponseBuilder::new().description("Done").content("application/json", content);
-        self.edit(|operation| operation.response("200", response));
+    fn answer<T: ToSchema>(&mut self, status: &str, response: ResponseBuilder) {
+        let response = response.content("application/json", Content::new(Some(self.schema::<T>())));
+        self.edit(|operation| operation.response(status, response));
     }
 
     /// What may go wrong, each with its status.
@@ -220,6 +198,18 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Post, path, summary)
     }
 
+    /// A handler for PATCH: what isn't given stays as it is.
+    pub(crate) fn patch<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    where
+        F: Handler<A> + Send + Sync,
+        A: Parameters,
+        F::Output: Answer,
+    {
+        let make: Make = Box::new(move || web::patch().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("PATCH", make));
+        self.document::<F, A>(HttpMethod::Patch, path, summary)
+    }
+
     /// A page that is served beside the handlers, to anybody: only its documentation.
     pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
         let mut draft = Draft::default();
@@ -248,7 +238,11 @@ impl Routes {
         class: Class,
         mut draft: Draft,
     ) -> &mut Draft {
-        let verb = if method == HttpMethod::Get { "get" } else { "post" };
+        let verb = match method {
+            HttpMethod::Get => "get",
+            HttpMethod::Patch => "patch",
+            _ => "post",
+        };
         let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty() && *word != "v1");
         let words: Vec<&str> = words.collect();
         let id = format!("{verb}_{}", words.join("_"));

@@ -188,6 +188,11 @@ impl Client {
         self.with("Content-Type", "application/json").send("POST", path, Some(body))
     }
 
+    /// Patches with JSON.
+    pub(crate) fn patch(&self, path: &str, body: &str) -> Answer {
+        self.with("Content-Type", "application/json").send("PATCH", path, Some(body))
+    }
+
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
@@ -260,7 +265,7 @@ fn without_times(json: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match name.as_str() {
-                    "member_since" => *value = "(a time)".into(),
+                    "member_since" | "created_at" => *value = "(a time)".into(),
                     "access_token" => *value = "(a token)".into(),
                     _ => without_times(value),
                 }

@@ -15,5 +15,6 @@ mod my_tenants;
 mod postgres;
 pub mod seed;
 mod service;
+mod tenants;
 
 pub use module::AuthorizationModuleImpl;

@@ -1,25 +1,34 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants` | `Database`, the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
     contracts::{AuthorizationModule, DbModule},
-    db::Database,
+    db::{Database, SystemDatabase},
 };
 use shaku::module;
 
 use crate::{
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
-    postgres::{PgMembershipRepository, PgPolicyRepository},
+    postgres::{PgMembershipRepository, PgPolicyRepository, PgTenantRepository},
     service::PolicyAuthorization,
+    tenants::TenantLife,
 };
 
 module! {
     pub AuthorizationModuleImpl: AuthorizationModule {
-        components = [PgMembershipRepository, PgPolicyRepository, PolicyAuthorization, TenantMembers, TenantsOfPerson],
+        components = [
+            PgMembershipRepository,
+            PgPolicyRepository,
+            PgTenantRepository,
+            PolicyAuthorization,
+            TenantLife,
+            TenantMembers,
+            TenantsOfPerson
+        ],
         providers = [],
-        use dyn DbModule { components = [dyn Database], providers = [] }
+        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Admission, AdmissionError, AuthorizationService, TenantRef, VerifiedClaims},
+    contracts::{
+        Admission, AdmissionError, AuthorizationService, RestoreAdmission, TenantRef, TenantStatus, VerifiedClaims,
+    },
     db::{Database, DbError, Reader},
 };
 use shaku::Component;
@@ -33,15 +35,47 @@ pub(crate) struct PolicyAuthorization {
 impl AuthorizationService for PolicyAuthorization {
     async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError> {
         let reader = self.database.reader();
-        let person = self.memberships.admission(&reader, claims.user(), tenant).await?;
-        let membership = person.ok_or(AdmissionError::NoPerson)?.membership.ok_or(AdmissionError::NoTenant)?;
-        let policies = self.policies_of(&reader, &membership).await?.ok_or(AdmissionError::NoTenant)?;
-        let MembershipSummary { tenant, role, .. } = membership;
-        Ok(Admission { tenant, user: claims.user(), role, policies })
+        let membership = self.membership(&reader, claims, tenant).await?;
+        match membership.status {
+            TenantStatus::Active => self.admission(&reader, claims, membership).await,
+            TenantStatus::Archived => Err(AdmissionError::NoTenant),
+        }
+    }
+
+    async fn admit_to_restore(
+        &self,
+        claims: VerifiedClaims,
+        tenant: &TenantRef,
+    ) -> Result<RestoreAdmission, AdmissionError> {
+        let reader = self.database.reader();
+        let membership = self.membership(&reader, claims, tenant).await?;
+        let status = membership.status;
+        Ok(RestoreAdmission { admission: self.admission(&reader, claims, membership).await?, status })
     }
 }
 
 impl PolicyAuthorization {
+    async fn membership(
+        &self,
+        reader: &Reader,
+        claims: VerifiedClaims,
+        tenant: &TenantRef,
+    ) -> Result<MembershipSummary, AdmissionError> {
+        let person = self.memberships.admission(reader, claims.user(), tenant).await?;
+        person.ok_or(AdmissionError::NoPerson)?.membership.ok_or(AdmissionError::NoTenant)
+    }
+
+    async fn admission(
+        &self,
+        reader: &Reader,
+        claims: VerifiedClaims,
+        membership: MembershipSummary,
+    ) -> Result<Admission, AdmissionError> {
+        let policies = self.policies_of(reader, &membership).await?.ok_or(AdmissionError::NoTenant)?;
+        let MembershipSummary { tenant, role, .. } = membership;
+        Ok(Admission { tenant, user: claims.user(), role, policies })
+    }
+
     /// The tenant's policies, at least as new as the membership was when it was read.
     async fn policies_of(
         &self,

@@ -12,7 +12,8 @@ use tokio::sync::OnceCell;
 use crate::{
     contracts::{
         AdmissionError, AuthorizationService, Identity, IdentityError, IdentityProvider, IdentitySource,
-        RequestContext, ScopeError, TenantRef, TenantResolver, TenantScope, UserRepository, WantedTenant,
+        RequestContext, RestoreScope, ScopeError, TenantRef, TenantResolver, TenantScope, UserRepository,
+        VerifiedClaims, WantedTenant,
     },
     db::Database,
 };
@@ -48,6 +49,7 @@ impl VerifiedIdentityProvider {
 }
 
 /// Makes [`TenantScope`]: for claims whose person the authorization module admits to the tenant that the request names.
+/// And [`RestoreScope`], where that tenant may be archived.
 #[derive(Component)]
 #[shaku(interface = TenantResolver)]
 pub struct MembershipTenantResolver {
@@ -68,12 +70,25 @@ impl TenantResolver for MembershipTenantResolver {
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError> {
         self.scope.get_or_try_init(|| self.look_up()).await.cloned()
     }
+
+    async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
+        let tenant = self.wanted().await?;
+        let admitted = self.authorization.admit_to_restore(self.claims().await?, tenant).await;
+        admitted.map(RestoreScope::of).map_err(refused)
+    }
 }
 
 impl MembershipTenantResolver {
+    /// Person and membership in one: asking for the identity first would be another round trip.
     async fn look_up(&self) -> Result<Arc<TenantScope>, ScopeError> {
+        let tenant = self.wanted().await?;
+        let admitted = self.authorization.admit(self.claims().await?, tenant).await;
+        admitted.map(|admission| Arc::new(TenantScope::of(admission))).map_err(refused)
+    }
+
+    async fn wanted(&self) -> Result<&TenantRef, ScopeError> {
         let unnamed = match self.context.wanted_tenant() {
-            WantedTenant::Named(tenant) => return self.admitted(tenant).await,
+            WantedTenant::Named(tenant) => return Ok(tenant),
             WantedTenant::Impossible => ScopeError::NotFound,
             WantedTenant::Unnamed => ScopeError::NotNamed,
         };
@@ -82,14 +97,15 @@ impl MembershipTenantResolver {
         Err(unnamed)
     }
 
-    /// Person and membership in one: asking for the identity first would be another round trip.
-    async fn admitted(&self, tenant: &TenantRef) -> Result<Arc<TenantScope>, ScopeError> {
-        let claims = self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)?;
-        match self.authorization.admit(claims, tenant).await {
-            Ok(admission) => Ok(Arc::new(TenantScope::of(admission))),
-            Err(AdmissionError::NoPerson) => Err(IdentityError::Invalid.into()),
-            Err(AdmissionError::NoTenant) => Err(ScopeError::NotFound),
-            Err(AdmissionError::Db(error)) => Err(error.into()),
-        }
+    async fn claims(&self) -> Result<VerifiedClaims, IdentityError> {
+        self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)
+    }
+}
+
+fn refused(error: AdmissionError) -> ScopeError {
+    match error {
+        AdmissionError::NoPerson => IdentityError::Invalid.into(),
+        AdmissionError::NoTenant => ScopeError::NotFound,
+        AdmissionError::Db(error) => error.into(),
     }
 }

@@ -7,6 +7,7 @@
 
 mod module;
 mod postgres;
+mod profiles;
 pub mod seed;
 
 pub use module::UserModuleImpl;

@@ -1,16 +1,20 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `UserRepository` | nothing | `users` |
+//! | `UserRepository`, `Profiles` | `Database`, `SystemDatabase` (changing one's own profile: nothing bounds who writes whom) | `users`, the view `people` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
-use kernel::contracts::UserModule;
+use kernel::{
+    contracts::{DbModule, UserModule},
+    db::{Database, SystemDatabase},
+};
 use shaku::module;
 
-use crate::postgres::PgUserRepository;
+use crate::{postgres::PgUserRepository, profiles::OwnProfiles};
 
 module! {
     pub UserModuleImpl: UserModule {
-        components = [PgUserRepository],
-        providers = []
+        components = [OwnProfiles, PgUserRepository],
+        providers = [],
+        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
     }
 }

@@ -13,8 +13,8 @@ use shaku::HasComponent;
 use test_support::{TestDb, db};
 use user::UserModuleImpl;
 
-fn repository() -> Arc<dyn UserRepository> {
-    UserModuleImpl::builder().build().resolve()
+fn repository(db: &TestDb) -> Arc<dyn UserRepository> {
+    UserModuleImpl::builder(db.db.module()).build().resolve()
 }
 
 fn person(email: &str) -> NewUser {
@@ -23,7 +23,7 @@ fn person(email: &str) -> NewUser {
 
 async fn created(db: &TestDb, email: &str) -> NewUser {
     let (new, mut tx) = (person(email), db.db.system().begin(SystemWork::Seed).await.unwrap());
-    assert!(repository().create(&mut tx, &new).await.unwrap());
+    assert!(repository(db).create(&mut tx, &new).await.unwrap());
     tx.commit().await.unwrap();
     new
 }
@@ -33,12 +33,12 @@ async fn created(db: &TestDb, email: &str) -> NewUser {
 async fn a_person_is_found_by_id_and_by_address(#[future(awt)] db: TestDb) {
     let new = created(&db, "One@Example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
-    let by_id = repository().find_active(&mut tx, new.id).await.unwrap().unwrap();
+    let by_id = repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap();
     let by_email =
-        repository().find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
+        repository(&db).find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(by_id, by_email);
     assert_eq!((by_id.id, by_id.email, by_id.display_name), (new.id, new.email, new.display_name));
-    assert_eq!(repository().find_active(&mut tx, UserId::new()).await.unwrap(), None);
+    assert_eq!(repository(&db).find_active(&mut tx, UserId::new()).await.unwrap(), None);
 }
 
 #[rstest]
@@ -47,11 +47,11 @@ async fn many_are_found_at_once_and_the_unknown_left_out(#[future(awt)] db: Test
     let (one, two) = (created(&db, "one@example.com").await, created(&db, "two@example.com").await);
     created(&db, "three@example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
-    let found = repository().find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
+    let found = repository(&db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
     let mut ids: Vec<UserId> = found.into_iter().map(|user| user.id).collect();
     ids.sort();
     assert_eq!(ids, [one.id, two.id]);
-    assert_eq!(repository().find_many(&mut tx, &[]).await.unwrap(), []);
+    assert_eq!(repository(&db).find_many(&mut tx, &[]).await.unwrap(), []);
 }
 
 #[rstest]
@@ -60,8 +60,8 @@ async fn creating_the_same_person_twice_is_creating_them_once(#[future(awt)] db:
     let new = created(&db, "one@example.com").await;
     let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
     let again = NewUser { display_name: "Another Name".into(), ..new.clone() };
-    assert!(!repository().create(&mut tx, &again).await.unwrap());
-    assert_eq!(repository().find_active(&mut tx, new.id).await.unwrap().unwrap().display_name, "Some One");
+    assert!(!repository(&db).create(&mut tx, &again).await.unwrap());
+    assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap().display_name, "Some One");
 }
 
 #[rstest]
@@ -69,7 +69,7 @@ async fn creating_the_same_person_twice_is_creating_them_once(#[future(awt)] db:
 async fn two_people_cannot_have_the_same_address(#[future(awt)] db: TestDb) {
     created(&db, "one@example.com").await;
     let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
-    let error = repository().create(&mut tx, &person("ONE@example.com")).await.unwrap_err();
+    let error = repository(&db).create(&mut tx, &person("ONE@example.com")).await.unwrap_err();
     let DbError::Query(error) = error else { panic!("{error:?}") };
     assert_eq!(error.as_database_error().unwrap().constraint(), Some("users_email_key"));
 }
@@ -79,11 +79,11 @@ async fn two_people_cannot_have_the_same_address(#[future(awt)] db: TestDb) {
 async fn a_deactivated_person_is_no_longer_active_but_still_there(#[future(awt)] db: TestDb) {
     let new = created(&db, "one@example.com").await;
     let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
-    assert!(repository().deactivate(&mut tx, new.id).await.unwrap());
-    assert!(!repository().deactivate(&mut tx, new.id).await.unwrap());
-    assert_eq!(repository().find_active(&mut tx, new.id).await.unwrap(), None);
-    assert_eq!(repository().find_active_by_email(&mut tx, &new.email).await.unwrap(), None);
-    assert!(repository().find_many(&mut tx, &[new.id]).await.unwrap()[0].deactivated_at.is_some());
+    assert!(repository(&db).deactivate(&mut tx, new.id).await.unwrap());
+    assert!(!repository(&db).deactivate(&mut tx, new.id).await.unwrap());
+    assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap(), None);
+    assert_eq!(repository(&db).find_active_by_email(&mut tx, &new.email).await.unwrap(), None);
+    assert!(repository(&db).find_many(&mut tx, &[new.id]).await.unwrap()[0].deactivated_at.is_some());
 }
 
 #[rstest]

@@ -1,12 +1,18 @@
 //! The caller.
 
-use kernel::contracts::{MyTenant, MyTenants};
-use serde::Serialize;
+use kernel::contracts::{MyTenant, MyTenants, Profiles, User};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::members::RoleBody;
-use crate::http::{extract::Scoped, guard::SignedIn, problem::Problem, route::Json};
+use crate::http::{
+    extract::{Body, Scoped},
+    fields::{field, given},
+    guard::{SignedIn, Then},
+    problem::Problem,
+    route::Json,
+};
 
 /// The caller.
 #[derive(Serialize, ToSchema)]
@@ -14,6 +20,9 @@ pub(super) struct Me {
     id: Uuid,
     #[schema(example = "alice@example.com")]
     email: String,
+    /// What others see.
+    #[schema(example = "Alice Adams")]
+    display_name: String,
     /// The active tenants, by name.
     tenants: Vec<TenantBody>,
 }
@@ -30,9 +39,40 @@ pub(super) struct TenantBody {
     role: RoleBody,
 }
 
-pub(super) async fn show(me: SignedIn, tenants: Scoped<dyn MyTenants>) -> Result<Json<Me>, Problem> {
-    let tenants = tenants.list(&me).await?.into_iter().map(TenantBody::from).collect();
-    Ok(Json(Me { id: me.user().as_uuid(), email: me.email().to_string(), tenants }))
+/// What is to be another.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileChangeRequest {
+    /// What others see, in every tenant; on one line.
+    #[schema(example = "Alice A. Adams", min_length = 1, max_length = 200, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    display_name: Option<String>,
+}
+
+pub(super) async fn show(
+    me: SignedIn,
+    profiles: Scoped<dyn Profiles>,
+    tenants: Scoped<dyn MyTenants>,
+) -> Result<Json<Me>, Problem> {
+    Ok(Json(Me::new(profiles.get(&me).await?, tenants.list(&me).await?)))
+}
+
+pub(super) async fn update(
+    Then(me, Body(request)): Then<SignedIn, Body<ProfileChangeRequest>>,
+    profiles: Scoped<dyn Profiles>,
+    tenants: Scoped<dyn MyTenants>,
+) -> Result<Json<Me>, Problem> {
+    let name = request.display_name.ok_or_else(Problem::nothing_given)?;
+    let name = field("/display_name", &name).map_err(|error| Problem::unfit(vec![error]))?;
+    let person = profiles.rename(&me, &name).await?;
+    Ok(Json(Me::new(person, tenants.list(&me).await?)))
+}
+
+impl Me {
+    fn new(person: User, tenants: Vec<MyTenant>) -> Self {
+        let tenants = tenants.into_iter().map(Into::into).collect();
+        Self { id: person.id.as_uuid(), email: person.email.to_string(), display_name: person.display_name, tenants }
+    }
 }
 
 impl From<MyTenant> for TenantBody {

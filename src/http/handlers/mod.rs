@@ -6,6 +6,7 @@ mod billing;
 mod health;
 mod me;
 mod members;
+mod tenants;
 
 use super::route::Routes;
 
@@ -17,6 +18,20 @@ pub(super) fn routes() -> Routes {
         .post("/v1/auth/login", "Sign in with e-mail and password", auth::login)
         .problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
     routes.get("/v1/me", "Who am I, and which tenants am I a member of", me::show);
+    routes.patch("/v1/me", "Change what others see of me, in every tenant", me::update);
+    routes
+        .post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found)
+        .problems(&[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]);
+    routes.get("/v1/tenant", "Read the tenant", tenants::show);
+    routes
+        .patch("/v1/tenant", "Change the tenant's name or slug", tenants::update)
+        .problems(&[(409, "The slug is taken")]);
+    routes.post(
+        "/v1/tenant/archive",
+        "Archive the tenant: from now on it answers like one that isn't there",
+        tenants::archive,
+    );
+    routes.post("/v1/tenant/restore", "Restore the tenant, which may be archived", tenants::restore);
     routes.get("/v1/members", "List the members of the tenant", members::list);
     routes.get("/v1/users/{id}", "Read a member of the tenant", members::show);
     routes.post("/v1/authorization/check", "Ask what I may do in the tenant", authorization::check);

@@ -7,7 +7,8 @@
 //! - [`db()`]: a migrated database
 //! - [`seeded()`]: the same with the demo data, and the ids in it
 //! - [`TestDb::make_user`], [`TestDb::make_tenant`], [`TestDb::make_role`], [`TestDb::make_member`]: more of them, with fresh ids
-//! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`]: the proofs, resolved for real: there is no other way
+//! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the proofs, resolved for real:
+//!   there is no other way
 //!
 //! It never depends on the root package, which depends on it.
 #![expect(clippy::unwrap_used, reason = "only tests use this crate, and a panic fails the test")]

@@ -9,8 +9,9 @@ use kernel::request::{MembershipTenantResolver, VerifiedIdentityProvider};
 use kernel::{
     contracts::{
         AuthorizationModule, AuthorizationService, CredentialError, DbModule, Denial, Environment, Identity,
-        IdentityError, IdentityProvider, IdentitySource, Permission, Permit, RequestContext, ScopeError,
-        TenantResolver, TenantScope, UserId, UserModule, UserRepository, VerifiedClaims, WantedTenant,
+        IdentityError, IdentityProvider, IdentitySource, Permission, Permit, RequestContext, RestorePermit,
+        RestoreRefused, RestoreScope, ScopeError, TenantResolver, TenantScope, UserId, UserModule, UserRepository,
+        VerifiedClaims, WantedTenant,
     },
     db::Database,
     di::Given,
@@ -95,7 +96,7 @@ impl Requests {
 impl TestDb {
     /// The user module: what other modules' tests build theirs on, without depending on it.
     pub fn users(&self) -> Arc<dyn UserModule> {
-        Arc::new(UserModuleImpl::builder().build())
+        Arc::new(UserModuleImpl::builder(self.db.module()).build())
     }
 
     /// What requests' modules are made from.
@@ -129,6 +130,25 @@ impl TestDb {
         let Request(module) = self.request(user, &tenant.to_string());
         let resolver: &dyn TenantResolver = module.resolve_ref();
         resolver.scope().await
+    }
+
+    /// This person in this tenant, if a member, and even if it is archived.
+    ///
+    /// # Errors
+    /// As for a request.
+    pub async fn restore_scope(&self, user: UserId, tenant: impl ToString) -> Result<RestoreScope, ScopeError> {
+        let Request(module) = self.request(user, &tenant.to_string());
+        let resolver: &dyn TenantResolver = module.resolve_ref();
+        resolver.restore_scope().await
+    }
+
+    /// This person's permission to restore this tenant, if the policies allow it.
+    ///
+    /// # Errors
+    /// The policies don't. A person who isn't a member fails the test.
+    pub async fn restore_permit(&self, user: UserId, tenant: impl ToString) -> Result<RestorePermit, RestoreRefused> {
+        let scope = self.restore_scope(user, tenant).await.unwrap();
+        RestorePermit::ask(&scope, &Environment { now: self.now(), client_addr: None })
     }
 
     /// This person's permission in this tenant, if the policies allow it.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantRef, UserId},
+    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantRef, TenantStatus, UserId},
     db::{DbError, OwnTx, Reader, SystemTx, TenantReader},
 };
 use shaku::{Component, Interface};
@@ -15,11 +15,12 @@ pub(crate) struct PersonRow {
     pub(crate) membership: Option<MembershipSummary>,
 }
 
-/// A membership in an active tenant, and the number under which the tenant's policies are kept.
+/// A membership, whether its tenant is in use, and the number under which the tenant's policies are kept.
 #[derive(Debug)]
 pub(crate) struct MembershipSummary {
     pub(crate) tenant: TenantId,
     pub(crate) role: RoleId,
+    pub(crate) status: TenantStatus,
     pub(crate) policy_version: i64,
 }
 
@@ -48,7 +49,7 @@ impl From<MemberRow> for Member {
 /// Memberships.
 #[async_trait]
 pub(crate) trait MembershipRepository: Interface {
-    /// The person, unless deactivated or unknown, and their membership in the tenant, if that is active.
+    /// The person, unless deactivated or unknown, and their membership in the tenant, archived or not.
     async fn admission(
         &self,
         reader: &Reader,
@@ -64,6 +65,10 @@ pub(crate) trait MembershipRepository: Interface {
 
     /// One member.
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
+
+    /// How many tenants the person is admin of, archived or not. Until the transaction ends, whoever asks the same of the
+    /// same person waits, and then counts what this one has added.
+    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError>;
 }
 
 /// [`MembershipRepository`] in SQL.
@@ -86,16 +91,16 @@ impl MembershipRepository for PgMembershipRepository {
         let query = || {
             sqlx::query!(
                 r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
-                     a.policy_version AS "policy_version?"
+                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
                    FROM (SELECT own_scope($1) AS user_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT m.tenant_id, m.role_id, m.policy_version
+                       SELECT m.tenant_id, m.role_id, m.status, m.policy_version
                        FROM people AS p
                        LEFT JOIN (
-                         SELECT m.user_id, m.tenant_id, m.role_id, t.policy_version
+                         SELECT m.user_id, m.tenant_id, m.role_id, t.status, t.policy_version
                          FROM memberships AS m
                          JOIN tenants AS t ON t.id = m.tenant_id
-                         WHERE t.status = 'active' AND (t.id = $2 OR t.slug = $3)
+                         WHERE t.id = $2 OR t.slug = $3
                        ) AS m ON m.user_id = p.id
                        WHERE p.id = s.user_id AND p.active
                        OFFSET 0
@@ -107,9 +112,9 @@ impl MembershipRepository for PgMembershipRepository {
         };
         let row = reader.fetch_optional(query).await?;
         Ok(row.map(|row| PersonRow {
-            membership: match (row.tenant_id, row.role_id, row.policy_version) {
-                (Some(tenant), Some(role), Some(policy_version)) => {
-                    Some(MembershipSummary { tenant, role, policy_version })
+            membership: match (row.tenant_id, row.role_id, row.status, row.policy_version) {
+                (Some(tenant), Some(role), Some(status), Some(policy_version)) => {
+                    Some(MembershipSummary { tenant, role, status, policy_version })
                 }
                 _ => None,
             },
@@ -189,6 +194,22 @@ impl MembershipRepository for PgMembershipRepository {
             )
         };
         Ok(reader.fetch_optional(query).await?.map(Into::into))
+    }
+
+    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
+        let user = user.as_uuid();
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
+            .execute(&mut ***tx)
+            .await?;
+        // A statement of its own: what it sees begins after the wait.
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!"
+               FROM memberships AS m
+               JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+               WHERE m.user_id = $1 AND r.is_system AND r.name_key = 'admin'"#,
+            user,
+        );
+        Ok(count.fetch_one(&mut ***tx).await?)
     }
 }
 

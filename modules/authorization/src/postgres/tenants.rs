@@ -1,9 +1,114 @@
 //! The tables `tenants` and `tenant_attributes`.
 
+use async_trait::async_trait;
 use kernel::{
-    contracts::{TenantId, TenantSlug},
-    db::{DbError, SystemTx},
+    contracts::{Tenant, TenantChange, TenantId, TenantName, TenantSlug, TenantStatus},
+    db::{DbError, SystemTx, TenantReader, TenantTx},
 };
+use shaku::{Component, Interface};
+
+/// What a slug that another tenant has breaks.
+pub(crate) const SLUG_TAKEN: &str = "tenants_slug_key";
+
+/// Tenants.
+#[async_trait]
+pub(crate) trait TenantRepository: Interface {
+    /// The tenant, if active.
+    async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError>;
+
+    /// The tenant that was founded in this transaction.
+    async fn find_founded(&self, tx: &mut SystemTx, id: TenantId) -> Result<Option<Tenant>, DbError>;
+
+    /// Changes the tenant, if active.
+    async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError>;
+
+    /// Archives the tenant, unless it is archived.
+    async fn archive(&self, tx: &mut TenantTx) -> Result<(), DbError>;
+
+    /// Restores the tenant, unless it is active.
+    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError>;
+}
+
+/// [`TenantRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = TenantRepository)]
+pub(crate) struct PgTenantRepository;
+
+#[async_trait]
+impl TenantRepository for PgTenantRepository {
+    async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError> {
+        let tenant = reader.tenant().as_uuid();
+        let query = || {
+            sqlx::query_as!(
+                Tenant,
+                r#"SELECT t.id AS "id!: TenantId", t.slug AS "slug!: TenantSlug", t.name AS "name!: TenantName",
+                     t.status AS "status!: TenantStatus", t.plan AS "plan!", t.features AS "features!",
+                     t.max_users AS "seats!", t.created_at AS "created_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT t.id, t.slug, t.name, t.status, a.plan, a.features, a.max_users, t.created_at
+                       FROM tenants AS t
+                       JOIN tenant_attributes AS a ON a.tenant_id = t.id
+                       WHERE t.id = s.tenant_id AND t.status = 'active'
+                       OFFSET 0
+                     ) AS t"#,
+                tenant,
+            )
+        };
+        reader.fetch_optional(query).await
+    }
+
+    async fn find_founded(&self, tx: &mut SystemTx, id: TenantId) -> Result<Option<Tenant>, DbError> {
+        let tenant = sqlx::query_as!(
+            Tenant,
+            r#"SELECT t.id, t.slug, t.name AS "name: TenantName", t.status AS "status: TenantStatus", a.plan, a.features,
+                 a.max_users AS seats, t.created_at
+               FROM tenants AS t
+               JOIN tenant_attributes AS a ON a.tenant_id = t.id
+               WHERE t.id = $1"#,
+            id.as_uuid(),
+        );
+        Ok(tenant.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError> {
+        let changed = sqlx::query_as!(
+            Tenant,
+            r#"UPDATE tenants AS t
+               SET name = coalesce($2, t.name), slug = coalesce($3, t.slug), updated_at = now()
+               FROM tenant_attributes AS a
+               WHERE t.id = $1 AND a.tenant_id = t.id AND t.status = 'active'
+               RETURNING t.id, t.slug, t.name AS "name: TenantName", t.status AS "status: TenantStatus", a.plan,
+                 a.features, a.max_users AS seats, t.created_at"#,
+            tx.tenant().as_uuid(),
+            change.name.as_ref().map(TenantName::as_str),
+            change.slug.as_ref().map(TenantSlug::as_str),
+        );
+        Ok(changed.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn archive(&self, tx: &mut TenantTx) -> Result<(), DbError> {
+        let archived = sqlx::query!(
+            "UPDATE tenants
+             SET status = 'archived', updated_at = now()
+             WHERE id = $1 AND status = 'active'",
+            tx.tenant().as_uuid(),
+        );
+        archived.execute(&mut ***tx).await?;
+        Ok(())
+    }
+
+    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError> {
+        let restored = sqlx::query!(
+            "UPDATE tenants
+             SET status = 'active', updated_at = now()
+             WHERE id = $1 AND status = 'archived'",
+            id.as_uuid(),
+        );
+        restored.execute(&mut ***tx).await?;
+        Ok(())
+    }
+}
 
 /// A tenant to be, with its attributes.
 #[derive(Debug)]

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
-use super::{Identity, Permit, Person, PolicySet, TenantId, TenantRef, TenantSlug, UserId, UserRead, VerifiedClaims};
+use super::{
+    Identity, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants, UserId, UserRead,
+    VerifiedClaims,
+};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -47,6 +50,13 @@ pub trait AuthorizationService: Interface {
     /// Person, membership and role, in one statement; the tenant's policies as they are at that moment, from memory
     /// where they are known.
     async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError>;
+
+    /// The same, where the tenant may be archived.
+    async fn admit_to_restore(
+        &self,
+        claims: VerifiedClaims,
+        tenant: &TenantRef,
+    ) -> Result<RestoreAdmission, AdmissionError>;
 }
 
 /// What can go wrong in the authorization module.
@@ -125,6 +135,9 @@ pub trait MyTenants: Interface {
 
 /// The module `authorization`, as others see it.
 pub trait AuthorizationModule:
-    HasComponent<dyn AuthorizationService> + HasComponent<dyn Members> + HasComponent<dyn MyTenants>
+    HasComponent<dyn AuthorizationService>
+    + HasComponent<dyn Members>
+    + HasComponent<dyn MyTenants>
+    + HasComponent<dyn Tenants>
 {
 }

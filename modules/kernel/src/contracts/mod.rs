@@ -8,7 +8,10 @@ mod billing;
 mod identity;
 mod permission;
 mod request;
+mod restoring;
 mod tenancy;
+mod tenants;
+mod text;
 mod user;
 
 pub use app::DbModule;
@@ -26,5 +29,13 @@ pub use permission::{
     PolicySet, ResourceFacts,
 };
 pub use request::{RequestContext, WantedTenant};
-pub use tenancy::{Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
-pub use user::{Email, InvalidEmail, NewUser, Person, User, UserId, UserModule, UserRead, UserRepository};
+pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
+pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
+pub use tenants::{
+    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,
+    Tenants, TenantsError,
+};
+pub use user::{
+    DisplayName, Email, InvalidDisplayName, InvalidEmail, NewUser, Person, ProfileError, Profiles, User, UserId,
+    UserModule, UserRead, UserRepository,
+};

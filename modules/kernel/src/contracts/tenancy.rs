@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{AccessRequest, Admission, Decision, IdentityError, PolicySet, RoleId, UserId};
+use super::{AccessRequest, Admission, Decision, IdentityError, PolicySet, RestoreScope, RoleId, UserId};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -13,12 +13,22 @@ id! {
     TenantId
 }
 
-/// A tenant's name in addresses: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens; never the shape of a UUID.
+/// A tenant's name in addresses: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens; never the shape of a UUID, never a
+/// reserved word.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct TenantSlug(String);
 
 impl TenantSlug {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 63;
+
+    /// What an address of the product itself may be called. The table refuses the same.
+    pub const RESERVED: [&str; 15] = [
+        "admin", "api", "app", "auth", "docs", "health", "help", "login", "mail", "static", "status", "support",
+        "system", "tenantry", "www",
+    ];
+
     /// The slug as stored.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -27,7 +37,7 @@ impl TenantSlug {
 
 /// The text can't be a tenant's slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and isn't a UUID")]
+#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
 pub struct InvalidSlug;
 
 impl FromStr for TenantSlug {
@@ -36,13 +46,27 @@ impl FromStr for TenantSlug {
     fn from_str(text: &str) -> Result<Self, InvalidSlug> {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
-        let uuid = text.parse::<uuid::Uuid>().is_ok();
-        if plain && !hyphens && !uuid && (3..=63).contains(&text.len()) {
+        let taken = is_uuid_shaped(text) || Self::RESERVED.contains(&text);
+        if plain && !hyphens && !taken && (3..=Self::MAX_LENGTH).contains(&text.len()) {
             Ok(Self(text.into()))
         } else {
             Err(InvalidSlug)
         }
     }
+}
+
+/// As the table has it: also with some of a UUID's hyphens left out.
+fn is_uuid_shaped(text: &str) -> bool {
+    fn after_group(text: &str, digits: usize) -> Option<&str> {
+        let (group, rest) = text.split_at_checked(digits)?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        group.bytes().all(hex).then_some(rest)
+    }
+    let groups = [8, 4, 4, 4].into_iter().try_fold(text, |text, digits| {
+        let rest = after_group(text, digits)?;
+        Some(rest.strip_prefix('-').unwrap_or(rest))
+    });
+    groups.and_then(|last| after_group(last, 12)) == Some("")
 }
 
 impl fmt::Display for TenantSlug {
@@ -142,6 +166,9 @@ pub enum ScopeError {
 pub trait TenantResolver: Interface {
     /// The proof; the second call of a request costs nothing.
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+
+    /// The same, where the tenant may be archived: for restoring it, and for nothing else.
+    async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
 }
 
 #[cfg(test)]
@@ -158,8 +185,22 @@ mod tests {
     #[test]
     fn what_is_no_slug_is_refused() {
         let long = "a".repeat(64);
-        for text in ["", "ab", "-abc", "abc-", "a--b", "a_b", "ä-b-c", "a b c", "a/b/c", long.as_str()] {
+        for text in ["", "ab", "-abc", "abc-", "a--b", "a_b", "ä-b-c", "a b c", "a/b/c", "api", long.as_str()] {
             assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_taken_for_an_id_is_refused() {
+        for text in [
+            "019a0000-0000-7000-8000-00000000acee",
+            "019a000000007000800000000000acee",
+            "019a00000000-70008000-00000000acee",
+        ] {
+            assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+        }
+        for text in ["019a0000-0000-7000-8000-00000000acex", "019a0000-0000-7000-8000-00000000acee-2", "019a-0000"] {
+            assert!(text.parse::<TenantSlug>().is_ok(), "{text:?}");
         }
     }
 }

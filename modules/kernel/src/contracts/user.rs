@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
+use super::{Identity, text::line};
 use crate::{
     db::{DbError, SystemTx, Tx},
     id::id,
@@ -57,6 +58,33 @@ impl FromStr for Email {
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What others see of a person: a line of 1 to 200 characters, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 200;
+
+    /// The name as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text can't be what others see of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a display name has 1 to 200 characters on one line")]
+pub struct InvalidDisplayName;
+
+impl FromStr for DisplayName {
+    type Err = InvalidDisplayName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDisplayName> {
+        line(text, Self::MAX_LENGTH).map(Self).ok_or(InvalidDisplayName)
     }
 }
 
@@ -123,8 +151,30 @@ pub trait UserRepository: Interface {
     async fn deactivate(&self, tx: &mut SystemTx, id: UserId) -> Result<bool, DbError>;
 }
 
+/// Why there is no profile to show or to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The person has been deactivated since the request was let in.
+    #[error("no such person")]
+    NotFound,
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What people say of themselves. Nobody else changes it: a tenant's admin decides on memberships, not on people, who
+/// may be in other tenants as well.
+#[async_trait]
+pub trait Profiles: Interface {
+    /// The person's own record.
+    async fn get(&self, identity: &Identity) -> Result<User, ProfileError>;
+
+    /// Changes what others see of the person, in every tenant.
+    async fn rename(&self, identity: &Identity, name: &DisplayName) -> Result<User, ProfileError>;
+}
+
 /// The module `user`, as others see it.
-pub trait UserModule: HasComponent<dyn UserRepository> {}
+pub trait UserModule: HasComponent<dyn Profiles> + HasComponent<dyn UserRepository> {}
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +183,18 @@ mod tests {
     #[test]
     fn an_address_is_normalised() {
         assert_eq!(" Alice@Example.COM ".parse::<Email>().map(|e| e.to_string()), Ok("alice@example.com".into()));
+    }
+
+    #[test]
+    fn a_display_name_is_one_line() {
+        assert_eq!(
+            " Zoë O’Neill ".parse::<DisplayName>().map(|name| name.as_str().to_owned()),
+            Ok("Zoë O’Neill".into())
+        );
+        let long = "a".repeat(201);
+        for text in ["", "\t", "a\nb", "a\0b", long.as_str()] {
+            assert_eq!(text.parse::<DisplayName>(), Err(InvalidDisplayName), "{text:?}");
+        }
     }
 
     #[test]

@@ -30,6 +30,13 @@ impl From<sqlx::Error> for DbError {
     }
 }
 
+impl DbError {
+    /// Whether it was refused for this constraint's sake.
+    pub fn breaks(&self, constraint: &str) -> bool {
+        matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
+    }
+}
+
 /// SQLSTATE: the login or role may not.
 pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE: there is no such table.

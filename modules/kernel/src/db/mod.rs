@@ -92,4 +92,10 @@ pub enum SystemWork {
     SignIn,
     /// Founding the demo tenants, and asking whether they are there.
     Seed,
+    /// Founding a tenant: there is none yet that anybody could be a member of.
+    FoundTenant,
+    /// Restoring a tenant: while it is archived, nobody has a scope in it.
+    RestoreTenant,
+    /// Changing what a person says of themselves: people belong to no tenant, so no scope bounds who may write whom.
+    ChangeProfile,
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, NewUser, User, UserId, UserRepository},
-    db::{DbError, SystemTx, Tx},
+    contracts::{DisplayName, Email, Identity, NewUser, User, UserId, UserRepository},
+    db::{DbError, Reader, SystemTx, Tx},
 };
 use shaku::Component;
 
@@ -70,4 +70,37 @@ impl UserRepository for PgUserRepository {
         );
         Ok(deactivated.execute(&mut ***tx).await?.rows_affected() == 1)
     }
+}
+
+/// The person themselves, unless deactivated.
+pub(crate) async fn find_own(reader: &Reader, identity: &Identity) -> Result<Option<User>, DbError> {
+    let id = identity.user().as_uuid();
+    let query = || {
+        sqlx::query_as!(
+            User,
+            "SELECT id, email, display_name, created_at, updated_at, deactivated_at
+             FROM users
+             WHERE id = $1 AND deactivated_at IS NULL",
+            id,
+        )
+    };
+    reader.fetch_optional(query).await
+}
+
+/// Changes what others see of the person, unless deactivated. Whom is for the proof to say, and for nobody else.
+pub(crate) async fn rename(
+    tx: &mut SystemTx,
+    identity: &Identity,
+    name: &DisplayName,
+) -> Result<Option<User>, DbError> {
+    let renamed = sqlx::query_as!(
+        User,
+        "UPDATE users
+         SET display_name = $2, updated_at = now()
+         WHERE id = $1 AND deactivated_at IS NULL
+         RETURNING id, email, display_name, created_at, updated_at, deactivated_at",
+        identity.user().as_uuid(),
+        name.as_str(),
+    );
+    Ok(renamed.fetch_optional(&mut ***tx).await?)
 }

@@ -1,0 +1,1 @@
+REVOKE UPDATE (slug, name, status, updated_at) ON tenants FROM tenantry_app;

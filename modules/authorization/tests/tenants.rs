@@ -1,0 +1,316 @@
+//! Founding, changing, archiving and restoring tenants, against a real server.
+#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use authorization::AuthorizationModuleImpl;
+use kernel::contracts::{
+    RestoreRefused, ScopeError, Tenant, TenantArchive, TenantChange, TenantRead, TenantSlug, TenantStatus,
+    TenantUpdate, Tenants, TenantsError, UserId, UserRead,
+};
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{Seeded, TestDb, db, seeded};
+use tokio::task::JoinSet;
+
+fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
+    AuthorizationModuleImpl::builder(db.db.module()).build().resolve()
+}
+
+async fn founded(db: &TestDb, user: UserId, name: &str, slug: Option<&str>) -> Result<Tenant, TenantsError> {
+    let identity = db.identity(user).await.unwrap();
+    let slug: Option<TenantSlug> = slug.map(|slug| slug.parse().unwrap());
+    tenants(db).found(&identity, &name.parse().unwrap(), slug.as_ref()).await
+}
+
+async fn execute(db: &TestDb, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+}
+
+/// How many rows each table of the module has.
+async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
+    let counts = "SELECT 'tenants', count(*) FROM tenants UNION ALL
+        SELECT 'roles', count(*) FROM roles UNION ALL SELECT 'policies', count(*) FROM policies UNION ALL
+        SELECT 'memberships', count(*) FROM memberships UNION ALL
+        SELECT 'tenant_attributes', count(*) FROM tenant_attributes";
+    sqlx::query_as(counts).fetch_all(&mut db.owner().await).await.unwrap().into_iter().collect()
+}
+
+/// What came of many tries, and how often.
+async fn outcomes(mut tries: JoinSet<&'static str>) -> BTreeMap<&'static str, usize> {
+    let mut outcomes = BTreeMap::new();
+    while let Some(outcome) = tries.join_next().await {
+        *outcomes.entry(outcome.unwrap()).or_default() += 1;
+    }
+    outcomes
+}
+
+fn outcome<T>(result: &Result<T, TenantsError>) -> &'static str {
+    match result {
+        Ok(_) => "done",
+        Err(TenantsError::NotFound) => "not found",
+        Err(TenantsError::SlugTaken) => "slug taken",
+        Err(TenantsError::TooMany { .. }) => "too many",
+        Err(TenantsError::Db(error)) => panic!("{error:?}"),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db: TestDb) {
+    let person = db.make_user().await;
+    let tenant = founded(&db, person, "Initech LLC", None).await.unwrap();
+    assert_eq!((tenant.slug.as_str(), tenant.name.as_str()), ("initech-llc", "Initech LLC"));
+    assert_eq!((tenant.status, tenant.plan.as_str(), tenant.seats), (TenantStatus::Active, "free", 5));
+    assert_eq!(tenant.features, Vec::<String>::new());
+    // All that an admin may.
+    let permit = db.permit::<TenantRead>(person, &tenant.slug).await.unwrap();
+    assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
+    assert!(db.permit::<TenantArchive>(person, tenant.id).await.is_ok());
+    let expected = [("tenants", 1), ("roles", 2), ("policies", 2), ("memberships", 1), ("tenant_attributes", 1)];
+    assert_eq!(counts(&db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
+    let roles: Vec<(String, bool, i32)> = sqlx::query_as(
+        "SELECT r.name, r.is_system, a.policy_template_version
+         FROM roles AS r JOIN tenant_attributes AS a USING (tenant_id) ORDER BY r.name",
+    )
+    .fetch_all(&mut db.owner().await)
+    .await
+    .unwrap();
+    assert_eq!(roles, [("admin".into(), true, 1), ("member".into(), true, 1)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_members_role_reads_people_and_not_the_tenant(#[future(awt)] seeded: Seeded) {
+    let bob = seeded.seed.users.bob.id;
+    assert!(seeded.permit::<UserRead>(bob, "acme").await.is_ok());
+    assert!(seeded.permit::<TenantRead>(bob, "acme").await.is_err());
+    assert!(seeded.permit::<TenantUpdate>(bob, "acme").await.is_err());
+    assert!(seeded.permit::<TenantArchive>(bob, "acme").await.is_err());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_name_whose_slug_is_taken_gets_another_one(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    let (one, two) =
+        (founded(&seeded, alice, "ACME", None).await.unwrap(), founded(&seeded, alice, "Acme!", None).await.unwrap());
+    assert!(one.slug.as_str().starts_with("acme-") && two.slug.as_str().starts_with("acme-"), "{one:?} {two:?}");
+    assert_ne!(one.slug, two.slug);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_given_slug_that_is_taken_leaves_nothing_behind(#[future(awt)] seeded: Seeded) {
+    execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'globex'").await;
+    let before = counts(&seeded).await;
+    for slug in ["acme", "globex"] {
+        let refused = founded(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
+        assert_eq!(outcome(&refused), "slug taken", "{slug}");
+    }
+    assert_eq!(counts(&seeded).await, before);
+}
+
+/// What the type lets through, the table takes; and what the type reserves, the table refuses as well.
+#[rstest]
+#[tokio::test]
+async fn type_and_table_agree_on_slugs(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let longest = "a".repeat(63);
+    let others = [
+        "abc",
+        "a-b",
+        "123",
+        "019a0000-0000-7000-8000-00000000acee",
+        "019a00000000-70008000-00000000acee",
+        "019a0000000070008000-00000000acee",
+        "0-19a0000000070008000000000000cee",
+        "019a0000-0000-7000-8000-00000000ace",
+        "019a0000-0000-7000-8000-00000000acee1",
+        "ab",
+        "a--b",
+        longest.as_str(),
+    ];
+    for slug in TenantSlug::RESERVED.into_iter().chain(others) {
+        let insert = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
+        let taken = insert.bind(slug).execute(&mut owner).await.is_ok();
+        assert_eq!(slug.parse::<TenantSlug>().is_ok(), taken, "{slug}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn fifty_people_who_found_with_one_slug_at_once_found_one_tenant(#[future(awt)] db: TestDb) {
+    let mut tries = JoinSet::new();
+    for _ in 0..50 {
+        let (tenants, person) = (tenants(&db), db.identity(db.make_user().await).await.unwrap());
+        tries.spawn(async move {
+            let slug = "initech".parse().unwrap();
+            outcome(&tenants.found(&person, &"Initech".parse().unwrap(), Some(&slug)).await)
+        });
+    }
+    assert_eq!(outcomes(tries).await, [("done", 1), ("slug taken", 49)].into());
+    let counts: Vec<i64> = counts(&db).await.into_values().collect();
+    assert_eq!(counts, [1, 2, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
+}
+
+#[rstest]
+#[tokio::test]
+async fn people_who_found_with_one_name_at_once_found_a_tenant_each(#[future(awt)] db: TestDb) {
+    let mut tries = JoinSet::new();
+    for _ in 0..20 {
+        let (tenants, person) = (tenants(&db), db.identity(db.make_user().await).await.unwrap());
+        tries.spawn(async move { outcome(&tenants.found(&person, &"Initech".parse().unwrap(), None).await) });
+    }
+    assert_eq!(outcomes(tries).await, [("done", 20)].into());
+}
+
+#[rstest]
+#[tokio::test]
+async fn one_person_founds_twenty_tenants_and_no_more_however_many_are_tried_at_once(#[future(awt)] db: TestDb) {
+    let (person, other) = (db.make_user().await, db.make_user().await);
+    let mut tries = JoinSet::new();
+    for _ in 0..30 {
+        let (tenants, person) = (tenants(&db), db.identity(person).await.unwrap());
+        tries.spawn(async move { outcome(&tenants.found(&person, &"Mine".parse().unwrap(), None).await) });
+    }
+    assert_eq!(outcomes(tries).await, [("done", 20), ("too many", 10)].into());
+    // Archiving one makes no room for another, and nobody else is held up.
+    execute(&db, "UPDATE tenants SET status = 'archived'").await;
+    assert_eq!(outcome(&founded(&db, person, "One more", None).await), "too many");
+    assert_eq!(outcome(&founded(&db, other, "First", None).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_given_changes_and_the_rest_stays(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    let read = async |tenant: &str| {
+        let permit = seeded.permit::<TenantRead>(alice, tenant).await.unwrap();
+        tenants(&seeded).get(&permit).await.unwrap()
+    };
+    let (acme, globex) = (read("acme").await, read("globex").await);
+    let change = |name: Option<&str>, slug: Option<&str>| TenantChange {
+        name: name.map(|name| name.parse().unwrap()),
+        slug: slug.map(|slug| slug.parse().unwrap()),
+    };
+    let mut expected = acme;
+    for (name, slug) in [(Some("Acme & Sons"), None), (None, Some("acme-sons")), (Some("Acme"), Some("acme"))] {
+        let permit = seeded.permit::<TenantUpdate>(alice, &expected.slug).await.unwrap();
+        let changed = tenants(&seeded).update(&permit, &change(name, slug)).await.unwrap();
+        expected.name = name.map_or(expected.name, |name| name.parse().unwrap());
+        expected.slug = slug.map_or(expected.slug, |slug| slug.parse().unwrap());
+        assert_eq!(changed, expected);
+        assert_eq!(read(expected.slug.as_str()).await, expected);
+    }
+    let permit = seeded.permit::<TenantUpdate>(alice, "acme").await.unwrap();
+    let taken = tenants(&seeded).update(&permit, &change(Some("Lost"), Some("globex"))).await;
+    assert_eq!(outcome(&taken), "slug taken");
+    assert_eq!((read("acme").await, read("globex").await), (expected, globex));
+    let updated: Vec<bool> = sqlx::query_scalar("SELECT updated_at > created_at FROM tenants ORDER BY slug")
+        .fetch_all(&mut seeded.owner().await)
+        .await
+        .unwrap();
+    assert_eq!(updated, [true, false]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_archived_tenant_is_restored_by_whoever_may_archive_and_is_none_to_others(#[future(awt)] seeded: Seeded) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
+    let (archive, update) = (
+        seeded.permit::<TenantArchive>(alice, "acme").await.unwrap(),
+        seeded.permit::<TenantUpdate>(alice, "acme").await.unwrap(),
+    );
+    let denied = seeded.restore_permit(bob, "acme").await.unwrap_err();
+    assert!(matches!(denied, RestoreRefused::Denied(_)), "{denied:?}");
+    tenants(&seeded).archive(&archive).await.unwrap();
+    tenants(&seeded).archive(&archive).await.unwrap();
+
+    // Nobody gets in any more, and whoever was in changes nothing.
+    for person in [alice, bob] {
+        assert!(matches!(seeded.scope(person, "acme").await, Err(ScopeError::NotFound)));
+    }
+    let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
+    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "not found");
+    assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreRefused::NotFound)));
+    let stranger = seeded.make_user().await;
+    for (person, tenant) in [(stranger, "acme"), (bob, "globex"), (alice, "nowhere")] {
+        assert!(matches!(seeded.restore_scope(person, tenant).await, Err(ScopeError::NotFound)), "{tenant}");
+    }
+    assert!(matches!(seeded.restore_scope(UserId::new(), "acme").await, Err(ScopeError::Identity(_))));
+
+    let restore = seeded.restore_permit(alice, "acme").await.unwrap();
+    tenants(&seeded).restore(&restore).await.unwrap();
+    tenants(&seeded).restore(&restore).await.unwrap();
+    for person in [alice, bob] {
+        assert!(seeded.permit::<UserRead>(person, "acme").await.is_ok());
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_policy_that_denies_archiving_denies_restoring(#[future(awt)] seeded: Seeded) {
+    execute(
+        &seeded,
+        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+         SELECT id, gen_random_uuid(), 'deny', 'tenant', '{archive}', sha256('1') FROM tenants WHERE slug = 'acme';
+         UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
+    )
+    .await;
+    let refused = seeded.restore_permit(seeded.seed.users.alice.id, "acme").await;
+    assert!(matches!(refused, Err(RestoreRefused::NotFound)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn archiving_and_restoring_at_once_ends_in_one_or_the_other(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.seed.users.alice.id;
+    for _ in 0..5 {
+        // All are let in before any of them does anything.
+        let (mut permits, mut tries) = (Vec::new(), JoinSet::new());
+        for _ in 0..10 {
+            let archive = seeded.permit::<TenantArchive>(alice, "acme").await.unwrap();
+            let restore = seeded.restore_permit(alice, "acme").await.unwrap();
+            permits.push((archive, restore));
+        }
+        for (archive, restore) in permits {
+            let (one, other) = (tenants(&seeded), tenants(&seeded));
+            tries.spawn(async move { outcome(&one.archive(&archive).await) });
+            tries.spawn(async move { outcome(&other.restore(&restore).await) });
+        }
+        assert_eq!(outcomes(tries).await, [("done", 20)].into());
+        let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
+            .fetch_one(&mut seeded.owner().await)
+            .await
+            .unwrap();
+        assert_eq!(seeded.scope(alice, "acme").await.is_ok(), status == "active", "{status}");
+        // Whichever it was, the next one decides.
+        let restore = seeded.restore_permit(alice, "acme").await.unwrap();
+        tenants(&seeded).restore(&restore).await.unwrap();
+        assert!(seeded.scope(alice, "acme").await.is_ok());
+    }
+}
+
+/// What the grant is for, and what it isn't.
+#[rstest]
+#[tokio::test]
+async fn a_tenants_work_changes_its_own_tenant_and_not_what_it_pays_for(#[future(awt)] seeded: Seeded) {
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    for (sql, allowed) in [
+        ("UPDATE tenants SET name = 'X', updated_at = now()", true),
+        ("UPDATE tenants SET created_at = now()", false),
+        ("UPDATE tenants SET id = id", false),
+        ("UPDATE tenant_attributes SET plan = 'enterprise'", false),
+    ] {
+        let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+        match sqlx::query(sql).execute(&mut **tx).await {
+            Ok(done) => assert_eq!((allowed, done.rows_affected()), (true, 1), "{sql}"),
+            Err(error) => {
+                assert!(!allowed, "{sql}: {error}");
+                assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{sql}");
+            }
+        }
+    }
+}

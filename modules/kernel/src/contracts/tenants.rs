@@ -1,0 +1,163 @@
+//! A tenant itself: founded, read, changed, archived, restored.
+
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use shaku::Interface;
+use time::OffsetDateTime;
+
+use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, text::line};
+use crate::db::DbError;
+
+crate::permission! {
+    /// Read what the tenant is called, and what it has.
+    pub TenantRead = "tenant", "read";
+}
+
+crate::permission! {
+    /// Change what the tenant is called.
+    pub TenantUpdate = "tenant", "update";
+}
+
+crate::permission! {
+    /// Archive the tenant, and restore it.
+    pub TenantArchive = "tenant", "archive";
+}
+
+/// What people call a tenant: a line of 1 to 200 characters, trimmed.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct TenantName(String);
+
+impl TenantName {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 200;
+
+    /// The name as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text can't be a tenant's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a tenant's name has 1 to 200 characters on one line")]
+pub struct InvalidTenantName;
+
+impl FromStr for TenantName {
+    type Err = InvalidTenantName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTenantName> {
+        line(text, Self::MAX_LENGTH).map(Self).ok_or(InvalidTenantName)
+    }
+}
+
+impl fmt::Display for TenantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a tenant is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "tenant_status", rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// In use.
+    Active,
+    /// As good as gone, to everybody. Its data stays, and so does its slug.
+    Archived,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Stays the same for good.
+    pub id: TenantId,
+    /// Names the tenant in addresses and headers.
+    pub slug: TenantSlug,
+    /// What people call it.
+    pub name: TenantName,
+    /// Whether it is in use.
+    pub status: TenantStatus,
+    /// What it pays for.
+    pub plan: String,
+    /// What it may use beyond what everybody may, in no particular order.
+    pub features: Vec<String>,
+    /// How many people may be members.
+    pub seats: i32,
+    /// When it was founded.
+    pub created_at: OffsetDateTime,
+}
+
+/// What is to be another; what isn't given stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantChange {
+    /// What people call it.
+    pub name: Option<TenantName>,
+    /// What names it from now on. The old one is free for others.
+    pub slug: Option<TenantSlug>,
+}
+
+/// Why a tenant couldn't be founded, read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantsError {
+    /// It has been archived since the request was let in.
+    #[error("no such tenant")]
+    NotFound,
+    /// Another tenant has this slug, archived or not.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The person is admin of as many tenants as one person may found.
+    #[error("admin of too many tenants to found another")]
+    TooMany {
+        /// How many that is.
+        most: u16,
+    },
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// A tenant itself.
+#[async_trait]
+pub trait Tenants: Interface {
+    /// Makes a tenant on the free plan, with the system roles and their policies, and the person as its admin: all of it
+    /// or nothing. Without a slug it gets one that is made from its name.
+    async fn found(
+        &self,
+        identity: &Identity,
+        name: &TenantName,
+        slug: Option<&TenantSlug>,
+    ) -> Result<Tenant, TenantsError>;
+
+    /// The tenant.
+    async fn get(&self, permit: &Permit<TenantRead>) -> Result<Tenant, TenantsError>;
+
+    /// Changes what it is called.
+    async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError>;
+
+    /// From the next request on, it is as if it weren't there. Done twice, it is done once.
+    async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError>;
+
+    /// Takes that back. Done twice, it is done once.
+    async fn restore(&self, permit: &RestorePermit) -> Result<(), TenantsError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_counted_in_characters() {
+        assert_eq!(" Ärzte & Söhne ".parse::<TenantName>().map(|name| name.to_string()), Ok("Ärzte & Söhne".into()));
+        assert!("ß".repeat(200).parse::<TenantName>().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_line_of_text_is_no_name() {
+        let long = "a".repeat(201);
+        for text in ["", " ", "\n", "a\nb", "a\0b", "a\u{7f}", long.as_str()] {
+            assert_eq!(text.parse::<TenantName>(), Err(InvalidTenantName), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A body's texts, parsed into the kernel's types. What doesn't fit is named by its place, all of it at once.
+
+use std::str::FromStr;
+
+use kernel::contracts::{DisplayName, TenantName, TenantSlug};
+use serde::{Deserialize, Deserializer};
+
+use super::problem::{FieldError, Problem};
+
+/// A type that a text in a body may have to fit.
+pub(crate) trait Field: FromStr {
+    /// What would fit.
+    const FITS: &'static str;
+}
+
+impl Field for TenantName {
+    const FITS: &'static str = "A name is one line of 1 to 200 characters.";
+}
+
+impl Field for TenantSlug {
+    const FITS: &'static str = "A slug has 3 to 63 letters a-z, digits and single inner hyphens; it is neither a UUID \
+        nor a word that is reserved, such as admin, api or www.";
+}
+
+impl Field for DisplayName {
+    const FITS: &'static str = "A display name is one line of 1 to 200 characters.";
+}
+
+/// The text at this place.
+pub(crate) fn field<T: Field>(pointer: &str, text: &str) -> Result<T, FieldError> {
+    text.parse().map_err(|_| FieldError { pointer: pointer.into(), detail: T::FITS })
+}
+
+/// The same, where it may be left out.
+pub(crate) fn optional<T: Field>(pointer: &str, text: Option<&str>) -> Result<Option<T>, FieldError> {
+    text.map(|text| field(pointer, text)).transpose()
+}
+
+/// Both, or what is wrong with either.
+pub(crate) fn both<A, B>(one: Result<A, FieldError>, other: Result<B, FieldError>) -> Result<(A, B), Problem> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => Err(Problem::unfit(one.err().into_iter().chain(other.err()).collect())),
+    }
+}
+
+/// For a field that may be left out: where it stands, it isn't null, which would leave open what is meant.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,125 @@
+//! A tenant itself.
+
+use kernel::contracts::{Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::{
+    extract::{Body, Scoped},
+    fields::{both, field, given, optional},
+    guard::{Access, Restore, SignedIn, Then},
+    problem::Problem,
+    route::{Created, Json, NoContent},
+};
+
+/// A tenant to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTenantRequest {
+    /// What people call it, on one line.
+    #[schema(example = "Initech LLC", min_length = 1, max_length = 200)]
+    name: String,
+    /// Names it in `X-Tenant-Id`: letters a-z, digits and single inner hyphens. Without it, one is made from the name.
+    #[schema(example = "initech", min_length = 3, max_length = 63, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    slug: Option<String>,
+}
+
+/// What is to be another: at least one of these.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantChangeRequest {
+    /// What people call it, on one line.
+    #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    /// Names it in `X-Tenant-Id` from now on. The old one is free for others.
+    #[schema(example = "acme-corporation", min_length = 3, max_length = 63, nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    slug: Option<String>,
+}
+
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TenantDetails {
+    id: Uuid,
+    /// For the header `X-Tenant-Id`.
+    #[schema(example = "acme")]
+    slug: String,
+    #[schema(example = "Acme Corp")]
+    name: String,
+    status: TenantStatusBody,
+    #[schema(example = "free")]
+    plan: String,
+    /// What the tenant may use beyond what everybody may.
+    features: Vec<String>,
+    /// How many people may be members.
+    #[schema(example = 5)]
+    seats: i32,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+/// Whether the tenant is in use.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantStatus)]
+#[serde(rename_all = "snake_case")]
+enum TenantStatusBody {
+    Active,
+    Archived,
+}
+
+pub(super) async fn found(
+    Then(me, Body(request)): Then<SignedIn, Body<NewTenantRequest>>,
+    tenants: Scoped<dyn Tenants>,
+) -> Result<Created<TenantDetails>, Problem> {
+    let (name, slug) = both(field("/name", &request.name), optional("/slug", request.slug.as_deref()))?;
+    let tenant = tenants.found(&me, &name, slug.as_ref()).await?;
+    Ok(Created { location: "/v1/tenant", body: tenant.into() })
+}
+
+pub(super) async fn show(
+    access: Access<TenantRead>,
+    tenants: Scoped<dyn Tenants>,
+) -> Result<Json<TenantDetails>, Problem> {
+    Ok(Json(tenants.get(&access).await?.into()))
+}
+
+pub(super) async fn update(
+    Then(access, Body(request)): Then<Access<TenantUpdate>, Body<TenantChangeRequest>>,
+    tenants: Scoped<dyn Tenants>,
+) -> Result<Json<TenantDetails>, Problem> {
+    let (name, slug) = both(optional("/name", request.name.as_deref()), optional("/slug", request.slug.as_deref()))?;
+    if name.is_none() && slug.is_none() {
+        return Err(Problem::nothing_given());
+    }
+    Ok(Json(tenants.update(&access, &TenantChange { name, slug }).await?.into()))
+}
+
+pub(super) async fn archive(access: Access<TenantArchive>, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
+    tenants.archive(&access).await?;
+    Ok(NoContent)
+}
+
+pub(super) async fn restore(restore: Restore, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
+    tenants.restore(&restore).await?;
+    Ok(NoContent)
+}
+
+impl From<Tenant> for TenantDetails {
+    fn from(Tenant { id, slug, name, status, plan, features, seats, created_at }: Tenant) -> Self {
+        let (id, slug, name) = (id.as_uuid(), slug.to_string(), name.to_string());
+        Self { id, slug, name, status: status.into(), plan, features, seats, created_at }
+    }
+}
+
+impl From<TenantStatus> for TenantStatusBody {
+    fn from(status: TenantStatus) -> Self {
+        match status {
+            TenantStatus::Active => Self::Active,
+            TenantStatus::Archived => Self::Archived,
+        }
+    }
+}

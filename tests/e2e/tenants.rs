@@ -1,0 +1,221 @@
+//! `POST /v1/tenants` and `/v1/tenant`
+
+use std::{collections::BTreeMap, thread};
+
+use rstest::rstest;
+
+use crate::client::{Answer, App, Client, app, transcript};
+
+/// What somebody's tenants are called.
+fn slugs(client: &Client) -> Vec<String> {
+    let me = client.get("/v1/me").json();
+    me["tenants"].as_array().unwrap().iter().map(|tenant| tenant["slug"].as_str().unwrap().to_owned()).collect()
+}
+
+fn archive(client: &Client) -> Answer {
+    client.send("POST", "/v1/tenant/archive", None)
+}
+
+fn restore(client: &Client) -> Answer {
+    client.send("POST", "/v1/tenant/restore", None)
+}
+
+#[rstest]
+fn a_tenants_whole_life(app: App) {
+    let carol = app.stranger();
+    let founded = carol.post("/v1/tenants", r#"{"name": " Initech LLC "}"#);
+    assert_eq!((founded.status, founded.header("location")), (201, Some("/v1/tenant")));
+    let initech = carol.within("initech-llc");
+    assert_eq!(initech.get("/v1/tenant").json(), founded.json());
+    assert_eq!(initech.get("/v1/members").json()["members"][0]["role"]["name"], "admin");
+    assert_eq!(slugs(&carol), ["initech-llc"]);
+
+    let changed = initech.patch("/v1/tenant", r#"{"name": "Initech", "slug": "initech"}"#);
+    assert_eq!(initech.get("/v1/tenant").problem(), "tenant-not-found");
+    let initech = carol.within("initech");
+    assert_eq!(initech.get("/v1/tenant").json(), changed.json());
+
+    let archived = archive(&initech);
+    assert_eq!(slugs(&carol), Vec::<String>::new());
+    let restored = restore(&initech);
+    assert_eq!(initech.get("/v1/tenant").json(), changed.json());
+    assert_eq!(initech.get("/v1/members").json()["members"].as_array().unwrap().len(), 1);
+    let ids = [
+        (founded.json()["id"].as_str().unwrap().to_owned(), "(the tenant)"),
+        (carol.get("/v1/me").json()["tenants"][0]["role"]["id"].as_str().unwrap().to_owned(), "(the role)"),
+    ];
+    let text = transcript([
+        ("POST /v1/tenants", founded),
+        ("GET /v1/me", carol.get("/v1/me")),
+        ("PATCH /v1/tenant", changed),
+        ("POST /v1/tenant/archive", archived),
+        ("POST /v1/tenant/restore", restored),
+    ]);
+    snapshot!(ids.iter().fold(text, |text, (id, name)| text.replace(id, name)));
+}
+
+#[rstest]
+fn an_archived_tenant_is_the_same_bytes_as_none_to_everybody_and_its_admin_restores_it(app: App) {
+    let (alice, bob, carol) = (app.alice(), app.bob(), app.stranger());
+    let acme = alice.within("acme");
+    assert_eq!(archive(&acme).status, 204);
+    let id = app.seed.tenants.acme.id.to_string();
+    for client in [&alice, &bob, &carol] {
+        for (method, path, body) in [
+            ("GET", "/v1/tenant", None),
+            ("PATCH", "/v1/tenant", Some(r#"{"name": "X"}"#)),
+            ("POST", "/v1/tenant/archive", None),
+            ("GET", "/v1/members", None),
+            ("GET", "/v1/users/019a0000-0000-7000-8000-00000000a11c", None),
+            ("GET", "/v1/subscription", None),
+            ("POST", "/v1/authorization/check", Some(r#"{"questions": [{"permission": "user:read"}]}"#)),
+        ] {
+            let ask =
+                |tenant: &str| client.within(tenant).with("Content-Type", "application/json").send(method, path, body);
+            let (unknown, by_slug, by_id) = (ask("nowhere"), ask("acme"), ask(&id));
+            assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{method} {path}");
+            assert_eq!((by_slug.status, &by_slug.body), (404, &unknown.body), "{method} {path}");
+            assert_eq!((by_id.status, &by_id.body), (404, &unknown.body), "{method} {path}");
+        }
+    }
+    for client in [&bob, &carol] {
+        let (unknown, archived) = (restore(&client.within("nowhere")), restore(&client.within("acme")));
+        assert_eq!((archived.status, &archived.body), (404, &unknown.body));
+    }
+    assert_eq!((slugs(&alice), slugs(&bob)), (vec!["globex".to_owned()], vec![]));
+    assert_eq!(restore(&app.nobody().within("acme")).problem(), "unauthenticated");
+
+    assert_eq!((restore(&alice.within(&id)).status, restore(&acme).status), (204, 204));
+    assert_eq!((acme.get("/v1/tenant").status, bob.within("acme").get("/v1/members").status), (200, 200));
+}
+
+#[rstest]
+fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
+    let alice = app.alice();
+    let acme = alice.within("acme");
+    let before = (slugs(&alice), acme.get("/v1/tenant").body);
+    let (long_name, long_slug) = ("x".repeat(201), "x".repeat(64));
+    let texts = [
+        ("name", ""),
+        ("name", " "),
+        ("name", "hunter2\\nx"),
+        ("name", "hunter2\\u0000"),
+        ("name", long_name.as_str()),
+        ("slug", ""),
+        ("slug", "ab"),
+        ("slug", "Hunter2"),
+        ("slug", "hunter2-"),
+        ("slug", "hunter--2"),
+        ("slug", "hunter 2"),
+        ("slug", "admin"),
+        ("slug", "www"),
+        ("slug", "019a0000-0000-7000-8000-00000000acee"),
+        ("slug", "019a000000007000800000000000acee"),
+        ("slug", "019a00000000-70008000-00000000acee"),
+        ("slug", long_slug.as_str()),
+    ];
+    let mut cases: Vec<(String, String)> = Vec::new();
+    for (field, text) in texts {
+        let rest = if field == "name" { "" } else { r#""name": "hunter2", "# };
+        cases.push((format!(r#"{{{rest}"{field}": "{text}"}}"#), format!("/{field}")));
+    }
+    for (body, pointer) in [
+        (r#"{"name": 1}"#, "/name"),
+        (r#"{"name": null}"#, "/name"),
+        (r#"{"name": "hunter2", "slug": null}"#, "/slug"),
+        (r#"{"name": "hunter2", "plan": "enterprise"}"#, ""),
+        (r#"{"name": "hunter2", "status": "archived"}"#, ""),
+        (r#"{"name": "hunter2", "id": "019a0000-0000-7000-8000-00000000acee"}"#, ""),
+        ("{}", ""),
+        ("[]", ""),
+    ] {
+        cases.push((body.into(), pointer.into()));
+    }
+    for (body, pointer) in cases {
+        for answer in [alice.post("/v1/tenants", &body), acme.patch("/v1/tenant", &body)] {
+            assert_eq!((answer.status, answer.problem()), (422, "invalid-body".into()), "{body}");
+            assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}");
+            assert!(!answer.body.to_lowercase().contains("hunter2"), "{answer}");
+        }
+    }
+    let both = acme.patch("/v1/tenant", r#"{"name": "", "slug": ""}"#).json();
+    assert_eq!(both["errors"].as_array().unwrap().len(), 2);
+    assert_eq!((slugs(&alice), acme.get("/v1/tenant").body), before);
+}
+
+#[rstest]
+fn a_slug_that_another_tenant_has_is_a_conflict(app: App) {
+    let alice = app.alice();
+    let acme = alice.within("acme");
+    assert_eq!(acme.patch("/v1/tenant", r#"{"slug": "acme"}"#).status, 200);
+    let founded = app.bob().post("/v1/tenants", r#"{"name": "Another", "slug": "acme"}"#);
+    let changed = acme.patch("/v1/tenant", r#"{"name": "Another", "slug": "globex"}"#);
+    assert_eq!((founded.status, &founded.body), (changed.status, &changed.body));
+    assert_eq!(
+        (slugs(&app.bob()), acme.get("/v1/tenant").json()["name"].as_str()),
+        (vec!["acme".into()], Some("Acme Corp"))
+    );
+    snapshot!(transcript([("POST /v1/tenants", founded)]));
+}
+
+#[rstest]
+fn one_person_cannot_found_tenants_without_end(app: App) {
+    let carol = app.stranger();
+    for _ in 0..20 {
+        assert_eq!(carol.post("/v1/tenants", r#"{"name": "Mine"}"#).status, 201);
+    }
+    let refused = carol.post("/v1/tenants", r#"{"name": "Mine"}"#);
+    assert_eq!(slugs(&carol).len(), 20);
+    snapshot!(transcript([("POST /v1/tenants", refused)]));
+}
+
+#[rstest]
+fn fifty_who_found_with_one_slug_at_once_found_one_tenant(app: App) {
+    let people = [app.alice(), app.bob(), app.stranger()];
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let found =
+            |client: Client| scope.spawn(move || client.post("/v1/tenants", r#"{"name": "X", "slug": "initech"}"#));
+        let tries: Vec<_> = people.iter().cycle().take(50).cloned().map(found).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut outcomes: BTreeMap<(u16, String), usize> = BTreeMap::new();
+    for answer in answers {
+        *outcomes.entry((answer.status, answer.problem())).or_default() += 1;
+    }
+    assert_eq!(outcomes, [((201, "none".to_owned()), 1), ((409, "slug-taken".to_owned()), 49)].into());
+    let members: usize =
+        people.iter().filter(|person| person.within("initech").get("/v1/tenant").status == 200).count();
+    assert_eq!(members, 1);
+}
+
+#[rstest]
+fn archiving_and_restoring_at_once_is_done_or_meets_no_tenant(app: App) {
+    let acme = app.alice().within("acme");
+    let outcomes: Vec<(bool, u16)> = thread::scope(|scope| {
+        let send = |restoring: bool| {
+            let acme = acme.clone();
+            scope.spawn(move || (restoring, if restoring { restore(&acme) } else { archive(&acme) }.status))
+        };
+        let tries: Vec<_> = (0..20).map(|number| send(number % 2 == 0)).collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for (restoring, status) in outcomes {
+        assert!(status == 204 || (status == 404 && !restoring), "restoring: {restoring}, {status}");
+    }
+    assert_eq!(restore(&acme).status, 204);
+    assert_eq!(acme.get("/v1/tenant").json()["name"], "Acme Corp");
+}
+
+#[rstest]
+fn the_tenant_is_for_those_who_may_read_it(app: App) {
+    let bob = app.bob().within("acme");
+    for (answer, permission) in [
+        (bob.get("/v1/tenant"), "tenant:read"),
+        (bob.patch("/v1/tenant", "no JSON"), "tenant:update"),
+        (archive(&bob), "tenant:archive"),
+        (restore(&bob), "tenant:archive"),
+    ] {
+        assert_eq!((answer.status, answer.json()["permission"].as_str()), (403, Some(permission)));
+    }
+    snapshot!(transcript([("GET /v1/tenant", app.alice().within("acme").get("/v1/tenant"))]));
+}
