@@ -1,7 +1,7 @@
 //! The catalogue: every permission there is. The modules declare theirs beside their contracts; they are put together
 //! here, once, and two of the same name don't compile.
 
-use kernel::contracts::{BillingRead, Permission, PermissionInfo, UserRead};
+use kernel::contracts::{BillingRead, Permission, PermissionInfo, PolicyRead, UserRead};
 
 /// A permission that is in the catalogue: [`super::guard::Access`] takes no other.
 #[diagnostic::on_unimplemented(
@@ -21,6 +21,7 @@ macro_rules! permissions {
 
 permissions! {
     BillingRead,
+    PolicyRead,
     UserRead,
 }
 
