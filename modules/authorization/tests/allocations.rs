@@ -1,5 +1,4 @@
 //! What a decision allocates. A test binary of its own: it counts with an allocator of its own.
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 #![expect(clippy::disallowed_methods, reason = "tests make their own policies")]
 
 use kernel::contracts::{Environment, Permit, ResourceFacts, UserRead};

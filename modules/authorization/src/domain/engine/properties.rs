@@ -96,22 +96,17 @@ fn policies() -> impl Strategy<Value = Vec<Given>> {
     // Ids that say nothing of the order in which the policies come.
     let ids = Just((0..8_u128).collect::<Vec<_>>()).prop_shuffle();
     (ids, vec(policy, 0..8)).prop_map(|(ids, policies)| {
-        let given = |(number, (role_id, effect, resource, verbs, condition)): (
-            u128,
-            (_, _, &str, Vec<&str>, Option<Option<Value>>),
-        )| {
-            let json = condition.as_ref().map(|json| json.clone().unwrap_or(json!({"moon": "full"})));
-            let policy = Policy {
-                id: PolicyId::from_uuid(id(number)),
-                role_id,
-                effect,
-                resource: resource.into(),
-                verbs: verbs.into_iter().map(Into::into).collect(),
-                condition: StoredCondition::from(json),
-            };
-            (policy, condition)
-        };
-        ids.into_iter().zip(policies).map(given).collect()
+        let numbered = ids.into_iter().zip(policies);
+        numbered
+            .map(|(number, (role_id, effect, resource, verbs, condition))| {
+                let json =
+                    condition.as_ref().map(|json: &Option<Value>| json.clone().unwrap_or(json!({"moon": "full"})));
+                let verbs = verbs.into_iter().map(Into::into).collect();
+                let (id, resource) = (PolicyId::from_uuid(id(number)), resource.into());
+                let condition_as_stored = StoredCondition::from(json);
+                (Policy { id, role_id, effect, resource, verbs, condition: condition_as_stored }, condition)
+            })
+            .collect()
     })
 }
 
