@@ -1,7 +1,9 @@
 //! The catalogue: every permission there is. The modules declare theirs beside their contracts; they are put together
 //! here, once, and two of the same name don't compile.
 
-use kernel::contracts::{BillingRead, Permission, PermissionInfo, TenantArchive, TenantRead, TenantUpdate, UserRead};
+use kernel::contracts::{
+    BillingRead, Permission, PermissionInfo, PolicyRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
+};
 
 /// A permission that is in the catalogue: [`super::guard::Access`] takes no other.
 #[diagnostic::on_unimplemented(
@@ -21,6 +23,7 @@ macro_rules! permissions {
 
 permissions! {
     BillingRead,
+    PolicyRead,
     TenantArchive,
     TenantRead,
     TenantUpdate,

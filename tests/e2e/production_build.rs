@@ -32,7 +32,7 @@ fn a_build_without_default_features_has_neither_seeds_nor_the_embedded_database(
 #[test]
 fn no_build_has_the_tests_libraries() {
     let tree = tree(&[]);
-    for library in ["test_support", "insta", "rstest", "ureq"] {
+    for library in ["test_support", "insta", "rstest", "ureq", "proptest", "allocation_counter"] {
         assert!(!has(&tree, library), "{library} is in the program");
     }
 }

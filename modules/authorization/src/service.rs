@@ -87,7 +87,7 @@ impl PolicyAuthorization {
         }
         // Between the two statements they may have changed once more: then these are the newer ones.
         let Some(row) = self.policies.of_tenant(reader, membership.tenant).await? else { return Ok(None) };
-        let compiled = Arc::new(CompiledPolicies::new(row.version, row.policies, row.facts));
+        let compiled = Arc::new(CompiledPolicies::new(row.version, &row.policies, &row.facts));
         self.known.put(membership.tenant, &compiled);
         Ok(Some(compiled))
     }

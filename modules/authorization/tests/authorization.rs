@@ -229,6 +229,25 @@ async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seed
     assert!(read(r#"UPDATE policies SET condition = '{"feature": "sso"}' WHERE resource = 'user'"#).await);
     assert!(!read(r#"UPDATE policies SET condition = '{"plan": "free"}' WHERE resource = 'user'"#).await);
     assert!(read(r#"UPDATE policies SET condition = '{"not": {"plan": "free"}}' WHERE resource = 'user'"#).await);
+    for (condition, allowed) in [
+        (
+            r#"UPDATE policies SET condition = '{"attribute": {"name": "tenant.contract_type", "is": "enterprise"}}'
+               WHERE resource = 'user'"#,
+            true,
+        ),
+        (
+            r#"UPDATE policies SET condition = '{"attribute": {"name": "tenant.max_users", "at_most": 1}}'
+               WHERE resource = 'user'"#,
+            false,
+        ),
+        (
+            r#"UPDATE policies SET condition = jsonb_build_object('attribute', jsonb_build_object('name', 'tenant.id',
+                 'is', tenant_id)) WHERE resource = 'user'"#,
+            true,
+        ),
+    ] {
+        assert_eq!(read(condition).await, allowed, "{condition}");
+    }
 }
 
 #[rstest]

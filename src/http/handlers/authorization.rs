@@ -3,7 +3,8 @@
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessRequest, Allowed, Decision, Denied, Environment, PermissionInfo, RequestContext, ResourceFacts, UserId,
+        AccessRequest, Allowed, ConditionTrace, Decision, Denied, Environment, Explanation, Outcome, Permission,
+        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceFacts, UserId,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,12 @@ pub(super) struct AnswerBody {
     permission: &'static str,
     allowed: bool,
     reason: Reason,
+    /// The policy that decided, where one did. Only for those who may `policy:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyBody>,
+    /// Where no policy allows it: up to five whose conditions weren't met, by id. Only for those who may `policy:read`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unmet: Vec<PolicyBody>,
 }
 
 /// Why.
@@ -66,16 +73,55 @@ enum Reason {
     NoPolicyAllows,
 }
 
+/// A policy that speaks of the permission, and how its condition came out.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PolicyBody {
+    id: Uuid,
+    /// The condition and then each of its parts; empty where the policy has none.
+    conditions: Vec<ConditionBody>,
+}
+
+/// A condition, or a part of one, and how it came out.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConditionBody {
+    /// Which part: a JSON pointer from the condition's root.
+    #[schema(example = "/all/0")]
+    pointer: String,
+    /// As in the policy; `unreadable` where it can't be understood.
+    #[schema(example = "client_addr")]
+    kind: &'static str,
+    outcome: OutcomeBody,
+    /// What is wrong with this part, where it can't be understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+/// How a condition came out. Where it can't be told, an allow doesn't apply and a deny does.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeBody {
+    Held,
+    DidNotHold,
+    CannotBeTold,
+}
+
 pub(super) async fn check(
     Then(member, Body(request)): Then<Member, Body<CheckRequest>>,
     clock: Scoped<dyn Clock>,
     context: Scoped<dyn RequestContext>,
 ) -> Result<Json<CheckAnswer>, Problem> {
     let questions = parse(request)?;
-    let environment = Environment { now: clock.now(), client_addr: context.client_addr() };
+    let environment = &Environment { now: clock.now(), client_addr: context.client_addr() };
+    // Policies are named only to those who may read them.
+    let reading = AccessRequest { permission: &PolicyRead::INFO, resource: None, environment };
+    let names_policies = matches!(member.decide(&reading), Decision::Allow(_));
     let answer = |(permission, resource): &(&'static PermissionInfo, Option<ResourceFacts>)| {
-        let request = AccessRequest { permission, resource: resource.as_ref(), environment: &environment };
-        AnswerBody::new(permission, member.decide(&request))
+        let request = AccessRequest { permission, resource: resource.as_ref(), environment };
+        if names_policies {
+            AnswerBody::explained(permission, member.explain(&request))
+        } else {
+            AnswerBody::new(permission, member.decide(&request))
+        }
     };
     Ok(Json(CheckAnswer { answers: questions.iter().map(answer).collect() }))
 }
@@ -104,6 +150,31 @@ impl AnswerBody {
             Decision::Deny(Denied::ByPolicy(_)) => (false, Reason::DeniedByPolicy),
             Decision::Deny(Denied::NoPolicyAllows) => (false, Reason::NoPolicyAllows),
         };
-        Self { permission: permission.name, allowed, reason }
+        Self { permission: permission.name, allowed, reason, policy: None, unmet: Vec::new() }
+    }
+
+    fn explained(permission: &'static PermissionInfo, explanation: Explanation) -> Self {
+        Self {
+            policy: explanation.policy.map(Into::into),
+            unmet: explanation.unmet.into_iter().map(Into::into).collect(),
+            ..Self::new(permission, explanation.decision)
+        }
+    }
+}
+
+impl From<PolicyTrace> for PolicyBody {
+    fn from(PolicyTrace { id, conditions }: PolicyTrace) -> Self {
+        Self { id: id.as_uuid(), conditions: conditions.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<ConditionTrace> for ConditionBody {
+    fn from(ConditionTrace { pointer, kind, outcome, detail }: ConditionTrace) -> Self {
+        let outcome = match outcome {
+            Outcome::Held => OutcomeBody::Held,
+            Outcome::DidNotHold => OutcomeBody::DidNotHold,
+            Outcome::CannotBeTold => OutcomeBody::CannotBeTold,
+        };
+        Self { pointer, kind, outcome, detail }
     }
 }

@@ -1,20 +1,43 @@
 //! Policies and how they decide. Pure: no I/O, no clock.
+//!
+//! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: what is stored
+//! - `reading.rs`: JSON into a condition, or what is wrong with it and where
+//! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
+//! - `engine.rs`: the decision and its explanation
 
+mod attribute;
+mod compiled;
 mod condition;
 mod engine;
+mod index;
 mod policy;
+mod reading;
 mod slug;
+mod time_window;
 
-pub(crate) use condition::{Condition, Facts};
+use kernel::contracts::TenantId;
+
+use attribute::{Attribute, Comparison, Literal, Test, Type};
+use compiled::{Compiled, Facts};
+use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
+use index::{Bucket, Conditional, Index};
 pub(crate) use policy::{Effect, NewPolicy, Policy, StoredCondition};
+use reading::ConditionError;
 pub(crate) use slug::slugs_for;
+use time_window::{Days, TimeOfDay, TimeWindow};
 
-/// What a condition may look at in the tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a condition may look at in the tenant. It stays as it is under one `policy_version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TenantFacts {
+    /// Which tenant.
+    pub(crate) id: TenantId,
     /// What the tenant pays for.
     pub(crate) plan: String,
+    /// On which terms.
+    pub(crate) contract_type: String,
     /// What is switched on for it.
     pub(crate) features: Vec<String>,
+    /// Seats.
+    pub(crate) max_users: i32,
 }

@@ -1,9 +1,9 @@
 //! A policy: who, which effect, which resource, which verbs, when.
 
-use kernel::contracts::{PermissionInfo, PolicyId, RoleId};
+use kernel::contracts::{PolicyId, RoleId};
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{Condition, ConditionError};
 
 /// What a policy does where it applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
@@ -20,15 +20,16 @@ pub(crate) enum Effect {
 pub(crate) enum StoredCondition {
     Always,
     When(Condition),
-    Unreadable,
+    /// Why.
+    Unreadable(Vec<ConditionError>),
 }
 
 impl From<Option<serde_json::Value>> for StoredCondition {
     fn from(value: Option<serde_json::Value>) -> Self {
-        match value.map(serde_json::from_value) {
+        match value.as_ref().map(Condition::parse) {
             None => Self::Always,
             Some(Ok(condition)) => Self::When(condition),
-            Some(Err(_)) => Self::Unreadable,
+            Some(Err(errors)) => Self::Unreadable(errors),
         }
     }
 }
@@ -51,14 +52,6 @@ pub(crate) struct Policy {
     /// Verbs, or `*` alone.
     pub(crate) verbs: Vec<String>,
     pub(crate) condition: StoredCondition,
-}
-
-impl Policy {
-    /// Whether it speaks of this permission at all.
-    pub(crate) fn covers(&self, permission: &PermissionInfo) -> bool {
-        let resource = self.resource == "*" || self.resource == permission.resource;
-        resource && self.verbs.iter().any(|verb| verb == "*" || verb == permission.verb)
-    }
 }
 
 /// A policy to be. What it says, in one form only: verbs sorted and without repeats.

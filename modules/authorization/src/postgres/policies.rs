@@ -33,27 +33,34 @@ pub(crate) struct PgPolicyRepository;
 #[async_trait]
 impl PolicyRepository for PgPolicyRepository {
     async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError> {
-        let tenant = tenant.as_uuid();
+        let id = tenant.as_uuid();
         let query = || {
             sqlx::query!(
-                r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!", a.features AS "features!",
+                r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!",
+                     a.contract_type AS "contract_type!", a.features AS "features!", a.max_users AS "max_users!",
                      a.policies AS "policies!: Json<Vec<Policy>>"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT t.policy_version, a.plan, a.features,
+                       SELECT t.policy_version, a.plan, a.contract_type, a.features, a.max_users,
                          (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = s.tenant_id) AS policies
                        FROM tenants AS t
                        JOIN tenant_attributes AS a ON a.tenant_id = t.id
                        WHERE t.id = s.tenant_id
                        OFFSET 0
                      ) AS a"#,
-                tenant,
+                id,
             )
         };
         let row = reader.fetch_optional(query).await?;
         Ok(row.map(|row| TenantPolicies {
             version: row.policy_version,
-            facts: TenantFacts { plan: row.plan, features: row.features },
+            facts: TenantFacts {
+                id: tenant,
+                plan: row.plan,
+                contract_type: row.contract_type,
+                features: row.features,
+                max_users: row.max_users,
+            },
             policies: row.policies.0,
         }))
     }

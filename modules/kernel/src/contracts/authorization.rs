@@ -17,6 +17,11 @@ id! {
     RoleId
 }
 
+crate::permission! {
+    /// Read the tenant's policies, and which of them decided.
+    pub PolicyRead = "policy", "read";
+}
+
 /// What the kernel needs to make a [`super::TenantScope`]: the person is an active member of this active tenant.
 #[derive(Debug)]
 pub struct Admission {

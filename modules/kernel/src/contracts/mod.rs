@@ -18,15 +18,15 @@ pub use app::DbModule;
 pub use auth::{AccessToken, AccessTokens, AuthModule, Password, SignIn, SignInError};
 pub use authorization::{
     Admission, AdmissionError, AuthorizationError, AuthorizationModule, AuthorizationService, Member, Members,
-    MembersError, MyTenant, MyTenants, RoleId, RoleSummary,
+    MembersError, MyTenant, MyTenants, PolicyRead, RoleId, RoleSummary,
 };
 pub use billing::{
     BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,
 };
 pub use identity::{CredentialError, Identity, IdentityError, IdentityProvider, IdentitySource, VerifiedClaims};
 pub use permission::{
-    AccessRequest, Allowed, Decision, Denial, Denied, Environment, Permission, PermissionInfo, Permit, PolicyId,
-    PolicySet, ResourceFacts,
+    AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
+    PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,
 };
 pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};

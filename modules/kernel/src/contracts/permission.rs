@@ -103,10 +103,57 @@ pub enum Denied {
     NoPolicyAllows,
 }
 
+/// A decision with all that led to it, for those who may read the tenant's policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The same that [`PolicySet::decide`] gives.
+    pub decision: Decision,
+    /// The policy that decided; `None` where no policy applied.
+    pub policy: Option<PolicyTrace>,
+    /// Where no policy applied: those that would allow this under other circumstances, the first few by id.
+    pub unmet: Vec<PolicyTrace>,
+}
+
+/// A policy that speaks of what was asked, and how its condition came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyTrace {
+    /// Which policy.
+    pub id: PolicyId,
+    /// Its condition, and then each of the parts; empty where the policy has none.
+    pub conditions: Vec<ConditionTrace>,
+}
+
+/// A condition, or a part of one, and how it came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionTrace {
+    /// Which part: a JSON pointer (RFC 6901) from the condition's root.
+    pub pointer: String,
+    /// Its kind, as policies name it; `unreadable` where the policy's condition can't be understood.
+    pub kind: &'static str,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What is wrong with this part, where it can't be understood.
+    pub detail: Option<&'static str>,
+}
+
+/// How a condition came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Held,
+    /// It doesn't.
+    DidNotHold,
+    /// It looks at something that isn't there. The policy is taken on the side of denying.
+    CannotBeTold,
+}
+
 /// A tenant's policies, ready to decide. The module `authorization` implements it.
 pub trait PolicySet: fmt::Debug + Send + Sync {
     /// The answer; the order of the policies never matters.
     fn decide(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Decision;
+
+    /// The same answer with what led to it. Dearer than [`Self::decide`], and only for those who may read policies.
+    fn explain(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Explanation;
 }
 
 /// The answer was no.

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{AccessRequest, Admission, Decision, IdentityError, PolicySet, RestoreScope, RoleId, UserId};
+use super::{AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, UserId};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -141,6 +141,11 @@ impl TenantScope {
     /// What the tenant's policies say to this request, from the principal in the principal's role.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
         self.policies.decide(self.principal, self.role, request)
+    }
+
+    /// The same with what led to it: for those alone who may read the tenant's policies.
+    pub fn explain(&self, request: &AccessRequest<'_>) -> Explanation {
+        self.policies.explain(self.principal, self.role, request)
     }
 }
 

@@ -1,0 +1,209 @@
+use kernel::contracts::{Environment, Outcome, PermissionInfo, PolicyId, ResourceFacts, TenantId, UserId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{super::StoredCondition, *};
+
+const READ: PermissionInfo = PermissionInfo { name: "user:read", resource: "user", verb: "read", about: "" };
+const PAY: PermissionInfo = PermissionInfo { name: "billing:pay", resource: "billing", verb: "pay", about: "" };
+const ME: UserId = UserId::from_uuid(Uuid::nil());
+
+fn policy(effect: Effect, resource: &str, verb: &str) -> Policy {
+    Policy {
+        id: PolicyId::new(),
+        role_id: None,
+        effect,
+        resource: resource.into(),
+        verbs: vec![verb.into()],
+        condition: StoredCondition::Always,
+    }
+}
+
+fn when(condition: Value, policy: Policy) -> Policy {
+    Policy { condition: StoredCondition::from(Some(condition)), ..policy }
+}
+
+fn numbered(number: u128, policy: Policy) -> Policy {
+    Policy { id: PolicyId::from_uuid(Uuid::from_u128(number)), ..policy }
+}
+
+fn compiled(policies: &[Policy]) -> CompiledPolicies {
+    let tenant = TenantFacts {
+        id: TenantId::new(),
+        plan: "pro".into(),
+        contract_type: "standard".into(),
+        features: vec![],
+        max_users: 10,
+    };
+    CompiledPolicies::new(1, policies, &tenant)
+}
+
+fn explain(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Explanation {
+    let set = compiled(policies);
+    let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
+    let resource = owner.map(|owner| ResourceFacts { owner: Some(owner) });
+    let request = AccessRequest { permission, resource: resource.as_ref(), environment: &environment };
+    let explanation = set.explain(Principal::User(ME), role, &request);
+    assert_eq!(explanation.decision, set.decide(Principal::User(ME), role, &request));
+    explanation
+}
+
+fn decide(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Decision {
+    explain(policies, role, permission, owner).decision
+}
+
+fn allowed(policies: &[Policy], permission: &PermissionInfo) -> bool {
+    matches!(decide(policies, RoleId::new(), permission, None), Decision::Allow(_))
+}
+
+#[test]
+fn what_no_policy_allows_is_denied() {
+    assert_eq!(decide(&[], RoleId::new(), &READ, None), Decision::Deny(Denied::NoPolicyAllows));
+    assert!(!allowed(&[policy(Effect::Allow, "user", "update")], &READ));
+    assert!(!allowed(&[policy(Effect::Allow, "billing", "read")], &READ));
+}
+
+#[test]
+fn a_policy_covers_its_resource_and_verb_and_a_star_covers_all() {
+    for (resource, verb) in [("user", "read"), ("user", "*"), ("*", "read"), ("*", "*")] {
+        assert!(allowed(&[policy(Effect::Allow, resource, verb)], &READ), "{resource}:{verb}");
+    }
+    assert!(allowed(&[policy(Effect::Allow, "*", "*")], &PAY));
+}
+
+#[test]
+fn a_policy_covers_each_of_its_verbs() {
+    let verbs = |verbs: &[&str]| Policy {
+        verbs: verbs.iter().map(|verb| (*verb).into()).collect(),
+        ..policy(Effect::Allow, "user", "")
+    };
+    assert!(allowed(&[verbs(&["update", "read"])], &READ));
+    assert!(allowed(&[verbs(&["update", "*", "read"])], &READ));
+    assert!(!allowed(&[verbs(&["update", "invite"])], &READ));
+    assert!(!allowed(&[verbs(&[])], &READ));
+}
+
+#[test]
+fn one_deny_wins_in_any_order() {
+    let (allow, deny) = (policy(Effect::Allow, "*", "*"), policy(Effect::Deny, "user", "read"));
+    let reason = Decision::Deny(Denied::ByPolicy(deny.id));
+    assert_eq!(decide(&[allow.clone(), deny.clone()], RoleId::new(), &READ, None), reason);
+    assert_eq!(decide(&[deny.clone(), allow.clone()], RoleId::new(), &READ, None), reason);
+    assert!(allowed(&[deny, allow], &PAY));
+}
+
+#[test]
+fn a_policy_of_another_role_is_not_for_me() {
+    let (mine, other) = (RoleId::new(), RoleId::new());
+    let of = |role| Policy { role_id: Some(role), ..policy(Effect::Allow, "user", "read") };
+    assert!(matches!(decide(&[of(mine)], mine, &READ, None), Decision::Allow(_)));
+    assert!(matches!(decide(&[of(other)], mine, &READ, None), Decision::Deny(_)));
+}
+
+#[test]
+fn a_deny_for_every_member_wins_over_what_a_role_is_allowed_and_the_other_way_round() {
+    let role = RoleId::new();
+    let of_role = |effect| Policy { role_id: Some(role), ..policy(effect, "*", "*") };
+    for [one, other] in [
+        [of_role(Effect::Allow), policy(Effect::Deny, "user", "read")],
+        [of_role(Effect::Deny), policy(Effect::Allow, "user", "read")],
+    ] {
+        assert!(matches!(decide(&[one, other], role, &READ, None), Decision::Deny(Denied::ByPolicy(_))));
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_read_never_allows_and_always_denies() {
+    let unreadable = |effect| when(json!({"moon": "full"}), policy(effect, "user", "read"));
+    let everything = policy(Effect::Allow, "*", "*");
+    assert!(!allowed(&[unreadable(Effect::Allow)], &READ));
+    assert!(!allowed(&[unreadable(Effect::Deny), everything], &READ));
+}
+
+#[test]
+fn a_condition_that_cannot_be_evaluated_never_allows_and_always_denies() {
+    let owner = |effect| when(json!({"owner": {}}), policy(effect, "user", "read"));
+    let everything = policy(Effect::Allow, "*", "*");
+    assert!(!allowed(&[owner(Effect::Allow)], &READ));
+    assert!(!allowed(&[owner(Effect::Deny), everything.clone()], &READ));
+
+    let asked_of = |policies: &[Policy], owner| decide(policies, RoleId::new(), &READ, Some(owner));
+    assert!(matches!(asked_of(&[owner(Effect::Allow)], ME), Decision::Allow(_)));
+    assert!(matches!(asked_of(&[owner(Effect::Allow)], UserId::new()), Decision::Deny(_)));
+    assert!(matches!(asked_of(&[owner(Effect::Deny), everything], UserId::new()), Decision::Allow(_)));
+}
+
+#[test]
+fn the_reason_is_the_policy_without_a_condition_and_then_the_lowest_id() {
+    let allow = || policy(Effect::Allow, "user", "read");
+    let star = || policy(Effect::Allow, "*", "*");
+    let reason = |policies: &[Policy]| match decide(policies, RoleId::new(), &READ, None) {
+        Decision::Allow(Allowed::ByPolicy(id)) => id.as_uuid().as_u128(),
+        denied @ Decision::Deny(_) => panic!("{denied:?}"),
+    };
+    assert_eq!(reason(&[numbered(3, allow()), numbered(2, star()), numbered(7, allow())]), 2);
+    let held = || when(json!({"plan": "pro"}), star());
+    assert_eq!(reason(&[numbered(1, held()), numbered(2, allow())]), 2);
+    assert_eq!(reason(&[numbered(4, held()), numbered(3, when(json!({"all": []}), allow()))]), 3);
+    assert_eq!(reason(&[numbered(1, when(json!({"plan": "free"}), allow())), numbered(4, held())]), 4);
+}
+
+/// Kind, place, outcome.
+fn traces(policy: &PolicyTrace) -> Vec<(&str, &str, Outcome)> {
+    policy.conditions.iter().map(|trace| (trace.pointer.as_str(), trace.kind, trace.outcome)).collect()
+}
+
+#[test]
+fn an_explanation_tells_which_policy_decided_and_how_each_part_of_its_condition_came_out() {
+    let condition = json!({"any": [{"plan": "free"}, {"all": [{"plan": "pro"}, {"not": {"owner": {}}}]}]});
+    let policies = [when(condition, policy(Effect::Deny, "user", "*")), policy(Effect::Allow, "*", "*")];
+    let explanation = explain(&policies, RoleId::new(), &READ, None);
+    let decisive = explanation.policy.unwrap();
+    assert_eq!(decisive.id, policies[0].id);
+    assert_eq!(
+        traces(&decisive),
+        [
+            ("", "any", Outcome::CannotBeTold),
+            ("/any/0", "plan", Outcome::DidNotHold),
+            ("/any/1", "all", Outcome::CannotBeTold),
+            ("/any/1/all/0", "plan", Outcome::Held),
+            ("/any/1/all/1", "not", Outcome::CannotBeTold),
+            ("/any/1/all/1/not", "owner", Outcome::CannotBeTold),
+        ]
+    );
+    assert_eq!(explanation.unmet, []);
+}
+
+#[test]
+fn a_policy_without_a_condition_explains_itself() {
+    let allow = policy(Effect::Allow, "user", "read");
+    let explanation = explain(std::slice::from_ref(&allow), RoleId::new(), &READ, None);
+    assert_eq!(explanation.policy, Some(PolicyTrace { id: allow.id, conditions: vec![] }));
+}
+
+#[test]
+fn where_nothing_applies_an_explanation_names_a_few_that_would_have_allowed() {
+    let allow = |number| {
+        let policy = Policy { verbs: vec!["read".into(), "*".into()], ..policy(Effect::Allow, "user", "") };
+        numbered(number, when(json!({"plan": "free"}), policy))
+    };
+    let mut policies: Vec<_> = (1..=7).rev().map(allow).collect();
+    policies.push(numbered(0, when(json!({"plan": "free"}), policy(Effect::Deny, "user", "read"))));
+    policies.push(numbered(0, when(json!({"plan": "free"}), policy(Effect::Allow, "billing", "read"))));
+    let explanation = explain(&policies, RoleId::new(), &READ, None);
+    assert_eq!((explanation.decision, explanation.policy), (Decision::Deny(Denied::NoPolicyAllows), None));
+    let ids: Vec<_> = explanation.unmet.iter().map(|policy| policy.id.as_uuid().as_u128()).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
+    assert_eq!(traces(&explanation.unmet[0]), [("", "plan", Outcome::DidNotHold)]);
+}
+
+#[test]
+fn an_explanation_tells_what_cannot_be_read_and_where() {
+    let policies = [when(json!({"all": [{"plan": 1}, {"owner": {}}]}), policy(Effect::Allow, "user", "read"))];
+    let explanation = explain(&policies, RoleId::new(), &READ, None);
+    assert_eq!(
+        traces(&explanation.unmet[0]),
+        [("", "unreadable", Outcome::CannotBeTold), ("/all/0/plan", "unreadable", Outcome::CannotBeTold)]
+    );
+    assert_eq!(explanation.unmet[0].conditions[1].detail, Some("A text of 1 to 200 bytes belongs here."));
+}

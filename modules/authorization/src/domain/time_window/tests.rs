@@ -1,0 +1,112 @@
+use time::{
+    Duration, OffsetDateTime,
+    macros::{datetime, utc_datetime},
+};
+
+use super::*;
+
+fn window(from: &str, to: &str, zone: &str, days: &[&str]) -> CompiledWindow {
+    let days =
+        if days.is_empty() { Days::EVERY } else { days.iter().fold(Days::NONE, |days, name| days.with(name).unwrap()) };
+    let time = |text| TimeOfDay::parse(text).unwrap();
+    CompiledWindow::new(&TimeWindow { from: time(from), to: time(to), zone: zone.into(), days }).unwrap()
+}
+
+/// How many minutes of this span are in the window.
+fn minutes(window: &CompiledWindow, from: OffsetDateTime, span: Duration) -> usize {
+    let minutes = 0..span.whole_minutes();
+    minutes.filter(|minute| window.contains(from + Duration::minutes(*minute)).unwrap()).count()
+}
+
+#[test]
+fn a_window_begins_with_its_first_moment_and_ends_before_its_last() {
+    let window = window("08:00", "18:00", "UTC", &[]);
+    for (now, expected) in [
+        (datetime!(2026-06-01 07:59:59.999 UTC), false),
+        (datetime!(2026-06-01 08:00 UTC), true),
+        (datetime!(2026-06-01 17:59:59.999 UTC), true),
+        (datetime!(2026-06-01 18:00 UTC), false),
+        // The same moment, whatever offset it is told in.
+        (datetime!(2026-06-01 09:30 +02:00), false),
+        (datetime!(2026-06-01 19:30 +02:00), true),
+        (datetime!(1912-02-29 12:00 UTC), true),
+        (datetime!(2400-02-29 18:00 UTC), false),
+    ] {
+        assert_eq!(window.contains(now), Some(expected), "{now}");
+    }
+}
+
+#[test]
+fn a_day_of_the_week_is_the_zones_own() {
+    // 1 June 2026 is a Monday. In Auckland it begins twelve hours before it does in UTC, in Honolulu ten hours after.
+    for (zone, begins) in [
+        ("UTC", datetime!(2026-06-01 00:00 UTC)),
+        ("Pacific/Auckland", datetime!(2026-05-31 12:00 UTC)),
+        ("Pacific/Honolulu", datetime!(2026-06-01 10:00 UTC)),
+        ("Asia/Kolkata", datetime!(2026-05-31 18:30 UTC)),
+    ] {
+        let monday = window("00:00", "24:00", zone, &["mon"]);
+        assert_eq!(monday.contains(begins - Duration::SECOND), Some(false), "{zone}");
+        assert_eq!(monday.contains(begins), Some(true), "{zone}");
+        assert_eq!(monday.contains(begins + Duration::DAY - Duration::SECOND), Some(true), "{zone}");
+        assert_eq!(monday.contains(begins + Duration::DAY), Some(false), "{zone}");
+    }
+}
+
+#[test]
+fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
+    let night = window("22:00", "06:00", "UTC", &["fri"]);
+    for (now, expected) in [
+        (datetime!(2026-06-05 05:00 UTC), false),
+        (datetime!(2026-06-05 21:59 UTC), false),
+        (datetime!(2026-06-05 22:00 UTC), true),
+        (datetime!(2026-06-06 00:00 UTC), true),
+        (datetime!(2026-06-06 05:59:59 UTC), true),
+        (datetime!(2026-06-06 06:00 UTC), false),
+        (datetime!(2026-06-06 22:00 UTC), false),
+    ] {
+        assert_eq!(night.contains(now), Some(expected), "{now}");
+    }
+    // From the last day of the week into the first.
+    let sunday = window("22:00", "06:00", "UTC", &["sun"]);
+    assert_eq!(sunday.contains(datetime!(2026-06-08 01:00 UTC)), Some(true));
+    assert_eq!(sunday.contains(datetime!(2026-06-07 01:00 UTC)), Some(false));
+}
+
+#[test]
+fn the_hour_that_is_left_out_in_spring_is_in_no_window() {
+    // Berlin, 29 March 2026: 02:00 is 03:00. New York: 8 March.
+    let berlin = window("02:00", "03:00", "Europe/Berlin", &[]);
+    assert_eq!(minutes(&berlin, datetime!(2026-03-28 12:00 UTC), Duration::DAY), 0);
+    assert_eq!(minutes(&berlin, datetime!(2026-03-29 12:00 UTC), Duration::DAY), 60);
+    let work = window("09:00", "17:00", "Europe/Berlin", &[]);
+    assert_eq!(work.contains(datetime!(2026-03-28 07:30 UTC)), Some(false));
+    assert_eq!(work.contains(datetime!(2026-03-29 07:30 UTC)), Some(true));
+    let night = window("22:00", "06:00", "America/New_York", &[]);
+    assert_eq!(minutes(&night, datetime!(2026-03-07 17:00 UTC), Duration::DAY), 7 * 60);
+}
+
+#[test]
+fn the_hour_that_is_repeated_in_autumn_is_in_the_window_twice() {
+    // Berlin, 25 October 2026: 03:00 is 02:00 again.
+    let berlin = window("02:00", "03:00", "Europe/Berlin", &["sun"]);
+    assert_eq!(minutes(&berlin, datetime!(2026-10-24 12:00 UTC), Duration::DAY), 120);
+    let night = window("22:00", "06:00", "Europe/Berlin", &["sat"]);
+    assert_eq!(minutes(&night, datetime!(2026-10-24 12:00 UTC), Duration::DAY), 9 * 60);
+    assert_eq!(minutes(&night, datetime!(2026-10-25 12:00 UTC), Duration::DAY), 0);
+}
+
+#[test]
+fn rules_go_on_where_the_tables_of_the_database_end() {
+    let work = window("09:00", "17:00", "Europe/Berlin", &[]);
+    assert_eq!(work.contains(datetime!(2199-07-01 07:30 UTC)), Some(true));
+    assert_eq!(work.contains(datetime!(2199-01-02 07:30 UTC)), Some(false));
+}
+
+#[test]
+fn the_epoch_was_a_thursday() {
+    let thursday = window("00:00", "24:00", "UTC", &["thu"]);
+    assert_eq!(minutes(&thursday, utc_datetime!(1969-12-29 00:00).into(), Duration::WEEK), 24 * 60);
+    assert_eq!(thursday.contains(OffsetDateTime::UNIX_EPOCH), Some(true));
+    assert_eq!(thursday.contains(OffsetDateTime::UNIX_EPOCH - Duration::SECOND), Some(false));
+}
