@@ -9,7 +9,9 @@
 //! | [`Database::begin`] | [`TenantScope`] | one tenant's rows |
 //! | [`SystemDatabase::begin`] | the token, and a [`SystemWork`] to say why | everything |
 //!
-//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security.
+//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security. So do
+//! [`Database::reader`] and [`Database::tenant_reader`]: the first and the third way for a read that is a single
+//! statement, which opens its scope itself.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
