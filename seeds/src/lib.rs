@@ -80,6 +80,7 @@ impl Seed {
             line("authorization", "Globex Inc (globex)", tenants.globex.created),
         ];
         lines.extend(tenants.memberships.iter().map(|m| line("authorization", m.title, m.created)));
+        lines.extend(tenants.invitations.iter().map(|i| line("authorization", i.title, i.created)));
         lines.push(line("billing", "Acme's subscription: enterprise", billing.acme.created));
         lines.push(line("billing", "Globex's subscription: pro", billing.globex.created));
         lines

@@ -8,6 +8,7 @@
 
 mod domain;
 mod founding;
+mod invitations;
 mod known_policies;
 mod members;
 mod module;

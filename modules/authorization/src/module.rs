@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -10,9 +10,12 @@ use kernel::{
 use shaku::module;
 
 use crate::{
+    invitations::TenantInvitations,
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
-    postgres::{PgMembershipRepository, PgPolicyRepository, PgTenantRepository},
+    postgres::{
+        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgTenantRepository,
+    },
     service::PolicyAuthorization,
     tenants::TenantLife,
 };
@@ -20,10 +23,13 @@ use crate::{
 module! {
     pub AuthorizationModuleImpl: AuthorizationModule {
         components = [
+            PgAcceptanceRepository,
+            PgInvitationRepository,
             PgMembershipRepository,
             PgPolicyRepository,
             PgTenantRepository,
             PolicyAuthorization,
+            TenantInvitations,
             TenantLife,
             TenantMembers,
             TenantsOfPerson

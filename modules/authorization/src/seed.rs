@@ -1,20 +1,24 @@
 //! The demo tenants.
 
 use kernel::{
-    contracts::{PolicyId, RoleId, TenantId, TenantSlug, UserId},
+    contracts::{Email, InvitationId, PolicyId, RoleId, TenantId, TenantSlug, UserId},
     db::{DbError, SystemTx},
 };
 use uuid::{Uuid, uuid};
 
 use crate::{
     founding::{SystemRole, SystemRoles, TEMPLATE_VERSION, found},
-    postgres::{NewTenant, create_membership},
+    postgres::{NewTenant, create_expired_invitation, create_membership},
 };
 
 /// Acme Corp.
 pub const ACME: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-00000000acee"));
 /// Globex Inc.
 pub const GLOBEX: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-000000061b37"));
+
+/// The invitation that Acme has.
+pub const ACME_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7005-8000-00000000acee"));
+const GLOBEX_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7005-8000-000000061b37"));
 
 const ACME_ROLES: SystemRoles = SystemRoles {
     admin: system_role(uuid!("019a0000-0000-7001-8000-00000000acee"), uuid!("019a0000-0000-7003-8000-00000000acee")),
@@ -53,7 +57,16 @@ pub struct SeededMembership {
     pub created: bool,
 }
 
-/// The demo tenants and who is in them.
+/// A demo invitation.
+#[derive(Debug, Clone)]
+pub struct SeededInvitation {
+    /// Who, where and as what, for people to read.
+    pub title: &'static str,
+    /// Whether this run made it.
+    pub created: bool,
+}
+
+/// The demo tenants, who is in them, and who was to come.
 #[derive(Debug, Clone)]
 pub struct AuthorizationSeed {
     /// Acme Corp: enterprise plan and contract.
@@ -62,6 +75,8 @@ pub struct AuthorizationSeed {
     pub globex: SeededTenant,
     /// Who is in them.
     pub memberships: Vec<SeededMembership>,
+    /// Who was invited and didn't come: the invitations have expired, and nobody has their links.
+    pub invitations: Vec<SeededInvitation>,
 }
 
 /// Why the tenants couldn't be made.
@@ -70,12 +85,16 @@ pub enum AuthorizationSeedError {
     /// A constant below isn't a slug.
     #[error("a demo tenant's slug is malformed")]
     Slug,
+    /// A constant below isn't an address.
+    #[error("a demo invitation's address is malformed")]
+    Email,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Makes the tenants and memberships that aren't there yet: Alice admin of both, Bob a member of Acme.
+/// Makes the tenants, memberships and invitations that aren't there yet: Alice admin of both, Bob a member of Acme, and an
+/// invitation in each that has expired.
 ///
 /// # Errors
 /// Another tenant already has one of the slugs.
@@ -106,7 +125,11 @@ pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<Autho
         membership(tx, "Bob, member of Acme", &acme, bob, acme.member_role).await?,
         membership(tx, "Alice, admin of Globex", &globex, alice, globex.admin_role).await?,
     ];
-    Ok(AuthorizationSeed { acme, globex, memberships })
+    let invitations = vec![
+        invitation(tx, "Dana, invited to Acme, too late", ACME_INVITATION, &acme, alice).await?,
+        invitation(tx, "Dana, invited to Globex, too late", GLOBEX_INVITATION, &globex, alice).await?,
+    ];
+    Ok(AuthorizationSeed { acme, globex, memberships, invitations })
 }
 
 struct Demo {
@@ -149,4 +172,16 @@ async fn membership(
 ) -> Result<SeededMembership, DbError> {
     let created = create_membership(tx, tenant.id, user, role).await?;
     Ok(SeededMembership { title, created })
+}
+
+async fn invitation(
+    tx: &mut SystemTx,
+    title: &'static str,
+    id: InvitationId,
+    tenant: &SeededTenant,
+    invited_by: UserId,
+) -> Result<SeededInvitation, AuthorizationSeedError> {
+    let email: Email = "dana@example.com".parse().map_err(|_| AuthorizationSeedError::Email)?;
+    let created = create_expired_invitation(tx, tenant.id, id, &email, tenant.member_role, invited_by).await?;
+    Ok(SeededInvitation { title, created })
 }

@@ -4,6 +4,7 @@
 //! - `reading.rs`: JSON into a condition, or what is wrong with it and where
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
+//! - `token.rs`: what is kept of an invitation's token
 
 mod attribute;
 mod compiled;
@@ -14,6 +15,7 @@ mod policy;
 mod reading;
 mod slug;
 mod time_window;
+mod token;
 
 use kernel::contracts::TenantId;
 
@@ -26,6 +28,7 @@ pub(crate) use policy::{Effect, NewPolicy, Policy, StoredCondition};
 use reading::ConditionError;
 pub(crate) use slug::slugs_for;
 use time_window::{Days, TimeOfDay, TimeWindow};
+pub(crate) use token::{TokenHash, hash, new_token};
 
 /// What a condition may look at in the tenant. It stays as it is under one `policy_version`.
 #[derive(Debug, Clone, PartialEq, Eq)]

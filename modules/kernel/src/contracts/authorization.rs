@@ -7,8 +7,8 @@ use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
 use super::{
-    Identity, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants, UserId, UserRead,
-    VerifiedClaims,
+    Identity, Invitations, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants,
+    UserId, UserRead, VerifiedClaims,
 };
 use crate::{db::DbError, id::id};
 
@@ -141,6 +141,7 @@ pub trait MyTenants: Interface {
 /// The module `authorization`, as others see it.
 pub trait AuthorizationModule:
     HasComponent<dyn AuthorizationService>
+    + HasComponent<dyn Invitations>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
     + HasComponent<dyn Tenants>

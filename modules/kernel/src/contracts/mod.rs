@@ -6,6 +6,7 @@ mod auth;
 mod authorization;
 mod billing;
 mod identity;
+mod invitations;
 mod permission;
 mod request;
 mod restoring;
@@ -24,6 +25,10 @@ pub use billing::{
     BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,
 };
 pub use identity::{CredentialError, Identity, IdentityError, IdentityProvider, IdentitySource, VerifiedClaims};
+pub use invitations::{
+    AcceptError, InvalidInvitationToken, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
+    MemberInvite, SentInvitation,
+};
 pub use permission::{
     AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
     PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,

@@ -98,6 +98,8 @@ pub enum SystemWork {
     FoundTenant,
     /// Restoring a tenant: while it is archived, nobody has a scope in it.
     RestoreTenant,
+    /// Accepting an invitation: who isn't a member yet has no scope in the tenant.
+    AcceptInvitation,
     /// Changing what a person says of themselves: people belong to no tenant, so no scope bounds who may write whom.
     ChangeProfile,
 }

@@ -1,0 +1,171 @@
+//! What accepting an invitation asks and writes. There is no scope: whoever accepts isn't a member yet. So each statement
+//! names the tenant, whose lock is taken before anything of it is believed.
+
+use async_trait::async_trait;
+use kernel::{
+    contracts::{Email, InvitationId, RoleId, RoleSummary, TenantId, TenantSlug, UserId},
+    db::{DbError, SystemTx},
+};
+use shaku::{Component, Interface};
+
+use crate::domain::TokenHash;
+
+/// A tenant in use, as those see it who come in.
+#[derive(Debug)]
+pub(crate) struct TenantTitle {
+    pub(crate) slug: TenantSlug,
+    pub(crate) name: String,
+}
+
+/// An invitation that hasn't expired, from an active member.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) id: InvitationId,
+    pub(crate) email: Email,
+    pub(crate) role: RoleSummary,
+    pub(crate) inviter: UserId,
+    /// What the inviter is now.
+    pub(crate) inviter_role: RoleId,
+}
+
+/// Whether somebody can come in.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// They are in already.
+    pub(crate) member: bool,
+    /// Seats that members don't take.
+    pub(crate) free_seats: i64,
+}
+
+/// Invitations on their way to becoming memberships.
+#[async_trait]
+pub(crate) trait AcceptanceRepository: Interface {
+    /// Where an invitation with this token leads, for as far as it can be believed before the tenant is locked.
+    async fn tenant_of(&self, tx: &mut SystemTx, token_hash: TokenHash) -> Result<Option<TenantId>, DbError>;
+
+    /// The tenant, if active. Until the transaction ends, nobody archives it, or changes who may do what in it.
+    async fn lock(&self, tx: &mut SystemTx, tenant: TenantId) -> Result<Option<TenantTitle>, DbError>;
+
+    /// The invitation with this token, if it stands.
+    async fn standing(
+        &self,
+        tx: &mut SystemTx,
+        tenant: TenantId,
+        token_hash: TokenHash,
+    ) -> Result<Option<Standing>, DbError>;
+
+    /// Whether the person can come in.
+    async fn room(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<Room, DbError>;
+
+    /// Uses the invitation up. `false`: there is no such invitation any more.
+    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, id: InvitationId) -> Result<bool, DbError>;
+}
+
+/// [`AcceptanceRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = AcceptanceRepository)]
+pub(crate) struct PgAcceptanceRepository;
+
+#[async_trait]
+impl AcceptanceRepository for PgAcceptanceRepository {
+    async fn tenant_of(&self, tx: &mut SystemTx, token_hash: TokenHash) -> Result<Option<TenantId>, DbError> {
+        let tenant = sqlx::query_scalar!(
+            "SELECT tenant_id
+             FROM invitations
+             WHERE token_hash = $1",
+            token_hash.as_slice(),
+        );
+        Ok(tenant.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn lock(&self, tx: &mut SystemTx, tenant: TenantId) -> Result<Option<TenantTitle>, DbError> {
+        let title = sqlx::query_as!(
+            TenantTitle,
+            "SELECT slug, name
+             FROM tenants
+             WHERE id = $1 AND status = 'active'
+             FOR NO KEY UPDATE",
+            tenant.as_uuid(),
+        );
+        Ok(title.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn standing(
+        &self,
+        tx: &mut SystemTx,
+        tenant: TenantId,
+        token_hash: TokenHash,
+    ) -> Result<Option<Standing>, DbError> {
+        let row = sqlx::query!(
+            "SELECT i.id, i.email, i.role_id, r.name AS role_name, m.user_id AS inviter, m.role_id AS inviter_role
+             FROM invitations AS i
+             JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
+             JOIN memberships AS m ON m.tenant_id = i.tenant_id AND m.user_id = i.invited_by
+             JOIN people AS p ON p.id = m.user_id AND p.active
+             WHERE i.tenant_id = $1 AND i.token_hash = $2 AND i.expires_at > statement_timestamp()",
+            tenant.as_uuid(),
+            token_hash.as_slice(),
+        )
+        .fetch_optional(&mut ***tx)
+        .await?;
+        Ok(row.map(|row| Standing {
+            id: row.id,
+            email: row.email,
+            role: RoleSummary { id: row.role_id, name: row.role_name },
+            inviter: row.inviter,
+            inviter_role: row.inviter_role,
+        }))
+    }
+
+    async fn room(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<Room, DbError> {
+        let room = sqlx::query_as!(
+            Room,
+            r#"SELECT
+                 EXISTS (
+                   SELECT
+                   FROM memberships AS m
+                   WHERE m.tenant_id = a.tenant_id AND m.user_id = $2
+                 ) AS "member!",
+                 a.max_users - (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = a.tenant_id) AS "free_seats!"
+               FROM tenant_attributes AS a
+               WHERE a.tenant_id = $1"#,
+            tenant.as_uuid(),
+            user.as_uuid(),
+        );
+        Ok(room.fetch_one(&mut ***tx).await?)
+    }
+
+    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, id: InvitationId) -> Result<bool, DbError> {
+        let taken = sqlx::query!(
+            "DELETE FROM invitations
+             WHERE tenant_id = $1 AND id = $2",
+            tenant.as_uuid(),
+            id.as_uuid(),
+        );
+        Ok(taken.execute(&mut ***tx).await?.rows_affected() == 1)
+    }
+}
+
+/// Makes an invitation that has expired, for the demo: its token is nobody's. `false`: there is one with this id or to this
+/// address already, and it stays as it is.
+pub(crate) async fn create_expired_invitation(
+    tx: &mut SystemTx,
+    tenant: TenantId,
+    id: InvitationId,
+    email: &Email,
+    role: RoleId,
+    invited_by: UserId,
+) -> Result<bool, DbError> {
+    // The SHA-256 of a text that isn't 32 bytes long: no token has it.
+    let created = sqlx::query!(
+        "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, sha256(($2::uuid)::text::bytea), '2026-01-01Z', '2026-01-08Z')
+         ON CONFLICT DO NOTHING",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        email.as_str(),
+        role.as_uuid(),
+        invited_by.as_uuid(),
+    );
+    Ok(created.execute(&mut ***tx).await?.rows_affected() == 1)
+}
