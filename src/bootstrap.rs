@@ -16,8 +16,8 @@ use billing::BillingModuleImpl;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Members,
-        MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
+        AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Invitations,
+        Members, MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -34,6 +34,7 @@ pub trait AppModule:
     + HasComponent<dyn AuthorizationService>
     + HasComponent<dyn Clock>
     + HasComponent<dyn Database>
+    + HasComponent<dyn Invitations>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
     + HasComponent<dyn Profiles>
@@ -52,7 +53,7 @@ module! {
         use dyn DbModule { components = [dyn Clock, dyn Database, dyn Readiness], providers = [] },
         use dyn UserModule { components = [dyn Profiles, dyn UserRepository], providers = [] },
         use dyn AuthorizationModule {
-            components = [dyn AuthorizationService, dyn Members, dyn MyTenants, dyn Tenants],
+            components = [dyn AuthorizationService, dyn Invitations, dyn Members, dyn MyTenants, dyn Tenants],
             providers = []
         },
         use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },

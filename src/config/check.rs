@@ -60,7 +60,8 @@ impl Check {
         let workers = self.value("HTTP_WORKERS", whole_number(1..=1024)).and_then(NonZero::new);
         let body_limit = self.value("HTTP_BODY_LIMIT_BYTES", whole_number(1024..=16 * 1024 * 1024));
         let trusted_proxies = self.value("TRUSTED_PROXIES", addresses).unwrap_or_default();
-        Some(HttpConfig { host: host?, port: port?, workers, body_limit: body_limit?, trusted_proxies })
+        let public_url = self.value("PUBLIC_URL", public_url);
+        Some(HttpConfig { host: host?, port: port?, workers, body_limit: body_limit?, trusted_proxies, public_url })
     }
 
     fn db(&mut self, environment: Option<AppEnv>) -> Option<DbConfig> {
@@ -280,6 +281,19 @@ fn download_url(text: &str) -> Result<String, String> {
     match (scheme, host) {
         (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
         _ => Err("must begin with https://; http:// is for servers on this machine".to_owned()),
+    }
+}
+
+/// Without the slashes at its end. The text is taken as it stands: an URL without query and fragment can be gone on with.
+fn public_url(text: &str) -> Result<String, String> {
+    let uri = text.parse::<actix_web::http::Uri>().ok().filter(|_| !text.contains(['?', '#', '@']));
+    let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
+    match (scheme, host) {
+        (Some("https" | "http"), Some(host)) if !host.is_empty() => Ok(text.trim_end_matches('/').to_owned()),
+        _ => {
+            Err("must be an http:// or https:// URL without user, query and fragment, such as https://app.example.com"
+                .to_owned())
+        }
     }
 }
 

@@ -55,6 +55,11 @@ pub const KEYS: &[Key] = &[
         "10.0.0.1,10.0.0.2",
         "IP addresses, with commas between, of the proxies whose word on the client's address is taken; unset: nobody's.",
     ),
+    Key::unset(
+        "PUBLIC_URL",
+        "https://app.example.com",
+        "Where people reach the program, for links that are handed to them; unset: the address that it listens on.",
+    ),
     // No fixed default: it depends on APP_ENV and on the build.
     Key::unset(
         "DB_DRIVER",

@@ -79,6 +79,8 @@ pub struct HttpConfig {
     /// The proxies whose word on the client's address is taken. An IPv4 address is never in its IPv6-mapped form, so
     /// compare with the peer's [`IpAddr::to_canonical`].
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where people reach the program, without a slash at its end; `None` is the address that it listens on.
+    pub public_url: Option<String>,
 }
 
 /// What authentication needs.

@@ -50,7 +50,7 @@ fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
     assert_eq!(config.environment, AppEnv::Development);
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("127.0.0.1", 8080));
     assert_eq!((config.http.workers, config.http.body_limit), (None, 65536));
-    assert!(config.http.trusted_proxies.is_empty());
+    assert!(config.http.trusted_proxies.is_empty() && config.http.public_url.is_none());
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (10, Duration::from_secs(5)));
     assert!(!config.db.production);
     assert_eq!(config.db.migrate_on_start, cfg!(feature = "embedded"));
@@ -77,6 +77,7 @@ fn every_key_arrives() -> Result<(), ConfigErrors> {
             ("HTTP_WORKERS", "3"),
             ("HTTP_BODY_LIMIT_BYTES", "1024"),
             ("TRUSTED_PROXIES", "10.0.0.1, ::ffff:10.0.0.2"),
+            ("PUBLIC_URL", "https://app.example.com/tenantry/"),
             ("DB_POOL_SIZE", "500"),
             ("DB_CONNECT_TIMEOUT_SECS", "300"),
             ("DATA_DIR", "/srv/data"),
@@ -92,6 +93,7 @@ fn every_key_arrives() -> Result<(), ConfigErrors> {
     assert_eq!((config.http.workers.map(NonZero::get), config.http.body_limit), (Some(3), 1024));
     let proxies = ["10.0.0.1", "10.0.0.2"];
     assert_eq!(config.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), proxies);
+    assert_eq!(config.http.public_url.as_deref(), Some("https://app.example.com/tenantry"));
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (500, Duration::from_secs(300)));
     assert!(config.db.production);
     assert!(matches!(config.db.driver, DbDriver::Postgres(PostgresConfig { migration_url: Some(_), .. })));
@@ -178,6 +180,18 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
         ("HTTP_PORT", &["-1", "65536", "http"]),
         ("HTTP_WORKERS", &["0", "1025"]),
         ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
+        (
+            "PUBLIC_URL",
+            &[
+                "app.example.com",
+                "/app",
+                "ftp://app.example.com",
+                "https://",
+                "https://u:p@x",
+                "https://x?y",
+                "https://x#y",
+            ],
+        ),
         ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
         ("DB_DRIVER", &["sqlite"]),
         ("DATABASE_URL", &["mysql://localhost/app", "localhost"]),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kernel::contracts::{DisplayName, TenantName, TenantSlug};
+use kernel::contracts::{DisplayName, Email, TenantName, TenantSlug};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::{FieldError, Problem};
@@ -24,6 +24,10 @@ impl Field for TenantSlug {
 
 impl Field for DisplayName {
     const FITS: &'static str = "A display name is one line of 1 to 200 characters.";
+}
+
+impl Field for Email {
+    const FITS: &'static str = "An e-mail address has a name, one @ and a domain, and at most 254 bytes.";
 }
 
 /// The text at this place.

@@ -9,6 +9,7 @@
 //! - `route.rs`: registering a handler, which documents it
 //! - `problem.rs`: every error that leaves the program
 //! - `permissions.rs`: the catalogue
+//! - `links.rs`, `join.rs`, `join.html`: an invitation's link, and the page that it leads to
 //! - `handlers/`: five lines each
 //!
 //! A handler's first parameter says who may call it, or it doesn't compile.
@@ -18,6 +19,8 @@ mod extract;
 mod fields;
 mod guard;
 mod handlers;
+mod join;
+mod links;
 mod module;
 mod permissions;
 mod problem;

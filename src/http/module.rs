@@ -3,7 +3,7 @@
 //!
 //! | provides | needs |
 //! | --- | --- |
-//! | `IdentitySource`, `IdentityProvider`, `TenantResolver`, and the handler services | the application, `RequestContext` |
+//! | `IdentitySource`, `IdentityProvider`, `TenantResolver`, and the handler services | the application, `Links`, `RequestContext` |
 #![expect(clippy::disallowed_types, reason = "the request's module makes the proofs, and nothing else does")]
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use auth::BearerIdentitySource;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AuthorizationService, Members, MyTenants, Profiles, RequestContext, SignIn, Subscriptions,
-        Tenants, UserRepository,
+        AccessTokens, AuthorizationService, Invitations, Members, MyTenants, Profiles, RequestContext, SignIn,
+        Subscriptions, Tenants, UserRepository,
     },
     db::{Database, Readiness},
     di::Given,
@@ -21,6 +21,7 @@ use kernel::{
 };
 use shaku::{HasComponent, module};
 
+use super::links::Links;
 use crate::bootstrap::AppModule;
 
 module! {
@@ -34,6 +35,7 @@ module! {
                 dyn AuthorizationService,
                 dyn Clock,
                 dyn Database,
+                dyn Invitations,
                 dyn Members,
                 dyn MyTenants,
                 dyn Profiles,
@@ -45,6 +47,7 @@ module! {
             ],
             providers = []
         },
+        use Given<dyn Links> { components = [dyn Links], providers = [] },
         use Given<dyn RequestContext> { components = [dyn RequestContext], providers = [] }
     }
 }
@@ -73,6 +76,8 @@ macro_rules! handler_services {
 
 handler_services! {
     dyn Clock,
+    dyn Invitations,
+    dyn Links,
     dyn Members,
     dyn MyTenants,
     dyn Profiles,

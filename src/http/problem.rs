@@ -16,8 +16,8 @@ use actix_web::{
 };
 use kernel::{
     contracts::{
-        AuthorizationError, BillingError, Denial, IdentityError, MembersError, ProfileError, RestoreRefused,
-        ScopeError, SignInError, TenantsError,
+        AcceptError, AuthorizationError, BillingError, Denial, IdentityError, InvitationsError, MembersError,
+        ProfileError, RestoreRefused, ScopeError, SignInError, TenantsError,
     },
     db::DbError,
 };
@@ -69,9 +69,13 @@ const SIGN_IN_REFUSED: Kind = (StatusCode::UNAUTHORIZED, "sign-in-refused", "Sig
 const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
 const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
 const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
+const INVITATION_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "invitation-not-found", "Invitation not found");
 const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
 const SLUG_TAKEN: Kind = (StatusCode::CONFLICT, "slug-taken", "Slug taken");
 const TOO_MANY_TENANTS: Kind = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
+const ALREADY_MEMBER: Kind = (StatusCode::CONFLICT, "already-member", "Already a member");
+const ALREADY_INVITED: Kind = (StatusCode::CONFLICT, "already-invited", "Already invited");
+const NO_SEAT_LEFT: Kind = (StatusCode::CONFLICT, "no-seat-left", "No seat left");
 const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
 const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
 const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
@@ -164,6 +168,12 @@ impl Problem {
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "This is our fault. The X-Request-Id of this answer leads to the cause in the logs.";
         Self::new(INTERNAL, detail).caused_by(cause)
+    }
+
+    /// The same, naming the place in the body that it is about.
+    fn at(mut self, pointer: &str, detail: &'static str) -> Self {
+        self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
+        self
     }
 
     fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -307,17 +317,52 @@ impl From<TenantsError> for Problem {
     fn from(error: TenantsError) -> Self {
         match error {
             TenantsError::NotFound => ScopeError::NotFound.into(),
-            TenantsError::SlugTaken => {
-                let mut problem = Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose another one.");
-                let detail = "This slug is taken.";
-                problem.0.errors = vec![FieldError { pointer: "/slug".into(), detail }];
-                problem
-            }
+            TenantsError::SlugTaken => Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose another one.")
+                .at("/slug", "This slug is taken."),
             TenantsError::TooMany { most } => Self::new(
                 TOO_MANY_TENANTS,
                 format!("Whoever is admin of {most} tenants, archived ones among them, can't found another."),
             ),
             TenantsError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvitationsError> for Problem {
+    fn from(error: InvitationsError) -> Self {
+        match error {
+            InvitationsError::NotFound => Self::no_such_thing(),
+            InvitationsError::NoSuchRole => {
+                Self::unfit(Vec::new()).at("/role_id", "There is no such role in this tenant.")
+            }
+            InvitationsError::AlreadyMember => {
+                Self::new(ALREADY_MEMBER, "Somebody with this address is a member already.")
+                    .at("/email", "This is a member's address.")
+            }
+            InvitationsError::AlreadyInvited => {
+                Self::new(ALREADY_INVITED, "An invitation to this address is open: resend or revoke it.")
+                    .at("/email", "This address is invited already.")
+            }
+            InvitationsError::NoSeatLeft => {
+                Self::new(NO_SEAT_LEFT, "Members and open invitations take all the seats that this tenant has.")
+            }
+            InvitationsError::NotAPerson | InvitationsError::NoToken => Self::internal(error),
+            InvitationsError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::NotFound => Self::new(
+                INVITATION_NOT_FOUND,
+                "There is no such invitation for you: it may be used, revoked or expired, or for another address. Ask for \
+                 another one.",
+            ),
+            AcceptError::AlreadyMember => Self::new(ALREADY_MEMBER, "You are a member of this tenant already."),
+            AcceptError::NoSeatLeft => Self::new(NO_SEAT_LEFT, "Members take all the seats that this tenant has."),
+            AcceptError::Db(error) => error.into(),
         }
     }
 }

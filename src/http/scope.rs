@@ -15,6 +15,7 @@ use tracing::{Instrument, Span, field};
 
 use super::{
     context::{HttpRequestContext, TrustedProxies},
+    links::Links,
     module::RequestModule,
     problem::{PROBLEM_JSON, Problem},
 };
@@ -33,6 +34,7 @@ pub(crate) fn module_of(request: &HttpRequest) -> Result<Arc<RequestModule>, Pro
 pub(super) async fn request_scope<B: MessageBody + 'static>(
     app: web::Data<dyn AppModule>,
     proxies: web::Data<TrustedProxies>,
+    links: web::Data<dyn Links>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -50,7 +52,8 @@ pub(super) async fn request_scope<B: MessageBody + 'static>(
         user = field::Empty,
         tenant = field::Empty,
     );
-    let module = RequestModule::builder(app.into_inner(), Given::new(Arc::new(context))).build();
+    let module =
+        RequestModule::builder(app.into_inner(), Given::new(links.into_inner()), Given::new(Arc::new(context))).build();
     request.extensions_mut().insert(Arc::new(module));
     let started = Instant::now();
     let response = next.call(request).instrument(span.clone()).await?;

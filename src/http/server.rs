@@ -16,7 +16,14 @@ use actix_web::{
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{context::TrustedProxies, extract::BodyLimit, handlers, problem::Problem, scope::request_scope};
+use super::{
+    context::TrustedProxies,
+    extract::BodyLimit,
+    handlers, join,
+    links::{Links, PublicUrl},
+    problem::Problem,
+    scope::request_scope,
+};
 use crate::{bootstrap::AppModule, config::HttpConfig};
 
 /// A port that is ours, before anything else is started: a second instance ends here, and harms nothing.
@@ -59,17 +66,23 @@ pub fn openapi() -> OpenApi {
 pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
     let (app, openapi) = (Data::from(app), openapi());
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
+    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
+    let links: Arc<dyn Links> = Arc::new(PublicUrl(public_url));
+    let (links, policy) = (Data::from(links), join::policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
         let page = Config::default().persist_authorization(true).try_it_out_enabled(true);
         let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(page);
+        let policy = policy.clone();
         ActixApp::new()
             .app_data(app.clone())
             .app_data(proxies.clone())
+            .app_data(links.clone())
             .app_data(limit)
             .configure(|config| handlers::routes().configure(config))
             .route("/docs", web::get().to(to_docs))
             .service(docs)
+            .route("/join", web::get().to(move || std::future::ready(join::page(&policy))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_route())))
             .wrap(from_fn(request_scope))
     })

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use authorization::seed::ACME_INVITATION;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -22,9 +23,29 @@ fn request(method: &str, path: &str, app: &App) -> Option<(String, Option<String
         ("post", "/v1/tenants") => (path.into(), body(r#"{"name": "X"}"#)),
         ("patch", "/v1/tenant") => (path.into(), body(r#"{"name": "X"}"#)),
         ("post", "/v1/tenant/archive" | "/v1/tenant/restore") => (path.into(), None),
-        ("get", "/docs/" | "/openapi.json") => (path.into(), None),
+        ("get", "/docs/" | "/join" | "/openapi.json") => (path.into(), None),
+        ("get", "/v1/invitations") => (path.into(), None),
+        ("post", "/v1/invitations") => {
+            let role = app.seed.tenants.acme.member_role;
+            (path.into(), Some(format!(r#"{{"email": "erin@example.com", "role_id": "{role}"}}"#)))
+        }
+        ("delete", "/v1/invitations/{id}") | ("post", "/v1/invitations/{id}/resend") => {
+            (path.replace("{id}", &ACME_INVITATION.to_string()), None)
+        }
+        ("post", "/v1/invitations/accept") => (path.into(), body(r#"{"token": "x"}"#)),
         _ => return None,
     })
+}
+
+/// The invitation that was revoked is there once more.
+fn invite_again(app: &App) {
+    let (id, acme, alice) = (ACME_INVITATION, app.seed.tenants.acme.id, app.seed.users.alice.id);
+    app.sql(&format!(
+        "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, expires_at)
+         SELECT tenant_id, '{id}', 'dana@example.com', id, '{alice}', sha256('nobody'), now() + interval '1 hour'
+         FROM roles WHERE tenant_id = '{acme}' AND name = 'member'
+         ON CONFLICT DO NOTHING"
+    ));
 }
 
 /// Every operation of the document: method, path, and the operation itself.
@@ -78,9 +99,11 @@ fn everybody_at_every_route(app: App) {
         writeln!(table, "{} {path} ({class}{permission})", method.to_uppercase()).unwrap();
         for (who, client) in &people {
             let answer = ask(client, &method, &path, &app);
-            // Or the next ones would meet no tenant.
-            if path == "/v1/tenant/archive" {
-                app.sql("UPDATE tenants SET status = 'active'");
+            // Or the next ones would meet no tenant, or no invitation.
+            match (method.as_str(), path.as_str()) {
+                ("post", "/v1/tenant/archive") => app.sql("UPDATE tenants SET status = 'active'"),
+                ("delete", "/v1/invitations/{id}") => invite_again(&app),
+                _ => {}
             }
             writeln!(table, "    {who:<20} {}", outcome(&answer)).unwrap();
         }
@@ -120,6 +143,9 @@ fn bodies_paths_and_queries_are_looked_at_for_nobody_in_particular_never(app: Ap
         nobody.post("/v1/authorization/check", &"x".repeat(10_000)),
         nobody.get("/v1/users/no-id"),
         nobody.get("/v1/members?limit=x&cursor=y"),
+        nobody.post("/v1/invitations", "no JSON"),
+        nobody.post("/v1/invitations/accept", "no JSON"),
+        nobody.delete("/v1/invitations/no-id"),
     ];
     for answer in answers {
         assert_eq!((answer.status, answer.problem()), (401, "unauthenticated".into()));

@@ -136,6 +136,7 @@ async fn serve(signing_key: SigningKey, started: mpsc::Sender<Started>) {
         workers: std::num::NonZeroUsize::new(1),
         body_limit: 8192,
         trusted_proxies: Vec::new(),
+        public_url: None,
     };
     let bound = http::bind(&config).unwrap();
     let addr = bound.addr;
@@ -191,6 +192,10 @@ impl Client {
     /// Patches with JSON.
     pub(crate) fn patch(&self, path: &str, body: &str) -> Answer {
         self.with("Content-Type", "application/json").send("PATCH", path, Some(body))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, None)
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
@@ -265,7 +270,7 @@ fn without_times(json: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match name.as_str() {
-                    "member_since" | "created_at" => *value = "(a time)".into(),
+                    "member_since" | "created_at" | "expires_at" => *value = "(a time)".into(),
                     "access_token" => *value = "(a token)".into(),
                     _ => without_times(value),
                 }

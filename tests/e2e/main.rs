@@ -17,6 +17,7 @@ mod care;
 mod client;
 mod documentation;
 mod framework;
+mod invitations;
 mod matrix;
 mod members;
 mod production_build;

@@ -361,13 +361,27 @@ fn no_secret_is_ever_logged() {
         let request = agent.get(format!("{}{path}", serving.url)).header("Authorization", format!("Bearer {token}"));
         request.header("X-Tenant-Id", "acme").header("Cookie", "secret-cookie-6").call().unwrap();
     }
+    // An invitation's link is known to whom it is given, and to nobody who reads the logs.
+    let post = |path: &str, body: &str| {
+        let request = agent.post(format!("{}{path}", serving.url)).header("Authorization", format!("Bearer {token}"));
+        let answer = request.header("X-Tenant-Id", "acme").content_type("application/json").send(body);
+        let mut answer = answer.unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    };
+    let role = "019a0000-0000-7002-8000-00000000acee";
+    let invitation = post("/v1/invitations", &format!(r#"{{"email": "carol@example.com", "role_id": "{role}"}}"#));
+    let link: serde_json::Value = serde_json::from_str(&invitation.1).unwrap();
+    let (page, invited) = link["link"].as_str().unwrap().split_once('#').unwrap();
+    assert_eq!(page, format!("{}/join", serving.url));
+    assert_eq!(post("/v1/invitations/accept", &format!(r#"{{"token": "{invited}"}}"#)).0, 404);
+    assert_eq!(post("/v1/invitations/accept", r#"{"token": "secret-token-7"}"#).0, 404);
     let written = serving.interrupt();
     assert!(
         written.contains(r#""status":200"#) && written.contains("019a0000-0000-7000-8000-00000000a11c"),
         "{written}"
     );
     let signature = token.rsplit('.').next().unwrap();
-    for secret in ["secret-", signature, KEY, "$argon2id$v"] {
+    for secret in ["secret-", signature, invited, KEY, "$argon2id$v"] {
         let line = written.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} was logged");
     }

@@ -99,7 +99,7 @@ impl Invitations for TenantInvitations {
         if room.free_seats < 1 {
             return Err(AcceptError::NoSeatLeft);
         }
-        if !self.acceptance.take(&mut tx, id, standing.id).await? {
+        if !self.acceptance.take(&mut tx, id, token_hash).await? {
             return Err(AcceptError::NotFound);
         }
         if !create_membership(&mut tx, id, identity.user(), standing.role.id).await? {

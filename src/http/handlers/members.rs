@@ -23,7 +23,15 @@ pub(super) struct PageQuery {
     #[param(default = 50, minimum = 1, maximum = 100)]
     limit: u16,
     /// The `next_cursor` of the page before.
-    cursor: Option<Uuid>,
+    pub(super) cursor: Option<Uuid>,
+}
+
+impl PageQuery {
+    /// How many at the most.
+    pub(super) fn limit(&self) -> Result<u16, Problem> {
+        let fits = (1..=100).contains(&self.limit);
+        fits.then_some(self.limit).ok_or_else(|| Problem::malformed("The query parameter limit goes from 1 to 100."))
+    }
 }
 
 fn default_limit() -> u16 {
@@ -67,14 +75,11 @@ pub(super) async fn list(
     Then(access, Query(page)): Then<Access<UserRead>, Query<PageQuery>>,
     members: Scoped<dyn Members>,
 ) -> Result<Json<MemberPage>, Problem> {
-    if !(1..=100).contains(&page.limit) {
-        return Err(Problem::malformed("The query parameter limit goes from 1 to 100."));
-    }
+    let limit = page.limit()?;
     // One more than asked for, to see whether there is another page.
-    let limit = usize::from(page.limit);
-    let mut found = members.list(&access, page.cursor.map(UserId::from_uuid), page.limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let mut found = members.list(&access, page.cursor.map(UserId::from_uuid), limit + 1).await?;
+    let more = found.len() > usize::from(limit);
+    found.truncate(limit.into());
     let next_cursor = found.last().filter(|_| more).map(|member| member.person.id.as_uuid());
     Ok(Json(MemberPage { members: found.into_iter().map(Into::into).collect(), next_cursor }))
 }

@@ -4,6 +4,7 @@ mod auth;
 mod authorization;
 mod billing;
 mod health;
+mod invitations;
 mod me;
 mod members;
 mod tenants;
@@ -34,6 +35,27 @@ pub(super) fn routes() -> Routes {
     routes.post("/v1/tenant/restore", "Restore the tenant, which may be archived", tenants::restore);
     routes.get("/v1/members", "List the members of the tenant", members::list);
     routes.get("/v1/users/{id}", "Read a member of the tenant", members::show);
+    routes
+        .post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invitations::invite)
+        .problems(&[
+            (409, "Somebody with this address is a member"),
+            (409, "An invitation to this address is open"),
+            (409, "No seat is left"),
+        ]);
+    routes.get("/v1/invitations", "List the invitations that nobody has accepted", invitations::list);
+    routes
+        .post(
+            "/v1/invitations/{id}/resend",
+            "Send an invitation again: another link to hand over, and the one before opens nothing",
+            invitations::resend,
+        )
+        .problems(&[(409, "Somebody with this address is a member"), (409, "No seat is left")]);
+    routes.delete("/v1/invitations/{id}", "Revoke an invitation", invitations::revoke);
+    routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", invitations::accept).problems(&[
+        (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),
+        (409, "I am a member already"),
+        (409, "No seat is left"),
+    ]);
     routes.post("/v1/authorization/check", "Ask what I may do in the tenant", authorization::check);
     routes
         .get("/v1/subscription", "Read the tenant's subscription", billing::show)
@@ -44,5 +66,6 @@ pub(super) fn routes() -> Routes {
         .problems(&[unavailable]);
     routes.page("/openapi.json", "This document");
     routes.page("/docs/", "This document as a page, to try things out");
+    routes.page("/join", "The page that an invitation's link leads to");
     routes
 }

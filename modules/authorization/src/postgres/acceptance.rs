@@ -20,7 +20,6 @@ pub(crate) struct TenantTitle {
 /// An invitation that hasn't expired, from an active member.
 #[derive(Debug)]
 pub(crate) struct Standing {
-    pub(crate) id: InvitationId,
     pub(crate) email: Email,
     pub(crate) role: RoleSummary,
     pub(crate) inviter: UserId,
@@ -57,8 +56,8 @@ pub(crate) trait AcceptanceRepository: Interface {
     /// Whether the person can come in.
     async fn room(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<Room, DbError>;
 
-    /// Uses the invitation up. `false`: there is no such invitation any more.
-    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, id: InvitationId) -> Result<bool, DbError>;
+    /// Uses the invitation with this token up. `false`: there is none any more.
+    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, token_hash: TokenHash) -> Result<bool, DbError>;
 }
 
 /// [`AcceptanceRepository`] in SQL.
@@ -97,7 +96,7 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         token_hash: TokenHash,
     ) -> Result<Option<Standing>, DbError> {
         let row = sqlx::query!(
-            "SELECT i.id, i.email, i.role_id, r.name AS role_name, m.user_id AS inviter, m.role_id AS inviter_role
+            "SELECT i.email, i.role_id, r.name AS role_name, m.user_id AS inviter, m.role_id AS inviter_role
              FROM invitations AS i
              JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
              JOIN memberships AS m ON m.tenant_id = i.tenant_id AND m.user_id = i.invited_by
@@ -109,7 +108,6 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         .fetch_optional(&mut ***tx)
         .await?;
         Ok(row.map(|row| Standing {
-            id: row.id,
             email: row.email,
             role: RoleSummary { id: row.role_id, name: row.role_name },
             inviter: row.inviter,
@@ -135,12 +133,12 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         Ok(room.fetch_one(&mut ***tx).await?)
     }
 
-    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, id: InvitationId) -> Result<bool, DbError> {
+    async fn take(&self, tx: &mut SystemTx, tenant: TenantId, token_hash: TokenHash) -> Result<bool, DbError> {
         let taken = sqlx::query!(
             "DELETE FROM invitations
-             WHERE tenant_id = $1 AND id = $2",
+             WHERE tenant_id = $1 AND token_hash = $2",
             tenant.as_uuid(),
-            id.as_uuid(),
+            token_hash.as_slice(),
         );
         Ok(taken.execute(&mut ***tx).await?.rows_affected() == 1)
     }
