@@ -17,7 +17,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Members,
-        MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
+        MyTenants, Policies, Profiles, Roles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -36,8 +36,10 @@ pub trait AppModule:
     + HasComponent<dyn Database>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn Policies>
     + HasComponent<dyn Profiles>
     + HasComponent<dyn Readiness>
+    + HasComponent<dyn Roles>
     + HasComponent<dyn SignIn>
     + HasComponent<dyn Subscriptions>
     + HasComponent<dyn Tenants>
@@ -52,7 +54,14 @@ module! {
         use dyn DbModule { components = [dyn Clock, dyn Database, dyn Readiness], providers = [] },
         use dyn UserModule { components = [dyn Profiles, dyn UserRepository], providers = [] },
         use dyn AuthorizationModule {
-            components = [dyn AuthorizationService, dyn Members, dyn MyTenants, dyn Tenants],
+            components = [
+                dyn AuthorizationService,
+                dyn Members,
+                dyn MyTenants,
+                dyn Policies,
+                dyn Roles,
+                dyn Tenants
+            ],
             providers = []
         },
         use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },

@@ -2,7 +2,8 @@
 //! here, once, and two of the same name don't compile.
 
 use kernel::contracts::{
-    BillingRead, Permission, PermissionInfo, PolicyRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
+    BillingRead, MemberRemove, MemberUpdate, Permission, PermissionInfo, PolicyManage, PolicyRead, RoleManage,
+    RoleRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
 };
 
 /// A permission that is in the catalogue: [`super::guard::Access`] takes no other.
@@ -23,7 +24,12 @@ macro_rules! permissions {
 
 permissions! {
     BillingRead,
+    MemberRemove,
+    MemberUpdate,
+    PolicyManage,
     PolicyRead,
+    RoleManage,
+    RoleRead,
     TenantArchive,
     TenantRead,
     TenantUpdate,

@@ -210,6 +210,18 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Patch, path, summary)
     }
 
+    /// A handler for DELETE.
+    pub(crate) fn delete<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    where
+        F: Handler<A> + Send + Sync,
+        A: Parameters,
+        F::Output: Answer,
+    {
+        let make: Make = Box::new(move || web::delete().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("DELETE", make));
+        self.document::<F, A>(HttpMethod::Delete, path, summary)
+    }
+
     /// A page that is served beside the handlers, to anybody: only its documentation.
     pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
         let mut draft = Draft::default();
@@ -241,6 +253,7 @@ impl Routes {
         let verb = match method {
             HttpMethod::Get => "get",
             HttpMethod::Patch => "patch",
+            HttpMethod::Delete => "delete",
             _ => "post",
         };
         let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty() && *word != "v1");

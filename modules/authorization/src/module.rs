@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Members`, `MyTenants`, `Policies`, `Roles`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -12,7 +12,9 @@ use shaku::module;
 use crate::{
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
-    postgres::{PgMembershipRepository, PgPolicyRepository, PgTenantRepository},
+    policies::WrittenPolicies,
+    postgres::{PgMembershipRepository, PgPolicyRepository, PgRoleRepository, PgRuleRepository, PgTenantRepository},
+    roles::TenantRoles,
     service::PolicyAuthorization,
     tenants::TenantLife,
 };
@@ -22,10 +24,14 @@ module! {
         components = [
             PgMembershipRepository,
             PgPolicyRepository,
+            PgRoleRepository,
+            PgRuleRepository,
             PgTenantRepository,
             PolicyAuthorization,
             TenantLife,
             TenantMembers,
+            WrittenPolicies,
+            TenantRoles,
             TenantsOfPerson
         ],
         providers = [],

@@ -6,9 +6,17 @@ mod billing;
 mod health;
 mod me;
 mod members;
+mod page;
+mod policies;
+mod roles;
 mod tenants;
 
 use super::route::Routes;
+
+const GRANT_REFUSED: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
+const LAST_ADMIN: (u16, &str) = (409, "Nobody would be left who may do everything");
+const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
+const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
 
 /// Every route of the API.
 pub(super) fn routes() -> Routes {
@@ -34,6 +42,34 @@ pub(super) fn routes() -> Routes {
     routes.post("/v1/tenant/restore", "Restore the tenant, which may be archived", tenants::restore);
     routes.get("/v1/members", "List the members of the tenant", members::list);
     routes.get("/v1/users/{id}", "Read a member of the tenant", members::show);
+    routes
+        .patch("/v1/members/{id}", "Give a member another role, which may do no more than mine", members::change_role)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN]);
+    routes
+        .delete("/v1/members/{id}", "Remove a member from the tenant, from their next request on", members::remove)
+        .problems(&[LAST_ADMIN]);
+    routes.post("/v1/tenant/leave", "Leave the tenant", members::leave).problems(&[LAST_ADMIN]);
+    routes.get("/v1/roles", "List the tenant's roles", roles::list);
+    routes
+        .post("/v1/roles", "Create a role that may do what every member may", roles::create)
+        .problems(&[(409, "The name is taken"), (409, "The tenant has as many roles as it may have")]);
+    routes
+        .patch("/v1/roles/{id}", "Rename a role of the tenant's own", roles::rename)
+        .problems(&[(409, "The name is taken"), (409, "The role came with the tenant")]);
+    routes
+        .delete("/v1/roles/{id}", "Delete a role that nobody has, and its policies with it", roles::delete)
+        .problems(&[(409, "Somebody has the role"), (409, "The role came with the tenant")]);
+    routes.get("/v1/policies", "List the tenant's policies", policies::list);
+    routes.get("/v1/policies/{id}", "Read a policy", policies::show);
+    routes
+        .post("/v1/policies", "Create a policy; it may let others do what I may do, and no more", policies::create)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
+    routes
+        .patch("/v1/policies/{id}", "Change a policy; to narrow a deny is to allow what it denied", policies::update)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY]);
+    routes
+        .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", policies::delete)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, TEMPLATE_POLICY]);
     routes.post("/v1/authorization/check", "Ask what I may do in the tenant", authorization::check);
     routes
         .get("/v1/subscription", "Read the tenant's subscription", billing::show)

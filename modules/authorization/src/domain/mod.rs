@@ -4,26 +4,29 @@
 //! - `reading.rs`: JSON into a condition, or what is wrong with it and where
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
+//! - `grants.rs`: who may grant what
 
 mod attribute;
 mod compiled;
 mod condition;
 mod engine;
+mod grants;
 mod index;
 mod policy;
 mod reading;
 mod slug;
 mod time_window;
 
-use kernel::contracts::TenantId;
+pub(crate) use kernel::contracts::Effect;
+use kernel::contracts::{ConditionError, TenantId};
 
 use attribute::{Attribute, Comparison, Literal, Test, Type};
 use compiled::{Compiled, Facts};
-use condition::Condition;
+pub(crate) use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
+pub(crate) use grants::Holdings;
 use index::{Bucket, Conditional, Index};
-pub(crate) use policy::{Effect, NewPolicy, Policy, StoredCondition};
-use reading::ConditionError;
+pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 pub(crate) use slug::slugs_for;
 use time_window::{Days, TimeOfDay, TimeWindow};
 
