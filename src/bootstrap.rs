@@ -17,7 +17,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Invitations,
-        Members, MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
+        Members, MyTenants, Policies, Profiles, Roles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -37,8 +37,10 @@ pub trait AppModule:
     + HasComponent<dyn Invitations>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn Policies>
     + HasComponent<dyn Profiles>
     + HasComponent<dyn Readiness>
+    + HasComponent<dyn Roles>
     + HasComponent<dyn SignIn>
     + HasComponent<dyn Subscriptions>
     + HasComponent<dyn Tenants>
@@ -53,7 +55,15 @@ module! {
         use dyn DbModule { components = [dyn Clock, dyn Database, dyn Readiness], providers = [] },
         use dyn UserModule { components = [dyn Profiles, dyn UserRepository], providers = [] },
         use dyn AuthorizationModule {
-            components = [dyn AuthorizationService, dyn Invitations, dyn Members, dyn MyTenants, dyn Tenants],
+            components = [
+                dyn AuthorizationService,
+                dyn Invitations,
+                dyn Members,
+                dyn MyTenants,
+                dyn Policies,
+                dyn Roles,
+                dyn Tenants
+            ],
             providers = []
         },
         use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },

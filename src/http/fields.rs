@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kernel::contracts::{DisplayName, Email, TenantName, TenantSlug};
+use kernel::contracts::{DisplayName, Email, RoleName, TenantName, TenantSlug};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::{FieldError, Problem};
@@ -20,6 +20,10 @@ impl Field for TenantName {
 impl Field for TenantSlug {
     const FITS: &'static str = "A slug has 3 to 63 letters a-z, digits and single inner hyphens; it is neither a UUID \
         nor a word that is reserved, such as admin, api or www.";
+}
+
+impl Field for RoleName {
+    const FITS: &'static str = "A role's name is one line of 1 to 100 characters.";
 }
 
 impl Field for DisplayName {

@@ -2,8 +2,8 @@
 //! here, once, and two of the same name don't compile.
 
 use kernel::contracts::{
-    BillingRead, MemberInvite, Permission, PermissionInfo, PolicyRead, TenantArchive, TenantRead, TenantUpdate,
-    UserRead,
+    BillingRead, MemberInvite, MemberRemove, MemberUpdate, Permission, PermissionInfo, PolicyManage, PolicyRead,
+    RoleManage, RoleRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
 };
 
 /// A permission that is in the catalogue: [`super::guard::Access`] takes no other.
@@ -25,7 +25,12 @@ macro_rules! permissions {
 permissions! {
     BillingRead,
     MemberInvite,
+    MemberRemove,
+    MemberUpdate,
+    PolicyManage,
     PolicyRead,
+    RoleManage,
+    RoleRead,
     TenantArchive,
     TenantRead,
     TenantUpdate,

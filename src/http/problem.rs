@@ -1,9 +1,11 @@
 //! Every error that leaves the program: RFC 9457 problem details, made here alone.
 //!
 //! Which error belongs where: the modules' errors are enums in their own words; a guard, an extractor or a handler
-//! turns them into a [`Problem`] with `?`, by the `From`s below. A problem's `type` is stable, and clients may rely on
+//! turns them into a [`Problem`] with `?`, by the `From`s in `problem/modules.rs`. A problem's `type` is stable, and clients may rely on
 //! it; its words may change. Causes are logged by the request's middleware and never sent. Nothing echoes input, and
 //! the request's id is in the `X-Request-Id` header alone, so that two answers about the same thing are the same bytes.
+
+mod modules;
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -11,15 +13,8 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, HeaderName, WWW_AUTHENTICATE},
+        header::{ALLOW, HeaderName},
     },
-};
-use kernel::{
-    contracts::{
-        AcceptError, AuthorizationError, BillingError, Denial, IdentityError, InvitationsError, MembersError,
-        ProfileError, RestoreRefused, ScopeError, SignInError, TenantsError,
-    },
-    db::DbError,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -43,7 +38,7 @@ pub(crate) struct ProblemBody {
     detail: Cow<'static, str>,
     /// The permission that is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    permission: Option<&'static str>,
+    permission: Option<Cow<'static, str>>,
     /// The places in the body that don't fit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
@@ -63,19 +58,8 @@ pub(crate) struct FieldError {
 type Kind = (StatusCode, &'static str, &'static str);
 
 const MALFORMED: Kind = (StatusCode::BAD_REQUEST, "malformed-request", "Malformed request");
-const TENANT_REQUIRED: Kind = (StatusCode::BAD_REQUEST, "tenant-required", "Tenant required");
-const UNAUTHENTICATED: Kind = (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in");
-const SIGN_IN_REFUSED: Kind = (StatusCode::UNAUTHORIZED, "sign-in-refused", "Sign-in refused");
-const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
 const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
-const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
-const INVITATION_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "invitation-not-found", "Invitation not found");
 const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
-const SLUG_TAKEN: Kind = (StatusCode::CONFLICT, "slug-taken", "Slug taken");
-const TOO_MANY_TENANTS: Kind = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
-const ALREADY_MEMBER: Kind = (StatusCode::CONFLICT, "already-member", "Already a member");
-const ALREADY_INVITED: Kind = (StatusCode::CONFLICT, "already-invited", "Already invited");
-const NO_SEAT_LEFT: Kind = (StatusCode::CONFLICT, "no-seat-left", "No seat left");
 const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
 const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
 const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
@@ -90,7 +74,7 @@ pub(crate) struct Problem(Box<Parts>);
 struct Parts {
     kind: Kind,
     detail: Cow<'static, str>,
-    permission: Option<&'static str>,
+    permission: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
     header: Option<(HeaderName, String)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
@@ -100,6 +84,12 @@ impl Problem {
     fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
         Self(Box::new(Parts { kind, detail, permission: None, errors: Vec::new(), header: None, cause: None }))
+    }
+
+    /// Names the one place that it is about.
+    fn at(mut self, pointer: &str, detail: &'static str) -> Self {
+        self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
+        self
     }
 
     fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
@@ -149,9 +139,14 @@ impl Problem {
         problem
     }
 
+    /// The body is JSON, and one place in it doesn't fit.
+    pub(crate) fn unfit_at(pointer: &str, detail: &'static str) -> Self {
+        Self::unfit(Vec::new()).at(pointer, detail)
+    }
+
     /// The body is JSON, and says nothing.
     pub(crate) fn nothing_given() -> Self {
-        Self::unfit(vec![FieldError { pointer: String::new(), detail: "Give at least one of the fields." }])
+        Self::unfit_at("", "Give at least one of the fields.")
     }
 
     /// What the framework refused by itself, in our form.
@@ -170,25 +165,20 @@ impl Problem {
         Self::new(INTERNAL, detail).caused_by(cause)
     }
 
-    /// The same, naming the place in the body that it is about.
-    fn at(mut self, pointer: &str, detail: &'static str) -> Self {
-        self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
-        self
-    }
-
     fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The service can't reach its database just now. Try again in a moment.";
         Self::new(UNAVAILABLE, detail).caused_by(cause)
     }
 
-    /// No credential, or one that doesn't hold (RFC 6750, section 3).
-    fn unauthenticated(challenge: &str, detail: &'static str) -> Self {
-        Self::new(UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, challenge)
-    }
-
     /// What is behind it, for the logs.
     pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.cause.as_deref()
+    }
+}
+
+impl From<FieldError> for Problem {
+    fn from(error: FieldError) -> Self {
+        Self::unfit(vec![error])
     }
 }
 
@@ -215,172 +205,10 @@ impl ResponseError for Problem {
             title,
             status: status.as_u16(),
             detail: detail.clone(),
-            permission: *permission,
+            permission: permission.clone(),
             errors: errors.clone(),
         };
         // Not `json`, which would set another content type.
         response.body(serde_json::to_string(&body).unwrap_or_default())
-    }
-}
-
-impl From<DbError> for Problem {
-    fn from(error: DbError) -> Self {
-        match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::unavailable(error),
-            DbError::Query(_) | DbError::Aborted => Self::internal(error),
-        }
-    }
-}
-
-impl From<IdentityError> for Problem {
-    fn from(error: IdentityError) -> Self {
-        match error {
-            IdentityError::Missing => Self::unauthenticated(
-                "Bearer",
-                "Sign in first: POST /v1/auth/login gives a token for the header Authorization: Bearer <token>.",
-            ),
-            IdentityError::Invalid => Self::unauthenticated(
-                "Bearer error=\"invalid_token\"",
-                "The token doesn't hold, or no longer. Sign in again at POST /v1/auth/login.",
-            ),
-            IdentityError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<ScopeError> for Problem {
-    fn from(error: ScopeError) -> Self {
-        match error {
-            ScopeError::Identity(error) => error.into(),
-            ScopeError::NotNamed => Self::new(
-                TENANT_REQUIRED,
-                "Name the tenant in the header X-Tenant-Id, by slug or id. GET /v1/me lists yours.",
-            ),
-            ScopeError::NotFound => Self::new(
-                TENANT_NOT_FOUND,
-                "You aren't a member of such a tenant, or there is none. GET /v1/me lists yours.",
-            ),
-            ScopeError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<Denial> for Problem {
-    fn from(denial: Denial) -> Self {
-        let name = denial.permission.name;
-        tracing::debug!(permission = name, reason = ?denial.reason, "denied");
-        let detail = format!("This takes the permission {name}, which your role in this tenant doesn't have.");
-        let mut problem = Self::new(PERMISSION_MISSING, detail);
-        problem.0.permission = Some(name);
-        problem
-    }
-}
-
-impl From<SignInError> for Problem {
-    fn from(error: SignInError) -> Self {
-        match error {
-            SignInError::Refused => Self::new(SIGN_IN_REFUSED, "The e-mail address or the password is wrong.")
-                .with_header(WWW_AUTHENTICATE, "Bearer"),
-            SignInError::Db(error) => error.into(),
-            SignInError::Internal(cause) => Self::internal(cause),
-        }
-    }
-}
-
-impl From<AuthorizationError> for Problem {
-    fn from(error: AuthorizationError) -> Self {
-        match error {
-            AuthorizationError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<MembersError> for Problem {
-    fn from(error: MembersError) -> Self {
-        match error {
-            MembersError::NotFound => Self::no_such_thing(),
-            MembersError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<BillingError> for Problem {
-    fn from(error: BillingError) -> Self {
-        match error {
-            BillingError::NotFound => Self::no_such_thing(),
-            BillingError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<TenantsError> for Problem {
-    fn from(error: TenantsError) -> Self {
-        match error {
-            TenantsError::NotFound => ScopeError::NotFound.into(),
-            TenantsError::SlugTaken => Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose another one.")
-                .at("/slug", "This slug is taken."),
-            TenantsError::TooMany { most } => Self::new(
-                TOO_MANY_TENANTS,
-                format!("Whoever is admin of {most} tenants, archived ones among them, can't found another."),
-            ),
-            TenantsError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<InvitationsError> for Problem {
-    fn from(error: InvitationsError) -> Self {
-        match error {
-            InvitationsError::NotFound => Self::no_such_thing(),
-            InvitationsError::NoSuchRole => {
-                Self::unfit(Vec::new()).at("/role_id", "There is no such role in this tenant.")
-            }
-            InvitationsError::AlreadyMember => {
-                Self::new(ALREADY_MEMBER, "Somebody with this address is a member already.")
-                    .at("/email", "This is a member's address.")
-            }
-            InvitationsError::AlreadyInvited => {
-                Self::new(ALREADY_INVITED, "An invitation to this address is open: resend or revoke it.")
-                    .at("/email", "This address is invited already.")
-            }
-            InvitationsError::NoSeatLeft => {
-                Self::new(NO_SEAT_LEFT, "Members and open invitations take all the seats that this tenant has.")
-            }
-            InvitationsError::NotAPerson | InvitationsError::NoToken => Self::internal(error),
-            InvitationsError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<AcceptError> for Problem {
-    fn from(error: AcceptError) -> Self {
-        match error {
-            AcceptError::NotFound => Self::new(
-                INVITATION_NOT_FOUND,
-                "There is no such invitation for you: it may be used, revoked or expired, or for another address. Ask for \
-                 another one.",
-            ),
-            AcceptError::AlreadyMember => Self::new(ALREADY_MEMBER, "You are a member of this tenant already."),
-            AcceptError::NoSeatLeft => Self::new(NO_SEAT_LEFT, "Members take all the seats that this tenant has."),
-            AcceptError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<RestoreRefused> for Problem {
-    fn from(refused: RestoreRefused) -> Self {
-        match refused {
-            RestoreRefused::NotFound => ScopeError::NotFound.into(),
-            RestoreRefused::Denied(denial) => denial.into(),
-        }
-    }
-}
-
-impl From<ProfileError> for Problem {
-    fn from(error: ProfileError) -> Self {
-        match error {
-            ProfileError::NotFound => IdentityError::Invalid.into(),
-            ProfileError::Db(error) => error.into(),
-        }
     }
 }

@@ -252,8 +252,8 @@ impl Routes {
     ) -> &mut Draft {
         let verb = match method {
             HttpMethod::Get => "get",
-            HttpMethod::Delete => "delete",
             HttpMethod::Patch => "patch",
+            HttpMethod::Delete => "delete",
             _ => "post",
         };
         let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty() && *word != "v1");

@@ -12,13 +12,30 @@ use crate::client::{Answer, App, Client, app};
 /// What to send to a route so that only authorization decides.
 fn request(method: &str, path: &str, app: &App) -> Option<(String, Option<String>)> {
     let body = |body: &str| Some(body.to_owned());
+    let (people, acme) = (&app.seed.users, &app.seed.tenants.acme);
+    let naming = |id: String| path.replace("{id}", &id);
     Some(match (method, path) {
         ("post", "/v1/auth/login") => (path.into(), body(r#"{"email": "x", "password": "x"}"#)),
-        ("get", "/v1/users/{id}") => (path.replace("{id}", &app.seed.users.alice.id.to_string()), None),
+        ("get", "/v1/users/{id}") => (naming(people.alice.id.to_string()), None),
+        // What he is already.
+        ("patch", "/v1/members/{id}") => {
+            (naming(people.bob.id.to_string()), Some(format!(r#"{{"role_id": "{}"}}"#, acme.member_role)))
+        }
+        ("delete", "/v1/members/{id}") => (naming(people.alice.id.to_string()), None),
+        ("post", "/v1/tenant/leave") => (path.into(), None),
+        ("post", "/v1/roles") => (path.into(), body(r#"{"name": "X"}"#)),
+        ("patch", "/v1/roles/{id}") => (naming(acme.admin_role.to_string()), body(r#"{"name": "X"}"#)),
+        ("delete", "/v1/roles/{id}") => (naming(acme.admin_role.to_string()), None),
+        ("post", "/v1/policies") => {
+            (path.into(), body(r#"{"effect": "allow", "resource": "user", "verbs": ["read"]}"#))
+        }
+        ("patch", "/v1/policies/{id}") => (naming(acme.id.to_string()), body(r#"{"effect": "deny"}"#)),
+        ("get" | "delete", "/v1/policies/{id}") => (naming(acme.id.to_string()), None),
         ("post", "/v1/authorization/check") => (path.into(), body(r#"{"questions": [{"permission": "user:read"}]}"#)),
-        ("get", "/v1/me" | "/v1/members" | "/v1/subscription" | "/v1/tenant" | "/health/live" | "/health/ready") => {
+        ("get", "/v1/me" | "/v1/members" | "/v1/policies" | "/v1/roles" | "/v1/subscription" | "/v1/tenant") => {
             (path.into(), None)
         }
+        ("get", "/health/live" | "/health/ready") => (path.into(), None),
         ("patch", "/v1/me") => (path.into(), body(r#"{"display_name": "X"}"#)),
         ("post", "/v1/tenants") => (path.into(), body(r#"{"name": "X"}"#)),
         ("patch", "/v1/tenant") => (path.into(), body(r#"{"name": "X"}"#)),
@@ -92,6 +109,10 @@ fn everybody_at_every_route(app: App) {
         ("alice in acme", alice.within("acme")),
         ("alice in globex", alice.within("globex")),
     ];
+    let come_back = format!(
+        "INSERT INTO memberships (tenant_id, user_id, role_id) VALUES ('{}', '{}', '{}') ON CONFLICT DO NOTHING",
+        app.seed.tenants.acme.id, app.seed.users.bob.id, app.seed.tenants.acme.member_role,
+    );
     let mut table = String::new();
     for (method, path, operation) in operations(&app) {
         let class = operation["x-class"].as_str().expect("every route says its class");
@@ -99,9 +120,10 @@ fn everybody_at_every_route(app: App) {
         writeln!(table, "{} {path} ({class}{permission})", method.to_uppercase()).unwrap();
         for (who, client) in &people {
             let answer = ask(client, &method, &path, &app);
-            // Or the next ones would meet no tenant, or no invitation.
+            // Or the next ones would meet no tenant, no member or no invitation.
             match (method.as_str(), path.as_str()) {
                 ("post", "/v1/tenant/archive") => app.sql("UPDATE tenants SET status = 'active'"),
+                ("post", "/v1/tenant/leave") => app.sql(&come_back),
                 ("delete", "/v1/invitations/{id}") => invite_again(&app),
                 _ => {}
             }

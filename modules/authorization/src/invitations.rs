@@ -6,15 +6,19 @@ use async_trait::async_trait;
 use kernel::{
     contracts::{
         AcceptError, Email, Identity, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
-        MemberInvite, MyTenant, Permit, Principal, RoleId, SentInvitation, TenantScope, UserId,
+        MemberInvite, MyTenant, Permit, RoleId, SentInvitation, TenantId,
     },
-    db::{Database, DbError, SystemDatabase, SystemWork, TenantTx},
+    db::{Database, SystemDatabase, SystemTx, SystemWork, TenantTx},
 };
 use shaku::Component;
 
 use crate::{
-    domain::{TokenHash, hash, new_token},
-    postgres::{AcceptanceRepository, InvitationRepository, NO_SUCH_ROLE, NewInvitation, Obstacles, create_membership},
+    change::{Change, Move},
+    domain::{TokenHash, hash, may_still_grant, new_token},
+    postgres::{
+        AcceptanceRepository, InvitationRepository, NewInvitation, Obstacles, Room, RuleRepository, Standing,
+        create_membership,
+    },
 };
 
 /// The use cases behind `/v1/invitations`.
@@ -29,6 +33,8 @@ pub(crate) struct TenantInvitations {
     invitations: Arc<dyn InvitationRepository>,
     #[shaku(inject)]
     acceptance: Arc<dyn AcceptanceRepository>,
+    #[shaku(inject)]
+    rules: Arc<dyn RuleRepository>,
 }
 
 #[async_trait]
@@ -40,12 +46,14 @@ impl Invitations for TenantInvitations {
         role: RoleId,
     ) -> Result<SentInvitation, InvitationsError> {
         let (token, token_hash) = fresh()?;
-        let mut tx = self.database.begin(permit.scope()).await?;
-        self.obstacles(&mut tx, email, None).await?;
-        let (id, invited_by) = (InvitationId::new(), inviter(permit.scope())?);
-        let new = NewInvitation { id, email, role, invited_by, token_hash };
-        let invitation = self.invitations.create(&mut tx, &new).await.map_err(no_such_role)?;
-        tx.commit().await?;
+        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        if !change.has_role(role) {
+            return Err(InvitationsError::NoSuchRole);
+        }
+        self.refuse_obstacles(change.tx(), email, None).await?;
+        let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.actor(), token_hash };
+        let invitation = self.invitations.create(change.tx(), &new).await?;
+        change.commit(&[comes_into(role)]).await?;
         Ok(SentInvitation { invitation, token })
     }
 
@@ -64,55 +72,49 @@ impl Invitations for TenantInvitations {
         id: InvitationId,
     ) -> Result<SentInvitation, InvitationsError> {
         let (token, token_hash) = fresh()?;
-        let mut tx = self.database.begin(permit.scope()).await?;
-        let before = self.invitations.find(&mut tx, id).await?.ok_or(InvitationsError::NotFound)?;
+        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        let before = self.invitations.find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         // One that has expired takes a seat again.
-        self.obstacles(&mut tx, &before.email, Some(id)).await?;
-        let renewed = self.invitations.renew(&mut tx, id, inviter(permit.scope())?, token_hash).await?;
+        self.refuse_obstacles(change.tx(), &before.email, Some(id)).await?;
+        let actor = change.actor();
+        let renewed = self.invitations.renew(change.tx(), id, actor, token_hash).await?;
         let invitation = renewed.ok_or(InvitationsError::NotFound)?;
-        tx.commit().await?;
+        change.commit(&[comes_into(invitation.role.id)]).await?;
         Ok(SentInvitation { invitation, token })
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
-        let mut tx = self.database.begin(permit.scope()).await?;
-        if !self.invitations.revoke(&mut tx, id).await? {
+        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        if !self.invitations.revoke(change.tx(), id).await? {
             return Err(InvitationsError::NotFound);
         }
-        Ok(tx.commit().await?)
+        Ok(change.commit(&[]).await?)
     }
 
     async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<MyTenant, AcceptError> {
         let token_hash = hash(token);
         let mut tx = self.system.begin(SystemWork::AcceptInvitation).await?;
         let id = self.acceptance.tenant_of(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        // The tenant first, as whoever changes invitations does. What is read from here on stays so.
-        let tenant = self.acceptance.lock(&mut tx, id).await?.ok_or(AcceptError::NotFound)?;
-        let standing = self.acceptance.standing(&mut tx, id, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        if standing.email != *identity.email() {
-            return Err(AcceptError::NotFound);
-        }
-        let room = self.acceptance.room(&mut tx, id, identity.user()).await?;
-        if room.member {
-            return Err(AcceptError::AlreadyMember);
-        }
-        if room.free_seats < 1 {
-            return Err(AcceptError::NoSeatLeft);
+        let tenant = self.locked(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        match self.acceptance.room(&mut tx, id, identity.user()).await? {
+            Room { member: true, .. } => return Err(AcceptError::AlreadyMember),
+            Room { free_seats: ..=0, .. } => return Err(AcceptError::NoSeatLeft),
+            Room { .. } => {}
         }
         if !self.acceptance.take(&mut tx, id, token_hash).await? {
             return Err(AcceptError::NotFound);
         }
-        if !create_membership(&mut tx, id, identity.user(), standing.role.id).await? {
+        if !create_membership(&mut tx, id, identity.user(), tenant.role.id).await? {
             return Err(AcceptError::AlreadyMember);
         }
         tx.commit().await?;
-        Ok(MyTenant { id, slug: tenant.slug, name: tenant.name, role: standing.role })
+        Ok(tenant)
     }
 }
 
 impl TenantInvitations {
     /// Refuses where something speaks against inviting this address.
-    async fn obstacles(
+    async fn refuse_obstacles(
         &self,
         tx: &mut TenantTx,
         email: &Email,
@@ -125,22 +127,38 @@ impl TenantInvitations {
             Obstacles { .. } => Ok(()),
         }
     }
+
+    /// What the person is invited into, with the tenant locked as by whoever changes who may do what in it: so what is
+    /// read here stays so. `None`, whatever it is that doesn't fit.
+    async fn locked(
+        &self,
+        tx: &mut SystemTx,
+        id: TenantId,
+        identity: &Identity,
+        token_hash: TokenHash,
+    ) -> Result<Option<MyTenant>, AcceptError> {
+        if !self.rules.lock(tx, id).await? {
+            return Ok(None);
+        }
+        let Some(Standing { email, invited_by, tenant }) = self.acceptance.standing(tx, id, token_hash).await? else {
+            return Ok(None);
+        };
+        let Some(rules) = self.rules.read(tx, id, invited_by).await? else { return Ok(None) };
+        let answers = rules.role.is_some_and(|inviter_role| {
+            let person = (identity.user(), tenant.role.id);
+            may_still_grant(&rules.policies.policies, (invited_by, inviter_role), person)
+        });
+        Ok((email == *identity.email() && answers).then_some(tenant))
+    }
+}
+
+/// Whoever it will be who accepts.
+fn comes_into(role: RoleId) -> Move {
+    Move { person: None, from: None, to: role }
 }
 
 fn fresh() -> Result<(InvitationToken, TokenHash), InvitationsError> {
     let token = new_token().map_err(|_| InvitationsError::NoToken)?;
     let token_hash = hash(&token);
     Ok((token, token_hash))
-}
-
-/// Who answers for it: a person, of whom can be asked later whether they are still here.
-fn inviter(scope: &TenantScope) -> Result<UserId, InvitationsError> {
-    match scope.principal() {
-        Principal::User(user) => Ok(user),
-        _ => Err(InvitationsError::NotAPerson),
-    }
-}
-
-fn no_such_role(error: DbError) -> InvitationsError {
-    if error.breaks(NO_SUCH_ROLE) { InvitationsError::NoSuchRole } else { error.into() }
 }

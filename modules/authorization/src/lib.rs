@@ -6,6 +6,7 @@
 //! The policy engine is in `domain/`: pure, no I/O. A default deny, deny overrides, and a condition that can't be
 //! evaluated never allows.
 
+mod change;
 mod domain;
 mod founding;
 mod invitations;
@@ -13,7 +14,9 @@ mod known_policies;
 mod members;
 mod module;
 mod my_tenants;
+mod policies;
 mod postgres;
+mod roles;
 pub mod seed;
 mod service;
 mod tenants;

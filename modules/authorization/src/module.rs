@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Policies`, `Roles`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -13,9 +13,12 @@ use crate::{
     invitations::TenantInvitations,
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
+    policies::WrittenPolicies,
     postgres::{
-        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgTenantRepository,
+        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgRoleRepository,
+        PgRuleRepository, PgTenantRepository,
     },
+    roles::TenantRoles,
     service::PolicyAuthorization,
     tenants::TenantLife,
 };
@@ -27,11 +30,15 @@ module! {
             PgInvitationRepository,
             PgMembershipRepository,
             PgPolicyRepository,
+            PgRoleRepository,
+            PgRuleRepository,
             PgTenantRepository,
             PolicyAuthorization,
             TenantInvitations,
             TenantLife,
             TenantMembers,
+            WrittenPolicies,
+            TenantRoles,
             TenantsOfPerson
         ],
         providers = [],

@@ -6,10 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    me::TenantBody,
-    members::{PageQuery, RoleBody},
-};
+use super::{me::TenantBody, members::RoleBody, page::PageQuery};
 use crate::http::{
     extract::{Body, PathId, Query, Scoped},
     fields::field,
@@ -92,23 +89,19 @@ pub(super) async fn invite(
     invitations: Scoped<dyn Invitations>,
     links: Scoped<dyn Links>,
 ) -> Result<Created<SentInvitationBody>, Problem> {
-    let email = field("/email", &request.email).map_err(|error| Problem::unfit(vec![error]))?;
+    let email = field("/email", &request.email)?;
     let sent = invitations.invite(&access, &email, RoleId::from_uuid(request.role_id)).await?;
-    let location = format!("/v1/invitations/{}", sent.invitation.id);
-    Ok(Created { location: location.into(), body: SentInvitationBody::new(sent, &*links) })
+    Ok(Created { location: "/v1/invitations", body: SentInvitationBody::new(sent, &*links) })
 }
 
 pub(super) async fn list(
     Then(access, Query(page)): Then<Access<MemberInvite>, Query<PageQuery>>,
     invitations: Scoped<dyn Invitations>,
 ) -> Result<Json<InvitationPage>, Problem> {
-    let limit = page.limit()?;
-    // One more than asked for, to see whether there is another page.
-    let mut found = invitations.list(&access, page.cursor.map(InvitationId::from_uuid), limit + 1).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    let next_cursor = found.last().filter(|_| more).map(|invitation| invitation.id.as_uuid());
-    Ok(Json(InvitationPage { invitations: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let after = page.cursor()?.map(InvitationId::from_uuid);
+    let found = invitations.list(&access, after, page.one_more()).await?;
+    let (invitations, next_cursor) = page.cut(found, |invitation| invitation.id.as_uuid());
+    Ok(Json(InvitationPage { invitations, next_cursor }))
 }
 
 pub(super) async fn resend(

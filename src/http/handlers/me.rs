@@ -63,7 +63,7 @@ pub(super) async fn update(
     tenants: Scoped<dyn MyTenants>,
 ) -> Result<Json<Me>, Problem> {
     let name = request.display_name.ok_or_else(Problem::nothing_given)?;
-    let name = field("/display_name", &name).map_err(|error| Problem::unfit(vec![error]))?;
+    let name = field("/display_name", &name)?;
     let person = profiles.rename(&me, &name).await?;
     Ok(Json(Me::new(person, tenants.list(&me).await?)))
 }

@@ -1,42 +1,20 @@
 //! The members of a tenant.
 
-use kernel::contracts::{Member, Members, RoleSummary, UserId, UserRead};
+use kernel::contracts::{
+    Member as TenantMember, MemberRemove, MemberUpdate, Members, RoleId, RoleSummary, UserId, UserRead,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::page::PageQuery;
 use crate::http::{
-    extract::{Query, Scoped},
-    guard::{Access, AccessTo, Then},
+    extract::{Body, Query, Scoped},
+    guard::{Access, AccessTo, Member, Then},
     problem::Problem,
-    route::Json,
+    route::{Json, NoContent},
 };
-
-/// A page of a list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
-    /// How many at the most, 1 to 100.
-    #[serde(default = "default_limit")]
-    #[param(default = 50, minimum = 1, maximum = 100)]
-    limit: u16,
-    /// The `next_cursor` of the page before.
-    pub(super) cursor: Option<Uuid>,
-}
-
-impl PageQuery {
-    /// How many at the most.
-    pub(super) fn limit(&self) -> Result<u16, Problem> {
-        let fits = (1..=100).contains(&self.limit);
-        fits.then_some(self.limit).ok_or_else(|| Problem::malformed("The query parameter limit goes from 1 to 100."))
-    }
-}
-
-fn default_limit() -> u16 {
-    50
-}
 
 /// A member of the tenant.
 #[derive(Serialize, ToSchema)]
@@ -61,6 +39,14 @@ pub(super) struct RoleBody {
     name: String,
 }
 
+/// What is to be another.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemberChangeRequest {
+    /// The member's role from now on: one of `GET /v1/roles` whose permissions the caller has as well.
+    role_id: Uuid,
+}
+
 /// A page of members.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MemberPage {
@@ -75,13 +61,9 @@ pub(super) async fn list(
     Then(access, Query(page)): Then<Access<UserRead>, Query<PageQuery>>,
     members: Scoped<dyn Members>,
 ) -> Result<Json<MemberPage>, Problem> {
-    let limit = page.limit()?;
-    // One more than asked for, to see whether there is another page.
-    let mut found = members.list(&access, page.cursor.map(UserId::from_uuid), limit + 1).await?;
-    let more = found.len() > usize::from(limit);
-    found.truncate(limit.into());
-    let next_cursor = found.last().filter(|_| more).map(|member| member.person.id.as_uuid());
-    Ok(Json(MemberPage { members: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let found = members.list(&access, page.cursor()?.map(UserId::from_uuid), page.one_more()).await?;
+    let (members, next_cursor) = page.cut(found, |member| member.person.id.as_uuid());
+    Ok(Json(MemberPage { members, next_cursor }))
 }
 
 pub(super) async fn show(
@@ -91,8 +73,28 @@ pub(super) async fn show(
     Ok(Json(members.get(&access, access.id).await?.into()))
 }
 
-impl From<Member> for MemberBody {
-    fn from(Member { person, role, since }: Member) -> Self {
+pub(super) async fn change_role(
+    Then(access, Body(request)): Then<AccessTo<MemberUpdate, UserId>, Body<MemberChangeRequest>>,
+    members: Scoped<dyn Members>,
+) -> Result<Json<MemberBody>, Problem> {
+    Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?.into()))
+}
+
+pub(super) async fn remove(
+    access: AccessTo<MemberRemove, UserId>,
+    members: Scoped<dyn Members>,
+) -> Result<NoContent, Problem> {
+    members.remove(&access, access.id).await?;
+    Ok(NoContent)
+}
+
+pub(super) async fn leave(member: Member, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
+    members.leave(&member).await?;
+    Ok(NoContent)
+}
+
+impl From<TenantMember> for MemberBody {
+    fn from(TenantMember { person, role, since }: TenantMember) -> Self {
         Self {
             id: person.id.as_uuid(),
             email: person.email.to_string(),

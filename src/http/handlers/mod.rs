@@ -7,9 +7,19 @@ mod health;
 mod invitations;
 mod me;
 mod members;
+mod page;
+mod policies;
+mod roles;
 mod tenants;
 
 use super::route::Routes;
+
+const ADDRESS_OF_A_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
+const GRANT_REFUSED: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
+const LAST_ADMIN: (u16, &str) = (409, "Nobody would be left who may do everything");
+const NO_SEAT_LEFT: (u16, &str) = (409, "No seat is left");
+const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
+const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
 
 /// Every route of the API.
 pub(super) fn routes() -> Routes {
@@ -36,12 +46,36 @@ pub(super) fn routes() -> Routes {
     routes.get("/v1/members", "List the members of the tenant", members::list);
     routes.get("/v1/users/{id}", "Read a member of the tenant", members::show);
     routes
+        .patch("/v1/members/{id}", "Give a member another role, which may do no more than mine", members::change_role)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN]);
+    routes
+        .delete("/v1/members/{id}", "Remove a member from the tenant, from their next request on", members::remove)
+        .problems(&[LAST_ADMIN]);
+    routes.post("/v1/tenant/leave", "Leave the tenant", members::leave).problems(&[LAST_ADMIN]);
+    routes.get("/v1/roles", "List the tenant's roles", roles::list);
+    routes
+        .post("/v1/roles", "Create a role that may do what every member may", roles::create)
+        .problems(&[(409, "The name is taken"), (409, "The tenant has as many roles as it may have")]);
+    routes
+        .patch("/v1/roles/{id}", "Rename a role of the tenant's own", roles::rename)
+        .problems(&[(409, "The name is taken"), (409, "The role came with the tenant")]);
+    routes
+        .delete("/v1/roles/{id}", "Delete a role that nobody has, and its policies with it", roles::delete)
+        .problems(&[(409, "Somebody has the role, or is invited into it"), (409, "The role came with the tenant")]);
+    routes.get("/v1/policies", "List the tenant's policies", policies::list);
+    routes.get("/v1/policies/{id}", "Read a policy", policies::show);
+    routes
+        .post("/v1/policies", "Create a policy; it may let others do what I may do, and no more", policies::create)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
+    routes
+        .patch("/v1/policies/{id}", "Change a policy; to narrow a deny is to allow what it denied", policies::update)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY]);
+    routes
+        .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", policies::delete)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, TEMPLATE_POLICY]);
+    routes
         .post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invitations::invite)
-        .problems(&[
-            (409, "Somebody with this address is a member"),
-            (409, "An invitation to this address is open"),
-            (409, "No seat is left"),
-        ]);
+        .problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, (409, "An invitation to this address is open"), NO_SEAT_LEFT]);
     routes.get("/v1/invitations", "List the invitations that nobody has accepted", invitations::list);
     routes
         .post(
@@ -49,12 +83,12 @@ pub(super) fn routes() -> Routes {
             "Send an invitation again: another link to hand over, and the one before opens nothing",
             invitations::resend,
         )
-        .problems(&[(409, "Somebody with this address is a member"), (409, "No seat is left")]);
+        .problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, NO_SEAT_LEFT]);
     routes.delete("/v1/invitations/{id}", "Revoke an invitation", invitations::revoke);
     routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", invitations::accept).problems(&[
         (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),
         (409, "I am a member already"),
-        (409, "No seat is left"),
+        NO_SEAT_LEFT,
     ]);
     routes.post("/v1/authorization/check", "Ask what I may do in the tenant", authorization::check);
     routes

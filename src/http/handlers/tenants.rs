@@ -77,7 +77,7 @@ pub(super) async fn found(
 ) -> Result<Created<TenantDetails>, Problem> {
     let (name, slug) = both(field("/name", &request.name), optional("/slug", request.slug.as_deref()))?;
     let tenant = tenants.found(&me, &name, slug.as_ref()).await?;
-    Ok(Created { location: "/v1/tenant".into(), body: tenant.into() })
+    Ok(Created { location: "/v1/tenant", body: tenant.into() })
 }
 
 pub(super) async fn show(

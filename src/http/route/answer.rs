@@ -1,7 +1,5 @@
 //! What handlers answer. None of it can be taken as a parameter.
 
-use std::borrow::Cow;
-
 use actix_web::{HttpRequest, HttpResponse, Responder, body::BoxBody, http::header::LOCATION};
 use serde::Serialize;
 use utoipa::{
@@ -28,7 +26,7 @@ impl<T: Serialize> Responder for Json<T> {
 
 /// Something new, and where it is.
 pub(crate) struct Created<T> {
-    pub(crate) location: Cow<'static, str>,
+    pub(crate) location: &'static str,
     pub(crate) body: T,
 }
 
@@ -36,7 +34,7 @@ impl<T: Serialize> Responder for Created<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Created().insert_header((LOCATION, &*self.location)).json(self.body)
+        HttpResponse::Created().insert_header((LOCATION, self.location)).json(self.body)
     }
 }
 

@@ -4,12 +4,14 @@
 //! - `reading.rs`: JSON into a condition, or what is wrong with it and where
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
+//! - `grants.rs`: who may grant what
 //! - `token.rs`: what is kept of an invitation's token
 
 mod attribute;
 mod compiled;
 mod condition;
 mod engine;
+mod grants;
 mod index;
 mod policy;
 mod reading;
@@ -17,15 +19,16 @@ mod slug;
 mod time_window;
 mod token;
 
-use kernel::contracts::TenantId;
+pub(crate) use kernel::contracts::Effect;
+use kernel::contracts::{ConditionError, TenantId};
 
 use attribute::{Attribute, Comparison, Literal, Test, Type};
 use compiled::{Compiled, Facts};
-use condition::Condition;
+pub(crate) use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
+pub(crate) use grants::{Holdings, may_still_grant};
 use index::{Bucket, Conditional, Index};
-pub(crate) use policy::{Effect, NewPolicy, Policy, StoredCondition};
-use reading::ConditionError;
+pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 pub(crate) use slug::slugs_for;
 use time_window::{Days, TimeOfDay, TimeWindow};
 pub(crate) use token::{TokenHash, hash, new_token};

@@ -2,17 +2,9 @@
 
 use kernel::contracts::{PolicyId, RoleId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Condition, ConditionError};
-
-/// What a policy does where it applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(type_name = "policy_effect", rename_all = "snake_case")]
-pub(crate) enum Effect {
-    Allow,
-    Deny,
-}
+use super::{Condition, ConditionError, Effect};
 
 /// A condition as found in a row. Those that can't be read are kept as such: an allow with one never applies, a deny
 /// with one always does.
@@ -24,8 +16,8 @@ pub(crate) enum StoredCondition {
     Unreadable(Vec<ConditionError>),
 }
 
-impl From<Option<serde_json::Value>> for StoredCondition {
-    fn from(value: Option<serde_json::Value>) -> Self {
+impl From<Option<Value>> for StoredCondition {
+    fn from(value: Option<Value>) -> Self {
         match value.as_ref().map(Condition::parse) {
             None => Self::Always,
             Some(Ok(condition)) => Self::When(condition),
@@ -36,12 +28,12 @@ impl From<Option<serde_json::Value>> for StoredCondition {
 
 impl<'de> Deserialize<'de> for StoredCondition {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::<serde_json::Value>::deserialize(deserializer).map(Self::from)
+        Option::<Value>::deserialize(deserializer).map(Self::from)
     }
 }
 
 /// A policy as stored.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) id: PolicyId,
     /// `None`: for every member.
@@ -54,23 +46,33 @@ pub(crate) struct Policy {
     pub(crate) condition: StoredCondition,
 }
 
-/// A policy to be. What it says, in one form only: verbs sorted and without repeats.
+/// A policy to be. What it says, in one form only: verbs sorted and without repeats, the condition as it is read.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct NewPolicy {
     role_id: Option<RoleId>,
     effect: Effect,
     resource: String,
     verbs: Vec<String>,
-    condition: Option<Condition>,
+    condition: Option<Value>,
 }
 
 impl NewPolicy {
     /// A policy for a role, without a condition.
     pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+        Self::always(Some(role), effect, resource, verbs)
+    }
+
+    /// A policy without a condition, for a role or every member.
+    pub(crate) fn always(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
         let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
         verbs.sort();
         verbs.dedup();
-        Self { role_id: Some(role), effect, resource: resource.into(), verbs, condition: None }
+        Self { role_id, effect, resource: resource.into(), verbs, condition: None }
+    }
+
+    /// The same under a condition, in the form in which it is stored; whatever is stored is in that form already.
+    pub(crate) fn when(self, condition: Option<Value>) -> Self {
+        Self { condition, ..self }
     }
 
     pub(crate) fn role_id(&self) -> Option<RoleId> {
@@ -87,6 +89,10 @@ impl NewPolicy {
 
     pub(crate) fn verbs(&self) -> &[String] {
         &self.verbs
+    }
+
+    pub(crate) fn condition(&self) -> Option<&Value> {
+        self.condition.as_ref()
     }
 
     /// The SHA-256 of the canonical form: two policies that say the same have the same.

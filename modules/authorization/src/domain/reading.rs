@@ -5,6 +5,7 @@ mod leaves;
 #[cfg(test)]
 mod tests;
 
+use kernel::contracts::ConditionError;
 use serde_json::{Map, Value};
 
 use super::Condition;
@@ -17,16 +18,6 @@ const MOST_NODES: usize = 64;
 const MOST_ENTRIES: usize = 64;
 /// How long a text may be, in bytes.
 const LONGEST: usize = 200;
-
-/// Something that is wrong with a condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConditionError {
-    /// Where: a JSON pointer (RFC 6901) from the condition's root. A field that isn't known is named by what it stands in:
-    /// its name is the client's.
-    pub(crate) pointer: String,
-    /// What would fit; never what stands there.
-    pub(crate) detail: &'static str,
-}
 
 impl Condition {
     /// # Errors

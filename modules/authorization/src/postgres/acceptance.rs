@@ -1,30 +1,22 @@
 //! What accepting an invitation asks and writes. There is no scope: whoever accepts isn't a member yet. So each statement
-//! names the tenant, whose lock is taken before anything of it is believed.
+//! names the tenant, whose lock is held before anything but its id is believed.
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, InvitationId, RoleId, RoleSummary, TenantId, TenantSlug, UserId},
+    contracts::{Email, InvitationId, MyTenant, RoleId, RoleSummary, TenantId, UserId},
     db::{DbError, SystemTx},
 };
 use shaku::{Component, Interface};
 
 use crate::domain::TokenHash;
 
-/// A tenant in use, as those see it who come in.
-#[derive(Debug)]
-pub(crate) struct TenantTitle {
-    pub(crate) slug: TenantSlug,
-    pub(crate) name: String,
-}
-
-/// An invitation that hasn't expired, from an active member.
+/// An invitation that hasn't expired.
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) email: Email,
-    pub(crate) role: RoleSummary,
-    pub(crate) inviter: UserId,
-    /// What the inviter is now.
-    pub(crate) inviter_role: RoleId,
+    pub(crate) invited_by: UserId,
+    /// What whoever accepts it will see of the tenant.
+    pub(crate) tenant: MyTenant,
 }
 
 /// Whether somebody can come in.
@@ -39,11 +31,8 @@ pub(crate) struct Room {
 /// Invitations on their way to becoming memberships.
 #[async_trait]
 pub(crate) trait AcceptanceRepository: Interface {
-    /// Where an invitation with this token leads, for as far as it can be believed before the tenant is locked.
+    /// Which tenant to lock for an invitation with this token.
     async fn tenant_of(&self, tx: &mut SystemTx, token_hash: TokenHash) -> Result<Option<TenantId>, DbError>;
-
-    /// The tenant, if active. Until the transaction ends, nobody archives it, or changes who may do what in it.
-    async fn lock(&self, tx: &mut SystemTx, tenant: TenantId) -> Result<Option<TenantTitle>, DbError>;
 
     /// The invitation with this token, if it stands.
     async fn standing(
@@ -77,18 +66,6 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         Ok(tenant.fetch_optional(&mut ***tx).await?)
     }
 
-    async fn lock(&self, tx: &mut SystemTx, tenant: TenantId) -> Result<Option<TenantTitle>, DbError> {
-        let title = sqlx::query_as!(
-            TenantTitle,
-            "SELECT slug, name
-             FROM tenants
-             WHERE id = $1 AND status = 'active'
-             FOR NO KEY UPDATE",
-            tenant.as_uuid(),
-        );
-        Ok(title.fetch_optional(&mut ***tx).await?)
-    }
-
     async fn standing(
         &self,
         tx: &mut SystemTx,
@@ -96,22 +73,20 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         token_hash: TokenHash,
     ) -> Result<Option<Standing>, DbError> {
         let row = sqlx::query!(
-            "SELECT i.email, i.role_id, r.name AS role_name, m.user_id AS inviter, m.role_id AS inviter_role
+            "SELECT i.email, i.invited_by, i.role_id, r.name AS role_name, t.slug, t.name
              FROM invitations AS i
              JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
-             JOIN memberships AS m ON m.tenant_id = i.tenant_id AND m.user_id = i.invited_by
-             JOIN people AS p ON p.id = m.user_id AND p.active
+             JOIN tenants AS t ON t.id = i.tenant_id
              WHERE i.tenant_id = $1 AND i.token_hash = $2 AND i.expires_at > statement_timestamp()",
             tenant.as_uuid(),
             token_hash.as_slice(),
         )
         .fetch_optional(&mut ***tx)
         .await?;
-        Ok(row.map(|row| Standing {
-            email: row.email,
-            role: RoleSummary { id: row.role_id, name: row.role_name },
-            inviter: row.inviter,
-            inviter_role: row.inviter_role,
+        Ok(row.map(|row| {
+            let role = RoleSummary { id: row.role_id, name: row.role_name };
+            let tenant = MyTenant { id: tenant, slug: row.slug, name: row.name, role };
+            Standing { email: row.email, invited_by: row.invited_by, tenant }
         }))
     }
 

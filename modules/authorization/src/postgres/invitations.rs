@@ -14,8 +14,6 @@ use uuid::Uuid;
 
 use crate::domain::TokenHash;
 
-/// What a role that isn't the tenant's breaks.
-pub(crate) const NO_SUCH_ROLE: &str = "invitations_tenant_id_role_id_fkey";
 /// How long an invitation can be accepted, from when it was sent last.
 const LIFETIME_DAYS: i32 = 7;
 
@@ -83,9 +81,6 @@ pub(crate) trait InvitationRepository: Interface {
     ) -> Result<Obstacles, DbError>;
 
     /// Makes the invitation, in the place of one to the same address that has expired.
-    ///
-    /// # Errors
-    /// A role that isn't the tenant's breaks [`NO_SUCH_ROLE`].
     async fn create(&self, tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError>;
 
     /// Gives it another token and its whole time again.

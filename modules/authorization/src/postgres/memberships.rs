@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use kernel::{
     contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantRef, TenantStatus, UserId},
-    db::{DbError, OwnTx, Reader, SystemTx, TenantReader},
+    db::{DbError, OwnTx, Reader, SystemTx, TenantReader, TenantTx},
 };
 use shaku::{Component, Interface};
 use time::OffsetDateTime;
@@ -65,6 +65,15 @@ pub(crate) trait MembershipRepository: Interface {
 
     /// One member.
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
+
+    /// The member's role, if there is such a member.
+    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
+
+    /// Gives the member another role.
+    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
+
+    /// Ends the membership. `false`: there is no such member.
+    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
 
     /// How many tenants the person is admin of, archived or not. Until the transaction ends, whoever asks the same of the
     /// same person waits, and then counts what this one has added.
@@ -194,6 +203,37 @@ impl MembershipRepository for PgMembershipRepository {
             )
         };
         Ok(reader.fetch_optional(query).await?.map(Into::into))
+    }
+
+    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError> {
+        let role = sqlx::query_scalar!(
+            "SELECT role_id FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+        );
+        Ok(role.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError> {
+        let changed = sqlx::query!(
+            "UPDATE memberships
+             SET role_id = $3
+             WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+            role.as_uuid(),
+        );
+        changed.execute(&mut ***tx).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError> {
+        let removed = sqlx::query!(
+            "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+        );
+        Ok(removed.execute(&mut ***tx).await?.rows_affected() == 1)
     }
 
     async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {

@@ -5,11 +5,13 @@ mod invitations;
 mod memberships;
 mod policies;
 mod roles;
+mod rules;
 mod tenants;
 
-pub(crate) use acceptance::{AcceptanceRepository, PgAcceptanceRepository, create_expired_invitation};
-pub(crate) use invitations::{InvitationRepository, NO_SUCH_ROLE, NewInvitation, Obstacles, PgInvitationRepository};
+pub(crate) use acceptance::{AcceptanceRepository, PgAcceptanceRepository, Room, Standing, create_expired_invitation};
+pub(crate) use invitations::{InvitationRepository, NewInvitation, Obstacles, PgInvitationRepository};
 pub(crate) use memberships::{MembershipRepository, MembershipSummary, PgMembershipRepository, create_membership};
-pub(crate) use policies::{PgPolicyRepository, PolicyRepository, create_policy};
-pub(crate) use roles::create_role;
+pub(crate) use policies::{POLICY_EXISTS, PgPolicyRepository, PolicyRepository, StoredPolicy, create_policy};
+pub(crate) use roles::{PgRoleRepository, ROLE_IN_USE, ROLE_NAME_TAKEN, RoleRepository, create_role};
+pub(crate) use rules::{PgRuleRepository, RoleInUse, RuleRepository, Rules};
 pub(crate) use tenants::{NewTenant, PgTenantRepository, SLUG_TAKEN, TenantRepository, create_tenant};

@@ -2,13 +2,19 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{PolicyId, RoleId, TenantId},
-    db::{DbError, Reader, SystemTx},
+    contracts::{PolicyDetails, PolicyId, RoleId, RoleSummary, TenantId},
+    db::{DbError, Reader, SystemTx, TenantReader, TenantTx},
 };
+use serde_json::Value;
 use shaku::{Component, Interface};
 use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::domain::{Effect, NewPolicy, Policy, TenantFacts};
+
+/// What a policy breaks that says the same as another of the tenant's.
+pub(crate) const POLICY_EXISTS: &str = "policies_tenant_id_digest_key";
 
 /// All that a tenant's decisions follow from, at one moment.
 #[derive(Debug)]
@@ -23,6 +29,65 @@ pub(crate) struct TenantPolicies {
 pub(crate) trait PolicyRepository: Interface {
     /// The tenant's, for all its roles. For the gate, which has just read that somebody is a member.
     async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError>;
+
+    /// Policies by id, from the first one after `after`; at most `limit`.
+    async fn page(
+        &self,
+        reader: &TenantReader,
+        after: Option<PolicyId>,
+        limit: u16,
+    ) -> Result<Vec<PolicyDetails>, DbError>;
+
+    /// One policy.
+    async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError>;
+
+    /// One policy, to be changed.
+    async fn find_for_change(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError>;
+
+    /// How many the tenant has.
+    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
+
+    /// Makes a policy of the tenant's own.
+    async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+
+    /// Puts another in the place of a policy of the tenant's own, for the same role.
+    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+
+    /// Deletes a policy of the tenant's own.
+    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError>;
+}
+
+/// A policy as its row has it.
+#[derive(Debug)]
+pub(crate) struct StoredPolicy {
+    pub(crate) role_id: Option<RoleId>,
+    pub(crate) effect: Effect,
+    pub(crate) resource: String,
+    pub(crate) verbs: Vec<String>,
+    pub(crate) condition: Option<Value>,
+    pub(crate) is_template: bool,
+}
+
+/// A policy with its role's name.
+#[derive(Debug)]
+struct PolicyRow {
+    id: PolicyId,
+    role_id: Option<RoleId>,
+    role_name: Option<String>,
+    effect: Effect,
+    resource: String,
+    verbs: Vec<String>,
+    condition: Option<Value>,
+    is_template: bool,
+    created_at: OffsetDateTime,
+}
+
+impl From<PolicyRow> for PolicyDetails {
+    fn from(row: PolicyRow) -> Self {
+        let PolicyRow { id, role_id, role_name, effect, resource, verbs, condition, is_template, created_at } = row;
+        let role = role_id.zip(role_name).map(|(id, name)| RoleSummary { id, name });
+        Self { id, role, effect, resource, verbs, condition, is_template, created_at }
+    }
 }
 
 /// [`PolicyRepository`] in SQL.
@@ -64,6 +129,133 @@ impl PolicyRepository for PgPolicyRepository {
             policies: row.policies.0,
         }))
     }
+
+    async fn page(
+        &self,
+        reader: &TenantReader,
+        after: Option<PolicyId>,
+        limit: u16,
+    ) -> Result<Vec<PolicyDetails>, DbError> {
+        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), PolicyId::as_uuid));
+        let query = || {
+            sqlx::query_as!(
+                PolicyRow,
+                r#"SELECT p.id AS "id!: PolicyId", p.role_id AS "role_id?: RoleId", p.role_name AS "role_name?",
+                     p.effect AS "effect!: Effect", p.resource AS "resource!", p.verbs AS "verbs!", p.condition,
+                     p.is_template AS "is_template!", p.created_at AS "created_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT p.id, p.role_id, r.name AS role_name, p.effect, p.resource, p.verbs, p.condition,
+                         p.is_template, p.created_at
+                       FROM policies AS p
+                       LEFT JOIN roles AS r ON r.tenant_id = p.tenant_id AND r.id = p.role_id
+                       WHERE p.tenant_id = s.tenant_id AND p.id > $2
+                       ORDER BY p.id
+                       LIMIT $3
+                     ) AS p
+                   ORDER BY p.id"#,
+                tenant,
+                after,
+                i64::from(limit),
+            )
+        };
+        Ok(reader.fetch_all(query).await?.into_iter().map(Into::into).collect())
+    }
+
+    async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError> {
+        let (tenant, id) = (reader.tenant().as_uuid(), id.as_uuid());
+        let query = || {
+            sqlx::query_as!(
+                PolicyRow,
+                r#"SELECT p.id AS "id!: PolicyId", p.role_id AS "role_id?: RoleId", p.role_name AS "role_name?",
+                     p.effect AS "effect!: Effect", p.resource AS "resource!", p.verbs AS "verbs!", p.condition,
+                     p.is_template AS "is_template!", p.created_at AS "created_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT p.id, p.role_id, r.name AS role_name, p.effect, p.resource, p.verbs, p.condition,
+                         p.is_template, p.created_at
+                       FROM policies AS p
+                       LEFT JOIN roles AS r ON r.tenant_id = p.tenant_id AND r.id = p.role_id
+                       WHERE p.tenant_id = s.tenant_id AND p.id = $2
+                       OFFSET 0
+                     ) AS p"#,
+                tenant,
+                id,
+            )
+        };
+        Ok(reader.fetch_optional(query).await?.map(Into::into))
+    }
+
+    async fn find_for_change(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError> {
+        let stored = sqlx::query_as!(
+            StoredPolicy,
+            "SELECT role_id, effect, resource, verbs, condition, is_template
+             FROM policies
+             WHERE tenant_id = $1 AND id = $2",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+        );
+        Ok(stored.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM policies WHERE tenant_id = $1"#,
+            tx.tenant().as_uuid()
+        );
+        Ok(count.fetch_one(&mut ***tx).await?)
+    }
+
+    async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+        let made = sqlx::query_as!(
+            PolicyRow,
+            r#"INSERT INTO policies AS p (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+               RETURNING id, role_id, (SELECT r.name FROM roles AS r WHERE r.tenant_id = $1 AND r.id = $3) AS role_name,
+                 effect, resource, verbs, condition, is_template, created_at"#,
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            new.role_id().map(RoleId::as_uuid),
+            new.effect() as Effect,
+            new.resource(),
+            new.verbs(),
+            new.condition(),
+            digest(new)?,
+        );
+        Ok(made.fetch_one(&mut ***tx).await?.into())
+    }
+
+    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+        let changed = sqlx::query_as!(
+            PolicyRow,
+            r#"UPDATE policies AS p
+               SET effect = $3, resource = $4, verbs = $5, condition = $6, digest = $7
+               WHERE p.tenant_id = $1 AND p.id = $2 AND NOT p.is_template
+               RETURNING id, role_id,
+                 (SELECT r.name FROM roles AS r WHERE r.tenant_id = p.tenant_id AND r.id = p.role_id) AS role_name,
+                 effect, resource, verbs, condition, is_template, created_at"#,
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            new.effect() as Effect,
+            new.resource(),
+            new.verbs(),
+            new.condition(),
+            digest(new)?,
+        );
+        Ok(changed.fetch_one(&mut ***tx).await?.into())
+    }
+
+    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError> {
+        let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
+        sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND id = $2 AND NOT is_template", tenant, id)
+            .execute(&mut ***tx)
+            .await?;
+        Ok(())
+    }
+}
+
+fn digest(policy: &NewPolicy) -> Result<Vec<u8>, DbError> {
+    Ok(policy.digest().map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
 }
 
 /// Makes a template policy. `false`: there is one with this id already, and it stays as it is.
@@ -73,7 +265,6 @@ pub(crate) async fn create_policy(
     id: PolicyId,
     new: &NewPolicy,
 ) -> Result<bool, DbError> {
-    let digest = new.digest().map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let created = sqlx::query!(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, is_template, digest)
          VALUES ($1, $2, $3, $4, $5, $6, true, $7)
@@ -84,7 +275,7 @@ pub(crate) async fn create_policy(
         new.effect() as Effect,
         new.resource(),
         new.verbs(),
-        digest,
+        digest(new)?,
     );
     Ok(created.execute(&mut ***tx).await?.rows_affected() == 1)
 }

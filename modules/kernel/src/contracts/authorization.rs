@@ -4,23 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
-use time::OffsetDateTime;
 
 use super::{
-    Identity, Invitations, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants,
-    UserId, UserRead, VerifiedClaims,
+    Denial, Identity, Invitations, Members, Policies, PolicySet, RestoreAdmission, RoleId, RoleSummary, Roles,
+    TenantId, TenantRef, TenantSlug, Tenants, UserId, VerifiedClaims,
 };
-use crate::{db::DbError, id::id};
-
-id! {
-    /// A role in a tenant.
-    RoleId
-}
-
-crate::permission! {
-    /// Read the tenant's policies, and which of them decided.
-    pub PolicyRead = "policy", "read";
-}
+use crate::db::DbError;
 
 /// What the kernel needs to make a [`super::TenantScope`]: the person is an active member of this active tenant.
 #[derive(Debug)]
@@ -72,50 +61,28 @@ pub enum AuthorizationError {
     Db(#[from] DbError),
 }
 
-/// A role as shown to people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleSummary {
-    /// Stays the same for good.
-    pub id: RoleId,
-    /// Unique in its tenant, whatever the case.
-    pub name: String,
-}
-
-/// A member of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The person.
-    pub person: Person,
-    /// What they are here.
-    pub role: RoleSummary,
-    /// Since when.
-    pub since: OffsetDateTime,
-}
-
-/// Why there is no such member.
+/// Why a change to who may do what in a tenant isn't made, whatever it is that changes.
 #[derive(Debug, thiserror::Error)]
-pub enum MembersError {
-    /// Not a member of this tenant, if a person at all: nobody learns which.
-    #[error("no such member")]
-    NotFound,
+pub enum ChangeRefused {
+    /// The tenant has been archived since the request was let in, or the caller is no member any more.
+    #[error("no such tenant")]
+    Gone,
+    /// The policies have changed since the request was let in.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Somebody would get what the caller doesn't hold under the same conditions.
+    #[error("the caller doesn't hold {permission} and can't grant it")]
+    NotHeld {
+        /// A resource and a verb, either of which may be `*`.
+        permission: String,
+    },
+    /// There would be no active member any more who may do everything: allowed `*:*` without a condition, and denied
+    /// nothing. Such a member can take back whatever others do.
+    #[error("nobody would be left who may do everything")]
+    LastAdmin,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
-}
-
-/// The members of a tenant.
-#[async_trait]
-pub trait Members: Interface {
-    /// A page of members by id, from the first one after `after`; at most `limit`.
-    async fn list(
-        &self,
-        permit: &Permit<UserRead>,
-        after: Option<UserId>,
-        limit: u16,
-    ) -> Result<Vec<Member>, MembersError>;
-
-    /// One member.
-    async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError>;
 }
 
 /// A tenant from a member's point of view.
@@ -144,6 +111,8 @@ pub trait AuthorizationModule:
     + HasComponent<dyn Invitations>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn Policies>
+    + HasComponent<dyn Roles>
     + HasComponent<dyn Tenants>
 {
 }

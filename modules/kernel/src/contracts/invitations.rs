@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{Email, Identity, MyTenant, Permit, RoleId, RoleSummary, UserId};
+use super::{ChangeRefused, Email, Identity, MyTenant, Permit, RoleId, RoleSummary, UserId};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -108,12 +108,12 @@ pub enum InvitationsError {
     /// Members and open invitations take all the seats there are.
     #[error("no seat is left")]
     NoSeatLeft,
-    /// The caller isn't a person, who could answer for whom they invite.
-    #[error("only people invite people")]
-    NotAPerson,
     /// There was no chance to make a token from.
     #[error("no token could be made")]
     NoToken,
+    /// The caller may not give this role, or may invite nobody any more.
+    #[error(transparent)]
+    Refused(#[from] ChangeRefused),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),

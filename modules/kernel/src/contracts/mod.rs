@@ -7,9 +7,12 @@ mod authorization;
 mod billing;
 mod identity;
 mod invitations;
+mod members;
 mod permission;
+mod policies;
 mod request;
 mod restoring;
+mod roles;
 mod tenancy;
 mod tenants;
 mod text;
@@ -18,8 +21,8 @@ mod user;
 pub use app::DbModule;
 pub use auth::{AccessToken, AccessTokens, AuthModule, Password, SignIn, SignInError};
 pub use authorization::{
-    Admission, AdmissionError, AuthorizationError, AuthorizationModule, AuthorizationService, Member, Members,
-    MembersError, MyTenant, MyTenants, PolicyRead, RoleId, RoleSummary,
+    Admission, AdmissionError, AuthorizationError, AuthorizationModule, AuthorizationService, ChangeRefused, MyTenant,
+    MyTenants,
 };
 pub use billing::{
     BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,
@@ -29,12 +32,18 @@ pub use invitations::{
     AcceptError, InvalidInvitationToken, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
     MemberInvite, SentInvitation,
 };
+pub use members::{Member, MemberRemove, MemberUpdate, Members, MembersError};
 pub use permission::{
     AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
     PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,
 };
+pub use policies::{
+    ConditionError, Effect, InvalidTarget, Policies, PoliciesError, PolicyChange, PolicyDetails, PolicyDraft,
+    PolicyManage, PolicyRead, PolicyTarget,
+};
 pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
+pub use roles::{InvalidRoleName, Role, RoleId, RoleManage, RoleName, RoleRead, RoleSummary, Roles, RolesError};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
     InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,

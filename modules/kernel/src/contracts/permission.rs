@@ -171,6 +171,8 @@ pub struct Denial {
 #[derive(Debug)]
 pub struct Permit<P> {
     scope: Arc<TenantScope>,
+    resource: Option<ResourceFacts>,
+    environment: Environment,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -187,7 +189,25 @@ impl<P: Permission> Permit<P> {
     ) -> Result<Self, Denial> {
         let permission = const { &P::INFO };
         match scope.decide(&AccessRequest { permission, resource, environment }) {
-            Decision::Allow(_) => Ok(Self { scope: Arc::clone(scope), permission: PhantomData }),
+            Decision::Allow(_) => Ok(Self {
+                scope: Arc::clone(scope),
+                resource: resource.copied(),
+                environment: *environment,
+                permission: PhantomData,
+            }),
+            Decision::Deny(reason) => Err(Denial { permission, reason }),
+        }
+    }
+
+    /// Asks the same once more, of policies and in a role that may be others by now: for whoever has waited for their turn.
+    ///
+    /// # Errors
+    /// [`Denial`], naming the permission.
+    pub fn ask_again(&self, role: RoleId, policies: &dyn PolicySet) -> Result<(), Denial> {
+        let permission = const { &P::INFO };
+        let request = AccessRequest { permission, resource: self.resource.as_ref(), environment: &self.environment };
+        match policies.decide(self.scope.principal(), role, &request) {
+            Decision::Allow(_) => Ok(()),
             Decision::Deny(reason) => Err(Denial { permission, reason }),
         }
     }

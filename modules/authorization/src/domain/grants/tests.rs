@@ -1,0 +1,204 @@
+use kernel::contracts::PolicyId;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::StoredCondition;
+
+fn role(number: u128) -> RoleId {
+    RoleId::from_uuid(Uuid::from_u128(number))
+}
+
+fn person(number: u128) -> UserId {
+    UserId::from_uuid(Uuid::from_u128(number))
+}
+
+const ACTOR: u128 = 1;
+const OTHER: u128 = 2;
+
+/// `[["allow", "user", "read"], …]`, each for the role unless another is given, with a condition as the fourth.
+fn policies(role_id: u128, rules: Value) -> Vec<Policy> {
+    let rule = |rule: &Value| {
+        let text = |index: usize| rule[index].as_str().unwrap().to_owned();
+        let everybody = rule[4] == json!("every member");
+        Policy {
+            id: PolicyId::new(),
+            role_id: (!everybody).then(|| role(role_id)),
+            effect: if rule[0] == "allow" { Effect::Allow } else { Effect::Deny },
+            resource: text(1),
+            verbs: text(2).split(' ').map(Into::into).collect(),
+            condition: StoredCondition::from(Some(rule[3].clone()).filter(|condition| !condition.is_null())),
+        }
+    };
+    rules.as_array().unwrap().iter().map(rule).collect()
+}
+
+/// What an actor with `holds` may not grant to somebody who goes from `from` to `to`.
+fn lacking(holds: Value, from: Value, to: Value) -> Option<String> {
+    let (actor, from, to) = (policies(ACTOR, holds), policies(OTHER, from), policies(OTHER, to));
+    let actor = Holdings::of(&actor, Some(role(ACTOR)), Some(person(ACTOR)));
+    let [from, to] = [&from, &to].map(|policies| Holdings::of(policies, Some(role(OTHER)), None));
+    actor.lacking(&from, &to).map(|what| what.to_string())
+}
+
+#[test]
+fn who_holds_everything_grants_everything() {
+    let admin = json!([["allow", "*", "*"]]);
+    for to in [
+        json!([["allow", "*", "*"]]),
+        json!([["allow", "user", "read update", {"owner": {}}], ["allow", "billing", "*", {"time": {"from": "08:00", "to": "09:00", "zone": "UTC"}}]]),
+        json!([["allow", "*", "read", {"attribute": {"name": "subject.id", "is": person(7)}}]]),
+    ] {
+        assert_eq!(lacking(admin.clone(), json!([]), to), None);
+    }
+}
+
+#[test]
+fn nobody_grants_what_they_lack() {
+    for (holds, to, lacks) in [
+        (json!([]), json!([["allow", "user", "read"]]), "user:read"),
+        (json!([["allow", "user", "read"]]), json!([["allow", "user", "read update"]]), "user:update"),
+        (json!([["allow", "user", "read"]]), json!([["allow", "*", "read"]]), "*:read"),
+        (json!([["allow", "*", "read"]]), json!([["allow", "user", "*"]]), "user:*"),
+        (json!([["allow", "user", "*"], ["allow", "billing", "*"]]), json!([["allow", "*", "*"]]), "*:*"),
+        // Their own denies count, and only where they meet what is granted.
+        (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), json!([["allow", "*", "*"]]), "*:*"),
+        (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), json!([["allow", "billing", "read"]]), "billing:read"),
+        (
+            json!([["allow", "*", "*"], ["deny", "*", "*", {"not": {"client_addr": ["10.0.0.0/8"]}}]]),
+            json!([["allow", "user", "read"]]),
+            "user:read",
+        ),
+    ] {
+        assert_eq!(lacking(holds.clone(), json!([]), to).as_deref(), Some(lacks), "{holds}");
+    }
+    let most = json!([["allow", "*", "*"], ["deny", "billing", "*"]]);
+    assert_eq!(lacking(most, json!([]), json!([["allow", "user", "*"], ["allow", "tenant", "read"]])), None);
+}
+
+#[test]
+fn a_grant_with_the_granters_own_denies_on_it_is_no_more_than_they_hold() {
+    let actor = json!([["allow", "*", "*"], ["deny", "billing", "*", {"plan": "free"}]]);
+    for (deny, held) in [
+        (json!(["deny", "billing", "*", {"plan": "free"}]), true),
+        (json!(["deny", "billing", "*"]), true),
+        (json!(["deny", "*", "*"]), true),
+        (json!(["deny", "billing", "read", {"plan": "free"}]), false),
+        (json!(["deny", "billing", "*", {"plan": "pro"}]), false),
+    ] {
+        let to = json!([["allow", "*", "*"], deny]);
+        assert_eq!(lacking(actor.clone(), json!([]), to).is_none(), held, "{deny}");
+    }
+}
+
+#[test]
+fn conditions_are_compared_as_they_are_written() {
+    let when = |condition: Value| json!([["allow", "user", "read", condition]]);
+    let both = json!({"all": [{"owner": {}}, {"plan": "pro"}]});
+    for (holds, to, held) in [
+        (json!({"owner": {}}), json!({"owner": {}}), true),
+        (json!({"owner": {}}), json!(null), false),
+        (json!(null), json!({"owner": {}}), true),
+        (both.clone(), both.clone(), true),
+        // Narrower, but nobody looks into it.
+        (json!({"owner": {}}), both.clone(), false),
+        (json!({"all": [{"plan": "pro"}, {"owner": {}}]}), both, false),
+        // One part is that part, none of "all" is always, none of "any" never.
+        (json!({"all": [{"owner": {}}]}), json!({"owner": {}}), true),
+        (json!({"all": []}), json!({"owner": {}}), true),
+        (json!({"any": []}), json!({"any": [{"owner": {}}, {"any": []}]}), false),
+        (json!({"owner": {}}), json!({"any": []}), true),
+        // What nobody can read isn't held, and isn't granted either.
+        (json!({"moon": "full"}), json!({"owner": {}}), false),
+        (json!({"owner": {}}), json!({"moon": "full"}), true),
+    ] {
+        assert_eq!(lacking(when(holds.clone()), json!([]), when(to.clone())).is_none(), held, "{holds} {to}");
+    }
+}
+
+#[test]
+fn what_is_known_of_the_subject_is_put_in() {
+    let as_role = |number| json!({"attribute": {"name": "subject.role", "is": role(number)}});
+    let as_person = |number| json!({"attribute": {"name": "subject.id", "one_of": [person(number)]}});
+    let when = |condition: Value| json!([["allow", "billing", "*", condition, "every member"]]);
+    for (holds, to, held) in [
+        // It makes no difference to put the role into the condition.
+        (as_role(OTHER), as_role(OTHER), false),
+        (as_role(ACTOR), as_role(OTHER), true),
+        (as_role(ACTOR), json!(null), true),
+        (json!({"not": as_role(ACTOR)}), json!({"not": as_role(ACTOR)}), false),
+        (json!({"all": [as_role(ACTOR), {"owner": {}}]}), json!({"owner": {}}), true),
+        // Nor the person: the same words mean somebody else.
+        (as_person(7), as_person(7), false),
+        (as_person(ACTOR), as_person(7), true),
+        (json!({"any": [as_person(7), {"owner": {}}]}), json!({"owner": {}}), true),
+    ] {
+        assert_eq!(lacking(when(holds.clone()), json!([]), when(to.clone())).is_none(), held, "{holds} {to}");
+    }
+}
+
+#[test]
+fn what_somebody_has_already_is_no_gain() {
+    let nothing = json!([]);
+    let some = json!([["allow", "user", "read", {"owner": {}}], ["allow", "billing", "*"], ["deny", "billing", "pay"]]);
+    assert_eq!(lacking(nothing.clone(), some.clone(), some.clone()), None);
+    assert_eq!(lacking(nothing.clone(), some.clone(), json!([["allow", "billing", "read", {"plan": "pro"}]])), None);
+    assert_eq!(lacking(nothing.clone(), some.clone(), json!([])), None);
+    assert_eq!(lacking(nothing, some, json!([["allow", "user", "read"]])).as_deref(), Some("user:read"));
+}
+
+#[test]
+fn taking_a_deny_away_or_narrowing_it_is_granting() {
+    let before = json!([["allow", "*", "*"], ["deny", "billing", "read pay"]]);
+    for (after, lacks) in [
+        (json!([["allow", "*", "*"]]), Some("billing:read")),
+        (json!([["allow", "*", "*"], ["deny", "billing", "read"]]), Some("billing:pay")),
+        (json!([["allow", "*", "*"], ["deny", "billing", "read pay", {"plan": "free"}]]), Some("billing:read")),
+        (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), None),
+        (json!([["allow", "*", "*"], ["deny", "*", "*"]]), None),
+        // What isn't allowed needn't be denied.
+        (json!([["allow", "user", "*"]]), None),
+    ] {
+        assert_eq!(lacking(json!([]), before.clone(), after.clone()).as_deref(), lacks, "{after}");
+        // It takes what was denied, and no more than that.
+        let finance = json!([["allow", "billing", "*"]]);
+        assert_eq!(lacking(finance, before.clone(), after.clone()), None, "{after}");
+        // Whoever is denied it as well doesn't hold it.
+        let denied = json!([["allow", "*", "*"], ["deny", "billing", "*"]]);
+        assert_eq!(lacking(denied, before.clone(), after.clone()).as_deref(), lacks, "{after}");
+    }
+}
+
+#[test]
+fn a_deny_that_nobody_can_read_stays_or_is_taken_away() {
+    let unreadable = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"moon": "full"}]]));
+    let fixed = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
+    let (nobody, holdings) =
+        (Holdings::of(&[], None, None), |policies| Holdings::of(policies, Some(role(OTHER)), None));
+    assert_eq!(nobody.lacking(&holdings(&unreadable), &holdings(&unreadable)), None);
+    assert!(nobody.lacking(&holdings(&unreadable), &holdings(&fixed)).is_some());
+}
+
+#[test]
+fn everything_is_what_no_condition_and_no_deny_bounds() {
+    for (rules, everything) in [
+        (json!([["allow", "*", "*"]]), true),
+        (json!([["allow", "*", "*", null, "every member"]]), true),
+        (
+            json!([["allow", "*", "*", {"attribute": {"name": "subject.role", "is": role(ACTOR)}}, "every member"]]),
+            true,
+        ),
+        (
+            json!([["allow", "*", "*"], ["deny", "user", "*", {"attribute": {"name": "subject.role", "is": role(OTHER)}}]]),
+            true,
+        ),
+        (json!([["allow", "*", "*", {"owner": {}}]]), false),
+        (json!([["allow", "*", "*", {"attribute": {"name": "subject.id", "is": person(ACTOR)}}]]), false),
+        (json!([["allow", "*", "read"], ["allow", "*", "*", {"plan": "pro"}]]), false),
+        (json!([["allow", "*", "*"], ["deny", "user", "read", {"moon": "full"}]]), false),
+        (json!([]), false),
+    ] {
+        let policies = policies(ACTOR, rules.clone());
+        assert_eq!(Holdings::of(&policies, Some(role(ACTOR)), None).is_everything(), everything, "{rules}");
+    }
+}
