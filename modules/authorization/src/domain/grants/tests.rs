@@ -202,3 +202,21 @@ fn everything_is_what_no_condition_and_no_deny_bounds() {
         assert_eq!(Holdings::of(&policies, Some(role(ACTOR)), None).is_everything(), everything, "{rules}");
     }
 }
+
+#[test]
+fn an_inviter_brings_somebody_into_what_they_hold_themselves() {
+    let may = |holds: Value, given: Value| {
+        let all = [policies(ACTOR, holds), policies(OTHER, given)].concat();
+        may_still_grant(&all, (person(ACTOR), role(ACTOR)), (person(OTHER), role(OTHER)))
+    };
+    let everything = json!([["allow", "*", "*"]]);
+    assert!(may(everything.clone(), everything.clone()));
+    assert!(may(json!([["allow", "user", "*"]]), json!([["allow", "user", "read"]])));
+    assert!(!may(json!([["allow", "user", "read"]]), json!([["allow", "user", "*"]])));
+    assert!(!may(json!([["allow", "*", "*"], ["deny", "billing", "*"]]), everything.clone()));
+    // What is meant for this person alone is asked of this person.
+    let for_them = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": person(OTHER)}}]]);
+    let for_another = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": person(7)}}]]);
+    assert!(!may(json!([["allow", "user", "read"]]), for_them));
+    assert!(may(json!([["allow", "user", "read"]]), for_another));
+}
