@@ -168,7 +168,7 @@ fn psql_is_led_by_nothing_but_its_arguments_and_its_result_is_passed_on() {
         [("PGHOST", "/nowhere"), ("PGPORT", "1"), ("PGUSER", "nobody"), ("PGDATABASE", "none"), ("PGSERVICE", "none")];
     let who = ["db", "psql", "-XAtc", "SELECT current_user || '@' || current_database()"];
     assert_eq!(home.ok_with(&surroundings, &who).trim(), "postgres@tenantry");
-    assert!(home.ok_with(&surroundings, &["db", "backup", "b.dump"]).contains("13 tables"));
+    assert!(home.ok_with(&surroundings, &["db", "backup", "b.dump"]).contains("14 tables"));
     home.ok_with(&surroundings, &["db", "restore", "b.dump", "--yes"]);
     let failed = home.run_with(&[], &["db", "psql", "-Xv", "ON_ERROR_STOP=1", "-c", "SELECT nonsense"]);
     assert_eq!(failed.status.code(), Some(1));
