@@ -17,6 +17,8 @@ mod care;
 mod client;
 mod documentation;
 mod framework;
+mod fuzz_tenants;
+mod managing;
 mod matrix;
 mod members;
 mod production_build;
