@@ -66,6 +66,10 @@ bench *ARGS:
 torture:
     cargo test --package embedded-postgres --test server -- --ignored in_a_hundred_rounds
 
+# Thousands of random requests with other tenants' ids in them; nothing of theirs may be read or changed (FUZZ_STEPS, FUZZ_SEED)
+fuzz-tenants:
+    cargo test --package tenantry --test e2e -- --ignored --nocapture in_a_long_run
+
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
     scripts/db-compose up

@@ -15,7 +15,7 @@ use actix_web::{
     http::header::{CONTENT_LENGTH, HeaderValue},
     web,
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -101,14 +101,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let cause = error.inner();
-        match cause.classify() {
-            serde_json::error::Category::Data => {
-                let message = cause.to_string();
-                let pointer = pointer(error.path(), message.starts_with("unknown field"));
-                Problem::unfit(vec![FieldError { pointer, detail: reason(&message) }])
-            }
-            _ => not_json_at(cause),
+        // Not all that serde_json calls a matter of syntax is one: null in place of an enum's variant, for one.
+        let is_json = || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        if cause.is_data() || is_json() {
+            let message = cause.to_string();
+            let pointer = pointer(error.path(), message.starts_with("unknown field"));
+            return Problem::from(FieldError { pointer, detail: reason(&message) });
         }
+        not_json_at(cause)
     })?;
     json.end().map_err(|error| not_json_at(&error))?;
     Ok(value)
@@ -204,6 +204,16 @@ mod tests {
     #[expect(dead_code, reason = "only read by serde")]
     struct Inner {
         number: u8,
+        #[serde(default)]
+        choice: Option<Choice>,
+        #[serde(default)]
+        kind: Vec<Choice>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Choice {
+        One,
     }
 
     async fn body_of(json: &str) -> (u16, String) {
@@ -222,6 +232,8 @@ mod tests {
             (r#"{"inner": [{"number": 300}]}"#, "/inner/0/number"),
             (r#"{"inner": [{}]}"#, "/inner/0"),
             (r#"{"inner": [{"number": 1, "other": 2}]}"#, "/inner/0"),
+            (r#"{"inner": [{"number": 1, "choice": "two"}]}"#, "/inner/0/choice"),
+            (r#"{"inner": [{"number": 1, "kind": ["one", null]}]}"#, "/inner/0/kind/1"),
             (r#"{}"#, ""),
         ] {
             let (status, body) = body_of(json).await;

@@ -73,17 +73,34 @@ impl App {
         self.nobody().signed_in_as("bob@example.com")
     }
 
-    /// Somebody with an account and no tenant, signed in. Her password is the demo accounts'.
+    /// Somebody with an account and no tenant, signed in.
     pub(crate) fn stranger(&self) -> Client {
         self.sql(
             "INSERT INTO users (id, email, display_name)
              VALUES ('019a0000-0000-7000-8000-0000000ca201', 'carol@example.com', 'Carol Clark')
-             ON CONFLICT DO NOTHING;
-             INSERT INTO auth_credentials (user_id, password_hash)
-             SELECT '019a0000-0000-7000-8000-0000000ca201', password_hash FROM auth_credentials LIMIT 1
              ON CONFLICT DO NOTHING",
         );
-        self.nobody().signed_in_as("carol@example.com")
+        self.person("carol@example.com")
+    }
+
+    /// Whoever has this address, signed in; with a new account, where nobody has it. The password is the demo accounts'.
+    pub(crate) fn person(&self, email: &str) -> Client {
+        self.sql(&format!(
+            "INSERT INTO users (id, email, display_name)
+             VALUES (gen_random_uuid(), '{email}', 'Made Up')
+             ON CONFLICT DO NOTHING;
+             INSERT INTO auth_credentials (user_id, password_hash)
+             SELECT u.id, c.password_hash
+             FROM users AS u, (SELECT password_hash FROM auth_credentials LIMIT 1) AS c
+             WHERE u.email = '{email}'
+             ON CONFLICT DO NOTHING",
+        ));
+        self.nobody().signed_in_as(email)
+    }
+
+    /// The URL of its database, with a superuser's rights.
+    pub(crate) fn database_url(&self) -> &str {
+        &self.database_url
     }
 
     /// Runs SQL behind the server's back.

@@ -102,13 +102,13 @@ fn check(before: &Rules, after: &Rules, actor: UserId, moves: &[Move]) -> Result
     if has_admin(before) && !has_admin(after) { Err(ChangeRefused::LastAdmin) } else { Ok(()) }
 }
 
-/// The roles that policies speak of which have come, gone or changed.
+/// The roles that policies speak of which have come, gone or changed; of every member, also one that isn't there yet.
 fn affected(old: &[Policy], new: &[Policy], roles: &[RoleInUse]) -> impl Iterator<Item = RoleId> {
     let gone = old.iter().filter(|policy| !new.contains(policy));
     let come = new.iter().filter(|policy| !old.contains(policy));
     let meant: Vec<Option<RoleId>> = gone.chain(come).map(|policy| policy.role_id).collect();
     let is_meant = move |role: RoleId| meant.iter().any(|only| only.is_none_or(|only| only == role));
-    roles.iter().map(|role| role.id).filter(move |role| is_meant(*role))
+    roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_meant(*role))
 }
 
 fn has_admin(rules: &Rules) -> bool {

@@ -1,0 +1,125 @@
+//! What can be done: every route of the OpenAPI document that takes a person.
+
+use crate::{
+    client::{Answer, App},
+    fuzz_tenants::world::Ids,
+};
+
+/// Something in a path or body that is chosen anew at each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Slot {
+    Person,
+    Role,
+    Policy,
+    Invitation,
+    Token,
+    /// Somebody with an account, wherever.
+    Email,
+    /// Any text.
+    Name,
+}
+
+/// A route, and what to send to it.
+#[derive(Debug)]
+pub(super) struct Operation {
+    pub(super) name: String,
+    pub(super) method: String,
+    path: String,
+    class: String,
+    body: Option<&'static str>,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// What to send to a route: what the path's `{id}` is, and the body.
+fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
+    use Slot::{Invitation, Person, Policy, Role};
+    Some(match name {
+        "PATCH /v1/me" => (None, Some(r#"{"display_name": "{name}"}"#)),
+        "POST /v1/tenants" | "PATCH /v1/tenant" | "POST /v1/roles" => (None, Some(r#"{"name": "{name}"}"#)),
+        "GET /v1/me"
+        | "GET /v1/tenant"
+        | "POST /v1/tenant/archive"
+        | "POST /v1/tenant/restore"
+        | "POST /v1/tenant/leave"
+        | "GET /v1/members"
+        | "GET /v1/roles"
+        | "GET /v1/policies"
+        | "GET /v1/invitations"
+        | "GET /v1/subscription" => (None, None),
+        "GET /v1/users/{id}" | "DELETE /v1/members/{id}" => (Some(Person), None),
+        "PATCH /v1/members/{id}" => (Some(Person), Some(r#"{"role_id": "{role}"}"#)),
+        "PATCH /v1/roles/{id}" => (Some(Role), Some(r#"{"name": "{name}"}"#)),
+        "DELETE /v1/roles/{id}" => (Some(Role), None),
+        "POST /v1/policies" => (
+            None,
+            Some(
+                r#"{"role_id": "{role}", "effect": "allow", "resource": "*", "verbs": ["read"], "condition": {"feature": "{name}"}}"#,
+            ),
+        ),
+        "GET /v1/policies/{id}" | "DELETE /v1/policies/{id}" => (Some(Policy), None),
+        "PATCH /v1/policies/{id}" => (Some(Policy), Some(r#"{"condition": {"feature": "{name}"}}"#)),
+        "POST /v1/invitations" => (None, Some(r#"{"email": "{email}", "role_id": "{role}"}"#)),
+        "POST /v1/invitations/{id}/resend" | "DELETE /v1/invitations/{id}" => (Some(Invitation), None),
+        "POST /v1/invitations/accept" => (None, Some(r#"{"token": "{token}"}"#)),
+        "POST /v1/authorization/check" => (None, Some(r#"{"questions": [{"permission": "user:read"}]}"#)),
+        _ => return None,
+    })
+}
+
+/// Every operation of the document that isn't anybody's.
+pub(super) fn operations(app: &App) -> Vec<Operation> {
+    let document = app.nobody().get("/openapi.json").json();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let class = operation["x-class"].as_str().unwrap();
+            if class == "public" {
+                continue;
+            }
+            let (method, path) = (method.to_uppercase(), path.clone());
+            let name = format!("{method} {path}");
+            let (id, body) =
+                template(&name).unwrap_or_else(|| panic!("{name} is new: say in `template` what to send to it"));
+            let in_body =
+                [(Slot::Role, "{role}"), (Slot::Token, "{token}"), (Slot::Email, "{email}"), (Slot::Name, "{name}")];
+            let in_body = in_body.iter().filter(|(_, text)| body.is_some_and(|body| body.contains(text)));
+            let slots = id.into_iter().chain(in_body.map(|(slot, _)| *slot)).collect();
+            operations.push(Operation { name, method, path, class: class.into(), body, slots });
+        }
+    }
+    operations
+}
+
+impl Operation {
+    /// Whether the header names where it acts.
+    pub(super) fn acts_in_a_tenant(&self) -> bool {
+        self.class != "signed-in"
+    }
+
+    /// The one tenant that it may have changed, having been done.
+    pub(super) fn may_change(&self, answer: &Answer, tenant: &str) -> Option<String> {
+        match self.name.as_str() {
+            _ if self.acts_in_a_tenant() => Some(tenant.into()),
+            "POST /v1/invitations/accept" if answer.status == 200 => Some(answer.json()["id"].as_str()?.into()),
+            // A tenant that is founded wasn't there before.
+            _ => None,
+        }
+    }
+
+    /// Path and body with these in them.
+    pub(super) fn fill(&self, ids: &Ids) -> (String, Option<String>) {
+        let in_path = [Slot::Person, Slot::Policy, Slot::Invitation].iter().find_map(|slot| ids.get(slot));
+        let in_path = in_path.or_else(|| ids.get(&Slot::Role));
+        let path = in_path.map_or_else(|| self.path.clone(), |id| self.path.replace("{id}", id));
+        let body = self.body.map(|body| {
+            let texts =
+                [("{role}", Slot::Role), ("{token}", Slot::Token), ("{email}", Slot::Email), ("{name}", Slot::Name)];
+            let put = |body: String, (text, slot): (&str, Slot)| match ids.get(&slot) {
+                Some(id) => body.replace(text, id),
+                None => body,
+            };
+            texts.into_iter().fold(body.to_owned(), put)
+        });
+        (path, body)
+    }
+}

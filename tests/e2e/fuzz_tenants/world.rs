@@ -1,0 +1,252 @@
+//! The tenants, the people, and what the database knows of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fastrand::Rng;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use super::{
+    Whose,
+    operations::{Operation, Slot},
+};
+use crate::client::{Answer, App, Client};
+
+pub(super) type Ids = BTreeMap<Slot, String>;
+
+/// Somebody with an account.
+#[derive(Clone)]
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) email: String,
+    pub(super) client: Client,
+}
+
+pub(super) struct World {
+    pub(super) app: App,
+    pub(super) rng: Rng,
+    pub(super) people: Vec<Person>,
+    /// Of all invitations that were ever sent, with the address that each is for.
+    tokens: Vec<(String, String)>,
+    runtime: Runtime,
+    database: PgConnection,
+    /// SQL that gives a row for each row of a tenant: tenant, table, row.
+    rows: String,
+}
+
+/// What is in the database at one moment.
+pub(super) struct Sight {
+    /// All that is a tenant's, as one number.
+    pub(super) tenants: BTreeMap<String, u64>,
+    /// Tenant and person.
+    pub(super) members: BTreeSet<(String, String)>,
+    /// By tenant and table, the ids of its rows.
+    ids: BTreeMap<(String, &'static str), Vec<String>>,
+    /// By tenant, all its rows as text.
+    text: BTreeMap<String, String>,
+    /// By tenant, what names it and its things and nothing else.
+    marks: BTreeMap<String, BTreeSet<String>>,
+}
+
+const PEOPLE: usize = 8;
+
+impl World {
+    pub(super) fn new(app: App, seed: u64) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut database = runtime.block_on(PgConnection::connect(app.database_url())).unwrap();
+        let rows = runtime.block_on(rows_of_tenants(&mut database));
+        let emails = (0..PEOPLE - 2).map(|number| format!("person-{number}@example.com"));
+        let emails = emails.chain(["alice@example.com".to_owned(), "bob@example.com".to_owned()]);
+        let mut people = Vec::new();
+        for email in emails {
+            let client = app.person(&email);
+            let id = client.get("/v1/me").json()["id"].as_str().unwrap().to_owned();
+            people.push(Person { id, email, client });
+        }
+        let mut world = Self { app, rng: Rng::with_seed(seed), people, tokens: Vec::new(), runtime, database, rows };
+        world.populate();
+        world
+    }
+
+    /// Two more tenants, with people in several of them and room for more, so that there is much to lose.
+    fn populate(&mut self) {
+        for (person, name) in [(0, "Initech"), (1, "Hooli")] {
+            let answer = self.people[person].client.post("/v1/tenants", &format!(r#"{{"name": "{name}"}}"#));
+            assert_eq!(answer.status, 201, "{answer}");
+        }
+        self.app.sql("UPDATE tenant_attributes SET max_users = 1000");
+    }
+
+    /// Brings back who left and what was archived: where there is nobody, there is nothing to find.
+    pub(super) fn liven_up(&mut self) {
+        self.app.sql(
+            "UPDATE tenants SET status = 'active';
+             INSERT INTO memberships (tenant_id, user_id, role_id)
+             SELECT r.tenant_id, u.id, r.id
+             FROM roles AS r JOIN users AS u ON (hashtext(u.email || r.tenant_id::text) % 2) = 0
+             WHERE r.name = (CASE WHEN hashtext(u.email || r.tenant_id::text) % 4 = 0 THEN 'member' ELSE 'admin' END)
+             ON CONFLICT DO NOTHING",
+        );
+    }
+
+    /// Mostly one of the person's own.
+    pub(super) fn tenant_for(&mut self, person: &Person, now: &Sight) -> String {
+        let own = now.members.iter().filter(|(_, member)| *member == person.id).map(|(tenant, _)| tenant.clone());
+        let own = self.rng.choice(own.collect::<Vec<_>>()).filter(|_| self.rng.u8(..4) > 0);
+        own.unwrap_or_else(|| self.rng.choice(now.tenants.keys().cloned().collect::<Vec<_>>()).unwrap_or_default())
+    }
+
+    /// Tokens end after a while.
+    pub(super) fn sign_everybody_in(&mut self) {
+        for person in &mut self.people {
+            person.client = self.app.person(&person.email);
+        }
+    }
+
+    /// A tenant that never was.
+    pub(super) fn nowhere(&self) -> String {
+        "019a0000-0000-7000-8000-0000000000ff".into()
+    }
+
+    /// Something in place of `id` that is nobody's.
+    pub(super) fn missing(&mut self, slot: Slot, id: &str) -> String {
+        match slot {
+            Slot::Email | Slot::Name => id.to_owned(),
+            Slot::Token => "A".repeat(43),
+            _ => Uuid::from_u128(self.rng.u128(..)).to_string(),
+        }
+    }
+
+    /// What to put into the operation's slots: of this tenant, or of any other.
+    pub(super) fn ids(&mut self, operation: &Operation, now: &Sight, tenant: &str, whose: Whose, by: &Person) -> Ids {
+        let mut ids = Ids::new();
+        for slot in &operation.slots {
+            let table = match slot {
+                Slot::Person => "memberships",
+                Slot::Role => "roles",
+                Slot::Policy => "policies",
+                Slot::Invitation => "invitations",
+                Slot::Token => {
+                    let fits = |email: &str| (email == by.email) == (whose == Whose::Own);
+                    let known = self.tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
+                    let known = self.rng.choice(known.collect::<Vec<_>>());
+                    ids.insert(*slot, known.unwrap_or_else(|| "A".repeat(43)));
+                    continue;
+                }
+                Slot::Email => {
+                    let person = self.rng.usize(..self.people.len());
+                    ids.insert(*slot, self.people[person].email.clone());
+                    continue;
+                }
+                Slot::Name => {
+                    ids.insert(*slot, format!("name-{:x}", self.rng.u64(..)));
+                    continue;
+                }
+            };
+            let taken = |owner: &str| match whose {
+                Whose::Own => owner == tenant,
+                // Whoever is a member here as well is no foreign id.
+                Whose::Foreign => owner != tenant,
+            };
+            let here = now.of(tenant, table);
+            let all = now.ids.iter().filter(|((owner, of), _)| *of == table && taken(owner)).flat_map(|(_, ids)| ids);
+            let fitting = all.filter(|id| whose == Whose::Own || !here.contains(id));
+            let id = self.rng.choice(fitting.cloned().collect::<Vec<_>>());
+            ids.insert(*slot, id.unwrap_or_else(|| Uuid::from_u128(self.rng.u128(..)).to_string()));
+        }
+        ids
+    }
+
+    /// Keeps the token of an invitation that was just sent.
+    pub(super) fn learn(&mut self, answer: &Answer) {
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let token = json["link"].as_str().and_then(|link| link.split_once('#'));
+        if let (Some((_, token)), Some(email)) = (token, json["email"].as_str()) {
+            self.tokens.push((email.into(), token.into()));
+        }
+    }
+
+    pub(super) fn look(&mut self) -> Sight {
+        let rows: Vec<(Uuid, String, serde_json::Value)> = {
+            let query = sqlx::query_as(AssertSqlSafe(self.rows.clone()));
+            self.runtime.block_on(query.fetch_all(&mut self.database)).unwrap()
+        };
+        let mut sight = Sight {
+            tenants: BTreeMap::new(),
+            members: BTreeSet::new(),
+            ids: BTreeMap::new(),
+            text: BTreeMap::new(),
+            marks: BTreeMap::new(),
+        };
+        for (tenant, table, row) in rows {
+            let tenant = tenant.to_string();
+            let text = |name: &str| row[name].as_str().map(ToOwned::to_owned);
+            let id = if table == "memberships" { text("user_id") } else { text("id") };
+            let known = ["memberships", "roles", "policies", "invitations"].into_iter().find(|name| *name == table);
+            if let (Some(table), Some(id)) = (known, id.clone()) {
+                sight.ids.entry((tenant.clone(), table)).or_default().push(id);
+            }
+            if let ("memberships", Some(person)) = (table.as_str(), id.clone()) {
+                sight.members.insert((tenant.clone(), person));
+            }
+            let marks = sight.marks.entry(tenant.clone()).or_default();
+            marks.insert(tenant.clone());
+            marks.extend(id);
+            if table == "tenants" {
+                marks.extend(text("slug"));
+            }
+            let all = sight.text.entry(tenant).or_default();
+            all.push_str(&format!("{table}{row}\n"));
+        }
+        sight.tenants = sight.text.iter().map(|(tenant, text)| (tenant.clone(), digest(text))).collect();
+        sight
+    }
+}
+
+impl Sight {
+    fn of(&self, tenant: &str, table: &'static str) -> &[String] {
+        self.ids.get(&(tenant.to_owned(), table)).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an answer about this tenant to this person mustn't have in it. What isn't about one tenant may name those that
+    /// the person is a member of.
+    pub(super) fn foreign_marks(&self, tenant: &str, person: &Person, in_tenant: bool) -> Vec<&str> {
+        let is_own = |other: &str| {
+            other == tenant || (!in_tenant && self.members.contains(&(other.to_owned(), person.id.clone())))
+        };
+        let own: String = self.text.iter().filter(|(other, _)| is_own(other)).map(|(_, text)| text.as_str()).collect();
+        let foreign = self.marks.iter().filter(|(other, _)| !is_own(other)).flat_map(|(_, marks)| marks);
+        foreign.map(String::as_str).filter(|mark| *mark != person.id && !own.contains(mark)).collect()
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Every table with a tenant's rows, whatever its name: found in the catalogue.
+async fn rows_of_tenants(database: &mut PgConnection) -> String {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT c.relname::text
+         FROM pg_class AS c
+         JOIN pg_attribute AS a ON a.attrelid = c.oid
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
+         ORDER BY 1",
+    )
+    .fetch_all(database)
+    .await
+    .unwrap();
+    assert!(tables.len() >= 5, "{tables:?}");
+    let mut selects: Vec<String> = tables
+        .iter()
+        .map(|table| {
+            format!("SELECT t.tenant_id, '{table}', to_jsonb(t) FROM {table} AS t WHERE t.tenant_id IS NOT NULL")
+        })
+        .collect();
+    selects.push("SELECT t.id, 'tenants', to_jsonb(t) FROM tenants AS t".into());
+    format!("SELECT * FROM ({}) AS rows (tenant, name, line) ORDER BY 1, 2, 3", selects.join(" UNION ALL "))
+}
