@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kernel::contracts::{DisplayName, TenantName, TenantSlug};
+use kernel::contracts::{DisplayName, TenantName, TenantRef, TenantSlug};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::{FieldError, Problem};
@@ -20,6 +20,10 @@ impl Field for TenantName {
 impl Field for TenantSlug {
     const FITS: &'static str = "A slug has 3 to 63 letters a-z, digits and single inner hyphens; it is neither a UUID \
         nor a word that is reserved, such as admin, api or www.";
+}
+
+impl Field for TenantRef {
+    const FITS: &'static str = "A tenant is named by its slug or its id.";
 }
 
 impl Field for DisplayName {

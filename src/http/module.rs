@@ -13,7 +13,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthorizationService, Members, MyTenants, Profiles, RequestContext, SignIn, Subscriptions,
-        Tenants, UserRepository,
+        Tenancy, Tenants, UserRepository,
     },
     db::{Database, Readiness},
     di::Given,
@@ -40,6 +40,7 @@ module! {
                 dyn Readiness,
                 dyn SignIn,
                 dyn Subscriptions,
+                Tenancy,
                 dyn Tenants,
                 dyn UserRepository
             ],
@@ -80,5 +81,6 @@ handler_services! {
     dyn RequestContext,
     dyn SignIn,
     dyn Subscriptions,
+    Tenancy,
     dyn Tenants,
 }

@@ -5,6 +5,8 @@
 //! it; its words may change. Causes are logged by the request's middleware and never sent. Nothing echoes input, and
 //! the request's id is in the `X-Request-Id` header alone, so that two answers about the same thing are the same bytes.
 
+mod tenancy;
+
 use std::{borrow::Cow, error::Error, fmt};
 
 use actix_web::{
@@ -64,6 +66,7 @@ type Kind = (StatusCode, &'static str, &'static str);
 
 const MALFORMED: Kind = (StatusCode::BAD_REQUEST, "malformed-request", "Malformed request");
 const TENANT_REQUIRED: Kind = (StatusCode::BAD_REQUEST, "tenant-required", "Tenant required");
+const TENANT_NOT_NAMED_HERE: Kind = (StatusCode::BAD_REQUEST, "tenant-not-named-here", "Tenant not named here");
 const UNAUTHENTICATED: Kind = (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in");
 const SIGN_IN_REFUSED: Kind = (StatusCode::UNAUTHORIZED, "sign-in-refused", "Sign-in refused");
 const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
@@ -71,6 +74,8 @@ const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
 const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
 const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
 const SLUG_TAKEN: Kind = (StatusCode::CONFLICT, "slug-taken", "Slug taken");
+const PERSONAL_TENANT_EXISTS: Kind = (StatusCode::CONFLICT, "personal-tenant-exists", "Personal tenant exists");
+const SINGLE_TENANT: Kind = (StatusCode::CONFLICT, "single-tenant", "Single tenant");
 const TOO_MANY_TENANTS: Kind = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
 const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
 const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
@@ -238,23 +243,6 @@ impl From<IdentityError> for Problem {
     }
 }
 
-impl From<ScopeError> for Problem {
-    fn from(error: ScopeError) -> Self {
-        match error {
-            ScopeError::Identity(error) => error.into(),
-            ScopeError::NotNamed => Self::new(
-                TENANT_REQUIRED,
-                "Name the tenant in the header X-Tenant-Id, by slug or id. GET /v1/me lists yours.",
-            ),
-            ScopeError::NotFound => Self::new(
-                TENANT_NOT_FOUND,
-                "You aren't a member of such a tenant, or there is none. GET /v1/me lists yours.",
-            ),
-            ScopeError::Db(error) => error.into(),
-        }
-    }
-}
-
 impl From<Denial> for Problem {
     fn from(denial: Denial) -> Self {
         let name = denial.permission.name;
@@ -317,6 +305,18 @@ impl From<TenantsError> for Problem {
                 TOO_MANY_TENANTS,
                 format!("Whoever is admin of {most} tenants, archived ones among them, can't found another."),
             ),
+            TenantsError::HasOwn => Self::new(
+                PERSONAL_TENANT_EXISTS,
+                "You have the one tenant that each person has. Where it is archived, POST /v1/tenant/restore restores it.",
+            ),
+            TenantsError::OnlyOne => Self::new(
+                SINGLE_TENANT,
+                "There is one tenant here, and every request acts in it. Whoever operates this service founds it.",
+            ),
+            TenantsError::SlugStays => {
+                let detail = "There is one tenant here, and it keeps its slug.";
+                Self::unfit(vec![FieldError { pointer: "/slug".into(), detail }])
+            }
             TenantsError::Db(error) => error.into(),
         }
     }

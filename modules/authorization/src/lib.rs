@@ -7,11 +7,13 @@
 //! evaluated never allows.
 
 mod domain;
+mod founder;
 mod founding;
 mod known_policies;
 mod members;
 mod module;
 mod my_tenants;
+mod operator;
 mod postgres;
 pub mod seed;
 mod service;

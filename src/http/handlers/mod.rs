@@ -8,20 +8,30 @@ mod me;
 mod members;
 mod tenants;
 
+use kernel::contracts::Tenancy;
+
 use super::route::Routes;
 
-/// Every route of the API.
-pub(super) fn routes() -> Routes {
-    let mut routes = Routes::default();
+/// Every route of the API. The tenancy mode changes what is said of them, and not what there is.
+pub(super) fn routes(tenancy: &Tenancy) -> Routes {
+    let mut routes = Routes::new(tenancy);
     let unavailable = (503, "The database can't be reached");
-    routes
-        .post("/v1/auth/login", "Sign in with e-mail and password", auth::login)
-        .problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    let login = routes.post("/v1/auth/login", "Sign in with e-mail and password", auth::login);
+    login.problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    if !tenancy.reads_claim() {
+        login.without::<auth::LoginRequest>("tenant");
+    }
     routes.get("/v1/me", "Who am I, and which tenants am I a member of", me::show);
     routes.patch("/v1/me", "Change what others see of me, in every tenant", me::update);
-    routes
-        .post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found)
-        .problems(&[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]);
+    routes.post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found).problems(
+        match tenancy {
+            Tenancy::Organization(_) => {
+                &[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]
+            }
+            Tenancy::Personal => &[(409, "The slug is taken"), (409, "I have my tenant already")],
+            Tenancy::Single(_) => &[(409, "There is one tenant, which the operator founds")],
+        },
+    );
     routes.get("/v1/tenant", "Read the tenant", tenants::show);
     routes
         .patch("/v1/tenant", "Change the tenant's name or slug", tenants::update)

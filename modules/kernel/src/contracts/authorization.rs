@@ -7,8 +7,8 @@ use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
 use super::{
-    Identity, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants, UserId, UserRead,
-    VerifiedClaims,
+    Identity, Permit, Person, PolicySet, RestoreAdmission, TenantFounding, TenantId, TenantSlug, TenantTarget, Tenants,
+    UserId, UserRead, VerifiedClaims,
 };
 use crate::{db::DbError, id::id};
 
@@ -54,13 +54,13 @@ pub enum AdmissionError {
 pub trait AuthorizationService: Interface {
     /// Person, membership and role, in one statement; the tenant's policies as they are at that moment, from memory
     /// where they are known.
-    async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError>;
+    async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError>;
 
     /// The same, where the tenant may be archived.
     async fn admit_to_restore(
         &self,
-        claims: VerifiedClaims,
-        tenant: &TenantRef,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
     ) -> Result<RestoreAdmission, AdmissionError>;
 }
 
@@ -143,6 +143,7 @@ pub trait AuthorizationModule:
     HasComponent<dyn AuthorizationService>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn TenantFounding>
     + HasComponent<dyn Tenants>
 {
 }

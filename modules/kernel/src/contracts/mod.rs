@@ -6,6 +6,7 @@ mod auth;
 mod authorization;
 mod billing;
 mod identity;
+mod mode;
 mod permission;
 mod request;
 mod restoring;
@@ -24,6 +25,7 @@ pub use billing::{
     BillingError, BillingModule, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions,
 };
 pub use identity::{CredentialError, Identity, IdentityError, IdentityProvider, IdentitySource, VerifiedClaims};
+pub use mode::{BaseDomain, InvalidBaseDomain, InvalidSources, Tenancy, TenantSource, TenantSources, TenantTarget};
 pub use permission::{
     AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
     PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,
@@ -32,8 +34,8 @@ pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
-    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,
-    Tenants, TenantsError,
+    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantFounding, TenantName, TenantRead, TenantStatus,
+    TenantUpdate, Tenants, TenantsError,
 };
 pub use user::{
     DisplayName, Email, InvalidDisplayName, InvalidEmail, NewUser, Person, ProfileError, Profiles, User, UserId,
