@@ -8,6 +8,7 @@ mod migrate;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
+mod tenants;
 
 use std::{
     fmt::Display,
@@ -41,6 +42,9 @@ enum Command {
     /// Bring the database's schema up to date, show where it stands, or take steps back
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// Found a tenant on behalf of somebody else
+    #[command(subcommand)]
+    Tenants(tenants::Command),
     /// Look after the embedded database
     #[cfg(feature = "embedded")]
     #[command(subcommand)]
@@ -77,6 +81,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         match command {
             Command::Serve => serve::run(config).await?,
             Command::Migrate(command) => migrate::run(command, config).await?,
+            Command::Tenants(command) => tenants::run(command, config).await?,
             #[cfg(feature = "embedded")]
             Command::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]

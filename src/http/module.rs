@@ -13,7 +13,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthorizationService, Members, MyTenants, Policies, Profiles, RequestContext, Roles, SignIn,
-        Subscriptions, Tenants, UserRepository,
+        Subscriptions, Tenancy, Tenants, UserRepository,
     },
     db::{Database, Readiness},
     di::Given,
@@ -42,6 +42,7 @@ module! {
                 dyn Roles,
                 dyn SignIn,
                 dyn Subscriptions,
+                Tenancy,
                 dyn Tenants,
                 dyn UserRepository
             ],
@@ -84,5 +85,6 @@ handler_services! {
     dyn Roles,
     dyn SignIn,
     dyn Subscriptions,
+    Tenancy,
     dyn Tenants,
 }

@@ -13,6 +13,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
+use kernel::contracts::Tenancy;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -47,8 +48,8 @@ pub fn bind(config: &HttpConfig) -> Result<Bound, String> {
 }
 
 /// The OpenAPI document: every route, and who may call it.
-pub fn openapi() -> OpenApi {
-    handlers::routes().openapi()
+pub fn openapi(tenancy: &Tenancy) -> OpenApi {
+    handlers::routes(tenancy).openapi()
 }
 
 /// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
@@ -57,7 +58,8 @@ pub fn openapi() -> OpenApi {
 /// The system refuses the listener.
 #[expect(clippy::disallowed_methods, reason = "the pages that no handler serves; `handlers::routes` documents them")]
 pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
-    let (app, openapi) = (Data::from(app), openapi());
+    let tenancy: Arc<Tenancy> = app.resolve();
+    let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
@@ -67,7 +69,7 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
             .app_data(app.clone())
             .app_data(proxies.clone())
             .app_data(limit)
-            .configure(|config| handlers::routes().configure(config))
+            .configure(|config| handlers::routes(&tenancy).configure(config))
             .route("/docs", web::get().to(to_docs))
             .service(docs)
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_route())))

@@ -10,6 +10,7 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use auth::{AuthSettings, SigningKey};
+use kernel::contracts::Tenancy;
 use rstest::fixture;
 use secrecy::SecretString;
 use seeds::Seed;
@@ -46,9 +47,15 @@ struct Started {
 impl App {
     /// A server beside the test's first.
     pub(crate) fn start() -> Self {
+        Self::with(Tenancy::default())
+    }
+
+    /// A server in this tenancy mode.
+    pub(crate) fn with(tenancy: Tenancy) -> Self {
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
-        let thread = std::thread::spawn(move || actix_web::rt::System::new().block_on(serve(signing_key, started)));
+        let thread =
+            std::thread::spawn(move || actix_web::rt::System::new().block_on(serve(signing_key, tenancy, started)));
         let Started { seed, addr, database_url, server } = wait.recv().expect("the server starts");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
     }
@@ -138,7 +145,7 @@ impl Drop for App {
     }
 }
 
-async fn serve(signing_key: SigningKey, started: mpsc::Sender<Started>) {
+async fn serve(signing_key: SigningKey, tenancy: Tenancy, started: mpsc::Sender<Started>) {
     let seeded = Seeded::new().await;
     let settings = AuthSettings {
         issuer: "tenantry".into(),
@@ -146,7 +153,7 @@ async fn serve(signing_key: SigningKey, started: mpsc::Sender<Started>) {
         token_ttl: Duration::from_secs(900),
         signing_key,
     };
-    let module = bootstrap::assemble(seeded.db.module(), settings);
+    let module = bootstrap::assemble(seeded.db.module(), tenancy, settings);
     let config = HttpConfig {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,

@@ -26,6 +26,7 @@ mod profile;
 mod program;
 mod queries;
 mod sign_in;
+mod tenancy;
 mod tenants;
 mod tokens;
 mod views;

@@ -8,11 +8,13 @@
 
 mod change;
 mod domain;
+mod founder;
 mod founding;
 mod known_policies;
 mod members;
 mod module;
 mod my_tenants;
+mod operator;
 mod policies;
 mod postgres;
 mod roles;

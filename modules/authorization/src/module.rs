@@ -1,17 +1,20 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants`, `Policies`, `Roles`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Members`, `MyTenants`, `Policies`, `Roles`, `TenantFounding`, `Tenants` | `Tenancy`, `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
-    contracts::{AuthorizationModule, DbModule},
+    contracts::{AuthorizationModule, DbModule, Tenancy},
     db::{Database, SystemDatabase},
+    di::Given,
 };
 use shaku::module;
 
 use crate::{
+    founder::TenantFounder,
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
+    operator::FoundingByOperator,
     policies::WrittenPolicies,
     postgres::{PgMembershipRepository, PgPolicyRepository, PgRoleRepository, PgRuleRepository, PgTenantRepository},
     roles::TenantRoles,
@@ -22,6 +25,8 @@ use crate::{
 module! {
     pub AuthorizationModuleImpl: AuthorizationModule {
         components = [
+            FoundingByOperator,
+            TenantFounder,
             PgMembershipRepository,
             PgPolicyRepository,
             PgRoleRepository,
@@ -35,6 +40,7 @@ module! {
             TenantsOfPerson
         ],
         providers = [],
-        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
+        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] },
+        use Given<Tenancy> { components = [Tenancy], providers = [] }
     }
 }

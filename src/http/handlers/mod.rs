@@ -11,6 +11,8 @@ mod policies;
 mod roles;
 mod tenants;
 
+use kernel::contracts::Tenancy;
+
 use super::route::Routes;
 
 const GRANT_REFUSED: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
@@ -18,18 +20,26 @@ const LAST_ADMIN: (u16, &str) = (409, "Nobody would be left who may do everythin
 const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
 const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
 
-/// Every route of the API.
-pub(super) fn routes() -> Routes {
-    let mut routes = Routes::default();
+/// Every route of the API. The tenancy mode changes what is said of them, and not what there is.
+pub(super) fn routes(tenancy: &Tenancy) -> Routes {
+    let mut routes = Routes::new(tenancy);
     let unavailable = (503, "The database can't be reached");
-    routes
-        .post("/v1/auth/login", "Sign in with e-mail and password", auth::login)
-        .problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    let login = routes.post("/v1/auth/login", "Sign in with e-mail and password", auth::login);
+    login.problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    if !tenancy.reads_claim() {
+        login.without::<auth::LoginRequest>("tenant");
+    }
     routes.get("/v1/me", "Who am I, and which tenants am I a member of", me::show);
     routes.patch("/v1/me", "Change what others see of me, in every tenant", me::update);
-    routes
-        .post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found)
-        .problems(&[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]);
+    routes.post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found).problems(
+        match tenancy {
+            Tenancy::Organization(_) => {
+                &[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]
+            }
+            Tenancy::Personal => &[(409, "The slug is taken"), (409, "I have my tenant already")],
+            Tenancy::Single(_) => &[(409, "There is one tenant, which the operator founds")],
+        },
+    );
     routes.get("/v1/tenant", "Read the tenant", tenants::show);
     routes
         .patch("/v1/tenant", "Change the tenant's name or slug", tenants::update)

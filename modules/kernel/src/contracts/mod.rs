@@ -7,6 +7,7 @@ mod authorization;
 mod billing;
 mod identity;
 mod members;
+mod mode;
 mod permission;
 mod policies;
 mod request;
@@ -28,6 +29,7 @@ pub use billing::{
 };
 pub use identity::{CredentialError, Identity, IdentityError, IdentityProvider, IdentitySource, VerifiedClaims};
 pub use members::{Member, MemberRemove, MemberUpdate, Members, MembersError};
+pub use mode::{BaseDomain, InvalidBaseDomain, InvalidSources, Tenancy, TenantSource, TenantSources, TenantTarget};
 pub use permission::{
     AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
     PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,
@@ -41,8 +43,8 @@ pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScop
 pub use roles::{InvalidRoleName, Role, RoleId, RoleManage, RoleName, RoleRead, RoleSummary, Roles, RolesError};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
-    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,
-    Tenants, TenantsError,
+    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantFounding, TenantName, TenantRead, TenantStatus,
+    TenantUpdate, Tenants, TenantsError,
 };
 pub use user::{
     DisplayName, Email, InvalidDisplayName, InvalidEmail, NewUser, Person, ProfileError, Profiles, User, UserId,
