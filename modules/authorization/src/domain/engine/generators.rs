@@ -119,8 +119,8 @@ fn window() -> impl Strategy<Value = Value> {
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
         3 => Just(json!({"owner": {}})),
-        1 => select(&FEATURES[..]).prop_map(|name| json!({"feature": name})),
-        1 => select(&PLANS[..]).prop_map(|name| json!({"plan": name})),
+        2 => select(&FEATURES[..]).prop_map(|name| json!({"feature": name})),
+        2 => select(&PLANS[..]).prop_map(|name| json!({"plan": name})),
         5 => comparison().prop_map(|comparison| json!({"attribute": comparison})),
         2 => vec(select(&RANGES[..]), 1..3).prop_map(|ranges| json!({"client_addr": ranges})),
         2 => window().prop_map(|window| json!({"time": window})),
