@@ -16,5 +16,6 @@ mod postgres;
 pub mod seed;
 mod service;
 mod tenants;
+mod upgrade;
 
 pub use module::AuthorizationModuleImpl;

@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Members`, `MyTenants`, `PolicyTemplates`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope; upgrading all of them), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -15,6 +15,7 @@ use crate::{
     postgres::{PgMembershipRepository, PgPolicyRepository, PgTenantRepository},
     service::PolicyAuthorization,
     tenants::TenantLife,
+    upgrade::TemplateUpgrade,
 };
 
 module! {
@@ -24,6 +25,7 @@ module! {
             PgPolicyRepository,
             PgTenantRepository,
             PolicyAuthorization,
+            TemplateUpgrade,
             TenantLife,
             TenantMembers,
             TenantsOfPerson

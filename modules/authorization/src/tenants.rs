@@ -14,7 +14,7 @@ use shaku::Component;
 
 use crate::{
     domain::slugs_for,
-    founding::{FREE, MOST_TENANTS, SystemRoles, found},
+    founding::{FREE, FounderIds, MOST_TENANTS, found},
     postgres::{MembershipRepository, SLUG_TAKEN, TenantRepository, create_membership},
 };
 
@@ -88,13 +88,13 @@ impl TenantLife {
         name: &TenantName,
         slug: &TenantSlug,
     ) -> Result<Tenant, TenantsError> {
-        let (id, roles) = (TenantId::new(), SystemRoles::new());
+        let (id, mut ids) = (TenantId::new(), FounderIds::new());
         let mut tx = self.system.begin(SystemWork::FoundTenant).await?;
         if self.memberships.lock_and_count_admin(&mut tx, identity.user()).await? >= i64::from(MOST_TENANTS) {
             return Err(TenantsError::TooMany { most: MOST_TENANTS });
         }
-        found(&mut tx, &FREE.tenant(id, slug, name), roles).await.map_err(taken)?;
-        create_membership(&mut tx, id, identity.user(), roles.admin.role).await?;
+        found(&mut tx, &FREE.tenant(id, slug, name), &mut ids).await.map_err(taken)?;
+        create_membership(&mut tx, id, identity.user(), ids.admin).await?;
         let founded = self.tenants.find_founded(&mut tx, id).await?;
         tx.commit().await?;
         founded.ok_or(TenantsError::NotFound)

@@ -4,6 +4,7 @@
 //! - `reading.rs`: JSON into a condition, or what is wrong with it and where
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
+//! - `templates.rs`: what the system roles may do from the start
 
 mod attribute;
 mod compiled;
@@ -13,6 +14,7 @@ mod index;
 mod policy;
 mod reading;
 mod slug;
+mod templates;
 mod time_window;
 
 use kernel::contracts::TenantId;
@@ -25,6 +27,7 @@ use index::{Bucket, Conditional, Index};
 pub(crate) use policy::{Effect, NewPolicy, Policy, StoredCondition};
 use reading::ConditionError;
 pub(crate) use slug::slugs_for;
+pub(crate) use templates::{ADMIN, Additions, FreshIds, MEMBER, NameTaken, NamedRole, NewIds, TEMPLATES};
 use time_window::{Days, TimeOfDay, TimeWindow};
 
 /// What a condition may look at in the tenant. It stays as it is under one `policy_version`.

@@ -7,8 +7,8 @@ use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
 use super::{
-    Identity, Permit, Person, PolicySet, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants, UserId, UserRead,
-    VerifiedClaims,
+    Identity, Permit, Person, PolicySet, PolicyTemplates, RestoreAdmission, TenantId, TenantRef, TenantSlug, Tenants,
+    UserId, UserRead, VerifiedClaims,
 };
 use crate::{db::DbError, id::id};
 
@@ -143,6 +143,7 @@ pub trait AuthorizationModule:
     HasComponent<dyn AuthorizationService>
     + HasComponent<dyn Members>
     + HasComponent<dyn MyTenants>
+    + HasComponent<dyn PolicyTemplates>
     + HasComponent<dyn Tenants>
 {
 }

@@ -9,6 +9,7 @@ mod identity;
 mod permission;
 mod request;
 mod restoring;
+mod templates;
 mod tenancy;
 mod tenants;
 mod text;
@@ -30,6 +31,7 @@ pub use permission::{
 };
 pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
+pub use templates::{BlockedTenant, Busy, PolicyTemplates, TemplateVersions, TenantsAtVersion, Upgraded};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
     InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,
