@@ -17,7 +17,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Members,
-        MyTenants, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
+        MyTenants, PolicyTemplates, Profiles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -115,6 +115,12 @@ pub fn assemble(db: Arc<dyn DbModule>, settings: AuthSettings) -> Arc<dyn AppMod
     let auth: Arc<dyn AuthModule> = Arc::new(AuthModuleImpl::builder(db.clone(), user.clone(), settings).build());
     let billing: Arc<dyn BillingModule> = Arc::new(BillingModuleImpl::builder(db.clone()).build());
     Arc::new(AppModuleImpl::builder(db, user, authorization, auth, billing).build())
+}
+
+/// The policy templates alone, for whoever runs the program. They aren't among what [`AppModule`] has, so that a request
+/// can't have them.
+pub fn policy_templates(db: &Db) -> Arc<dyn PolicyTemplates> {
+    AuthorizationModuleImpl::builder(db.module()).build().resolve()
 }
 
 fn auth_settings(config: &AuthConfig, data_dir: &Path) -> Result<AuthSettings, CreateError> {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, say};
+use super::{Failure, policies, say};
 #[cfg(feature = "seeds")]
 use crate::logs::Causes;
 use crate::{
@@ -43,7 +43,7 @@ enum Ended {
 async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals) -> Result<Ended, Failure> {
     let addr = bound.addr;
     let demo = tokio::select! {
-        demo = demo(&app, addr) => demo?,
+        demo = look_around(&app, addr) => demo?,
         () = signals.next() => return Ok(Ended::InOrder),
     };
     let mut server = pin!(http::start(bound, &config.http, app.module)?);
@@ -62,6 +62,13 @@ async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals)
         ended = &mut server => ended.map(|()| Ended::InOrder).map_err(Into::into),
         () = stopping => Ok(Ended::AtOnce),
     }
+}
+
+/// Says whether there are demo accounts.
+async fn look_around(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
+    let demo = demo(app, addr).await?;
+    policies::tell_of_tenants_behind(&app.db).await?;
+    Ok(demo)
 }
 
 /// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.

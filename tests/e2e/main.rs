@@ -19,6 +19,7 @@ mod documentation;
 mod framework;
 mod matrix;
 mod members;
+mod policies;
 mod production_build;
 mod profile;
 mod program;
