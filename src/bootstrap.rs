@@ -17,8 +17,8 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Members,
-        MyTenants, Policies, Profiles, Roles, SignIn, Subscriptions, Tenancy, TenantFounding, Tenants, UserModule,
-        UserRepository,
+        MyTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, Tenancy, TenantFounding, Tenants,
+        UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -139,6 +139,12 @@ pub fn operators_users(db: &Db) -> Arc<dyn UserRepository> {
 /// What whoever operates the program does with tenants: of a module apart, so that no request has it.
 pub fn tenant_founding(db: &Db, tenancy: &Tenancy) -> Arc<dyn TenantFounding> {
     AuthorizationModuleImpl::builder(db.module(), Given::new(Arc::new(tenancy.clone()))).build().resolve()
+}
+
+/// The policy templates alone, for whoever runs the program. They aren't among what [`AppModule`] has, so that a request
+/// can't have them.
+pub fn policy_templates(db: &Db) -> Arc<dyn PolicyTemplates> {
+    AuthorizationModuleImpl::builder(db.module(), Given::new(Arc::default())).build().resolve()
 }
 
 fn auth_settings(config: &AuthConfig, data_dir: &Path) -> Result<AuthSettings, CreateError> {

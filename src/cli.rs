@@ -5,6 +5,8 @@ mod db;
 #[cfg(feature = "embedded")]
 mod download;
 mod migrate;
+mod policies;
+mod progress;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
@@ -45,6 +47,9 @@ enum Command {
     /// Found a tenant on behalf of somebody else
     #[command(subcommand)]
     Tenants(tenants::Command),
+    /// Bring the tenants to the current version of the policy templates, or show which they have
+    #[command(subcommand)]
+    Policies(policies::Command),
     /// Look after the embedded database
     #[cfg(feature = "embedded")]
     #[command(subcommand)]
@@ -82,6 +87,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             Command::Serve => serve::run(config).await?,
             Command::Migrate(command) => migrate::run(command, config).await?,
             Command::Tenants(command) => tenants::run(command, config).await?,
+            Command::Policies(command) => policies::run(command, config).await?,
             #[cfg(feature = "embedded")]
             Command::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, pin::pin, time::Duration};
 use kernel::contracts::Tenancy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, say, tenants};
+use super::{Failure, policies, say, tenants};
 #[cfg(feature = "seeds")]
 use crate::logs::Causes;
 use crate::{
@@ -44,11 +44,7 @@ enum Ended {
 async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals) -> Result<Ended, Failure> {
     let addr = bound.addr;
     let demo = tokio::select! {
-        demo = async {
-            let demo = demo(&app, addr).await?;
-            tenants::warn_if_missing(&app.db, &config.tenancy).await?;
-            Ok::<_, Failure>(demo)
-        } => demo?,
+        demo = look_around(&app, addr, &config.tenancy) => demo?,
         () = signals.next() => return Ok(Ended::InOrder),
     };
     let mut server = pin!(http::start(bound, &config.http, app.module)?);
@@ -67,6 +63,14 @@ async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals)
         ended = &mut server => ended.map(|()| Ended::InOrder).map_err(Into::into),
         () = stopping => Ok(Ended::AtOnce),
     }
+}
+
+/// Says whether there are demo accounts. Warns of what only whoever operates the program can mend.
+async fn look_around(app: &App, addr: SocketAddr, tenancy: &Tenancy) -> Result<bool, Failure> {
+    let demo = demo(app, addr).await?;
+    tenants::warn_if_missing(&app.db, tenancy).await?;
+    policies::tell_of_tenants_behind(&app.db).await?;
+    Ok(demo)
 }
 
 /// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.

@@ -21,6 +21,7 @@ mod fuzz_tenants;
 mod managing;
 mod matrix;
 mod members;
+mod policies;
 mod production_build;
 mod profile;
 mod program;

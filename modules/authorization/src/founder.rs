@@ -10,7 +10,7 @@ use kernel::{
 use shaku::{Component, Interface};
 
 use crate::{
-    founding::{FREE, MOST_TENANTS, SystemRoles, found},
+    founding::{FREE, FounderIds, MOST_TENANTS, found},
     postgres::{HAS_OWN, MembershipRepository, SLUG_TAKEN, TenantRepository, create_membership},
 };
 
@@ -38,14 +38,14 @@ pub(crate) struct TenantFounder {
 #[async_trait]
 impl Founder for TenantFounder {
     async fn found(&self, person: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError> {
-        let (id, roles) = (TenantId::new(), SystemRoles::new());
+        let (id, mut ids) = (TenantId::new(), FounderIds::new());
         let mut tx = self.system.begin(SystemWork::FoundTenant).await?;
         self.may_found(&mut tx, person).await?;
-        found(&mut tx, &FREE.tenant(id, slug, name), roles).await.map_err(taken)?;
+        found(&mut tx, &FREE.tenant(id, slug, name), &mut ids).await.map_err(taken)?;
         if let Tenancy::Personal = *self.tenancy {
             self.tenants.make_own(&mut tx, id, person).await.map_err(taken)?;
         }
-        create_membership(&mut tx, id, person, roles.admin.role).await?;
+        create_membership(&mut tx, id, person, ids.admin).await?;
         let founded = self.tenants.find_founded(&mut tx, id).await?;
         tx.commit().await?;
         founded.ok_or(TenantsError::NotFound)

@@ -21,5 +21,6 @@ mod roles;
 pub mod seed;
 mod service;
 mod tenants;
+mod upgrade;
 
 pub use module::AuthorizationModuleImpl;

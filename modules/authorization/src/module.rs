@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Members`, `MyTenants`, `Policies`, `Roles`, `TenantFounding`, `Tenants` | `Tenancy`, `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Members`, `MyTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantFounding`, `Tenants` | `Tenancy`, `Database`, `SystemDatabase` (founding a tenant, and restoring one: in neither case is there a scope; upgrading all of them), the view `people` | `tenants`, `roles`, `memberships`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -20,6 +20,7 @@ use crate::{
     roles::TenantRoles,
     service::PolicyAuthorization,
     tenants::TenantLife,
+    upgrade::TemplateUpgrade,
 };
 
 module! {
@@ -33,6 +34,7 @@ module! {
             PgRuleRepository,
             PgTenantRepository,
             PolicyAuthorization,
+            TemplateUpgrade,
             TenantLife,
             TenantMembers,
             WrittenPolicies,

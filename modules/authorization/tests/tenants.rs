@@ -74,7 +74,7 @@ async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db:
     let permit = db.permit::<TenantRead>(person, &tenant.slug).await.unwrap();
     assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
     assert!(db.permit::<TenantArchive>(person, tenant.id).await.is_ok());
-    let expected = [("tenants", 1), ("roles", 2), ("policies", 2), ("memberships", 1), ("tenant_attributes", 1)];
+    let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
     assert_eq!(counts(&db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
     let roles: Vec<(String, bool, i32)> = sqlx::query_as(
         "SELECT r.name, r.is_system, a.policy_template_version
@@ -83,7 +83,7 @@ async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db:
     .fetch_all(&mut db.owner().await)
     .await
     .unwrap();
-    assert_eq!(roles, [("admin".into(), true, 1), ("member".into(), true, 1)]);
+    assert_eq!(roles, [("admin".into(), true, 2), ("member".into(), true, 2)]);
 }
 
 #[rstest]
@@ -158,7 +158,7 @@ async fn fifty_people_who_found_with_one_slug_at_once_found_one_tenant(#[future(
     }
     assert_eq!(outcomes(tries).await, [("done", 1), ("slug taken", 49)].into());
     let counts: Vec<i64> = counts(&db).await.into_values().collect();
-    assert_eq!(counts, [1, 2, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
+    assert_eq!(counts, [1, 3, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
 }
 
 #[rstest]

@@ -5,6 +5,7 @@
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
 //! - `grants.rs`: who may grant what
+//! - `templates.rs`: what the system roles may do from the start
 
 mod attribute;
 mod compiled;
@@ -15,6 +16,7 @@ mod index;
 mod policy;
 mod reading;
 mod slug;
+mod templates;
 mod time_window;
 
 pub(crate) use kernel::contracts::Effect;
@@ -28,6 +30,7 @@ pub(crate) use grants::Holdings;
 use index::{Bucket, Conditional, Index};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 pub(crate) use slug::slugs_for;
+pub(crate) use templates::{ADMIN, Additions, FreshIds, MEMBER, NameTaken, NamedRole, NewIds, TEMPLATES};
 use time_window::{Days, TimeOfDay, TimeWindow};
 
 /// What a condition may look at in the tenant. It stays as it is under one `policy_version`.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 
 use super::{
-    Denial, Identity, Members, Policies, PolicySet, RestoreAdmission, RoleId, RoleSummary, Roles, TenantFounding,
-    TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
+    Denial, Identity, Members, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId, RoleSummary, Roles,
+    TenantFounding, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
 };
 use crate::db::DbError;
 
@@ -113,6 +113,7 @@ pub trait AuthorizationModule:
     + HasComponent<dyn Policies>
     + HasComponent<dyn Roles>
     + HasComponent<dyn TenantFounding>
+    + HasComponent<dyn PolicyTemplates>
     + HasComponent<dyn Tenants>
 {
 }

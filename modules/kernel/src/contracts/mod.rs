@@ -13,6 +13,7 @@ mod policies;
 mod request;
 mod restoring;
 mod roles;
+mod templates;
 mod tenancy;
 mod tenants;
 mod text;
@@ -41,6 +42,7 @@ pub use policies::{
 pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
 pub use roles::{InvalidRoleName, Role, RoleId, RoleManage, RoleName, RoleRead, RoleSummary, Roles, RolesError};
+pub use templates::{BlockedTenant, Busy, PolicyTemplates, TemplateVersions, TenantsAtVersion, Upgraded};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
     InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantFounding, TenantName, TenantRead, TenantStatus,

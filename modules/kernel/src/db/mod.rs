@@ -98,6 +98,8 @@ pub enum SystemWork {
     FoundTenant,
     /// Restoring a tenant: while it is archived, nobody has a scope in it.
     RestoreTenant,
+    /// Bringing every tenant to the current version of the policy templates, archived ones included.
+    UpgradePolicies,
     /// Changing what a person says of themselves: people belong to no tenant, so no scope bounds who may write whom.
     ChangeProfile,
 }
