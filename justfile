@@ -56,11 +56,16 @@ test-db-local *ARGS:
 test-db-ci *ARGS:
     cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres {{ARGS}}
 
-# The program beside a bare one, ratios only; then what a request costs beside its statements. See docs/performance.md
+# The program beside a bare one, ratios only; then a request's module; then decisions beside cedar and casbin. See docs/performance.md
 bench *ARGS:
     cargo build --release -p tenantry -p bench
     "${CARGO_TARGET_DIR:-target}/release/compare" {{ARGS}}
     cargo bench -p bench
+    just bench-decisions
+
+# The last part of it alone: `just bench-decisions [ROUNDS [MILLISECONDS]]`
+bench-decisions *ARGS:
+    cargo run --release --quiet -p bench --features rivals --bin decisions -- {{ARGS}}
 
 # Kill the embedded database a hundred times while it is written to; nothing that was acknowledged may be lost
 torture:

@@ -17,7 +17,8 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Invitations,
-        Members, MyTenants, Policies, Profiles, Roles, SignIn, Subscriptions, Tenants, UserModule, UserRepository,
+        Members, MyTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, Tenancy, TenantFounding,
+        Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -43,6 +44,7 @@ pub trait AppModule:
     + HasComponent<dyn Roles>
     + HasComponent<dyn SignIn>
     + HasComponent<dyn Subscriptions>
+    + HasComponent<Tenancy>
     + HasComponent<dyn Tenants>
     + HasComponent<dyn UserRepository>
 {
@@ -67,7 +69,8 @@ module! {
             providers = []
         },
         use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },
-        use dyn BillingModule { components = [dyn Subscriptions], providers = [] }
+        use dyn BillingModule { components = [dyn Subscriptions], providers = [] },
+        use Given<Tenancy> { components = [Tenancy], providers = [] }
     }
 }
 
@@ -112,20 +115,38 @@ pub async fn create_app(config: &AppConfig) -> Result<App, CreateError> {
     // The key first: it fails without anything to clean up.
     let auth = auth_settings(&config.auth, &config.data_dir)?;
     let db = create_db(config.db.clone()).await?;
-    Ok(App { module: assemble(db.module(), auth), db })
+    Ok(App { module: assemble(db.module(), config.tenancy.clone(), auth), db })
 }
 
 /// The application on a database, in the order of dependency.
 ///
 /// A test that swaps a service builds the module that *declares* it with an override. Overriding here what comes from
 /// a submodule compiles and is silently ignored.
-pub fn assemble(db: Arc<dyn DbModule>, settings: AuthSettings) -> Arc<dyn AppModule> {
+pub fn assemble(db: Arc<dyn DbModule>, tenancy: Tenancy, settings: AuthSettings) -> Arc<dyn AppModule> {
+    let tenancy = Given::new(Arc::new(tenancy));
     let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.clone()).build());
-    let authorization: Arc<dyn AuthorizationModule> = Arc::new(AuthorizationModuleImpl::builder(db.clone()).build());
+    let authorization: Arc<dyn AuthorizationModule> =
+        Arc::new(AuthorizationModuleImpl::builder(db.clone(), tenancy.clone()).build());
     let settings = Given::new(Arc::new(settings));
     let auth: Arc<dyn AuthModule> = Arc::new(AuthModuleImpl::builder(db.clone(), user.clone(), settings).build());
     let billing: Arc<dyn BillingModule> = Arc::new(BillingModuleImpl::builder(db.clone()).build());
-    Arc::new(AppModuleImpl::builder(db, user, authorization, auth, billing).build())
+    Arc::new(AppModuleImpl::builder(db, user, authorization, auth, billing, tenancy).build())
+}
+
+/// People, for whoever operates the program.
+pub fn operators_users(db: &Db) -> Arc<dyn UserRepository> {
+    UserModuleImpl::builder(db.module()).build().resolve()
+}
+
+/// What whoever operates the program does with tenants: of a module apart, so that no request has it.
+pub fn tenant_founding(db: &Db, tenancy: &Tenancy) -> Arc<dyn TenantFounding> {
+    AuthorizationModuleImpl::builder(db.module(), Given::new(Arc::new(tenancy.clone()))).build().resolve()
+}
+
+/// The policy templates alone, for whoever runs the program. They aren't among what [`AppModule`] has, so that a request
+/// can't have them.
+pub fn policy_templates(db: &Db) -> Arc<dyn PolicyTemplates> {
+    AuthorizationModuleImpl::builder(db.module(), Given::new(Arc::default())).build().resolve()
 }
 
 fn auth_settings(config: &AuthConfig, data_dir: &Path) -> Result<AuthSettings, CreateError> {

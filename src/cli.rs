@@ -5,9 +5,12 @@ mod db;
 #[cfg(feature = "embedded")]
 mod download;
 mod migrate;
+mod policies;
+mod progress;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
+mod tenants;
 
 use std::{
     fmt::Display,
@@ -41,6 +44,12 @@ enum Command {
     /// Bring the database's schema up to date, show where it stands, or take steps back
     #[command(subcommand)]
     Migrate(migrate::Command),
+    /// Found a tenant on behalf of somebody else
+    #[command(subcommand)]
+    Tenants(tenants::Command),
+    /// Bring the tenants to the current version of the policy templates, or show which they have
+    #[command(subcommand)]
+    Policies(policies::Command),
     /// Look after the embedded database
     #[cfg(feature = "embedded")]
     #[command(subcommand)]
@@ -77,6 +86,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         match command {
             Command::Serve => serve::run(config).await?,
             Command::Migrate(command) => migrate::run(command, config).await?,
+            Command::Tenants(command) => tenants::run(command, config).await?,
+            Command::Policies(command) => policies::run(command, config).await?,
             #[cfg(feature = "embedded")]
             Command::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]

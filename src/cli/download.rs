@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use kernel::db::{DbConfig, DbDriver, Progress, Step};
+
+use super::progress::style;
 
 /// Has the embedded database tell how far it is. Standard error is where the logs go, too.
 pub(super) fn show(db: &mut DbConfig) {
@@ -42,11 +44,6 @@ fn spin(bar: &ProgressBar, message: &'static str) {
     bar.set_message(message);
     bar.set_draw_target(ProgressDrawTarget::stderr());
     bar.enable_steady_tick(Duration::from_millis(100));
-}
-
-/// A template that can't be read would only look different.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// A line for each quarter. That it begins and ends, the database says itself.

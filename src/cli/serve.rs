@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
+use kernel::contracts::Tenancy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, say};
+use super::{Failure, policies, say, tenants};
 #[cfg(feature = "seeds")]
 use crate::logs::Causes;
 use crate::{
@@ -43,13 +44,13 @@ enum Ended {
 async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals) -> Result<Ended, Failure> {
     let addr = bound.addr;
     let demo = tokio::select! {
-        demo = demo(&app, addr) => demo?,
+        demo = look_around(&app, addr, &config.tenancy) => demo?,
         () = signals.next() => return Ok(Ended::InOrder),
     };
     let mut server = pin!(http::start(bound, &config.http, app.module)?);
     let stopping = {
         let handle = server.handle();
-        welcome(addr, demo);
+        welcome(addr, demo, &config.tenancy);
         async move {
             signals.next().await;
             say("stopping: requests under way have 10 seconds to end; once more stops at once");
@@ -62,6 +63,14 @@ async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals)
         ended = &mut server => ended.map(|()| Ended::InOrder).map_err(Into::into),
         () = stopping => Ok(Ended::AtOnce),
     }
+}
+
+/// Says whether there are demo accounts. Warns of what only whoever operates the program can mend.
+async fn look_around(app: &App, addr: SocketAddr, tenancy: &Tenancy) -> Result<bool, Failure> {
+    let demo = demo(app, addr).await?;
+    tenants::warn_if_missing(&app.db, tenancy).await?;
+    policies::tell_of_tenants_behind(&app.db).await?;
+    Ok(demo)
 }
 
 /// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.
@@ -86,7 +95,7 @@ async fn demo(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
     Ok(demo)
 }
 
-fn welcome(addr: SocketAddr, demo: bool) {
+fn welcome(addr: SocketAddr, demo: bool, tenancy: &Tenancy) {
     let url = format!("http://{addr}");
     say("tenantry is ready; Ctrl-C stops it");
     say(format_args!("  API      {url}/v1/me"));
@@ -95,19 +104,25 @@ fn welcome(addr: SocketAddr, demo: bool) {
     #[cfg(feature = "seeds")]
     if demo {
         let password = seeds::PASSWORD;
-        say("  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)");
+        say(match tenancy {
+            Tenancy::Personal => {
+                "  accounts alice@example.com, bob@example.com (POST /v1/tenants makes each their tenant)"
+            }
+            _ => "  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)",
+        });
         say(format_args!("  password {password}"));
-        say(format_args!("\nTry it:\n\n{}\n", tour(&url, password)));
+        say(format_args!("\nTry it:\n\n{}\n", tour(&url, password, tenancy)));
     }
     #[cfg(not(feature = "seeds"))]
-    let _ = demo;
+    let _ = (demo, tenancy);
 }
 
-/// A line to paste: signs in and lists the members.
+/// A line to paste: signs in and lists the members, or the tenants where a header alone doesn't name one.
 #[cfg(feature = "seeds")]
-fn tour(url: &str, password: &str) -> String {
+fn tour(url: &str, password: &str, tenancy: &Tenancy) -> String {
+    let what = if tenancy.reads_header() { "v1/members -H 'X-Tenant-Id: acme'" } else { "v1/me" };
     format!(
-        r#"curl -s {url}/v1/members -H 'X-Tenant-Id: acme' -H "Authorization: Bearer $(curl -s {url}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"alice@example.com","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')""#
+        r#"curl -s {url}/{what} -H "Authorization: Bearer $(curl -s {url}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"alice@example.com","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')""#
     )
 }
 

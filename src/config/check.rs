@@ -1,5 +1,7 @@
 //! Turns text into typed settings and says everything that is wrong with it.
 
+mod tenancy;
+
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -43,8 +45,17 @@ impl Check {
         let data_dir = self.value("DATA_DIR", text).map(PathBuf::from);
         let db = self.db(environment);
         let auth = self.auth(environment);
+        let tenancy = self.tenancy();
         let log = self.log();
-        Some(AppConfig { environment: environment?, http: http?, db: db?, auth: auth?, data_dir: data_dir?, log: log? })
+        Some(AppConfig {
+            environment: environment?,
+            http: http?,
+            db: db?,
+            auth: auth?,
+            tenancy: tenancy?,
+            data_dir: data_dir?,
+            log: log?,
+        })
     }
 
     fn environment(&mut self) -> Option<AppEnv> {

@@ -109,6 +109,22 @@ pub const KEYS: &[Key] = &[
         "Ed25519 key, PKCS#8 PEM or its base64 on one line (openssl genpkey -algorithm ed25519 | openssl base64 -A); \
          required in production; unset elsewhere: generated under DATA_DIR.",
     ),
+    Key::new(
+        "TENANCY_MODE",
+        "organization",
+        "organization: a request names its tenant; personal: each person has one of their own; single: there is one.",
+    ),
+    Key::new(
+        "TENANT_SOURCES",
+        "header",
+        "Where an organization is named: header, subdomain, claim, with commas between; the first that names one decides.",
+    ),
+    Key::unset(
+        "TENANT_BASE_DOMAIN",
+        "example.com",
+        "Domain whose subdomains are tenants; required with subdomain in TENANT_SOURCES, refused without.",
+    ),
+    Key::unset("TENANT_SLUG", "acme", "Slug of the one tenant; required with TENANCY_MODE=single, refused without."),
     Key::new("LOG_LEVEL", "info", "What to log: a level, or directives such as info,tenantry=debug,sqlx=warn."),
     Key::new("LOG_FORMAT", "auto", "pretty, json, or auto: pretty in a terminal, JSON elsewhere."),
 ];

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth::SigningKey;
-use kernel::db::DbConfig;
+use kernel::{contracts::Tenancy, db::DbConfig};
 
 mod check;
 mod keys;
@@ -48,6 +48,8 @@ pub struct AppConfig {
     pub db: DbConfig,
     /// What authentication needs.
     pub auth: AuthConfig,
+    /// Which tenant a request acts in.
+    pub tenancy: Tenancy,
     /// `DATA_DIR`, as given: a relative path starts from the working directory.
     pub data_dir: PathBuf,
     /// What the logs look like.

@@ -1,6 +1,9 @@
 use std::fs;
 
-use kernel::db::{DbDriver, PostgresConfig};
+use kernel::{
+    contracts::{TenantSource, TenantSources},
+    db::{DbDriver, PostgresConfig},
+};
 
 use super::*;
 
@@ -57,6 +60,7 @@ fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
     assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("tenantry", "tenantry-api"));
     assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
     assert!(config.auth.signing_key.is_none());
+    assert_eq!(config.tenancy, Tenancy::default());
     assert_eq!(config.data_dir, Path::new("data"));
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Auto));
     Ok(())
@@ -84,6 +88,9 @@ fn every_key_arrives() -> Result<(), ConfigErrors> {
             ("AUTH_ISSUER", "https://issuer"),
             ("AUTH_AUDIENCE", "api"),
             ("AUTH_TOKEN_TTL_SECS", "60"),
+            ("TENANCY_MODE", "organization"),
+            ("TENANT_SOURCES", "subdomain, claim"),
+            ("TENANT_BASE_DOMAIN", "Example.com"),
             ("LOG_LEVEL", "info,sqlx=warn"),
             ("LOG_FORMAT", "json"),
         ],
@@ -101,6 +108,8 @@ fn every_key_arrives() -> Result<(), ConfigErrors> {
     assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("https://issuer", "api"));
     assert_eq!(config.auth.token_ttl, Duration::from_secs(60));
     assert!(config.auth.signing_key.is_some());
+    assert_eq!(config.tenancy.base_domain().map(ToString::to_string).as_deref(), Some("example.com"));
+    assert!(config.tenancy.sources().last() == Some(&TenantSource::Claim) && !config.tenancy.reads_header());
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info,sqlx=warn", LogFormat::Json));
     Ok(())
 }
@@ -120,6 +129,7 @@ fn every_layer_overrides_the_one_below() -> Result<(), ConfigErrors> {
 fn a_blank_value_counts_as_unset() -> Result<(), ConfigErrors> {
     let config = config("http_port = 1\nlog_level = ''", "HTTP_PORT=", &[("HTTP_PORT", " "), ("DATA_DIR", "")])?;
     assert_eq!((config.http.port, config.log.filter.as_str()), (1, "info"));
+    assert_eq!(config.tenancy, Tenancy::default());
     assert_eq!(config.data_dir, Path::new("data"));
     Ok(())
 }
@@ -202,6 +212,10 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
         ("POSTGRES_DOWNLOAD_URL", &["http://mirror.internal/releases", "ftp://127.0.0.1", "https://", "releases"]),
         ("DB_CONNECT_TIMEOUT_SECS", &["0", "301", "5s"]),
         ("AUTH_TOKEN_TTL_SECS", &["59", "86401", "1.5"]),
+        ("TENANCY_MODE", &["tenants", "Personal"]),
+        ("TENANT_SOURCES", &["cookie", "header,header", ",", "header claim"]),
+        ("TENANT_BASE_DOMAIN", &["example.com:80", "https://example.com", "127.0.0.1", "example.com"]),
+        ("TENANT_SLUG", &["www", "acme"]),
         ("LOG_FORMAT", &["xml"]),
         ("AUTH_SIGNING_KEY", &["secret", "c2VjcmV0"]),
         ("LOG_LEVEL", &["info,=,", "tenantry=loud"]),
@@ -231,8 +245,13 @@ fn every_example_is_accepted_but_the_signing_key() -> Result<(), ConfigErrors> {
         only_problem(config("", "", &[(key.name, key.example)]));
     }
     for key in KEYS.iter().filter(|key| !refused(key) && (cfg!(feature = "embedded") || key.name != "DB_DRIVER")) {
-        let driver = if key.name.ends_with("DATABASE_URL") { &[URL, POSTGRES][..] } else { &[] };
-        config("", "", &[driver, &[(key.name, key.example)]].concat())?;
+        let with = match key.name {
+            "DATABASE_URL" | "MIGRATION_DATABASE_URL" => &[URL, POSTGRES][..],
+            "TENANT_BASE_DOMAIN" => &[("TENANT_SOURCES", "subdomain")],
+            "TENANT_SLUG" => &[("TENANCY_MODE", "single")],
+            _ => &[],
+        };
+        config("", "", &[with, &[(key.name, key.example)]].concat())?;
     }
     Ok(())
 }
@@ -287,6 +306,12 @@ fn a_malformed_file_hides_no_other_problem_and_pretends_none() {
     assert_eq!(problems(bare("?", "nonsense", &[URL, ("HTTP_PORT", "x")])).len(), 2);
     assert_eq!(problems(bare("?", "nonsense", &[PRODUCTION, ("HTTP_PORT", "x")])).len(), 2);
     assert_eq!(problems(bare("", "nonsense", &[POSTGRES, ("HTTP_PORT", "x")])).len(), 2);
+    // And about the tenancy mode.
+    for key in [("TENANT_SLUG", "acme"), ("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SOURCES", "subdomain")] {
+        only_problem(bare("?", "", &[POSTGRES, URL, key]));
+    }
+    let organization = [POSTGRES, URL, ("TENANCY_MODE", "organization"), ("TENANT_BASE_DOMAIN", "example.com")];
+    only_problem(bare("?", "", &organization));
 }
 
 #[test]
@@ -324,6 +349,59 @@ fn secrets_are_never_shown() -> Result<(), ConfigErrors> {
     let shown = format!("{config:?}");
     assert!(!shown.contains(secret) && !shown.contains(SIGNING_KEY.1), "{shown}");
     Ok(())
+}
+
+#[test]
+fn each_tenancy_mode_has_its_own_keys() -> Result<(), ConfigErrors> {
+    let tenancy = |settings: Pairs<'_>| config("", "", settings).map(|config| config.tenancy);
+    let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
+    let base = "example.com".parse().ok();
+    let sources = TenantSources::parse("claim,subdomain", base).map(Tenancy::Organization);
+    let given = &[("TENANT_SOURCES", "claim, subdomain"), ("TENANT_BASE_DOMAIN", "EXAMPLE.com")];
+    assert_eq!(Ok(tenancy(given)?), sources);
+    assert_eq!(tenancy(&[personal])?, Tenancy::Personal);
+    assert!(matches!(tenancy(&[single, ("TENANT_SLUG", "acme")])?, Tenancy::Single(slug) if slug.as_str() == "acme"));
+    Ok(())
+}
+
+#[test]
+fn a_key_of_another_tenancy_mode_is_refused_with_what_to_change() {
+    let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
+    let (base, slug) = (("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SLUG", "acme"));
+    let (header, subdomain) = (("TENANT_SOURCES", "header"), ("TENANT_SOURCES", "subdomain"));
+    let by_caller = "TENANCY_MODE=personal goes by who is calling: unset";
+    let by_slug = "TENANCY_MODE=single goes by TENANT_SLUG alone: unset";
+    for (settings, expected) in [
+        (
+            &[base][..],
+            "TENANT_BASE_DOMAIN (from environment): nothing asks for it: add subdomain to TENANT_SOURCES to use it, or \
+             unset TENANT_BASE_DOMAIN"
+                .to_owned(),
+        ),
+        (
+            &[subdomain],
+            "TENANT_BASE_DOMAIN (not set): is required with subdomain in TENANT_SOURCES; set it, such as example.com".into(),
+        ),
+        (
+            &[slug],
+            "TENANT_SLUG (from environment): it is for TENANCY_MODE=single: set that to use it, or unset TENANT_SLUG".into(),
+        ),
+        (&[personal, header], format!("TENANT_SOURCES (from environment): {by_caller} TENANT_SOURCES")),
+        (&[personal, base], format!("TENANT_BASE_DOMAIN (from environment): {by_caller} TENANT_BASE_DOMAIN")),
+        (&[personal, slug], format!("TENANT_SLUG (from environment): {by_caller} TENANT_SLUG")),
+        (
+            &[single],
+            "TENANT_SLUG (not set): is required with TENANCY_MODE=single; set it to the tenant's slug, such as acme".into(),
+        ),
+        (&[single, slug, header], format!("TENANT_SOURCES (from environment): {by_slug} TENANT_SOURCES")),
+        (&[single, slug, base], format!("TENANT_BASE_DOMAIN (from environment): {by_slug} TENANT_BASE_DOMAIN")),
+    ] {
+        assert_eq!(only_problem(config("", "", settings)), expected, "{settings:?}");
+    }
+    let wrong = only_problem(config("", "", &[single, ("TENANT_SLUG", "www")]));
+    assert!(wrong.starts_with("TENANT_SLUG (from environment): a slug has "), "{wrong}");
+    let both = problems(config("", "", &[subdomain, ("TENANT_BASE_DOMAIN", "example.com:80"), slug]));
+    assert_eq!(both.len(), 2, "{both:?}");
 }
 
 #[test]

@@ -6,12 +6,11 @@ use actix_web::{
     dev::ServiceRequest,
     http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT},
 };
-use kernel::contracts::{RequestContext, WantedTenant};
+use kernel::contracts::{RequestContext, Tenancy, TenantSource, WantedTenant};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-/// Names the tenant, by slug or id.
-pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
+use super::wanted;
 
 /// Who is believed when he says where a request comes from.
 #[derive(Debug, Clone, Default)]
@@ -20,18 +19,20 @@ pub(crate) struct TrustedProxies(pub(crate) Vec<IpAddr>);
 /// The facts of one HTTP request.
 pub(super) struct HttpRequestContext {
     credential: Option<SecretString>,
-    wanted_tenant: WantedTenant,
+    header_tenant: WantedTenant,
+    host_tenant: WantedTenant,
     client_addr: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: Uuid,
 }
 
 impl HttpRequestContext {
-    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies) -> Self {
+    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies, tenancy: &Tenancy) -> Self {
         let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         Self {
             credential: credential(request.headers()),
-            wanted_tenant: wanted_tenant(request.headers()),
+            header_tenant: wanted::by_header(request.headers()),
+            host_tenant: tenancy.base_domain().map_or(WantedTenant::Unnamed, |base| wanted::by_host(request, base)),
             client_addr: client_addr(request, proxies),
             user_agent: text(USER_AGENT).map(Into::into),
             request_id: Uuid::now_v7(),
@@ -44,8 +45,12 @@ impl RequestContext for HttpRequestContext {
         self.credential.as_ref()
     }
 
-    fn wanted_tenant(&self) -> &WantedTenant {
-        &self.wanted_tenant
+    fn wanted_tenant(&self, source: &TenantSource) -> &WantedTenant {
+        match source {
+            TenantSource::Header => &self.header_tenant,
+            TenantSource::Subdomain(_) => &self.host_tenant,
+            TenantSource::Claim => &WantedTenant::Unnamed,
+        }
     }
 
     fn client_addr(&self) -> Option<IpAddr> {
@@ -77,18 +82,6 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
     Some(token.unwrap_or_default().into())
 }
 
-fn wanted_tenant(headers: &HeaderMap) -> WantedTenant {
-    let mut values = headers.get_all(TENANT_HEADER);
-    match (values.next(), values.next()) {
-        (None, _) => WantedTenant::Unnamed,
-        (Some(value), None) => {
-            let named = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-            named.map_or(WantedTenant::Impossible, WantedTenant::Named)
-        }
-        (Some(_), Some(_)) => WantedTenant::Impossible,
-    }
-}
-
 /// The socket's peer; where that is a trusted proxy, the last address in `X-Forwarded-For` that isn't one. Addresses
 /// further left were written by whoever liked to.
 fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpAddr> {
@@ -113,14 +106,13 @@ fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpA
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
-    use kernel::contracts::TenantRef;
     use secrecy::ExposeSecret;
 
     use super::*;
 
     fn context(request: TestRequest) -> HttpRequestContext {
         let proxies = TrustedProxies(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
-        HttpRequestContext::new(&request.to_srv_request(), &proxies)
+        HttpRequestContext::new(&request.to_srv_request(), &proxies, &Tenancy::default())
     }
 
     fn client(peer: &str, forwarded: &[&str]) -> String {
@@ -158,19 +150,6 @@ mod tests {
         assert_eq!(token(&["bEARER  abc"]).as_deref(), Some("abc"));
         for values in [&["Basic abc"][..], &["Bearer"], &["abc"], &["Bearer abc", "Bearer abc"]] {
             assert_eq!(token(values).as_deref(), Some(""), "{values:?}");
-        }
-    }
-
-    #[test]
-    fn a_tenant_is_named_once_or_not_at_all() {
-        let wanted = |values: &[&str]| {
-            let add = |request: TestRequest, value: &&str| request.append_header((TENANT_HEADER, *value));
-            context(values.iter().fold(TestRequest::default(), add)).wanted_tenant().clone()
-        };
-        assert_eq!(wanted(&[]), WantedTenant::Unnamed);
-        assert!(matches!(wanted(&[" acme "]), WantedTenant::Named(TenantRef::Slug(_))));
-        for values in [&[""][..], &["a b"], &["acme", "acme"]] {
-            assert_eq!(wanted(values), WantedTenant::Impossible, "{values:?}");
         }
     }
 }

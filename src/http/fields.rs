@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use kernel::contracts::{DisplayName, Email, RoleName, TenantName, TenantSlug};
+use kernel::contracts::{DisplayName, Email, RoleName, TenantName, TenantRef, TenantSlug};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::{FieldError, Problem};
@@ -24,6 +24,10 @@ impl Field for TenantSlug {
 
 impl Field for RoleName {
     const FITS: &'static str = "A role's name is one line of 1 to 100 characters.";
+}
+
+impl Field for TenantRef {
+    const FITS: &'static str = "A tenant is named by its slug or its id.";
 }
 
 impl Field for DisplayName {

@@ -2,6 +2,7 @@
 //!
 //! - `scope.rs`: what happens around every request
 //! - `context.rs`: the facts that a request brings
+//! - `wanted.rs`: how a request names its tenant
 //! - `module.rs`: the request's module, and what of it a handler may have
 //! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`, and the like
 //! - `extract.rs`: what a handler is given beside: services, bodies, queries, ids
@@ -27,6 +28,7 @@ mod problem;
 mod route;
 mod scope;
 mod server;
+mod wanted;
 
 pub use permissions::CATALOGUE;
 pub use server::{Bound, bind, openapi, start};

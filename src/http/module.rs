@@ -13,7 +13,7 @@ use kernel::{
     clock::Clock,
     contracts::{
         AccessTokens, AuthorizationService, Invitations, Members, MyTenants, Policies, Profiles, RequestContext, Roles,
-        SignIn, Subscriptions, Tenants, UserRepository,
+        SignIn, Subscriptions, Tenancy, Tenants, UserRepository,
     },
     db::{Database, Readiness},
     di::Given,
@@ -44,6 +44,7 @@ module! {
                 dyn Roles,
                 dyn SignIn,
                 dyn Subscriptions,
+                Tenancy,
                 dyn Tenants,
                 dyn UserRepository
             ],
@@ -89,5 +90,6 @@ handler_services! {
     dyn Roles,
     dyn SignIn,
     dyn Subscriptions,
+    Tenancy,
     dyn Tenants,
 }

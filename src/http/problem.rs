@@ -6,6 +6,7 @@
 //! the request's id is in the `X-Request-Id` header alone, so that two answers about the same thing are the same bytes.
 
 mod modules;
+mod tenancy;
 
 use std::{borrow::Cow, error::Error, fmt};
 

@@ -1,11 +1,13 @@
 //! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
 
 mod answer;
+mod tenancy;
 
 use std::collections::BTreeMap;
 
 use actix_web::{FromRequest, Handler, HttpResponse, Route, guard, web};
 pub(crate) use answer::{Answer, Created, Json, NoContent};
+use kernel::contracts::Tenancy;
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -19,7 +21,6 @@ use utoipa::{
 };
 
 use super::{
-    context::TENANT_HEADER,
     extract::Scoped,
     guard::{Class, Guard},
     module::HandlerService,
@@ -111,6 +112,15 @@ impl Draft {
         self.edit(|operation| operation.response(status, response));
     }
 
+    /// Leaves a field out of what is documented of `T`: one that this configuration refuses.
+    pub(crate) fn without<T: ToSchema>(&mut self, field: &str) {
+        for (name, schema) in &mut self.schemas {
+            if let (true, RefOr::T(Schema::Object(object))) = (*name == T::name(), schema) {
+                object.properties.remove(field);
+            }
+        }
+    }
+
     /// What may go wrong, each with its status.
     pub(crate) fn problems(&mut self, problems: &[(u16, &'static str)]) {
         for (status, description) in problems {
@@ -128,11 +138,9 @@ impl Draft {
         (self.operation, self.schemas)
     }
 
-    fn class(&mut self, class: Class) {
+    fn class(&mut self, class: Class, tenancy: &Tenancy) {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
         const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
-        const NO_TENANT: [(u16, &str); 2] =
-            [(400, "No tenant is named"), (404, "Not a member of such a tenant, or there is none")];
         let (name, permission) = match class {
             Class::Public => ("public", None),
             Class::SignedIn => ("signed-in", None),
@@ -150,12 +158,7 @@ impl Draft {
             self.problems(&[UNAUTHENTICATED, UNAVAILABLE]);
         }
         if matches!(class, Class::Member | Class::Permission(_)) {
-            let tenant = ParameterBuilder::new().name(TENANT_HEADER).parameter_in(ParameterIn::Header);
-            let tenant = tenant.required(Required::True).description(Some("The tenant, by slug or id"));
-            let tenant =
-                tenant.schema(Some(ObjectBuilder::new().schema_type(Type::String))).example(Some("acme".into()));
-            self.edit(|operation| operation.parameter(tenant));
-            self.problems(&NO_TENANT);
+            self.tenant(tenancy);
         }
         self.edit(|operation| operation.extensions(Some(extensions.build())));
     }
@@ -165,14 +168,19 @@ impl Draft {
 type Make = Box<dyn Fn() -> Route + Send + Sync>;
 
 /// All routes, with their documentation.
-#[derive(Default)]
 pub(crate) struct Routes {
+    /// What is said of tenants depends on it.
+    tenancy: Tenancy,
     /// By path: what the header `Allow` says of a handler, and what makes its route.
     by_path: BTreeMap<&'static str, Vec<(&'static str, Make)>>,
     operations: Vec<(&'static str, HttpMethod, Draft)>,
 }
 
 impl Routes {
+    pub(crate) fn new(tenancy: &Tenancy) -> Self {
+        Self { tenancy: tenancy.clone(), by_path: BTreeMap::new(), operations: Vec::new() }
+    }
+
     /// A handler for GET, and for HEAD with it.
     pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
     where
@@ -260,7 +268,7 @@ impl Routes {
         let words: Vec<&str> = words.collect();
         let id = format!("{verb}_{}", words.join("_"));
         let tag = words.first().copied().unwrap_or_default();
-        draft.class(class);
+        draft.class(class, &self.tenancy);
         draft.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
         self.operations.push((path, method, draft));
         let last = self.operations.len() - 1;
@@ -290,7 +298,7 @@ impl Routes {
             }
             paths = paths.path(path, PathItem::new(method, operation));
         }
-        document(paths.build(), components)
+        document(paths.build(), components, &self.tenancy)
     }
 }
 
@@ -299,12 +307,8 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(bearer.description(Some("The access_token of POST /v1/auth/login")).build())
 }
 
-/// What the documentation page begins with.
-const DESCRIPTION: &str = "To try things out here: sign in with `POST /v1/auth/login`, copy the `access_token` of the \
-    answer, and paste it under *Authorize*. Most routes act in a tenant: name yours in `X-Tenant-Id`; `GET /v1/me` lists \
-    them. Every error is a problem (RFC 9457).";
-
-fn document(paths: Paths, components: ComponentsBuilder) -> OpenApi {
-    let info = InfoBuilder::new().title("tenantry").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
+fn document(paths: Paths, components: ComponentsBuilder, tenancy: &Tenancy) -> OpenApi {
+    let info = InfoBuilder::new().title("tenantry").version(env!("CARGO_PKG_VERSION"));
+    let info = info.description(Some(tenancy::description(tenancy)));
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }

@@ -10,7 +10,10 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use kernel::{contracts::RequestContext, di::Given};
+use kernel::{
+    contracts::{RequestContext, Tenancy},
+    di::Given,
+};
 use tracing::{Instrument, Span, field};
 
 use super::{
@@ -38,7 +41,8 @@ pub(super) async fn request_scope<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let context = HttpRequestContext::new(&request, &proxies);
+    let tenancy: &Tenancy = app.resolve_ref();
+    let context = HttpRequestContext::new(&request, &proxies, tenancy);
     let (request_id, client) = (context.request_id(), context.client_addr());
     let user_agent = context.user_agent().map(ToOwned::to_owned);
     let span = tracing::info_span!(

@@ -13,6 +13,7 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
+use kernel::contracts::Tenancy;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -54,8 +55,8 @@ pub fn bind(config: &HttpConfig) -> Result<Bound, String> {
 }
 
 /// The OpenAPI document: every route, and who may call it.
-pub fn openapi() -> OpenApi {
-    handlers::routes().openapi()
+pub fn openapi(tenancy: &Tenancy) -> OpenApi {
+    handlers::routes(tenancy).openapi()
 }
 
 /// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
@@ -64,7 +65,8 @@ pub fn openapi() -> OpenApi {
 /// The system refuses the listener.
 #[expect(clippy::disallowed_methods, reason = "the pages that no handler serves; `handlers::routes` documents them")]
 pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
-    let (app, openapi) = (Data::from(app), openapi());
+    let tenancy: Arc<Tenancy> = app.resolve();
+    let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
     let links: Arc<dyn Links> = Arc::new(PublicUrl(public_url));
@@ -79,7 +81,7 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
             .app_data(proxies.clone())
             .app_data(links.clone())
             .app_data(limit)
-            .configure(|config| handlers::routes().configure(config))
+            .configure(|config| handlers::routes(&tenancy).configure(config))
             .route("/docs", web::get().to(to_docs))
             .service(docs)
             .route("/join", web::get().to(move || std::future::ready(join::page(&policy))))

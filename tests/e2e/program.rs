@@ -256,7 +256,7 @@ fn an_unreachable_server_is_one_line_after_a_bounded_wait() {
         ("DATABASE_URL", "postgres://user:hunter2@127.0.0.1:1/db"),
         ("DB_CONNECT_TIMEOUT_SECS", "1"),
     ];
-    for arguments in [&[][..], &["migrate", "status"], &["seed"]] {
+    for arguments in [&[][..], &["migrate", "status"], &["policies", "status"], &["seed"]] {
         let output = run(folder().path(), &settings, arguments);
         assert!(!output.status.success());
         let words = stderr(&output);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{AccessToken, AccessTokens, Email, Password, SignIn, SignInError, UserId, UserRepository},
+    contracts::{AccessToken, AccessTokens, Email, Password, SignIn, SignInError, TenantRef, UserId, UserRepository},
     db::{DbError, SystemDatabase, SystemWork},
 };
 use shaku::Component;
@@ -35,11 +35,16 @@ impl SignIn for PasswordSignIn {
     /// What isn't an address, an address nobody has, a person without a password, a deactivated one and a wrong
     /// password are one and the same from outside, in the answer and in the work (OWASP Authentication Cheat Sheet,
     /// "Authentication and Error Messages").
-    async fn with_password(&self, email: Option<&Email>, password: &Password) -> Result<AccessToken, SignInError> {
+    async fn with_password(
+        &self,
+        email: Option<&Email>,
+        password: &Password,
+        tenant: Option<&TenantRef>,
+    ) -> Result<AccessToken, SignInError> {
         let (user, hash) = self.look_up(email).await?.unzip();
         let same = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
         match user {
-            Some(user) if same => self.tokens.issue(user),
+            Some(user) if same => self.tokens.issue(user, tenant),
             _ => Err(SignInError::Refused),
         }
     }

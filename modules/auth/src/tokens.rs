@@ -10,7 +10,7 @@ use jsonwebtoken::{
 };
 use kernel::{
     clock::Clock,
-    contracts::{AccessToken, AccessTokens, CredentialError, SignInError, UserId, VerifiedClaims},
+    contracts::{AccessToken, AccessTokens, CredentialError, SignInError, TenantRef, UserId, VerifiedClaims},
 };
 use quick_cache::sync::Cache;
 use ring::{
@@ -48,6 +48,9 @@ struct Claims {
     iat: i64,
     /// Seconds since 1970.
     exp: i64,
+    /// A slug or an id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
 }
 
 /// [`AccessTokens`] as JWTs.
@@ -63,11 +66,12 @@ pub(crate) struct JwtAccessTokens {
 }
 
 impl AccessTokens for JwtAccessTokens {
-    fn issue(&self, user: UserId) -> Result<AccessToken, SignInError> {
+    fn issue(&self, user: UserId, tenant: Option<&TenantRef>) -> Result<AccessToken, SignInError> {
         let AuthSettings { issuer, audience, token_ttl, signing_key } = &*self.settings;
         let iat = self.clock.now().unix_timestamp();
         let exp = iat.saturating_add_unsigned(token_ttl.as_secs());
-        let claims = Claims { iss: issuer.clone(), aud: audience.clone(), sub: user, iat, exp };
+        let tenant = tenant.map(ToString::to_string);
+        let claims = Claims { iss: issuer.clone(), aud: audience.clone(), sub: user, iat, exp, tenant };
         let header = Header { typ: Some(TYPE.into()), ..Header::new(Algorithm::EdDSA) };
         use_ring();
         let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(signing_key.pkcs8()));
@@ -77,17 +81,17 @@ impl AccessTokens for JwtAccessTokens {
 
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
         let key = fingerprint(token);
-        let Subject { user, exp } = match self.verified.0.get(&key) {
+        let Subject { user, tenant, exp } = match self.verified.0.get(&key) {
             Some(known) => known,
             None => {
                 let subject = self.decode(token)?;
-                self.verified.0.insert(key, subject);
+                self.verified.0.insert(key, subject.clone());
                 subject
             }
         };
         let live = self.clock.now().unix_timestamp() < exp;
         #[expect(clippy::disallowed_methods, reason = "this is where credentials are verified")]
-        let claims = VerifiedClaims::of(user);
+        let claims = VerifiedClaims::of(user, tenant);
         if live { Ok(claims) } else { Err(CredentialError) }
     }
 }
@@ -107,8 +111,12 @@ impl JwtAccessTokens {
             tracing::debug!(%error, "a token doesn't hold");
             CredentialError
         })?;
-        let typed = token.header.typ.as_deref() == Some(TYPE);
-        if typed { Ok(Subject { user: token.claims.sub, exp: token.claims.exp }) } else { Err(CredentialError) }
+        if token.header.typ.as_deref() != Some(TYPE) {
+            return Err(CredentialError);
+        }
+        let Claims { sub, exp, tenant, .. } = token.claims;
+        let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| CredentialError)?;
+        Ok(Subject { user: sub, tenant, exp })
     }
 }
 
@@ -120,9 +128,10 @@ const REMEMBERED: usize = 10_000;
 pub(crate) struct Verified(Cache<[u8; 32], Subject>);
 
 /// What a token says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Subject {
     user: UserId,
+    tenant: Option<TenantRef>,
     /// Seconds since 1970.
     exp: i64,
 }

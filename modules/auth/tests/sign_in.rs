@@ -24,7 +24,7 @@ fn module(seeded: &Seeded) -> Arc<dyn AuthModule> {
 
 async fn try_with(seeded: &Seeded, email: &str, password: &str) -> Result<kernel::contracts::AccessToken, SignInError> {
     let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
-    sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into())).await
+    sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None).await
 }
 
 #[rstest]
@@ -33,7 +33,7 @@ async fn the_right_password_gives_a_token_that_names_the_person(#[future(awt)] s
     let module = module(&seeded);
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "Alice@Example.com".parse().unwrap();
-    let token = sign_in.with_password(Some(&email), &Password::new("tenantry-demo".into())).await.unwrap();
+    let token = sign_in.with_password(Some(&email), &Password::new("tenantry-demo".into()), None).await.unwrap();
     assert_eq!(tokens.verify(&token.token).unwrap().user(), seeded.seed.users.alice.id);
     assert_eq!(token.expires_in, Duration::from_secs(900));
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kernel::{
     contracts::{
         AcceptError, Email, Identity, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
-        MemberInvite, MyTenant, Permit, RoleId, SentInvitation, TenantId,
+        MemberInvite, MyTenant, Permit, RoleId, SentInvitation, Tenancy, TenantId,
     },
     db::{Database, SystemDatabase, SystemTx, SystemWork, TenantTx},
 };
@@ -35,6 +35,8 @@ pub(crate) struct TenantInvitations {
     acceptance: Arc<dyn AcceptanceRepository>,
     #[shaku(inject)]
     rules: Arc<dyn RuleRepository>,
+    #[shaku(inject)]
+    tenancy: Arc<Tenancy>,
 }
 
 #[async_trait]
@@ -92,6 +94,9 @@ impl Invitations for TenantInvitations {
     }
 
     async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<MyTenant, AcceptError> {
+        if self.is_personal() {
+            return Err(AcceptError::NotFound);
+        }
         let token_hash = hash(token);
         let mut tx = self.system.begin(SystemWork::AcceptInvitation).await?;
         let id = self.acceptance.tenant_of(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
@@ -113,6 +118,11 @@ impl Invitations for TenantInvitations {
 }
 
 impl TenantInvitations {
+    /// Where each person has a tenant of their own, nobody else comes into it.
+    fn is_personal(&self) -> bool {
+        *self.tenancy == Tenancy::Personal
+    }
+
     /// Refuses where something speaks against inviting this address.
     async fn refuse_obstacles(
         &self,
@@ -120,6 +130,9 @@ impl TenantInvitations {
         email: &Email,
         except: Option<InvitationId>,
     ) -> Result<(), InvitationsError> {
+        if self.is_personal() {
+            return Err(InvitationsError::Personal);
+        }
         match self.invitations.obstacles(tx, email, except).await? {
             Obstacles { member: true, .. } => Err(InvitationsError::AlreadyMember),
             Obstacles { invited: true, .. } => Err(InvitationsError::AlreadyInvited),

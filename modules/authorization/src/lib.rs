@@ -8,17 +8,20 @@
 
 mod change;
 mod domain;
+mod founder;
 mod founding;
 mod invitations;
 mod known_policies;
 mod members;
 mod module;
 mod my_tenants;
+mod operator;
 mod policies;
 mod postgres;
 mod roles;
 pub mod seed;
 mod service;
 mod tenants;
+mod upgrade;
 
 pub use module::AuthorizationModuleImpl;

@@ -1,18 +1,21 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Policies`, `Roles`, `Tenants` | `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
+//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantFounding`, `Tenants` | `Tenancy`, `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope; upgrading all of them), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
-    contracts::{AuthorizationModule, DbModule},
+    contracts::{AuthorizationModule, DbModule, Tenancy},
     db::{Database, SystemDatabase},
+    di::Given,
 };
 use shaku::module;
 
 use crate::{
+    founder::TenantFounder,
     invitations::TenantInvitations,
     members::TenantMembers,
     my_tenants::TenantsOfPerson,
+    operator::FoundingByOperator,
     policies::WrittenPolicies,
     postgres::{
         PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgRoleRepository,
@@ -21,11 +24,14 @@ use crate::{
     roles::TenantRoles,
     service::PolicyAuthorization,
     tenants::TenantLife,
+    upgrade::TemplateUpgrade,
 };
 
 module! {
     pub AuthorizationModuleImpl: AuthorizationModule {
         components = [
+            FoundingByOperator,
+            TenantFounder,
             PgAcceptanceRepository,
             PgInvitationRepository,
             PgMembershipRepository,
@@ -35,6 +41,7 @@ module! {
             PgTenantRepository,
             PolicyAuthorization,
             TenantInvitations,
+            TemplateUpgrade,
             TenantLife,
             TenantMembers,
             WrittenPolicies,
@@ -42,6 +49,7 @@ module! {
             TenantsOfPerson
         ],
         providers = [],
-        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
+        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] },
+        use Given<Tenancy> { components = [Tenancy], providers = [] }
     }
 }

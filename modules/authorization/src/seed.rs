@@ -7,7 +7,8 @@ use kernel::{
 use uuid::{Uuid, uuid};
 
 use crate::{
-    founding::{SystemRole, SystemRoles, TEMPLATE_VERSION, found},
+    domain::{ADMIN, MEMBER, NewIds, TEMPLATES},
+    founding::found,
     postgres::{NewTenant, create_expired_invitation, create_membership},
 };
 
@@ -17,20 +18,41 @@ pub const ACME: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-00
 pub const GLOBEX: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-000000061b37"));
 
 /// The invitation that Acme has.
-pub const ACME_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7005-8000-00000000acee"));
-const GLOBEX_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7005-8000-000000061b37"));
+pub const ACME_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7f01-8000-00000000acee"));
+const GLOBEX_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7f01-8000-000000061b37"));
 
-const ACME_ROLES: SystemRoles = SystemRoles {
-    admin: system_role(uuid!("019a0000-0000-7001-8000-00000000acee"), uuid!("019a0000-0000-7003-8000-00000000acee")),
-    member: system_role(uuid!("019a0000-0000-7002-8000-00000000acee"), uuid!("019a0000-0000-7004-8000-00000000acee")),
-};
-const GLOBEX_ROLES: SystemRoles = SystemRoles {
-    admin: system_role(uuid!("019a0000-0000-7001-8000-000000061b37"), uuid!("019a0000-0000-7003-8000-000000061b37")),
-    member: system_role(uuid!("019a0000-0000-7002-8000-000000061b37"), uuid!("019a0000-0000-7004-8000-000000061b37")),
-};
+/// The ids of what a demo tenant is founded with: the tenant's own with a number in it. Roles have 1 and 2, policies are
+/// numbered from 3 on.
+#[derive(Debug, Clone, Copy)]
+struct DemoIds {
+    tenant: TenantId,
+    policies: u16,
+}
 
-const fn system_role(role: Uuid, policy: Uuid) -> SystemRole {
-    SystemRole { role: RoleId::from_uuid(role), policy: PolicyId::from_uuid(policy) }
+impl DemoIds {
+    const ADMIN: u16 = 1;
+    const MEMBER: u16 = 2;
+
+    fn numbered(self, number: u16) -> Uuid {
+        // The bits of the version's group, which has 12 of them left.
+        Uuid::from_u128(self.tenant.as_uuid().as_u128() | u128::from(number) << 64)
+    }
+}
+
+impl NewIds for DemoIds {
+    fn role(&mut self, name: &str) -> RoleId {
+        match name {
+            ADMIN => RoleId::from_uuid(self.numbered(Self::ADMIN)),
+            MEMBER => RoleId::from_uuid(self.numbered(Self::MEMBER)),
+            _ => RoleId::new(),
+        }
+    }
+
+    fn policy(&mut self) -> PolicyId {
+        let number = Self::MEMBER + 1 + self.policies;
+        self.policies += 1;
+        PolicyId::from_uuid(self.numbered(number))
+    }
 }
 
 /// A demo tenant.
@@ -101,7 +123,6 @@ pub enum AuthorizationSeedError {
 pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<AuthorizationSeed, AuthorizationSeedError> {
     let acme = Demo {
         id: ACME,
-        roles: ACME_ROLES,
         slug: "acme",
         name: "Acme Corp",
         plan: "enterprise",
@@ -111,7 +132,6 @@ pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<Autho
     };
     let globex = Demo {
         id: GLOBEX,
-        roles: GLOBEX_ROLES,
         slug: "globex",
         name: "Globex Inc",
         plan: "pro",
@@ -134,7 +154,6 @@ pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<Autho
 
 struct Demo {
     id: TenantId,
-    roles: SystemRoles,
     slug: &'static str,
     name: &'static str,
     plan: &'static str,
@@ -155,10 +174,11 @@ impl Demo {
             contract_type: self.contract_type,
             features: &features,
             max_users: self.max_users,
-            policy_template_version: TEMPLATE_VERSION,
+            policy_template_version: TEMPLATES.current(),
         };
-        let created = found(tx, &tenant, self.roles).await?;
-        let (admin_role, member_role) = (self.roles.admin.role, self.roles.member.role);
+        let mut ids = DemoIds { tenant: self.id, policies: 0 };
+        let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
+        let created = found(tx, &tenant, &mut ids).await?;
         Ok(SeededTenant { id: self.id, slug, admin_role, member_role, created })
     }
 }

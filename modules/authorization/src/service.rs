@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{
-        Admission, AdmissionError, AuthorizationService, RestoreAdmission, TenantRef, TenantStatus, VerifiedClaims,
+        Admission, AdmissionError, AuthorizationService, RestoreAdmission, TenantStatus, TenantTarget, VerifiedClaims,
     },
     db::{Database, DbError, Reader},
 };
@@ -33,7 +33,7 @@ pub(crate) struct PolicyAuthorization {
 
 #[async_trait]
 impl AuthorizationService for PolicyAuthorization {
-    async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError> {
+    async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
         let reader = self.database.reader();
         let membership = self.membership(&reader, claims, tenant).await?;
         match membership.status {
@@ -44,8 +44,8 @@ impl AuthorizationService for PolicyAuthorization {
 
     async fn admit_to_restore(
         &self,
-        claims: VerifiedClaims,
-        tenant: &TenantRef,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
     ) -> Result<RestoreAdmission, AdmissionError> {
         let reader = self.database.reader();
         let membership = self.membership(&reader, claims, tenant).await?;
@@ -58,8 +58,8 @@ impl PolicyAuthorization {
     async fn membership(
         &self,
         reader: &Reader,
-        claims: VerifiedClaims,
-        tenant: &TenantRef,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
     ) -> Result<MembershipSummary, AdmissionError> {
         let person = self.memberships.admission(reader, claims.user(), tenant).await?;
         person.ok_or(AdmissionError::NoPerson)?.membership.ok_or(AdmissionError::NoTenant)
@@ -68,7 +68,7 @@ impl PolicyAuthorization {
     async fn admission(
         &self,
         reader: &Reader,
-        claims: VerifiedClaims,
+        claims: &VerifiedClaims,
         membership: MembershipSummary,
     ) -> Result<Admission, AdmissionError> {
         let policies = self.policies_of(reader, &membership).await?.ok_or(AdmissionError::NoTenant)?;

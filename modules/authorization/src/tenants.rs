@@ -5,17 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{
-        Identity, Permit, RestorePermit, Tenant, TenantArchive, TenantChange, TenantId, TenantName, TenantRead,
+        Identity, Permit, RestorePermit, Tenancy, Tenant, TenantArchive, TenantChange, TenantName, TenantRead,
         TenantSlug, TenantUpdate, Tenants, TenantsError,
     },
-    db::{Database, DbError, SystemDatabase, SystemWork},
+    db::{Database, SystemDatabase, SystemWork},
 };
 use shaku::Component;
 
 use crate::{
     domain::slugs_for,
-    founding::{FREE, MOST_TENANTS, SystemRoles, found},
-    postgres::{MembershipRepository, SLUG_TAKEN, TenantRepository, create_membership},
+    founder::{Founder, taken},
+    postgres::TenantRepository,
 };
 
 /// How often a slug is made for who gave none. With 24 bits of chance in each but the first, the last is never needed.
@@ -30,9 +30,11 @@ pub(crate) struct TenantLife {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
-    memberships: Arc<dyn MembershipRepository>,
+    founder: Arc<dyn Founder>,
     #[shaku(inject)]
     tenants: Arc<dyn TenantRepository>,
+    #[shaku(inject)]
+    tenancy: Arc<Tenancy>,
 }
 
 #[async_trait]
@@ -43,11 +45,14 @@ impl Tenants for TenantLife {
         name: &TenantName,
         slug: Option<&TenantSlug>,
     ) -> Result<Tenant, TenantsError> {
+        if let Tenancy::Single(_) = *self.tenancy {
+            return Err(TenantsError::OnlyOne);
+        }
         if let Some(slug) = slug {
-            return self.found_as(identity, name, slug).await;
+            return self.founder.found(identity.user(), name, slug).await;
         }
         for slug in slugs_for(name).take(TRIES) {
-            match self.found_as(identity, name, &slug).await {
+            match self.founder.found(identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }
@@ -61,6 +66,12 @@ impl Tenants for TenantLife {
     }
 
     async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError> {
+        // Under another slug nobody would find it, not even to take that back.
+        if let (Tenancy::Single(slug), Some(wanted)) = (&*self.tenancy, &change.slug)
+            && slug != wanted
+        {
+            return Err(TenantsError::SlugStays);
+        }
         let mut tx = self.database.begin(permit.scope()).await?;
         let changed = self.tenants.update(&mut tx, change).await.map_err(taken)?;
         tx.commit().await?;
@@ -78,29 +89,4 @@ impl Tenants for TenantLife {
         self.tenants.restore(&mut tx, permit.tenant()).await?;
         Ok(tx.commit().await?)
     }
-}
-
-impl TenantLife {
-    /// All of it in one transaction. Where the slug is taken that is lost, so another try is another one.
-    async fn found_as(
-        &self,
-        identity: &Identity,
-        name: &TenantName,
-        slug: &TenantSlug,
-    ) -> Result<Tenant, TenantsError> {
-        let (id, roles) = (TenantId::new(), SystemRoles::new());
-        let mut tx = self.system.begin(SystemWork::FoundTenant).await?;
-        if self.memberships.lock_and_count_admin(&mut tx, identity.user()).await? >= i64::from(MOST_TENANTS) {
-            return Err(TenantsError::TooMany { most: MOST_TENANTS });
-        }
-        found(&mut tx, &FREE.tenant(id, slug, name), roles).await.map_err(taken)?;
-        create_membership(&mut tx, id, identity.user(), roles.admin.role).await?;
-        let founded = self.tenants.find_founded(&mut tx, id).await?;
-        tx.commit().await?;
-        founded.ok_or(TenantsError::NotFound)
-    }
-}
-
-fn taken(error: DbError) -> TenantsError {
-    if error.breaks(SLUG_TAKEN) { TenantsError::SlugTaken } else { error.into() }
 }

@@ -5,16 +5,19 @@
 use std::sync::Arc;
 
 use authorization::AuthorizationModuleImpl;
-use kernel::contracts::{
-    AccessRequest, AuthorizationService, Decision, Environment, Members, MembersError, MyTenants, Permission,
-    ScopeError, TenantId, UserId, UserRead, VerifiedClaims,
+use kernel::{
+    contracts::{
+        AccessRequest, AuthorizationService, Decision, Environment, Members, MembersError, MyTenants, Permission,
+        ScopeError, TenantId, TenantTarget, UserId, UserRead, VerifiedClaims,
+    },
+    di::Given,
 };
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{Seeded, TestDb, db, seeded};
 
 fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module()).build()
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build()
 }
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
@@ -148,9 +151,9 @@ async fn a_deny_wins_over_the_admins_allow_from_the_next_request_on(#[future(awt
 #[rstest]
 #[tokio::test]
 async fn a_change_made_through_one_program_is_in_force_on_the_next_request_at_another(#[future(awt)] seeded: Seeded) {
-    let (alice, acme) = (seeded.seed.users.alice.id, "acme".parse().unwrap());
+    let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
     #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
-    let claims = VerifiedClaims::of(alice);
+    let claims = VerifiedClaims::of(alice, None);
     let programs: [Arc<dyn AuthorizationService>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
     let scope = seeded.scope(alice, "acme").await.unwrap();
     for round in 0..5 {
@@ -167,7 +170,7 @@ async fn a_change_made_through_one_program_is_in_force_on_the_next_request_at_an
             sqlx::query(sql).execute(&mut **tx).await.unwrap();
             tx.commit().await.unwrap();
             for program in &programs {
-                let admission = program.admit(claims, &acme).await.unwrap();
+                let admission = program.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
                 let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
                 let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
                 let decision = admission.policies.decide(scope.principal(), admission.role, &request);

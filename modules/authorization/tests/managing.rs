@@ -10,6 +10,7 @@ use kernel::contracts::{
     Policies, PoliciesError, PolicyChange, PolicyDraft, PolicyId, PolicyManage, PolicyRead, PolicyTarget, RoleId,
     RoleManage, RoleRead, Roles, RolesError, UserId, UserRead,
 };
+use kernel::di::Given;
 use rstest::rstest;
 use serde_json::{Value, json};
 use shaku::HasComponent;
@@ -27,7 +28,7 @@ static CATALOGUE: [PermissionInfo; 7] = [
 ];
 
 fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module()).build()
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build()
 }
 
 fn members(db: &TestDb) -> Arc<dyn Members> {

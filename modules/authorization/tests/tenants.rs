@@ -5,9 +5,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use authorization::AuthorizationModuleImpl;
-use kernel::contracts::{
-    RestoreRefused, ScopeError, Tenant, TenantArchive, TenantChange, TenantRead, TenantSlug, TenantStatus,
-    TenantUpdate, Tenants, TenantsError, UserId, UserRead,
+use kernel::{
+    contracts::{
+        RestoreRefused, ScopeError, Tenancy, Tenant, TenantArchive, TenantChange, TenantFounding, TenantRead,
+        TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
+    },
+    di::Given,
 };
 use rstest::rstest;
 use shaku::HasComponent;
@@ -15,7 +18,7 @@ use test_support::{Seeded, TestDb, db, seeded};
 use tokio::task::JoinSet;
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
-    AuthorizationModuleImpl::builder(db.db.module()).build().resolve()
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve()
 }
 
 async fn founded(db: &TestDb, user: UserId, name: &str, slug: Option<&str>) -> Result<Tenant, TenantsError> {
@@ -52,6 +55,9 @@ fn outcome<T>(result: &Result<T, TenantsError>) -> &'static str {
         Err(TenantsError::NotFound) => "not found",
         Err(TenantsError::SlugTaken) => "slug taken",
         Err(TenantsError::TooMany { .. }) => "too many",
+        Err(TenantsError::HasOwn) => "has one",
+        Err(TenantsError::OnlyOne) => "only one",
+        Err(TenantsError::SlugStays) => "slug stays",
         Err(TenantsError::Db(error)) => panic!("{error:?}"),
     }
 }
@@ -68,7 +74,7 @@ async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db:
     let permit = db.permit::<TenantRead>(person, &tenant.slug).await.unwrap();
     assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
     assert!(db.permit::<TenantArchive>(person, tenant.id).await.is_ok());
-    let expected = [("tenants", 1), ("roles", 2), ("policies", 2), ("memberships", 1), ("tenant_attributes", 1)];
+    let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
     assert_eq!(counts(&db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
     let roles: Vec<(String, bool, i32)> = sqlx::query_as(
         "SELECT r.name, r.is_system, a.policy_template_version
@@ -77,7 +83,7 @@ async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db:
     .fetch_all(&mut db.owner().await)
     .await
     .unwrap();
-    assert_eq!(roles, [("admin".into(), true, 1), ("member".into(), true, 1)]);
+    assert_eq!(roles, [("admin".into(), true, 2), ("member".into(), true, 2)]);
 }
 
 #[rstest]
@@ -152,7 +158,7 @@ async fn fifty_people_who_found_with_one_slug_at_once_found_one_tenant(#[future(
     }
     assert_eq!(outcomes(tries).await, [("done", 1), ("slug taken", 49)].into());
     let counts: Vec<i64> = counts(&db).await.into_values().collect();
-    assert_eq!(counts, [1, 2, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
+    assert_eq!(counts, [1, 3, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
 }
 
 #[rstest]
@@ -313,4 +319,109 @@ async fn a_tenants_work_changes_its_own_tenant_and_not_what_it_pays_for(#[future
             }
         }
     }
+}
+
+/// The module in another tenancy mode.
+fn module(db: &TestDb, tenancy: Tenancy) -> AuthorizationModuleImpl {
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::new(tenancy))).build()
+}
+
+fn single() -> Tenancy {
+    Tenancy::Single("initech".parse().unwrap())
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_who_founds_fifty_personal_tenants_at_once_has_one(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
+    let mut tries = JoinSet::new();
+    for number in 0..50 {
+        let (tenants, alice): (Arc<dyn Tenants>, _) = (module(&seeded, Tenancy::Personal).resolve(), alice.clone());
+        tries.spawn(async move {
+            // With a slug of its own, with one that all have, and without any.
+            let slug = match number % 3 {
+                0 => Some(format!("alice-{number}").parse().unwrap()),
+                1 => Some("alices".parse().unwrap()),
+                _ => None,
+            };
+            outcome(&tenants.found(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
+        });
+    }
+    assert_eq!(outcomes(tries).await, [("done", 1), ("has one", 49)].into());
+    let own: Vec<(UserId, i64)> = sqlx::query_as(
+        "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
+         WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",
+    )
+    .fetch_all(&mut seeded.owner().await)
+    .await
+    .unwrap();
+    assert_eq!(own, [(alice.user(), 1)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_table_itself_refuses_a_second_tenant_of_ones_own(#[future(awt)] seeded: Seeded) {
+    let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
+    let tenants: Arc<dyn Tenants> = module(&seeded, Tenancy::Personal).resolve();
+    assert_eq!(outcome(&tenants.found(&alice, &"Alice".parse().unwrap(), None).await), "done");
+    let second = "UPDATE tenants SET personal_user_id = (SELECT id FROM users WHERE email = 'alice@example.com')
+                  WHERE slug = 'acme'";
+    let refused = sqlx::query(second).execute(&mut seeded.owner().await).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().constraint(), Some("tenants_personal_user_id_key"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_tenants_work_cannot_say_whose_own_it_is(#[future(awt)] seeded: Seeded) {
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    let own = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
+    let refused = own.execute(&mut **tx).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_person_of_many_organizations_still_has_a_tenant_of_their_own(#[future(awt)] db: TestDb) {
+    let person = db.make_user().await;
+    for _ in 0..20 {
+        assert_eq!(outcome(&founded(&db, person, "Mine", None).await), "done");
+    }
+    let identity = db.identity(person).await.unwrap();
+    let tenants: Arc<dyn Tenants> = module(&db, Tenancy::Personal).resolve();
+    assert_eq!(outcome(&tenants.found(&identity, &"Mine".parse().unwrap(), None).await), "done");
+    assert_eq!(outcome(&tenants.found(&identity, &"Mine".parse().unwrap(), None).await), "has one");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_one_tenant_is_founded_by_the_operator_alone(#[future(awt)] db: TestDb) {
+    let person = db.make_user().await;
+    let module = module(&db, single());
+    let (tenants, operator): (Arc<dyn Tenants>, Arc<dyn TenantFounding>) = (module.resolve(), module.resolve());
+    let (identity, name) = (db.identity(person).await.unwrap(), "Initech".parse().unwrap());
+    let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
+    for slug in [None, Some(&initech)] {
+        assert_eq!(outcome(&tenants.found(&identity, &name, slug).await), "only one");
+    }
+    assert_eq!(outcome(&operator.found_for(person, &name, &other).await), "only one");
+    assert!(!operator.exists(&initech).await.unwrap());
+    assert_eq!(outcome(&operator.found_for(person, &name, &initech).await), "done");
+    assert_eq!(outcome(&operator.found_for(person, &name, &initech).await), "slug taken");
+    assert!(operator.exists(&initech).await.unwrap());
+    assert!(db.permit::<TenantArchive>(person, "initech").await.is_ok());
+    assert_eq!(counts(&db).await["tenants"], 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_one_tenant_keeps_its_slug(#[future(awt)] seeded: Seeded) {
+    let tenants: Arc<dyn Tenants> = module(&seeded, Tenancy::Single("acme".parse().unwrap())).resolve();
+    let permit = seeded.permit::<TenantUpdate>(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let slug = |slug: &str| Some(slug.parse().unwrap());
+    let name = Some("Another".parse().unwrap());
+    let refused = tenants.update(&permit, &TenantChange { name: name.clone(), slug: slug("other") }).await;
+    assert_eq!(outcome(&refused), "slug stays");
+    let changed = tenants.update(&permit, &TenantChange { name, slug: slug("acme") }).await.unwrap();
+    assert_eq!((changed.slug.as_str(), changed.name.as_str()), ("acme", "Another"));
 }

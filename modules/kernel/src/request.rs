@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_types, reason = "this is where they are")]
 #![expect(missing_docs, reason = "the derived components' parameter types take no doc comments")]
 
+mod target;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,8 +14,8 @@ use tokio::sync::OnceCell;
 use crate::{
     contracts::{
         AdmissionError, AuthorizationService, Identity, IdentityError, IdentityProvider, IdentitySource,
-        RequestContext, RestoreScope, ScopeError, TenantRef, TenantResolver, TenantScope, UserRepository,
-        VerifiedClaims, WantedTenant,
+        RequestContext, RestoreScope, ScopeError, Tenancy, TenantResolver, TenantScope, TenantTarget, UserRepository,
+        VerifiedClaims,
     },
     db::Database,
 };
@@ -48,8 +50,8 @@ impl VerifiedIdentityProvider {
     }
 }
 
-/// Makes [`TenantScope`]: for claims whose person the authorization module admits to the tenant that the request names.
-/// And [`RestoreScope`], where that tenant may be archived.
+/// Makes [`TenantScope`]: for claims whose person the authorization module admits to the tenant that the request acts in.
+/// Which that is depends on the tenancy mode; that the person is a member is asked in each. And [`RestoreScope`], where that tenant may be archived.
 #[derive(Component)]
 #[shaku(interface = TenantResolver)]
 pub struct MembershipTenantResolver {
@@ -61,6 +63,8 @@ pub struct MembershipTenantResolver {
     identity: Arc<dyn IdentityProvider>,
     #[shaku(inject)]
     authorization: Arc<dyn AuthorizationService>,
+    #[shaku(inject)]
+    tenancy: Arc<Tenancy>,
     #[shaku(default)]
     scope: OnceCell<Arc<TenantScope>>,
 }
@@ -72,29 +76,31 @@ impl TenantResolver for MembershipTenantResolver {
     }
 
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
-        let tenant = self.wanted().await?;
-        let admitted = self.authorization.admit_to_restore(self.claims().await?, tenant).await;
-        admitted.map(RestoreScope::of).map_err(refused)
+        let claims = self.claims().await?;
+        let tenant = self.target(&claims).await?;
+        let admitted = self.authorization.admit_to_restore(&claims, tenant).await;
+        admitted.map(RestoreScope::of).map_err(|error| refused(error, tenant))
     }
 }
 
 impl MembershipTenantResolver {
     /// Person and membership in one: asking for the identity first would be another round trip.
     async fn look_up(&self) -> Result<Arc<TenantScope>, ScopeError> {
-        let tenant = self.wanted().await?;
-        let admitted = self.authorization.admit(self.claims().await?, tenant).await;
-        admitted.map(|admission| Arc::new(TenantScope::of(admission))).map_err(refused)
+        let claims = self.claims().await?;
+        let tenant = self.target(&claims).await?;
+        let admitted = self.authorization.admit(&claims, tenant).await;
+        admitted.map(|admission| Arc::new(TenantScope::of(admission))).map_err(|error| refused(error, tenant))
     }
 
-    async fn wanted(&self) -> Result<&TenantRef, ScopeError> {
-        let unnamed = match self.context.wanted_tenant() {
-            WantedTenant::Named(tenant) => return Ok(tenant),
-            WantedTenant::Impossible => ScopeError::NotFound,
-            WantedTenant::Unnamed => ScopeError::NotNamed,
-        };
-        // Who is calling comes first: to nobody, even a tenant that isn't named is 401.
-        self.identity.identity().await?;
-        Err(unnamed)
+    async fn target<'a>(&'a self, claims: &'a VerifiedClaims) -> Result<TenantTarget<'a>, ScopeError> {
+        match target::target(&self.tenancy, &*self.context, claims.tenant()) {
+            Ok(tenant) => Ok(tenant),
+            Err(error) => {
+                // Who is calling comes first: to nobody, even a tenant that isn't named is 401.
+                self.identity.identity().await?;
+                Err(error)
+            }
+        }
     }
 
     async fn claims(&self) -> Result<VerifiedClaims, IdentityError> {
@@ -102,10 +108,11 @@ impl MembershipTenantResolver {
     }
 }
 
-fn refused(error: AdmissionError) -> ScopeError {
-    match error {
-        AdmissionError::NoPerson => IdentityError::Invalid.into(),
-        AdmissionError::NoTenant => ScopeError::NotFound,
-        AdmissionError::Db(error) => error.into(),
+fn refused(error: AdmissionError, tenant: TenantTarget<'_>) -> ScopeError {
+    match (error, tenant) {
+        (AdmissionError::NoPerson, _) => IdentityError::Invalid.into(),
+        (AdmissionError::NoTenant, TenantTarget::Own) => ScopeError::NoneOfOnesOwn,
+        (AdmissionError::NoTenant, TenantTarget::Id(_) | TenantTarget::Slug(_)) => ScopeError::NotFound,
+        (AdmissionError::Db(error), _) => error.into(),
     }
 }

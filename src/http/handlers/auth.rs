@@ -1,12 +1,13 @@
 //! Signing in.
 
-use kernel::contracts::{Password, SignIn};
+use kernel::contracts::{Password, SignIn, Tenancy, TenantRef};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::{
     extract::{Body, Scoped},
+    fields::{both, given, optional},
     guard::{Public, Then},
     problem::{FieldError, Problem},
     route::Json,
@@ -19,6 +20,10 @@ pub(super) struct LoginRequest {
     email: String,
     #[schema(example = "tenantry-demo", max_length = 1024)]
     password: String,
+    /// The tenant that the token names, by slug or id. Whether I am a member of it is asked when I use the token.
+    #[schema(example = "acme", nullable = false)]
+    #[serde(default, deserialize_with = "given")]
+    tenant: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -35,17 +40,32 @@ pub(super) struct LoginAnswer {
 pub(super) async fn login(
     Then(Public, Body(request)): Then<Public, Body<LoginRequest>>,
     sign_in: Scoped<dyn SignIn>,
+    tenancy: Scoped<Tenancy>,
 ) -> Result<Json<LoginAnswer>, Problem> {
-    if request.password.len() > Password::MAX_LENGTH {
-        let detail = "A password has at most 1024 bytes.";
-        return Err(Problem::unfit(vec![FieldError { pointer: "/password".into(), detail }]));
-    }
+    let (password, tenant) = both(password(request.password), claim(&tenancy, request.tenant.as_deref()))?;
     // What is no address is refused like one that nobody has.
     let email = request.email.parse().ok();
-    let token = sign_in.with_password(email.as_ref(), &Password::new(request.password)).await?;
+    let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref()).await?;
     Ok(Json(LoginAnswer {
         access_token: token.token.expose_secret().into(),
         token_type: "Bearer",
         expires_in: token.expires_in.as_secs(),
     }))
+}
+
+fn password(text: String) -> Result<Password, FieldError> {
+    if text.len() > Password::MAX_LENGTH {
+        return Err(FieldError { pointer: "/password".into(), detail: "A password has at most 1024 bytes." });
+    }
+    Ok(Password::new(text))
+}
+
+/// The tenant for the token; refused where no request would be the better for it.
+fn claim(tenancy: &Tenancy, tenant: Option<&str>) -> Result<Option<TenantRef>, FieldError> {
+    const POINTER: &str = "/tenant";
+    if tenant.is_some() && !tenancy.reads_claim() {
+        let detail = "Tokens name no tenant here: leave this field out.";
+        return Err(FieldError { pointer: POINTER.into(), detail });
+    }
+    optional(POINTER, tenant)
 }

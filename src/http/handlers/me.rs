@@ -31,7 +31,7 @@ pub(super) struct Me {
 #[derive(Serialize, ToSchema)]
 pub(super) struct TenantBody {
     id: Uuid,
-    /// For the header `X-Tenant-Id`.
+    /// Names it in requests, as does the id.
     #[schema(example = "acme")]
     slug: String,
     #[schema(example = "Acme Corp")]

@@ -12,6 +12,8 @@ mod policies;
 mod roles;
 mod tenants;
 
+use kernel::contracts::Tenancy;
+
 use super::route::Routes;
 
 const ADDRESS_OF_A_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
@@ -21,18 +23,26 @@ const NO_SEAT_LEFT: (u16, &str) = (409, "No seat is left");
 const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
 const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
 
-/// Every route of the API.
-pub(super) fn routes() -> Routes {
-    let mut routes = Routes::default();
+/// Every route of the API. The tenancy mode changes what is said of them, and not what there is.
+pub(super) fn routes(tenancy: &Tenancy) -> Routes {
+    let mut routes = Routes::new(tenancy);
     let unavailable = (503, "The database can't be reached");
-    routes
-        .post("/v1/auth/login", "Sign in with e-mail and password", auth::login)
-        .problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    let login = routes.post("/v1/auth/login", "Sign in with e-mail and password", auth::login);
+    login.problems(&[(401, "The e-mail address or the password is wrong"), unavailable]);
+    if !tenancy.reads_claim() {
+        login.without::<auth::LoginRequest>("tenant");
+    }
     routes.get("/v1/me", "Who am I, and which tenants am I a member of", me::show);
     routes.patch("/v1/me", "Change what others see of me, in every tenant", me::update);
-    routes
-        .post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found)
-        .problems(&[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]);
+    routes.post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", tenants::found).problems(
+        match tenancy {
+            Tenancy::Organization(_) => {
+                &[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]
+            }
+            Tenancy::Personal => &[(409, "The slug is taken"), (409, "I have my tenant already")],
+            Tenancy::Single(_) => &[(409, "There is one tenant, which the operator founds")],
+        },
+    );
     routes.get("/v1/tenant", "Read the tenant", tenants::show);
     routes
         .patch("/v1/tenant", "Change the tenant's name or slug", tenants::update)
@@ -73,17 +83,27 @@ pub(super) fn routes() -> Routes {
     routes
         .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", policies::delete)
         .problems(&[GRANT_REFUSED, LAST_ADMIN, TEMPLATE_POLICY]);
-    routes
-        .post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invitations::invite)
-        .problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, (409, "An invitation to this address is open"), NO_SEAT_LEFT]);
+    let personal: &[(u16, &str)] = match tenancy {
+        Tenancy::Personal => &[(409, "Each person has a tenant of their own, and nobody else comes into it")],
+        Tenancy::Organization(_) | Tenancy::Single(_) => &[],
+    };
+    let invite =
+        routes.post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invitations::invite);
+    invite.problems(&[
+        GRANT_REFUSED,
+        ADDRESS_OF_A_MEMBER,
+        (409, "An invitation to this address is open"),
+        NO_SEAT_LEFT,
+    ]);
+    invite.problems(personal);
     routes.get("/v1/invitations", "List the invitations that nobody has accepted", invitations::list);
-    routes
-        .post(
-            "/v1/invitations/{id}/resend",
-            "Send an invitation again: another link to hand over, and the one before opens nothing",
-            invitations::resend,
-        )
-        .problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, NO_SEAT_LEFT]);
+    let resend = routes.post(
+        "/v1/invitations/{id}/resend",
+        "Send an invitation again: another link to hand over, and the one before opens nothing",
+        invitations::resend,
+    );
+    resend.problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, NO_SEAT_LEFT]);
+    resend.problems(personal);
     routes.delete("/v1/invitations/{id}", "Revoke an invitation", invitations::revoke);
     routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", invitations::accept).problems(&[
         (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),

@@ -21,7 +21,7 @@ pub(super) struct NewTenantRequest {
     /// What people call it, on one line.
     #[schema(example = "Initech LLC", min_length = 1, max_length = 200)]
     name: String,
-    /// Names it in `X-Tenant-Id`: letters a-z, digits and single inner hyphens. Without it, one is made from the name.
+    /// Names it in requests: letters a-z, digits and single inner hyphens. Without it, one is made from the name.
     #[schema(example = "initech", min_length = 3, max_length = 63, nullable = false)]
     #[serde(default, deserialize_with = "given")]
     slug: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct TenantChangeRequest {
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "given")]
     name: Option<String>,
-    /// Names it in `X-Tenant-Id` from now on. The old one is free for others.
+    /// Names it in requests from now on. The old one is free for others.
     #[schema(example = "acme-corporation", min_length = 3, max_length = 63, nullable = false)]
     #[serde(default, deserialize_with = "given")]
     slug: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct TenantChangeRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct TenantDetails {
     id: Uuid,
-    /// For the header `X-Tenant-Id`.
+    /// Names it in requests, as does the id.
     #[schema(example = "acme")]
     slug: String,
     #[schema(example = "Acme Corp")]

@@ -12,12 +12,10 @@ use kernel::{
 
 use super::{FieldError, Kind, Problem};
 
-const TENANT_REQUIRED: Kind = (StatusCode::BAD_REQUEST, "tenant-required", "Tenant required");
 const UNAUTHENTICATED: Kind = (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in");
 const SIGN_IN_REFUSED: Kind = (StatusCode::UNAUTHORIZED, "sign-in-refused", "Sign-in refused");
 const PERMISSION_MISSING: Kind = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
 const GRANT_REFUSED: Kind = (StatusCode::FORBIDDEN, "grant-refused", "Grant refused");
-const TENANT_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
 const INVITATION_NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "invitation-not-found", "Invitation not found");
 const ALREADY_INVITED: Kind = (StatusCode::CONFLICT, "already-invited", "Already invited");
 const ALREADY_MEMBER: Kind = (StatusCode::CONFLICT, "already-member", "Already a member");
@@ -31,6 +29,9 @@ const SYSTEM_ROLE: Kind = (StatusCode::CONFLICT, "system-role", "System role");
 const TEMPLATE_POLICY: Kind = (StatusCode::CONFLICT, "template-policy", "Template policy");
 const TOO_MANY_POLICIES: Kind = (StatusCode::CONFLICT, "too-many-policies", "Too many policies");
 const TOO_MANY_ROLES: Kind = (StatusCode::CONFLICT, "too-many-roles", "Too many roles");
+const PERSONAL_TENANTS: Kind = (StatusCode::CONFLICT, "personal-tenants", "Personal tenants");
+const PERSONAL_TENANT_EXISTS: Kind = (StatusCode::CONFLICT, "personal-tenant-exists", "Personal tenant exists");
+const SINGLE_TENANT: Kind = (StatusCode::CONFLICT, "single-tenant", "Single tenant");
 const TOO_MANY_TENANTS: Kind = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
 
 impl From<DbError> for Problem {
@@ -59,23 +60,6 @@ impl From<IdentityError> for Problem {
                 "The token doesn't hold, or no longer. Sign in again at POST /v1/auth/login.",
             ),
             IdentityError::Db(error) => error.into(),
-        }
-    }
-}
-
-impl From<ScopeError> for Problem {
-    fn from(error: ScopeError) -> Self {
-        match error {
-            ScopeError::Identity(error) => error.into(),
-            ScopeError::NotNamed => Self::new(
-                TENANT_REQUIRED,
-                "Name the tenant in the header X-Tenant-Id, by slug or id. GET /v1/me lists yours.",
-            ),
-            ScopeError::NotFound => Self::new(
-                TENANT_NOT_FOUND,
-                "You aren't a member of such a tenant, or there is none. GET /v1/me lists yours.",
-            ),
-            ScopeError::Db(error) => error.into(),
         }
     }
 }
@@ -167,6 +151,10 @@ impl From<InvitationsError> for Problem {
             InvitationsError::NoSeatLeft => {
                 Self::new(NO_SEAT_LEFT, "Members and open invitations take all the seats that this tenant has.")
             }
+            InvitationsError::Personal => Self::new(
+                PERSONAL_TENANTS,
+                "Each person has a tenant of their own here, and nobody else comes into it.",
+            ),
             InvitationsError::NoToken => Self::internal(error),
             InvitationsError::Refused(refused) => refused.into(),
             InvitationsError::Db(error) => error.into(),
@@ -278,6 +266,15 @@ impl From<TenantsError> for Problem {
                 TOO_MANY_TENANTS,
                 format!("Whoever is admin of {most} tenants, archived ones among them, can't found another."),
             ),
+            TenantsError::HasOwn => Self::new(
+                PERSONAL_TENANT_EXISTS,
+                "You have the one tenant that each person has. Where it is archived, POST /v1/tenant/restore restores it.",
+            ),
+            TenantsError::OnlyOne => Self::new(
+                SINGLE_TENANT,
+                "There is one tenant here, and every request acts in it. Whoever operates this service founds it.",
+            ),
+            TenantsError::SlugStays => Self::unfit_at("/slug", "There is one tenant here, and it keeps its slug."),
             TenantsError::Db(error) => error.into(),
         }
     }

@@ -309,6 +309,7 @@ const SEEDS: &[&str] = &[
     include_str!("../../../modules/auth/src/seed.rs"),
     include_str!("../../../modules/authorization/src/seed.rs"),
     include_str!("../../../modules/authorization/src/founding.rs"),
+    include_str!("../../../modules/authorization/src/domain/templates.rs"),
     include_str!("../../../modules/billing/src/seed.rs"),
 ];
 

@@ -31,7 +31,7 @@ impl TestDb {
         id
     }
 
-    /// An active tenant on the plan `free`, with 10 seats and nobody in it.
+    /// An active tenant on the plan `free`, with 10 seats and nobody in it. It is at version 1 of the policy templates.
     pub async fn make_tenant(&self) -> MadeTenant {
         let id = TenantId::new();
         let tenant = MadeTenant {

@@ -10,8 +10,8 @@ use kernel::{
     contracts::{
         AuthorizationModule, AuthorizationService, CredentialError, DbModule, Denial, Environment, Identity,
         IdentityError, IdentityProvider, IdentitySource, Permission, Permit, RequestContext, RestorePermit,
-        RestoreRefused, RestoreScope, ScopeError, TenantResolver, TenantScope, UserId, UserModule, UserRepository,
-        VerifiedClaims, WantedTenant,
+        RestoreRefused, RestoreScope, ScopeError, Tenancy, TenantResolver, TenantScope, TenantSource, UserId,
+        UserModule, UserRepository, VerifiedClaims, WantedTenant,
     },
     db::Database,
     di::Given,
@@ -31,7 +31,8 @@ module! {
         use dyn UserModule { components = [dyn UserRepository], providers = [] },
         use dyn AuthorizationModule { components = [dyn AuthorizationService], providers = [] },
         use Given<dyn RequestContext> { components = [dyn RequestContext], providers = [] },
-        use Given<dyn IdentitySource> { components = [dyn IdentitySource], providers = [] }
+        use Given<dyn IdentitySource> { components = [dyn IdentitySource], providers = [] },
+        use Given<Tenancy> { components = [Tenancy], providers = [] }
     }
 }
 
@@ -42,12 +43,12 @@ struct Claims(UserId);
 impl IdentitySource for Claims {
     async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
         #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
-        let claims = VerifiedClaims::of(self.0);
+        let claims = VerifiedClaims::of(self.0, None);
         Ok(Some(claims))
     }
 }
 
-/// A request that names a tenant.
+/// A request that names a tenant in its header.
 struct Wanting(WantedTenant);
 
 impl RequestContext for Wanting {
@@ -55,8 +56,8 @@ impl RequestContext for Wanting {
         None
     }
 
-    fn wanted_tenant(&self) -> &WantedTenant {
-        &self.0
+    fn wanted_tenant(&self, source: &TenantSource) -> &WantedTenant {
+        if *source == TenantSource::Header { &self.0 } else { &WantedTenant::Unnamed }
     }
 
     fn client_addr(&self) -> Option<IpAddr> {
@@ -88,8 +89,8 @@ impl Requests {
         let context: Arc<dyn RequestContext> = Arc::new(Wanting(wanted));
         let source: Arc<dyn IdentitySource> = Arc::new(Claims(user));
         let (db, users, authorization) = (self.db.clone(), self.users.clone(), self.authorization.clone());
-        let module = RequestModule::builder(db, users, authorization, Given::new(context), Given::new(source));
-        Request(module.build())
+        let (context, source, tenancy) = (Given::new(context), Given::new(source), Given::new(Arc::default()));
+        Request(RequestModule::builder(db, users, authorization, context, source, tenancy).build())
     }
 }
 
@@ -102,8 +103,9 @@ impl TestDb {
     /// What requests' modules are made from.
     pub fn requests(&self) -> Requests {
         let db = self.db.module();
-        let make =
-            || -> Arc<dyn AuthorizationModule> { Arc::new(AuthorizationModuleImpl::builder(db.clone()).build()) };
+        let make = || -> Arc<dyn AuthorizationModule> {
+            Arc::new(AuthorizationModuleImpl::builder(db.clone(), Given::new(Arc::default())).build())
+        };
         let authorization = Arc::clone(self.authorization.get_or_init(make));
         Requests { users: self.users(), db, authorization }
     }

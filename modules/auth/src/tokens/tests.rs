@@ -59,15 +59,43 @@ fn header() -> Value {
 #[test]
 fn an_issued_token_says_who_its_bearer_is() {
     let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user).unwrap();
+    let token = setting.tokens.issue(setting.user, None).unwrap();
     assert_eq!(token.expires_in, Duration::from_secs(900));
     assert_eq!(setting.tokens.verify(&token.token).map(|claims| claims.user()), Ok(setting.user));
 }
 
 #[test]
+fn a_token_claims_the_tenant_that_was_wished_for_and_else_none() {
+    let setting = Setting::new();
+    let id = "019a0000-0000-7000-8000-00000000acee";
+    for tenant in [None, Some("acme"), Some(id)] {
+        let tenant: Option<TenantRef> = tenant.map(|tenant| tenant.parse().unwrap());
+        let token = setting.tokens.issue(setting.user, tenant.as_ref()).unwrap().token;
+        // The second time it is remembered.
+        for _ in 0..2 {
+            assert_eq!(setting.tokens.verify(&token).unwrap().tenant(), tenant.as_ref());
+        }
+        let claims = URL_SAFE_NO_PAD.decode(token.expose_secret().split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims.get("tenant").is_some(), tenant.is_some());
+    }
+}
+
+#[test]
+fn a_tenant_that_is_none_is_a_credential_that_does_not_hold() {
+    let setting = Setting::new();
+    for tenant in [json!(""), json!("no slug"), json!("www"), json!(1), json!(["acme"])] {
+        let mut claims = setting.claims();
+        claims["tenant"] = tenant.clone();
+        let token = setting.signed(header(), claims);
+        assert_eq!(setting.tokens.verify(&token), Err(CredentialError), "{tenant}");
+    }
+}
+
+#[test]
 fn a_token_holds_until_the_second_it_expires() {
     let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user).unwrap().token;
+    let token = setting.tokens.issue(setting.user, None).unwrap().token;
     *setting.clock.0.lock().unwrap() += Duration::from_secs(899);
     assert!(setting.tokens.verify(&token).is_ok());
     *setting.clock.0.lock().unwrap() += Duration::from_secs(1);
@@ -138,7 +166,7 @@ fn a_forged_token_does_not_hold() {
 #[test]
 fn a_token_with_any_part_changed_does_not_hold() {
     let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user).unwrap().token;
+    let token = setting.tokens.issue(setting.user, None).unwrap().token;
     let token = token.expose_secret();
     for position in [2, token.len() / 2, token.len() - 10] {
         let mut changed = token.to_owned().into_bytes();

@@ -7,6 +7,10 @@ use kernel::contracts::{
 use super::{Bucket, Conditional, Effect, Facts, Index, Policy, TenantFacts};
 
 #[cfg(test)]
+mod cedar;
+#[cfg(test)]
+mod generators;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

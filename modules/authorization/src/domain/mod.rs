@@ -5,6 +5,7 @@
 //! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
 //! - `grants.rs`: who may grant what
+//! - `templates.rs`: what the system roles may do from the start
 //! - `token.rs`: what is kept of an invitation's token
 
 mod attribute;
@@ -16,6 +17,7 @@ mod index;
 mod policy;
 mod reading;
 mod slug;
+mod templates;
 mod time_window;
 mod token;
 
@@ -30,6 +32,7 @@ pub(crate) use grants::{Holdings, may_still_grant};
 use index::{Bucket, Conditional, Index};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 pub(crate) use slug::slugs_for;
+pub(crate) use templates::{ADMIN, Additions, FreshIds, MEMBER, NameTaken, NamedRole, NewIds, TEMPLATES};
 use time_window::{Days, TimeOfDay, TimeWindow};
 pub(crate) use token::{TokenHash, hash, new_token};
 

@@ -71,7 +71,11 @@ impl NewPolicy {
     }
 
     /// The same under a condition, in the form in which it is stored; whatever is stored is in that form already.
-    pub(crate) fn when(self, condition: Option<Value>) -> Self {
+    pub(crate) fn when(self, mut condition: Option<Value>) -> Self {
+        // serde_json sorts fields by itself, unless any crate of the build has switched that off.
+        if let Some(condition) = &mut condition {
+            condition.sort_all_objects();
+        }
         Self { condition, ..self }
     }
 

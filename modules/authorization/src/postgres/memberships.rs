@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantRef, TenantStatus, UserId},
+    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantStatus, TenantTarget, UserId},
     db::{DbError, OwnTx, Reader, SystemTx, TenantReader, TenantTx},
 };
 use shaku::{Component, Interface};
@@ -54,7 +54,7 @@ pub(crate) trait MembershipRepository: Interface {
         &self,
         reader: &Reader,
         person: UserId,
-        tenant: &TenantRef,
+        tenant: TenantTarget<'_>,
     ) -> Result<Option<PersonRow>, DbError>;
 
     /// The active tenants of the person, by name.
@@ -91,11 +91,12 @@ impl MembershipRepository for PgMembershipRepository {
         &self,
         reader: &Reader,
         person: UserId,
-        tenant: &TenantRef,
+        tenant: TenantTarget<'_>,
     ) -> Result<Option<PersonRow>, DbError> {
-        let (id, slug) = match tenant {
-            TenantRef::Id(id) => (Some(id.as_uuid()), None),
-            TenantRef::Slug(slug) => (None, Some(slug.as_str())),
+        let (id, slug, owner) = match tenant {
+            TenantTarget::Id(id) => (Some(id.as_uuid()), None, None),
+            TenantTarget::Slug(slug) => (None, Some(slug.as_str()), None),
+            TenantTarget::Own => (None, None, Some(person.as_uuid())),
         };
         let query = || {
             sqlx::query!(
@@ -109,7 +110,7 @@ impl MembershipRepository for PgMembershipRepository {
                          SELECT m.user_id, m.tenant_id, m.role_id, t.status, t.policy_version
                          FROM memberships AS m
                          JOIN tenants AS t ON t.id = m.tenant_id
-                         WHERE t.id = $2 OR t.slug = $3
+                         WHERE t.id = $2 OR t.slug = $3 OR t.personal_user_id = $4
                        ) AS m ON m.user_id = p.id
                        WHERE p.id = s.user_id AND p.active
                        OFFSET 0
@@ -117,6 +118,7 @@ impl MembershipRepository for PgMembershipRepository {
                 person.as_uuid(),
                 id,
                 slug,
+                owner,
             )
         };
         let row = reader.fetch_optional(query).await?;

@@ -2,13 +2,16 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Tenant, TenantChange, TenantId, TenantName, TenantSlug, TenantStatus},
+    contracts::{Tenant, TenantChange, TenantId, TenantName, TenantSlug, TenantStatus, UserId},
     db::{DbError, SystemTx, TenantReader, TenantTx},
 };
 use shaku::{Component, Interface};
 
 /// What a slug that another tenant has breaks.
 pub(crate) const SLUG_TAKEN: &str = "tenants_slug_key";
+
+/// What a second tenant of one's own breaks.
+pub(crate) const HAS_OWN: &str = "tenants_personal_user_id_key";
 
 /// Tenants.
 #[async_trait]
@@ -18,6 +21,15 @@ pub(crate) trait TenantRepository: Interface {
 
     /// The tenant that was founded in this transaction.
     async fn find_founded(&self, tx: &mut SystemTx, id: TenantId) -> Result<Option<Tenant>, DbError>;
+
+    /// Whether a tenant has the slug, archived or not.
+    async fn has_slug(&self, tx: &mut SystemTx, slug: &TenantSlug) -> Result<bool, DbError>;
+
+    /// Whether the person has a tenant of their own, archived or not.
+    async fn has_own(&self, tx: &mut SystemTx, user: UserId) -> Result<bool, DbError>;
+
+    /// Makes the tenant the person's own.
+    async fn make_own(&self, tx: &mut SystemTx, id: TenantId, user: UserId) -> Result<(), DbError>;
 
     /// Changes the tenant, if active.
     async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError>;
@@ -69,6 +81,32 @@ impl TenantRepository for PgTenantRepository {
             id.as_uuid(),
         );
         Ok(tenant.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn has_slug(&self, tx: &mut SystemTx, slug: &TenantSlug) -> Result<bool, DbError> {
+        let has =
+            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE slug = $1) AS "has!""#, slug.as_str(),);
+        Ok(has.fetch_one(&mut ***tx).await?)
+    }
+
+    async fn has_own(&self, tx: &mut SystemTx, user: UserId) -> Result<bool, DbError> {
+        let has = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM tenants WHERE personal_user_id = $1) AS "has!""#,
+            user.as_uuid(),
+        );
+        Ok(has.fetch_one(&mut ***tx).await?)
+    }
+
+    async fn make_own(&self, tx: &mut SystemTx, id: TenantId, user: UserId) -> Result<(), DbError> {
+        let made = sqlx::query!(
+            "UPDATE tenants
+             SET personal_user_id = $2
+             WHERE id = $1",
+            id.as_uuid(),
+            user.as_uuid(),
+        );
+        made.execute(&mut ***tx).await?;
+        Ok(())
     }
 
     async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError> {

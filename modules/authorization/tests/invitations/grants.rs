@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{RoleManage, Roles, RolesError};
+use kernel::di::Given;
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};
@@ -93,7 +94,8 @@ async fn who_was_let_in_and_may_invite_no_more_changes_nothing(#[future(awt)] db
 #[tokio::test]
 async fn a_role_that_somebody_is_invited_into_is_not_deleted(#[future(awt)] db: TestDb) {
     let house = House::of(db).await;
-    let roles: Arc<dyn Roles> = AuthorizationModuleImpl::builder(house.db.db.module()).build().resolve();
+    let roles: Arc<dyn Roles> =
+        AuthorizationModuleImpl::builder(house.db.db.module(), Given::new(Arc::default())).build().resolve();
     let role = house.db.make_role(&house.tenant, ["user", "read"]).await;
     let (permit, invite) =
         (house.db.permit::<RoleManage>(house.admin, house.tenant.id).await.unwrap(), house.permit(house.admin).await);

@@ -5,11 +5,17 @@ use std::sync::Arc;
 use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{
     AcceptError, ChangeRefused, Email, Identity, InvitationToken, Invitations, InvitationsError, MemberInvite,
-    MyTenant, Permit, SentInvitation, UserId,
+    MyTenant, Permit, SentInvitation, Tenancy, UserId,
 };
+use kernel::di::Given;
 use shaku::HasComponent;
 use sqlx::AssertSqlSafe;
 use test_support::{MadeTenant, TestDb};
+
+/// The use cases, in a program of this tenancy mode.
+pub(crate) fn invitations(db: &TestDb, tenancy: Tenancy) -> Arc<dyn Invitations> {
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::new(tenancy))).build().resolve()
+}
 
 /// A tenant with an admin, and what the tests say of it.
 pub(crate) struct House {
@@ -23,7 +29,7 @@ impl House {
     pub(crate) async fn of(db: TestDb) -> Self {
         let (tenant, admin) = (db.make_tenant().await, db.make_user().await);
         db.make_member(&tenant, admin, tenant.admin_role).await;
-        let invitations = AuthorizationModuleImpl::builder(db.db.module()).build().resolve();
+        let invitations = invitations(&db, Tenancy::default());
         Self { db, tenant, admin, invitations }
     }
 
@@ -90,6 +96,7 @@ pub(crate) fn invited<T>(result: &Result<T, InvitationsError>) -> &'static str {
         Err(InvitationsError::AlreadyMember) => "already a member",
         Err(InvitationsError::AlreadyInvited) => "already invited",
         Err(InvitationsError::NoSeatLeft) => "no seat",
+        Err(InvitationsError::Personal) => "personal",
         Err(InvitationsError::Refused(ChangeRefused::NotHeld { .. })) => "not held",
         Err(InvitationsError::Refused(ChangeRefused::Denied(_))) => "denied",
         Err(InvitationsError::Refused(ChangeRefused::Gone)) => "gone",

@@ -1,10 +1,10 @@
 //! What becomes of an invitation.
 
-use kernel::contracts::{InvitationId, InvitationToken, MemberInvite, RoleId, SentInvitation, UserRead};
+use kernel::contracts::{InvitationId, InvitationToken, MemberInvite, RoleId, SentInvitation, Tenancy, UserRead};
 use rstest::rstest;
 use test_support::{TestDb, db};
 
-use crate::house::{House, accepted, address, invited};
+use crate::house::{House, accepted, address, invitations, invited};
 
 #[rstest]
 #[tokio::test]
@@ -227,4 +227,21 @@ async fn without_a_seat_or_as_a_member_already_nothing_is_accepted_and_the_invit
     let before = house.everything().await;
     assert_eq!(accepted(&house.accept(&carol, &token).await), "already a member");
     assert_eq!(house.everything().await, before);
+}
+
+#[rstest]
+#[tokio::test]
+async fn nobody_comes_into_somebodys_own_tenant(#[future(awt)] db: TestDb) {
+    let house = House::of(db).await;
+    let carol = house.stranger().await;
+    // Sent when the mode was another.
+    let sent = house.invite(carol.email()).await.unwrap();
+    let (personal, permit) = (invitations(&house.db, Tenancy::Personal), house.permit(house.admin).await);
+    let before = house.everything().await;
+    let another = personal.invite(&permit, &address("dana"), house.tenant.member_role).await;
+    assert_eq!(invited(&another), "personal");
+    assert_eq!(invited(&personal.resend(&permit, sent.invitation.id).await), "personal");
+    assert_eq!(accepted(&personal.accept(&carol, &sent.token).await), "not found");
+    assert_eq!(house.everything().await, before);
+    assert_eq!(invited(&personal.revoke(&permit, sent.invitation.id).await), "done");
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{InvitationToken, InvitationsError, SentInvitation, TenantArchive, Tenants};
+use kernel::di::Given;
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};
@@ -119,7 +120,8 @@ async fn accepting_and_revoking_at_once_is_the_one_or_the_other(#[future(awt)] d
 async fn accepting_and_archiving_at_once_leaves_no_half_of_either(#[future(awt)] db: TestDb) {
     let house = House::of(db).await;
     house.seats(100).await;
-    let tenants: Arc<dyn Tenants> = AuthorizationModuleImpl::builder(house.db.db.module()).build().resolve();
+    let tenants: Arc<dyn Tenants> =
+        AuthorizationModuleImpl::builder(house.db.db.module(), Given::new(Arc::default())).build().resolve();
     for round in 0..10 {
         let carol = house.stranger().await;
         let token = house.invite(carol.email()).await.unwrap().token;

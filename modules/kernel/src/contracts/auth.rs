@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use shaku::{HasComponent, Interface};
 
-use super::{CredentialError, Email, UserId, VerifiedClaims};
+use super::{CredentialError, Email, TenantRef, UserId, VerifiedClaims};
 use crate::db::DbError;
 
 /// A password as typed. It prints as nothing.
@@ -54,17 +54,24 @@ pub enum SignInError {
 /// Signing in.
 #[async_trait]
 pub trait SignIn: Interface {
-    /// Exchanges e-mail and password for a token, with the same work whether or not the person exists.
-    async fn with_password(&self, email: Option<&Email>, password: &Password) -> Result<AccessToken, SignInError>;
+    /// Exchanges e-mail and password for a token, with the same work whether or not the person exists. The token claims
+    /// the tenant, if one is wished for, whatever it is: whether the person is a member is asked at each request, and
+    /// nobody learns here which tenants there are.
+    async fn with_password(
+        &self,
+        email: Option<&Email>,
+        password: &Password,
+        tenant: Option<&TenantRef>,
+    ) -> Result<AccessToken, SignInError>;
 }
 
 /// Access tokens.
 pub trait AccessTokens: Interface {
-    /// Makes one for a person who has just proven who they are.
+    /// Makes one for a person who has just proven who they are, to act in this tenant if one is wished for.
     ///
     /// # Errors
     /// [`SignInError::Internal`] if the signature can't be made.
-    fn issue(&self, user: UserId) -> Result<AccessToken, SignInError>;
+    fn issue(&self, user: UserId, tenant: Option<&TenantRef>) -> Result<AccessToken, SignInError>;
 
     /// Checks signature, algorithm, issuer, audience and expiry.
     ///

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 
 use super::{
-    Denial, Identity, Invitations, Members, Policies, PolicySet, RestoreAdmission, RoleId, RoleSummary, Roles,
-    TenantId, TenantRef, TenantSlug, Tenants, UserId, VerifiedClaims,
+    Denial, Identity, Invitations, Members, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
+    RoleSummary, Roles, TenantFounding, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
 };
 use crate::db::DbError;
 
@@ -43,13 +43,13 @@ pub enum AdmissionError {
 pub trait AuthorizationService: Interface {
     /// Person, membership and role, in one statement; the tenant's policies as they are at that moment, from memory
     /// where they are known.
-    async fn admit(&self, claims: VerifiedClaims, tenant: &TenantRef) -> Result<Admission, AdmissionError>;
+    async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError>;
 
     /// The same, where the tenant may be archived.
     async fn admit_to_restore(
         &self,
-        claims: VerifiedClaims,
-        tenant: &TenantRef,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
     ) -> Result<RestoreAdmission, AdmissionError>;
 }
 
@@ -113,6 +113,8 @@ pub trait AuthorizationModule:
     + HasComponent<dyn MyTenants>
     + HasComponent<dyn Policies>
     + HasComponent<dyn Roles>
+    + HasComponent<dyn TenantFounding>
+    + HasComponent<dyn PolicyTemplates>
     + HasComponent<dyn Tenants>
 {
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{Email, User, UserId};
+use super::{Email, TenantRef, User, UserId};
 use crate::db::DbError;
 
 /// Proof that the caller is this active person: id and e-mail, nothing else.
@@ -36,21 +36,27 @@ impl Identity {
 }
 
 /// What a credential says, once its signature, issuer, audience and expiry have been checked. Whether the person
-/// still exists is another question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// still exists is another question, and so is whether they are a member of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedClaims {
     user: UserId,
+    tenant: Option<TenantRef>,
 }
 
 impl VerifiedClaims {
     /// For whoever has just verified a credential: `clippy.toml` keeps it from everybody else.
-    pub fn of(user: UserId) -> Self {
-        Self { user }
+    pub fn of(user: UserId, tenant: Option<TenantRef>) -> Self {
+        Self { user, tenant }
     }
 
     /// The subject.
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// The tenant that was wished for when signing in.
+    pub fn tenant(&self) -> Option<&TenantRef> {
+        self.tenant.as_ref()
     }
 }
 

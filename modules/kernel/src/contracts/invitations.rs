@@ -108,6 +108,9 @@ pub enum InvitationsError {
     /// Members and open invitations take all the seats there are.
     #[error("no seat is left")]
     NoSeatLeft,
+    /// The tenancy mode is [`super::Tenancy::Personal`]: nobody but the one whose own it is comes into a tenant.
+    #[error("tenants have one member each")]
+    Personal,
     /// There was no chance to make a token from.
     #[error("no token could be made")]
     NoToken,
@@ -122,7 +125,8 @@ pub enum InvitationsError {
 /// Why an invitation wasn't accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// The token is unknown, used, revoked or expired; or it is somebody else's, its tenant is archived, or whoever sent
+    /// The token is unknown, used, revoked or expired; or it is somebody else's, its tenant is archived or, by the
+    /// tenancy mode, its member's own; or whoever sent
     /// it may no longer give this role: nobody learns which.
     #[error("no such invitation")]
     NotFound,

@@ -8,11 +8,13 @@ mod billing;
 mod identity;
 mod invitations;
 mod members;
+mod mode;
 mod permission;
 mod policies;
 mod request;
 mod restoring;
 mod roles;
+mod templates;
 mod tenancy;
 mod tenants;
 mod text;
@@ -33,6 +35,7 @@ pub use invitations::{
     MemberInvite, SentInvitation,
 };
 pub use members::{Member, MemberRemove, MemberUpdate, Members, MembersError};
+pub use mode::{BaseDomain, InvalidBaseDomain, InvalidSources, Tenancy, TenantSource, TenantSources, TenantTarget};
 pub use permission::{
     AccessRequest, Allowed, ConditionTrace, Decision, Denial, Denied, Environment, Explanation, Outcome, Permission,
     PermissionInfo, Permit, PolicyId, PolicySet, PolicyTrace, ResourceFacts,
@@ -44,10 +47,11 @@ pub use policies::{
 pub use request::{RequestContext, WantedTenant};
 pub use restoring::{RestoreAdmission, RestorePermit, RestoreRefused, RestoreScope};
 pub use roles::{InvalidRoleName, Role, RoleId, RoleManage, RoleName, RoleRead, RoleSummary, Roles, RolesError};
+pub use templates::{BlockedTenant, Busy, PolicyTemplates, TemplateVersions, TenantsAtVersion, Upgraded};
 pub use tenancy::{InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug};
 pub use tenants::{
-    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus, TenantUpdate,
-    Tenants, TenantsError,
+    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantFounding, TenantName, TenantRead, TenantStatus,
+    TenantUpdate, Tenants, TenantsError,
 };
 pub use user::{
     DisplayName, Email, InvalidDisplayName, InvalidEmail, NewUser, Person, ProfileError, Profiles, User, UserId,

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use shaku::Interface;
 
-use super::TenantRef;
+use super::{TenantRef, TenantSource};
 
-/// How the request names the tenant it wants to act in.
+/// How a source names the tenant that the request wants to act in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WantedTenant {
     /// Not at all.
@@ -22,8 +22,8 @@ pub enum WantedTenant {
 pub trait RequestContext: Interface {
     /// The bearer token (RFC 6750), if there is one.
     fn credential(&self) -> Option<&SecretString>;
-    /// The tenant.
-    fn wanted_tenant(&self) -> &WantedTenant;
+    /// The tenant, by this source. What the credential claims isn't known here: by [`TenantSource::Claim`] none is named.
+    fn wanted_tenant(&self, source: &TenantSource) -> &WantedTenant;
     /// Where it comes from, as far as can be trusted.
     fn client_addr(&self) -> Option<IpAddr>;
     /// What the client says it is.

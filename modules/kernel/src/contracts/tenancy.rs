@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, UserId};
+use super::{
+    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, Tenancy, UserId,
+};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -75,13 +77,22 @@ impl fmt::Display for TenantSlug {
     }
 }
 
-/// How a request names a tenant. A slug never has the shape of a UUID, so the two can't be mixed up.
+/// How a tenant is named. A slug never has the shape of a UUID, so the two can't be mixed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantRef {
     /// By its id.
     Id(TenantId),
     /// By its slug.
     Slug(TenantSlug),
+}
+
+impl fmt::Display for TenantRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Slug(slug) => slug.fmt(f),
+        }
+    }
 }
 
 impl FromStr for TenantRef {
@@ -155,12 +166,18 @@ pub enum ScopeError {
     /// It isn't even known who is calling.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The request names no tenant.
+    /// The request names no tenant, which it must by one of the sources.
     #[error("the request names no tenant")]
-    NotNamed,
+    NotNamed(Arc<Tenancy>),
+    /// The request has the header that names a tenant, where the header doesn't count.
+    #[error("the request names a tenant where none is looked for")]
+    NamedInVain(Arc<Tenancy>),
     /// The tenant doesn't exist, is archived, or the caller isn't a member: nobody learns which.
     #[error("no such tenant")]
     NotFound,
+    /// The caller has no tenant of their own, or it is archived.
+    #[error("no tenant of one's own")]
+    NoneOfOnesOwn,
     /// Nobody could be asked.
     #[error(transparent)]
     Db(#[from] DbError),

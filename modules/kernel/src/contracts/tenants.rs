@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, text::line};
+use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, text::line};
 use crate::db::DbError;
 
 crate::permission! {
@@ -113,6 +113,15 @@ pub enum TenantsError {
         /// How many that is.
         most: u16,
     },
+    /// Each person has one tenant of their own, and this one has it already, archived or not.
+    #[error("the person has a tenant of their own already")]
+    HasOwn,
+    /// There is to be one tenant, and founding it is the operator's business.
+    #[error("there is one tenant, which the operator founds")]
+    OnlyOne,
+    /// The one tenant is found by its slug, which the configuration has.
+    #[error("the one tenant keeps its slug")]
+    SlugStays,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -122,7 +131,8 @@ pub enum TenantsError {
 #[async_trait]
 pub trait Tenants: Interface {
     /// Makes a tenant on the free plan, with the system roles and their policies, and the person as its admin: all of it
-    /// or nothing. Without a slug it gets one that is made from its name.
+    /// or nothing. Without a slug it gets one that is made from its name. In the mode [`super::Tenancy::Personal`] it is
+    /// the person's own.
     async fn found(
         &self,
         identity: &Identity,
@@ -141,6 +151,17 @@ pub trait Tenants: Interface {
 
     /// Takes that back. Done twice, it is done once.
     async fn restore(&self, permit: &RestorePermit) -> Result<(), TenantsError>;
+}
+
+/// Founding on the word of whoever operates the program. It asks for no proof, so no request has it.
+#[async_trait]
+pub trait TenantFounding: Interface {
+    /// As [`Tenants::found`], with this person as the admin. It is the one way to the one tenant of the mode
+    /// [`super::Tenancy::Single`]; there, another slug than the configured one is [`TenantsError::OnlyOne`].
+    async fn found_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
+
+    /// Whether there is a tenant of this slug, archived or not.
+    async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
 }
 
 #[cfg(test)]

@@ -100,6 +100,8 @@ pub enum SystemWork {
     RestoreTenant,
     /// Accepting an invitation: who isn't a member yet has no scope in the tenant.
     AcceptInvitation,
+    /// Bringing every tenant to the current version of the policy templates, archived ones included.
+    UpgradePolicies,
     /// Changing what a person says of themselves: people belong to no tenant, so no scope bounds who may write whom.
     ChangeProfile,
 }

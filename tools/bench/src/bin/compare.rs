@@ -16,6 +16,7 @@ use std::{
 use bench::{
     load::{self, Round},
     process::{Running, resident, ticks},
+    ratio::ratio,
 };
 use sqlx::{Connection, PgConnection};
 use test_support::{MadeTenant, Seeded};
@@ -161,17 +162,6 @@ async fn contenders(seeded: &Seeded) -> Outcome<Vec<Contender>> {
     };
     let (list, lookup) = (bare("bare", "0"), bare("bare with lookup", "1"));
     Ok(vec![ours, list, lookup])
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// Of the two of each round, the median: a noisy moment strikes both.
-fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
-    median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
 fn report(contenders: &[Contender], measured: &[Measured]) {

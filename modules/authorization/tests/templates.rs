@@ -1,0 +1,344 @@
+//! Bringing tenants to the current version of the policy templates, against a real server.
+#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use authorization::AuthorizationModuleImpl;
+use kernel::contracts::{
+    BlockedTenant, Busy, PolicyTemplates, RoleRead, TenantId, TenantName, TenantSlug, Tenants, TenantsAtVersion,
+    Upgraded,
+};
+use kernel::di::Given;
+use rstest::rstest;
+use shaku::HasComponent;
+use sqlx::{Connection, PgConnection};
+use test_support::{MadeTenant, TestDb, db};
+use tokio::task::JoinSet;
+
+/// A program of its own on the database, and the version that it knows.
+fn templates(db: &TestDb) -> Arc<dyn PolicyTemplates> {
+    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve()
+}
+
+const CURRENT: i32 = 2;
+
+async fn execute(db: &TestDb, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+}
+
+/// Tenants that version 1 has founded.
+async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<MadeTenant> {
+    let mut tenants = Vec::new();
+    for _ in 0..count {
+        tenants.push(db.make_tenant().await);
+    }
+    tenants
+}
+
+/// All that is behind, at once.
+async fn upgrade(db: &TestDb) -> Upgraded {
+    let behind = templates(db).behind().await.unwrap();
+    templates(db).upgrade(&behind, Busy::LeaveOut).await.unwrap()
+}
+
+fn upgraded(upgraded: usize) -> Upgraded {
+    Upgraded { upgraded, ..Upgraded::default() }
+}
+
+/// The rows that an upgrade may touch, each as text.
+async fn rows(connection: &mut PgConnection) -> BTreeSet<String> {
+    let rows = "SELECT 'role ' || r::text FROM roles AS r UNION ALL SELECT 'policy ' || p::text FROM policies AS p
+        UNION ALL SELECT 'attributes ' || a::text FROM tenant_attributes AS a
+        UNION ALL SELECT 'tenant ' || t::text FROM tenants AS t";
+    sqlx::query_scalar::<_, String>(rows).fetch_all(connection).await.unwrap().into_iter().collect()
+}
+
+/// What the system roles may do, of each tenant: version, role, what, whether by a template.
+async fn allowed(connection: &mut PgConnection, tenant: TenantId) -> Vec<String> {
+    let allowed = "SELECT concat_ws(' ', a.policy_template_version, r.name, p.effect, p.resource, p.verbs, p.condition,
+          CASE WHEN p.is_template THEN 'template' END, CASE WHEN r.is_system THEN 'system' END)
+        FROM tenant_attributes AS a
+        JOIN policies AS p USING (tenant_id)
+        JOIN roles AS r ON r.tenant_id = p.tenant_id AND r.id = p.role_id
+        WHERE a.tenant_id = $1
+        ORDER BY r.name, p.resource";
+    sqlx::query_scalar(allowed).bind(tenant.as_uuid()).fetch_all(connection).await.unwrap()
+}
+
+/// Each tenant's version, and how many policies it has of those that version 2 adds: nothing by half, nothing twice.
+async fn versions_and_additions(connection: &mut PgConnection) -> Vec<(i32, i64)> {
+    let versions = "SELECT a.policy_template_version, count(p.id)
+        FROM tenant_attributes AS a
+        LEFT JOIN policies AS p ON p.tenant_id = a.tenant_id AND p.resource = 'role'
+        GROUP BY a.tenant_id";
+    sqlx::query_as(versions).fetch_all(connection).await.unwrap()
+}
+
+async fn versions(db: &TestDb) -> Vec<(i32, i64)> {
+    let versions = templates(db).versions().await.unwrap();
+    assert_eq!(versions.current, CURRENT);
+    versions.found.iter().map(|TenantsAtVersion { version, tenants }| (*version, *tenants)).collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_upgraded_tenant_has_what_a_founded_one_has(#[future(awt)] db: TestDb) {
+    let person = db.identity(db.make_user().await).await.unwrap();
+    let tenants: Arc<dyn Tenants> =
+        AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve();
+    let founded = tenants.found(&person, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
+    let [old, archived] = [db.make_tenant().await, db.make_tenant().await];
+    let mut owner = db.owner().await;
+    let archive = sqlx::query("UPDATE tenants SET status = 'archived' WHERE id = $1").bind(archived.id.as_uuid());
+    archive.execute(&mut owner).await.unwrap();
+    assert_eq!(versions(&db).await, [(1, 2), (CURRENT, 1)]);
+    assert_eq!(upgrade(&db).await, upgraded(2));
+    assert_eq!(versions(&db).await, [(CURRENT, 3)]);
+    let expected = [
+        "2 admin allow * {*} template system",
+        "2 member allow role {read} template system",
+        "2 member allow user {read} template system",
+    ];
+    for tenant in [founded, old.id, archived.id] {
+        assert_eq!(allowed(&mut owner, tenant).await, expected);
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_upgrade_adds_what_is_new_and_changes_nothing_else(#[future(awt)] db: TestDb) {
+    let tenant = db.make_tenant().await;
+    db.make_role(&tenant, ["user", "read"]).await;
+    // For every member, and one of the tenant's own for a system role.
+    execute(
+        &db,
+        "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+         SELECT tenant_id, gen_random_uuid(), null, 'deny'::policy_effect, 'billing', '{read}'::text[], sha256('1')
+         FROM tenant_attributes
+         UNION ALL SELECT tenant_id, gen_random_uuid(), id, 'allow', 'billing', '{read}', sha256('2')
+         FROM roles WHERE name = 'member'",
+    )
+    .await;
+    let mut owner = db.owner().await;
+    let before = rows(&mut owner).await;
+    upgrade(&db).await;
+    let after = rows(&mut owner).await;
+    let kind = |row: &&String| row.split(' ').next().unwrap().to_owned();
+    assert_eq!(after.difference(&before).map(|row| kind(&row)).collect::<Vec<_>>(), ["attributes", "policy", "tenant"]);
+    // The version, and the number under which policies are remembered.
+    assert_eq!(before.difference(&after).map(|row| kind(&row)).collect::<Vec<_>>(), ["attributes", "tenant"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_added_is_in_force_on_the_next_request(#[future(awt)] db: TestDb) {
+    let (tenant, person) = (db.make_tenant().await, db.make_user().await);
+    db.make_member(&tenant, person, tenant.member_role).await;
+    assert!(db.permit::<RoleRead>(person, &tenant.slug).await.is_err());
+    upgrade(&db).await;
+    assert!(db.permit::<RoleRead>(person, &tenant.slug).await.is_ok());
+}
+
+#[rstest]
+#[tokio::test]
+async fn run_again_it_changes_nothing(#[future(awt)] db: TestDb) {
+    let tenants: Vec<TenantId> = tenants_at_version_1(&db, 3).await.iter().map(|tenant| tenant.id).collect();
+    assert_eq!(upgrade(&db).await, upgraded(3));
+    let mut owner = db.owner().await;
+    let once = rows(&mut owner).await;
+    assert_eq!(templates(&db).behind().await.unwrap(), []);
+    for busy in [Busy::LeaveOut, Busy::WaitFor] {
+        let again = templates(&db).upgrade(&tenants, busy).await.unwrap();
+        assert_eq!(again, Upgraded { not_behind: 3, ..Upgraded::default() });
+    }
+    assert_eq!(rows(&mut owner).await, once);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_plan_says_what_an_upgrade_does_and_changes_nothing(#[future(awt)] db: TestDb) {
+    tenants_at_version_1(&db, 3).await;
+    execute(&db, "UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
+    let mut owner = db.owner().await;
+    let before = rows(&mut owner).await;
+    let behind = templates(&db).behind().await.unwrap();
+    let planned = templates(&db).plan(&behind).await.unwrap();
+    assert_eq!(rows(&mut owner).await, before);
+    assert_eq!((planned.upgraded, planned.blocked.len()), (2, 1));
+    assert_eq!(upgrade(&db).await, planned);
+}
+
+#[rstest]
+#[tokio::test]
+async fn upgrades_that_race_do_each_tenant_once(#[future(awt)] db: TestDb) {
+    let ids: Vec<TenantId> = tenants_at_version_1(&db, 40).await.iter().map(|tenant| tenant.id).collect();
+    let before: i64 = policy_versions(&db).await;
+    let mut runs = JoinSet::new();
+    for run in 0..8 {
+        let (templates, ids) = (templates(&db), ids.clone());
+        runs.spawn(async move {
+            let (mut total, mut busy) = (0, Vec::new());
+            for tenants in ids.chunks(3 + run) {
+                let done = templates.upgrade(tenants, Busy::LeaveOut).await.unwrap();
+                assert_eq!(done.upgraded + done.not_behind + done.busy.len(), tenants.len());
+                total += done.upgraded;
+                busy.extend(done.busy);
+            }
+            for tenant in busy {
+                total += templates.upgrade(&[tenant], Busy::WaitFor).await.unwrap().upgraded;
+            }
+            total
+        });
+    }
+    assert_eq!(runs.join_all().await.into_iter().sum::<usize>(), 40);
+    assert_eq!(versions_and_additions(&mut db.owner().await).await, [(CURRENT, 1); 40]);
+    // By the policy and by the attributes.
+    assert_eq!(policy_versions(&db).await - before, 2 * 40);
+}
+
+async fn policy_versions(db: &TestDb) -> i64 {
+    let sum = "SELECT sum(policy_version)::bigint FROM tenants";
+    sqlx::query_scalar(sum).fetch_one(&mut db.owner().await).await.unwrap()
+}
+
+/// As a program that is killed does: the future is dropped wherever it is.
+#[rstest]
+#[tokio::test]
+async fn stopped_at_any_moment_each_tenant_is_at_one_version_or_the_other_and_running_again_completes(
+    #[future(awt)] db: TestDb,
+) {
+    let ids: Vec<TenantId> = tenants_at_version_1(&db, 12).await.iter().map(|tenant| tenant.id).collect();
+    let mut owner = db.owner().await;
+    let mut unfinished = 0;
+    for polls in 0.. {
+        let templates = templates(&db);
+        let work = async {
+            for tenants in ids.chunks(5) {
+                templates.upgrade(tenants, Busy::WaitFor).await.unwrap();
+            }
+        };
+        let completed = polled_so_often(polls, work).await;
+        let now = versions_and_additions(&mut owner).await;
+        assert!(now.iter().all(|at| [(1, 0), (CURRENT, 1)].contains(at)), "after {polls} polls: {now:?}");
+        if completed {
+            assert_eq!(now, [(CURRENT, 1); 12]);
+            break;
+        }
+        unfinished += 1;
+    }
+    assert!(unfinished > 10, "it was stopped {unfinished} times only");
+}
+
+/// Whether the work is done by then. If it isn't, it is dropped.
+async fn polled_so_often(polls: usize, work: impl Future<Output = ()>) -> bool {
+    let mut work = std::pin::pin!(work);
+    let mut left = polls;
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return std::task::Poll::Ready(false);
+        }
+        left -= 1;
+        work.as_mut().poll(cx).map(|()| true)
+    })
+    .await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_tenant_that_somebody_changes_holds_up_nobody_else(#[future(awt)] db: TestDb) {
+    let tenants = tenants_at_version_1(&db, 3).await;
+    let (mut other, mut owner) = (db.owner().await, db.owner().await);
+    let mut change = other.begin().await.unwrap();
+    let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
+    sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *change).await.unwrap();
+    assert_eq!(upgrade(&db).await, Upgraded { upgraded: 2, busy: vec![tenants[1].id], ..Upgraded::default() });
+
+    let (templates, id) = (templates(&db), tenants[1].id);
+    let waiting = tokio::spawn(async move { templates.upgrade(&[id], Busy::WaitFor).await.unwrap() });
+    let held_up = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+        WHERE NOT l.granted AND a.datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(held_up).fetch_one(&mut owner).await.unwrap() == 0 {
+        assert!(!waiting.is_finished(), "it didn't wait");
+        tokio::task::yield_now().await;
+    }
+    // What was committed while it waited is what it goes by.
+    let policy = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+        VALUES ($1, gen_random_uuid(), 'deny', 'billing', '{read}', sha256('1'))";
+    sqlx::query(policy).bind(id.as_uuid()).execute(&mut *change).await.unwrap();
+    sqlx::query("UPDATE roles SET name = 'member', name_key = 'member', is_system = false WHERE tenant_id = $1 AND name = 'member'")
+        .bind(id.as_uuid())
+        .execute(&mut *change)
+        .await
+        .unwrap();
+    change.commit().await.unwrap();
+    let slug: TenantSlug = tenants[1].slug.parse().unwrap();
+    let blocked = vec![BlockedTenant { slug, role: "member" }];
+    assert_eq!(waiting.await.unwrap(), Upgraded { blocked, ..Upgraded::default() });
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_tenant_at_a_newer_version_is_left_alone(#[future(awt)] db: TestDb) {
+    let tenants = tenants_at_version_1(&db, 2).await;
+    execute(&db, "UPDATE tenant_attributes SET policy_template_version = 3").await;
+    let mut owner = db.owner().await;
+    let before = rows(&mut owner).await;
+    assert_eq!(templates(&db).behind().await.unwrap(), []);
+    let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
+    let left = templates(&db).upgrade(&ids, Busy::WaitFor).await.unwrap();
+    assert_eq!(left, Upgraded { not_behind: 2, ..Upgraded::default() });
+    assert_eq!(rows(&mut owner).await, before);
+    let versions = templates(&db).versions().await.unwrap();
+    assert_eq!((versions.behind(), versions.ahead()), (0, 2));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_role_of_the_tenants_own_with_a_system_roles_name_keeps_that_tenant_back_and_no_other(
+    #[future(awt)] db: TestDb,
+) {
+    let tenants = tenants_at_version_1(&db, 3).await;
+    let own = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
+    let mut owner = db.owner().await;
+    sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut owner).await.unwrap();
+    let before = allowed(&mut owner, tenants[1].id).await;
+    let blocked = vec![BlockedTenant { slug: tenants[1].slug.parse().unwrap(), role: "member" }];
+    assert_eq!(upgrade(&db).await, Upgraded { upgraded: 2, blocked, ..Upgraded::default() });
+    assert_eq!(allowed(&mut owner, tenants[1].id).await, before);
+
+    // Renamed, it is in nobody's way: the system role comes beside it.
+    execute(&db, "UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
+    assert_eq!(upgrade(&db).await, upgraded(1));
+    let expected = [
+        "2 Staff allow user {read} template",
+        "2 admin allow * {*} template system",
+        "2 member allow role {read} template system",
+        "2 member allow user {read} template system",
+    ];
+    let mut found = allowed(&mut owner, tenants[1].id).await;
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_policy_of_the_tenants_own_that_says_the_same_counts_as_the_templates(#[future(awt)] db: TestDb) {
+    let tenant = db.make_tenant().await;
+    // The canonical form of a policy.
+    execute(
+        &db,
+        r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+           SELECT tenant_id, gen_random_uuid(), id, 'allow', 'role', '{read}', sha256(convert_to(
+             '{"role_id":"' || id || '","effect":"allow","resource":"role","verbs":["read"],"condition":null}', 'UTF8'))
+           FROM roles WHERE name = 'member'"#,
+    )
+    .await;
+    assert_eq!(upgrade(&db).await, upgraded(1));
+    let expected = [
+        "2 admin allow * {*} template system",
+        "2 member allow role {read} system",
+        "2 member allow user {read} template system",
+    ];
+    assert_eq!(allowed(&mut db.owner().await, tenant.id).await, expected);
+}
