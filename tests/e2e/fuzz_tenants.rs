@@ -39,6 +39,7 @@ fn setting(name: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
 }
 
+#[expect(clippy::print_stdout, reason = "who runs it by hand wants to know; otherwise only a failure shows it")]
 fn run(app: App, steps: u64) {
     let seed = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("FUZZ_SEED={seed} FUZZ_STEPS={steps}");
