@@ -42,6 +42,7 @@ fn setting(name: &str) -> Option<u64> {
 /// How often what hasn't succeeded yet is tried at the end.
 const MOST_ROUNDS: usize = 500;
 
+#[expect(clippy::print_stdout, reason = "who runs it by hand wants to know; otherwise only a failure shows it")]
 fn run(app: App, steps: u64) {
     let seed = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("FUZZ_SEED={seed} FUZZ_STEPS={steps}");

@@ -282,3 +282,32 @@ async fn a_role_that_somebody_has_cannot_go(#[future(awt)] seeded: Seeded) {
     let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
     assert!(["23503", "23001"].contains(&&*code), "{code}");
 }
+
+/// The keys carry the tenant, so it takes no row-level security: not even the owner of the tables can do it.
+#[rstest]
+#[tokio::test]
+async fn nothing_names_another_tenants_role_by_any_sql(#[future(awt)] seeded: Seeded) {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid = 'roles'::regclass",
+    )
+    .fetch_all(&mut seeded.owner().await)
+    .await
+    .unwrap();
+    assert!(tables.iter().any(|table| table == "memberships") && tables.iter().any(|table| table == "policies"));
+    let (acme, globex) = ("SELECT id FROM tenants WHERE slug = 'acme'", "SELECT id FROM tenants WHERE slug = 'globex'");
+    let foreign = format!("SELECT id FROM roles WHERE tenant_id = ({globex}) AND name = 'admin'");
+    for table in tables {
+        for change in [
+            format!("UPDATE {table} SET role_id = ({foreign}) WHERE tenant_id = ({acme})"),
+            format!("UPDATE {table} SET tenant_id = ({globex}) WHERE tenant_id = ({acme})"),
+            format!(
+                "UPDATE roles SET tenant_id = ({globex}), name = name || 'x', name_key = name_key || 'x' WHERE id IN (SELECT role_id FROM {table} WHERE tenant_id = ({acme}))"
+            ),
+        ] {
+            let refused = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut seeded.owner().await).await;
+            let code = refused.unwrap_err().as_database_error().unwrap().code().unwrap().into_owned();
+            // A foreign key, or the key of a person who is in both.
+            assert!(["23503", "23001", "23505"].contains(&code.as_str()), "{change}: {code}");
+        }
+    }
+}

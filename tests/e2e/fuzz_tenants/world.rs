@@ -136,7 +136,10 @@ impl World {
                 }
                 Slot::Email => {
                     let person = self.rng.usize(..self.people.len());
-                    ids.insert(*slot, self.people[person].email.clone());
+                    // Or somebody who never comes: whom most tenants have as a member already can't be invited.
+                    let known = self.rng.bool().then(|| self.people[person].email.clone());
+                    let email = known.unwrap_or_else(|| format!("nobody-{:x}@example.com", self.rng.u64(..)));
+                    ids.insert(*slot, email);
                     continue;
                 }
                 Slot::Name => {

@@ -9,7 +9,7 @@ use super::{Bucket, Conditional, Effect, Facts, Index, Policy, TenantFacts};
 #[cfg(test)]
 mod cedar;
 #[cfg(test)]
-mod generators;
+pub(super) mod generators;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! they are written: one is the same as itself, none at all holds more than any, and no other two can be compared. What can't
 //! be compared isn't held. What is known of the subject is put in before: a role, and for a person an id.
 
+#[cfg(test)]
+mod properties;
 mod reading;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ const FEATURES: [&str; 2] = ["sso", "audit"];
 /// One that whoever writes it into a text must take care of.
 const PLANS: [&str; 3] = ["free", "pro", "\"für\\alle\""];
 const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"];
-pub(super) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+pub(in crate::domain) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const RANGES: [&str; 7] =
     ["10.0.0.0/8", "10.1.2.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "::ffff:10.1.0.0/112", "::1/128"];
 /// In the ranges and a little beside them.
@@ -43,7 +43,7 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-pub(super) fn tenant() -> impl Strategy<Value = TenantFacts> {
+pub(in crate::domain) fn tenant() -> impl Strategy<Value = TenantFacts> {
     let features = subsequence(&FEATURES[..], 0..=FEATURES.len());
     (0..3_u128, select(&PLANS[..]), select(&PLANS[..]), features, 1..6_i32).prop_map(
         |(tenant, plan, contract_type, features, max_users)| TenantFacts {
@@ -57,23 +57,23 @@ pub(super) fn tenant() -> impl Strategy<Value = TenantFacts> {
 }
 
 /// A policy and its condition as JSON; `Some(None)`: one that nobody can read.
-pub(super) type Given = (Policy, Option<Option<Value>>);
+pub(in crate::domain) type Given = (Policy, Option<Option<Value>>);
 
 #[derive(Debug, Clone)]
-pub(super) struct Question {
-    pub(super) user: UserId,
-    pub(super) role: RoleId,
-    pub(super) permission: &'static PermissionInfo,
-    pub(super) resource: Option<ResourceFacts>,
-    pub(super) environment: Environment,
+pub(in crate::domain) struct Question {
+    pub(in crate::domain) user: UserId,
+    pub(in crate::domain) role: RoleId,
+    pub(in crate::domain) permission: &'static PermissionInfo,
+    pub(in crate::domain) resource: Option<ResourceFacts>,
+    pub(in crate::domain) environment: Environment,
 }
 
 impl Question {
-    pub(super) fn principal(&self) -> Principal {
+    pub(in crate::domain) fn principal(&self) -> Principal {
         Principal::User(self.user)
     }
 
-    pub(super) fn request(&self) -> AccessRequest<'_> {
+    pub(in crate::domain) fn request(&self) -> AccessRequest<'_> {
         let Self { permission, resource, environment, .. } = self;
         AccessRequest { permission, resource: resource.as_ref(), environment }
     }
@@ -137,7 +137,7 @@ fn condition() -> impl Strategy<Value = Value> {
     })
 }
 
-pub(super) fn policies() -> impl Strategy<Value = Vec<Given>> {
+pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<Given>> {
     let condition = prop_oneof![
         2 => Just(None),
         5 => condition().prop_map(|condition| Some(Some(condition))),
@@ -164,7 +164,7 @@ pub(super) fn policies() -> impl Strategy<Value = Vec<Given>> {
     })
 }
 
-pub(super) fn question() -> impl Strategy<Value = Question> {
+pub(in crate::domain) fn question() -> impl Strategy<Value = Question> {
     let user = || (0..3_u128).prop_map(|user| UserId::from_uuid(id(user)));
     let resource = option::of(option::of(user()).prop_map(|owner| ResourceFacts { owner }));
     // 2026 and 2027, so that summer time begins and ends.

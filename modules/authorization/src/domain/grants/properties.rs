@@ -1,0 +1,86 @@
+//! What may be granted by the rule, held against what the engine decides: after a change that the rule lets pass, nobody
+//! does what neither they nor the granter could do before.
+
+use std::cell::Cell;
+
+use kernel::contracts::{Decision, PolicyId, PolicySet, Principal, ResourceFacts};
+use proptest::{collection::vec, prelude::*, sample::subsequence, test_runner::TestRunner};
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{
+    CompiledPolicies,
+    engine::generators::{Given, Question, policies, question, tenant},
+};
+
+/// The granter, in the role of number 0; the other is whoever asks, in the role of number 1.
+const GRANTER: u128 = 0;
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+/// Whose a resource is, as a literal, is the one thing that isn't the same to two people whose conditions read the same.
+fn compares_owners(given: &Given) -> bool {
+    matches!(given, (_, Some(Some(json))) if json.to_string().contains("resource.owner"))
+}
+
+/// Policies as they were, and as somebody would have them: some gone, some come.
+fn change() -> impl Strategy<Value = (Vec<Policy>, Vec<Policy>)> {
+    let comparable = |given: Vec<Given>| -> Vec<Policy> {
+        given.into_iter().filter(|given| !compares_owners(given)).map(|(policy, _)| policy).collect()
+    };
+    (policies(), policies()).prop_flat_map(move |(old, new)| {
+        let (old, mut new) = (comparable(old), comparable(new));
+        for policy in &mut new {
+            policy.id = PolicyId::new();
+        }
+        let (kept, come) = (subsequence(old.clone(), 0..=old.len()), subsequence(new.clone(), 0..=new.len().min(2)));
+        (Just(old), kept, come).prop_map(|(old, kept, come)| (old, [kept, come].concat()))
+    })
+}
+
+/// The granter in the other's place: what is the other's own is the granter's.
+fn swapped(question: &Question, other: UserId) -> Question {
+    let granter = UserId::from_uuid(id(GRANTER));
+    let swap = |owner| match owner {
+        owner if owner == other => granter,
+        owner if owner == granter => other,
+        owner => owner,
+    };
+    let resource = question.resource.map(|facts| ResourceFacts { owner: facts.owner.map(swap) });
+    Question { user: granter, role: RoleId::from_uuid(id(0)), resource, ..question.clone() }
+}
+
+#[test]
+fn nobody_comes_to_do_what_neither_they_nor_the_granter_could() {
+    let (passed, refused, gained) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8_000) };
+    let inputs = (tenant(), change(), vec(question(), 12));
+    let outcome = TestRunner::new(config).run(&inputs, |(facts, (old, new), questions)| {
+        let role = RoleId::from_uuid(id(1));
+        let granter = Holdings::of(&old, Some(RoleId::from_uuid(id(0))), Some(UserId::from_uuid(id(GRANTER))));
+        let [from, to] = [&old, &new].map(|policies| Holdings::of(policies, Some(role), None));
+        if granter.lacking(&from, &to).is_some() {
+            refused.set(refused.get() + 1);
+            return Ok(());
+        }
+        passed.set(passed.get() + 1);
+        let (before, after) = (CompiledPolicies::new(1, &old, &facts), CompiledPolicies::new(2, &new, &facts));
+        for asked in questions {
+            let question = Question { role, ..asked };
+            let allows = |policies: &CompiledPolicies, question: &Question| {
+                let decision = policies.decide(Principal::User(question.user), question.role, &question.request());
+                matches!(decision, Decision::Allow(_))
+            };
+            if allows(&after, &question) && !allows(&before, &question) {
+                gained.set(gained.get() + 1);
+                prop_assert!(allows(&before, &swapped(&question, question.user)), "{question:?}");
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let counts = (passed.get(), refused.get(), gained.get());
+    assert!(counts.0 > 1_000 && counts.1 > 1_000 && counts.2 > 100, "too little was tried: {counts:?}");
+}
