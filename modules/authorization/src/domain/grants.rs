@@ -13,7 +13,7 @@ mod tests;
 
 use std::fmt;
 
-use kernel::contracts::{RoleId, UserId};
+use kernel::contracts::{MemberInvite, Permission, PermissionInfo, RoleId, UserId};
 
 use super::{Effect, Policy};
 use reading::{Subject, When};
@@ -108,14 +108,21 @@ impl<'a> Holdings<'a> {
         self.allows(gain) && released(self, gain, to).next().is_none()
     }
 
+    /// Whether there are circumstances under which they may do this.
+    fn might(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> bool {
+        let what = Pattern { resource, verb };
+        let never = self.denies.iter().any(|deny| deny.covers(what, &When::Always));
+        !never && self.allows.iter().any(|allow| allow.what.covers(what))
+    }
+
     /// Denies left aside.
     fn allows(&self, clause: &Clause<'_>) -> bool {
         self.allows.iter().any(|own| own.covers(clause.what, &clause.when))
     }
 }
 
-/// Whether whoever invited somebody may still do it as the policies are now: bring this person, who isn't a member, into
-/// the role.
+/// Whether whoever invited somebody may still do it as the policies are now: invite at all, and bring this person, who
+/// isn't a member, into the role.
 pub(crate) fn may_still_grant(
     policies: &[Policy],
     (inviter, inviter_role): (UserId, RoleId),
@@ -123,7 +130,7 @@ pub(crate) fn may_still_grant(
 ) -> bool {
     let granter = Holdings::of(policies, Some(inviter_role), Some(inviter));
     let (from, to) = (Holdings::of(policies, None, None), Holdings::of(policies, Some(role), Some(person)));
-    granter.lacking(&from, &to).is_none()
+    granter.might(&MemberInvite::INFO) && granter.lacking(&from, &to).is_none()
 }
 
 /// What is allowed in `to` and wasn't in `from`, and what isn't denied any more.

@@ -206,7 +206,8 @@ fn everything_is_what_no_condition_and_no_deny_bounds() {
 #[test]
 fn an_inviter_brings_somebody_into_what_they_hold_themselves() {
     let may = |holds: Value, given: Value| {
-        let all = [policies(ACTOR, holds), policies(OTHER, given)].concat();
+        let inviting = policies(ACTOR, json!([["allow", "member", "invite"]]));
+        let all = [inviting, policies(ACTOR, holds), policies(OTHER, given)].concat();
         may_still_grant(&all, (person(ACTOR), role(ACTOR)), (person(OTHER), role(OTHER)))
     };
     let everything = json!([["allow", "*", "*"]]);
@@ -219,4 +220,21 @@ fn an_inviter_brings_somebody_into_what_they_hold_themselves() {
     let for_another = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": person(7)}}]]);
     assert!(!may(json!([["allow", "user", "read"]]), for_them));
     assert!(may(json!([["allow", "user", "read"]]), for_another));
+}
+
+#[test]
+fn an_inviter_may_still_invite() {
+    let address = json!({"client_addr": ["10.0.0.0/8"]});
+    for (rules, may) in [
+        (json!([["allow", "user", "read"], ["allow", "member", "invite"]]), true),
+        (json!([["allow", "user", "read"], ["allow", "*", "invite", address]]), true),
+        (json!([["allow", "user", "read"], ["allow", "member", "*"], ["deny", "member", "*", address]]), true),
+        (json!([["allow", "user", "read"], ["allow", "member", "*"], ["deny", "*", "invite"]]), false),
+        (json!([["allow", "user", "read"], ["allow", "member", "update"]]), false),
+        (json!([["allow", "user", "read"]]), false),
+    ] {
+        let all = [policies(ACTOR, rules.clone()), policies(OTHER, json!([["allow", "user", "read"]]))].concat();
+        let given = may_still_grant(&all, (person(ACTOR), role(ACTOR)), (person(OTHER), role(OTHER)));
+        assert_eq!(given, may, "{rules}");
+    }
 }

@@ -1,6 +1,4 @@
 //! Founding, changing, archiving and restoring tenants, against a real server.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{collections::BTreeMap, sync::Arc};
 

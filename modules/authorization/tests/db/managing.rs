@@ -1,6 +1,4 @@
 //! Who changes members, roles and policies, and who may not: against a real server, and all at once.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{collections::BTreeMap, sync::Arc};
 

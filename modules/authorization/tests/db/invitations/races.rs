@@ -10,7 +10,7 @@ use shaku::HasComponent;
 use test_support::{TestDb, db};
 use tokio::task::JoinSet;
 
-use crate::house::{House, accepted, address, invited};
+use super::house::{House, accepted, address, invited};
 
 /// A token once more, for one task each.
 fn again(token: &InvitationToken) -> InvitationToken {

@@ -4,7 +4,7 @@ use kernel::contracts::{InvitationId, InvitationToken, MemberInvite, RoleId, Sen
 use rstest::rstest;
 use test_support::{TestDb, db};
 
-use crate::house::{House, accepted, address, invitations, invited};
+use super::house::{House, accepted, address, invitations, invited};
 
 #[rstest]
 #[tokio::test]

@@ -9,7 +9,7 @@ use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};
 
-use crate::house::{House, accepted, address, invited};
+use super::house::{House, accepted, address, invited};
 
 #[rstest]
 #[tokio::test]
@@ -63,6 +63,23 @@ async fn an_invitation_gives_no_more_than_its_sender_could_still_give(#[future(a
     house.execute(&format!("{more} WHERE role_id = '{same}'")).await;
     let second = house.invitations.resend(&*house.permit(house.admin).await, first.invitation.id).await.unwrap();
     assert_eq!(accepted(&house.accept(&carol, &second.token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_invites_nobody_any_more_has_invited_nobody(#[future(awt)] db: TestDb) {
+    let house = House::of(db).await;
+    let (tenant, carol, inviter) = (&house.tenant, house.stranger().await, house.db.make_user().await);
+    let everything = house.db.make_role(tenant, ["*", "*"]).await;
+    house.db.make_member(tenant, inviter, everything).await;
+    let permit = house.permit(inviter).await;
+    let sent = house.invitations.invite(&permit, carol.email(), tenant.member_role).await.unwrap();
+    let give = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
+    // A member like the one whom they invited: they hold all that they give, and invite nobody.
+    house.execute(&give(tenant.member_role)).await;
+    assert_eq!(accepted(&house.accept(&carol, &sent.token).await), "not found");
+    house.execute(&give(everything)).await;
+    assert_eq!(accepted(&house.accept(&carol, &sent.token).await), "done");
 }
 
 #[rstest]

@@ -1,6 +1,4 @@
 //! Bringing tenants to the current version of the policy templates, against a real server.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{collections::BTreeSet, sync::Arc};
 
