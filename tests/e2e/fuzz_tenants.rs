@@ -72,7 +72,7 @@ fn run(app: App, steps: u64) {
             break;
         }
         world.liven_up();
-        for operation in if number % 10 == 0 { operations.iter().collect() } else { left } {
+        for operation in if number % 5 == 0 { operations.iter().collect() } else { left } {
             if world.step(operation).succeeded {
                 *done.entry(operation.name.clone()).or_insert(0_u64) += 1;
             }

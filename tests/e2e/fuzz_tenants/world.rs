@@ -130,14 +130,15 @@ impl World {
                 Slot::Token => {
                     let fits = |email: &str| (email == by.email) == (whose == Whose::Own);
                     let known = self.tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
-                    let known = self.rng.choice(known.collect::<Vec<_>>());
+                    // The newest: those before are used up, mostly.
+                    let known = self.rng.choice(known.rev().take(2).collect::<Vec<_>>());
                     ids.insert(*slot, known.unwrap_or_else(|| "A".repeat(43)));
                     continue;
                 }
                 Slot::Email => {
                     let person = self.rng.usize(..self.people.len());
                     // Or somebody who never comes: whom most tenants have as a member already can't be invited.
-                    let known = self.rng.bool().then(|| self.people[person].email.clone());
+                    let known = (self.rng.u8(..4) > 0).then(|| self.people[person].email.clone());
                     let email = known.unwrap_or_else(|| format!("nobody-{:x}@example.com", self.rng.u64(..)));
                     ids.insert(*slot, email);
                     continue;
