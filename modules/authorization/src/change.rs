@@ -4,8 +4,10 @@
 //! when its turn comes. What is written is then held against what was there, and is committed only where nobody gets what
 //! the caller doesn't hold, and where somebody is left who may do everything.
 
+use std::collections::{HashMap, HashSet};
+
 use kernel::{
-    contracts::{ChangeRefused, Permission, Permit, Principal, RoleId, TenantScope, UserId},
+    contracts::{ChangeRefused, Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId},
     db::{Database, TenantTx},
 };
 
@@ -30,6 +32,13 @@ pub(crate) struct Move {
     /// `None`: they weren't a member.
     pub(crate) from: Option<RoleId>,
     pub(crate) to: RoleId,
+}
+
+impl Move {
+    /// Nobody moves: what the role is allowed changes.
+    fn within(role: RoleId) -> Self {
+        Self { person: None, from: Some(role), to: role }
+    }
 }
 
 impl<'a> Change<'a> {
@@ -92,21 +101,33 @@ impl<'a> Change<'a> {
 fn check(before: &Rules, after: &Rules, actor: UserId, moves: &[Move]) -> Result<(), ChangeRefused> {
     let (old, new) = (&before.policies.policies, &after.policies.policies);
     let granter = Holdings::of(old, before.role, Some(actor));
-    let rewritten = affected(old, new, &after.roles).map(|role| Move { person: None, from: Some(role), to: role });
-    for Move { person, from, to } in rewritten.chain(moves.iter().copied()) {
+    let (same, none) = (unchanged(old, new), HashSet::new());
+    let rewritten = affected(old, new, &same, &after.roles).map(|role| (Move::within(role), &same));
+    for (Move { person, from, to }, same) in rewritten.chain(moves.iter().map(|one| (*one, &none))) {
         let (from, to) = (Holdings::of(old, from, person), Holdings::of(new, Some(to), person));
-        if let Some(permission) = granter.lacking(&from, &to) {
+        if let Some(permission) = granter.lacking(&from, &to, same) {
             return Err(ChangeRefused::NotHeld { permission: permission.to_string() });
         }
     }
     if has_admin(before) && !has_admin(after) { Err(ChangeRefused::LastAdmin) } else { Ok(()) }
 }
 
-/// The roles that policies speak of which have come, gone or changed; of every member, also one that isn't there yet.
-fn affected(old: &[Policy], new: &[Policy], roles: &[RoleInUse]) -> impl Iterator<Item = RoleId> {
-    let gone = old.iter().filter(|policy| !new.contains(policy));
-    let come = new.iter().filter(|policy| !old.contains(policy));
-    let meant: Vec<Option<RoleId>> = gone.chain(come).map(|policy| policy.role_id).collect();
+/// The policies that say what they said.
+fn unchanged(old: &[Policy], new: &[Policy]) -> HashSet<PolicyId> {
+    let old: HashMap<PolicyId, &Policy> = old.iter().map(|policy| (policy.id, policy)).collect();
+    new.iter().filter(|policy| old.get(&policy.id) == Some(policy)).map(|policy| policy.id).collect()
+}
+
+/// The roles that other policies speak of: those that have come, gone or changed. Of every member, also one that isn't
+/// there yet.
+fn affected(
+    old: &[Policy],
+    new: &[Policy],
+    same: &HashSet<PolicyId>,
+    roles: &[RoleInUse],
+) -> impl Iterator<Item = RoleId> {
+    let others = old.iter().chain(new).filter(|policy| !same.contains(&policy.id));
+    let meant: Vec<Option<RoleId>> = others.map(|policy| policy.role_id).collect();
     let is_meant = move |role: RoleId| meant.iter().any(|only| only.is_none_or(|only| only == role));
     roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_meant(*role))
 }

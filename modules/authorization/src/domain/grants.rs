@@ -11,9 +11,9 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
-use kernel::contracts::{MemberInvite, Permission, PermissionInfo, RoleId, UserId};
+use kernel::contracts::{MemberInvite, Permission, PermissionInfo, PolicyId, RoleId, UserId};
 
 use super::{Effect, Policy};
 use reading::{Subject, When};
@@ -26,8 +26,9 @@ pub(crate) struct Holdings<'a> {
 }
 
 /// One verb of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Clause<'a> {
+    policy: PolicyId,
     what: Pattern<'a>,
     when: When,
 }
@@ -81,12 +82,10 @@ impl<'a> Holdings<'a> {
                 Effect::Deny => (&mut holdings.denies, When::denies(policy, subject)),
             };
             let Some(when) = when else { continue };
-            side.extend(
-                policy
-                    .verbs
-                    .iter()
-                    .map(|verb| Clause { what: Pattern { resource: &policy.resource, verb }, when: when.clone() }),
-            );
+            side.extend(policy.verbs.iter().map(|verb| {
+                let what = Pattern { resource: &policy.resource, verb };
+                Clause { policy: policy.id, what, when: when.clone() }
+            }));
         }
         holdings
     }
@@ -98,14 +97,20 @@ impl<'a> Holdings<'a> {
     }
 
     /// The first thing that somebody with these holdings may not grant, of what a subject gains whose holdings were `from`
-    /// and become `to`.
-    pub(crate) fn lacking(&self, from: &Holdings<'a>, to: &Holdings<'a>) -> Option<Pattern<'a>> {
-        gained(from, to).find(|gain| !self.holds(gain, to)).map(|gain| gain.what)
+    /// and become `to`. Of a role that stays the same, the policies that are the `same` in both may be named: nobody gains
+    /// anything by them, so they needn't be looked through.
+    pub(crate) fn lacking(
+        &self,
+        from: &Holdings<'a>,
+        to: &Holdings<'a>,
+        same: &HashSet<PolicyId>,
+    ) -> Option<Pattern<'a>> {
+        gained(from, to, same).into_iter().find(|gain| !self.holds(gain, to)).map(|gain| gain.what)
     }
 
     /// Whether these include what others gain who are then denied what `to` denies.
     fn holds(&self, gain: &Clause<'a>, to: &Holdings<'a>) -> bool {
-        self.allows(gain) && released(self, gain, to).next().is_none()
+        self.allows(gain) && released(&self.denies, gain, to).next().is_none()
     }
 
     /// Whether there are circumstances under which they may do this.
@@ -130,27 +135,32 @@ pub(crate) fn may_still_grant(
 ) -> bool {
     let granter = Holdings::of(policies, Some(inviter_role), Some(inviter));
     let (from, to) = (Holdings::of(policies, None, None), Holdings::of(policies, Some(role), Some(person)));
-    granter.might(&MemberInvite::INFO) && granter.lacking(&from, &to).is_none()
+    granter.might(&MemberInvite::INFO) && granter.lacking(&from, &to, &HashSet::new()).is_none()
 }
 
 /// What is allowed in `to` and wasn't in `from`, and what isn't denied any more.
-fn gained<'h, 'a>(from: &'h Holdings<'a>, to: &'h Holdings<'a>) -> impl Iterator<Item = Clause<'a>> + use<'h, 'a> {
-    to.allows.iter().flat_map(move |allow| {
-        let new = (!from.allows(allow)).then(|| allow.clone());
-        let released = new.is_none().then(|| released(from, allow, to));
-        new.into_iter().chain(released.into_iter().flatten())
-    })
+fn gained<'a>(from: &Holdings<'a>, to: &Holdings<'a>, same: &HashSet<PolicyId>) -> Vec<Clause<'a>> {
+    let denied: Vec<_> = from.denies.iter().filter(|deny| !same.contains(&deny.policy)).cloned().collect();
+    let mut gained = Vec::new();
+    for allow in &to.allows {
+        if same.contains(&allow.policy) || from.allows(allow) {
+            gained.extend(released(&denied, allow, to));
+        } else {
+            gained.push(allow.clone());
+        }
+    }
+    gained
 }
 
-/// Those parts of what is allowed that the holdings deny, where `to` doesn't deny them as well.
+/// Those parts of what is allowed that are denied, where `to` doesn't deny them as well.
 fn released<'h, 'a>(
-    holdings: &'h Holdings<'a>,
+    denied: &'h [Clause<'a>],
     allow: &'h Clause<'a>,
     to: &'h Holdings<'a>,
 ) -> impl Iterator<Item = Clause<'a>> + use<'h, 'a> {
-    holdings.denies.iter().filter_map(move |deny| {
+    denied.iter().filter_map(move |deny| {
         let what = deny.what.meet(allow.what)?;
-        let denied = to.denies.iter().any(|other| other.covers(what, &deny.when));
-        (!denied).then(|| Clause { what, when: allow.when.clone() })
+        let still = to.denies.iter().any(|other| other.covers(what, &deny.when));
+        (!still).then(|| Clause { what, ..allow.clone() })
     })
 }

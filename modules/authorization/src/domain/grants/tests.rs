@@ -38,7 +38,7 @@ fn lacking(holds: Value, from: Value, to: Value) -> Option<String> {
     let (actor, from, to) = (policies(ACTOR, holds), policies(OTHER, from), policies(OTHER, to));
     let actor = Holdings::of(&actor, Some(role(ACTOR)), Some(person(ACTOR)));
     let [from, to] = [&from, &to].map(|policies| Holdings::of(policies, Some(role(OTHER)), None));
-    actor.lacking(&from, &to).map(|what| what.to_string())
+    actor.lacking(&from, &to, &HashSet::new()).map(|what| what.to_string())
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn a_deny_that_nobody_can_read_stays_or_is_taken_away() {
     let fixed = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
     let (nobody, holdings) =
         (Holdings::of(&[], None, None), |policies| Holdings::of(policies, Some(role(OTHER)), None));
-    assert_eq!(nobody.lacking(&holdings(&unreadable), &holdings(&unreadable)), None);
-    assert!(nobody.lacking(&holdings(&unreadable), &holdings(&fixed)).is_some());
+    assert_eq!(nobody.lacking(&holdings(&unreadable), &holdings(&unreadable), &HashSet::new()), None);
+    assert!(nobody.lacking(&holdings(&unreadable), &holdings(&fixed), &HashSet::new()).is_some());
 }
 
 #[test]
