@@ -129,9 +129,8 @@ impl World {
             }
         }
         let shown = may_change.clone().unwrap_or(tenant);
-        for mark in before.foreign_marks(&shown, &person, operation.acts_in_a_tenant()) {
-            assert!(!answer.body.contains(mark), "{what}: {mark} is another tenant's\n{answer}");
-        }
+        let leak = before.leak(&answer.body, &shown, &person, operation.acts_in_a_tenant());
+        assert_eq!(leak, None, "{what}: this is another tenant's\n{answer}");
         assert!(answer.status < 500, "{what}: {answer}");
         self.learn(&answer);
         Step { succeeded, compared: missing.is_some() }

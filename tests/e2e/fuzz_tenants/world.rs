@@ -213,15 +213,22 @@ impl Sight {
         self.ids.get(&(tenant.to_owned(), table)).map_or(&[], Vec::as_slice)
     }
 
-    /// What an answer about this tenant to this person mustn't have in it. What isn't about one tenant may name those that
-    /// the person is a member of.
-    pub(super) fn foreign_marks(&self, tenant: &str, person: &Person, in_tenant: bool) -> Vec<&str> {
+    /// What an answer about this tenant to this person has in it and mustn't. What isn't about one tenant may name those
+    /// that the person is a member of.
+    pub(super) fn leak<'a>(
+        &'a self,
+        answer: &str,
+        tenant: &str,
+        person: &'a Person,
+        in_tenant: bool,
+    ) -> Option<&'a str> {
         let is_own = |other: &str| {
             other == tenant || (!in_tenant && self.members.contains(&(other.to_owned(), person.id.clone())))
         };
-        let own: String = self.text.iter().filter(|(other, _)| is_own(other)).map(|(_, text)| text.as_str()).collect();
         let foreign = self.marks.iter().filter(|(other, _)| !is_own(other)).flat_map(|(_, marks)| marks);
-        foreign.map(String::as_str).filter(|mark| *mark != person.id && !own.contains(mark)).collect()
+        let mut found = foreign.map(String::as_str).filter(|mark| *mark != person.id && answer.contains(mark));
+        // A mark may be theirs as well: of a person who is a member of both, say.
+        found.find(|mark| !self.text.iter().any(|(other, text)| is_own(other) && text.contains(mark)))
     }
 }
 
