@@ -193,7 +193,7 @@ fn is_group(list: &[TokenTree], at: usize, delimiter: Delimiter) -> bool {
 }
 
 #[test]
-fn no_module_reads_the_environment_prints_names_actix_holds_state_or_leaves_tasks_alone() {
+fn the_program_keeps_to_its_boundaries() {
     let program = program();
     assert!(program.len() > 100, "only {} files were found", program.len());
     assert_none(&program.iter().flat_map(findings).collect::<Vec<_>>());

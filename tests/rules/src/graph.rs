@@ -116,11 +116,11 @@ fn refusal(
     if manifest.path.starts_with("modules/") && on.starts_with("actix") {
         return Some((format!("the module `{name}` builds on `{on}`"), "put HTTP into src/http"));
     }
+    // Tests may have whatever their crate may, whether it does or not.
     let drawn = allowed.contains(on) || (for_tests && FOR_TESTS.contains(&on));
     if !members.contains(on) || drawn {
         return None;
     }
-    // The root package's tests may have whatever the root package may.
     let instead = "put a contract into the kernel, or draw it in the table of crates in ARCHITECTURE.md";
     Some((format!("`{name}` builds on `{on}`, which isn't drawn"), instead))
 }

@@ -56,7 +56,6 @@ fn owner(source: &Source) -> &str {
 fn after<'a>(statement: &'a [Piece], words: &[&str]) -> Option<&'a [Piece]> {
     let mut rest = statement;
     for word in words {
-        rest = rest.strip_prefix(&[] as &[Piece])?;
         (rest.first()?.0 == *word).then_some(())?;
         rest = &rest[1..];
     }
