@@ -36,24 +36,3 @@ fn no_build_has_the_tests_libraries() {
         assert!(!has(&tree, library), "{library} is in the program");
     }
 }
-
-#[test]
-fn a_business_module_depends_on_the_kernel_and_on_no_other_module() {
-    for module in ["user", "auth", "authorization", "billing"] {
-        let direct = Command::new(env!("CARGO"))
-            .args(["tree", "--offline", "--locked", "--package", module, "--edges", "normal", "--prefix", "depth"])
-            .args(["--format", " {lib}"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
-        let tree = String::from_utf8(direct.stdout).unwrap();
-        let direct: Vec<&str> = tree.lines().filter_map(|line| line.strip_prefix("1 ")).collect();
-        assert!(direct.contains(&"kernel"), "{module} doesn't depend on the kernel: {tree}");
-        for forbidden in ["user", "auth", "authorization", "billing", "tenantry", "seeds", "actix_web"] {
-            assert!(
-                !direct.contains(&forbidden),
-                "{module} mustn't depend on {forbidden}: put a contract into the kernel"
-            );
-        }
-    }
-}

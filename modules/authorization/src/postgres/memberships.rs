@@ -99,6 +99,7 @@ impl MembershipRepository for PgMembershipRepository {
             TenantTarget::Own => (None, None, Some(person.as_uuid())),
         };
         let query = || {
+            // own rows: whether the caller is a member is asked before there is a scope.
             sqlx::query!(
                 r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
                      a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
@@ -134,6 +135,7 @@ impl MembershipRepository for PgMembershipRepository {
 
     async fn of_person(&self, tx: &mut OwnTx) -> Result<Vec<MyTenant>, DbError> {
         let user = tx.user().as_uuid();
+        // own rows: the tenants that somebody is in, all at once.
         let rows = sqlx::query!(
             "SELECT t.id, t.slug, t.name, m.role_id, r.name AS role_name
              FROM memberships AS m
@@ -244,6 +246,7 @@ impl MembershipRepository for PgMembershipRepository {
             .execute(&mut ***tx)
             .await?;
         // A statement of its own: what it sees begins after the wait.
+        // system: what is limited is one person's tenants, all of them counted.
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!"
                FROM memberships AS m

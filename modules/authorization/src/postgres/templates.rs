@@ -23,6 +23,7 @@ pub(crate) struct TemplatedTenant {
 
 /// How many tenants have which version, archived ones among them; the oldest version first.
 pub(crate) async fn tenants_at_versions(tx: &mut SystemTx) -> Result<Vec<TenantsAtVersion>, DbError> {
+    // system: the operator is told of all tenants.
     let rows = sqlx::query_as!(
         TenantsAtVersion,
         r#"SELECT policy_template_version AS version, count(*) AS "tenants!"
@@ -35,6 +36,7 @@ pub(crate) async fn tenants_at_versions(tx: &mut SystemTx) -> Result<Vec<Tenants
 
 /// The tenants at older versions than this one, archived ones among them, by id.
 pub(crate) async fn tenants_behind(tx: &mut SystemTx, version: i32) -> Result<Vec<TenantId>, DbError> {
+    // system: an upgrade looks for the tenants that it is for.
     let ids = sqlx::query_scalar!(
         "SELECT tenant_id
          FROM tenant_attributes

@@ -84,12 +84,14 @@ impl TenantRepository for PgTenantRepository {
     }
 
     async fn has_slug(&self, tx: &mut SystemTx, slug: &TenantSlug) -> Result<bool, DbError> {
+        // system: a slug is taken by whichever tenant has it.
         let has =
             sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE slug = $1) AS "has!""#, slug.as_str(),);
         Ok(has.fetch_one(&mut ***tx).await?)
     }
 
     async fn has_own(&self, tx: &mut SystemTx, user: UserId) -> Result<bool, DbError> {
+        // system: whether the person has a tenant of their own is asked before one is founded.
         let has = sqlx::query_scalar!(
             r#"SELECT EXISTS (SELECT FROM tenants WHERE personal_user_id = $1) AS "has!""#,
             user.as_uuid(),

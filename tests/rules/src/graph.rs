@@ -1,0 +1,198 @@
+//! Which crate of the workspace builds on which: as the table in ARCHITECTURE.md says, and no other way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{
+    finding::{Finding, assert_none, assert_one},
+    production_build::cargo,
+    sources::{Source, made_up, read, root},
+};
+
+/// The first column's heading of the table.
+const HEADING: &str = "| crate | builds on |";
+
+/// Crates that only tests may build on, whoever's they are.
+const FOR_TESTS: [&str; 3] = ["in-cedar", "seeds", "test-support"];
+
+/// By crate, what it builds on.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The drawing, and the line of each crate in it.
+fn drawn(document: &Source) -> (Graph, BTreeMap<String, usize>) {
+    let lines = document.text.lines().enumerate().skip_while(|(_, line)| *line != HEADING).skip(2);
+    let rows = lines.take_while(|(_, line)| line.starts_with('|'));
+    let (mut graph, mut places) = (Graph::new(), BTreeMap::new());
+    for (index, row) in rows {
+        // What is between backticks: the crate first, then what it builds on.
+        let mut names = row.split('`').skip(1).step_by(2).map(str::to_owned);
+        let name = names.next().unwrap_or_default();
+        places.insert(name.clone(), index + 1);
+        graph.insert(name, names.collect());
+    }
+    (graph, places)
+}
+
+/// A manifest of the workspace, by what `cargo metadata --no-deps` says of it.
+struct Manifest<'a> {
+    name: &'a str,
+    path: String,
+    package: &'a Value,
+}
+
+impl<'a> Manifest<'a> {
+    fn all(metadata: &'a Value, root: &str) -> Vec<Self> {
+        let packages = metadata["packages"].as_array().unwrap().iter();
+        let manifest = |package: &'a Value| {
+            let path = package["manifest_path"].as_str().unwrap();
+            let path = path.strip_prefix(root).unwrap_or(path).trim_start_matches('/').to_owned();
+            Self { name: package["name"].as_str().unwrap(), path, package }
+        };
+        packages.map(manifest).collect()
+    }
+
+    /// The dependencies, each with whether tests alone have it.
+    fn dependencies(&self) -> impl Iterator<Item = (&'a str, bool)> {
+        let dependencies = self.package["dependencies"].as_array().unwrap().iter();
+        dependencies.map(|dependency| (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev"))
+    }
+}
+
+/// What of the manifests isn't as drawn. `text` gives a manifest's text, to find the line in.
+fn findings(metadata: &Value, root: &str, document: &Source, text: impl Fn(&str) -> String) -> Vec<Finding> {
+    let (graph, places) = drawn(document);
+    let manifests = Manifest::all(metadata, root);
+    let members: BTreeSet<&str> = manifests.iter().map(|manifest| manifest.name).collect();
+    let mut found = Vec::new();
+    for manifest in &manifests {
+        let Some(allowed) = graph.get(manifest.name) else {
+            let broke = format!("the crate `{}` isn't drawn", manifest.name);
+            found.push(Finding::new(
+                &manifest.path,
+                0,
+                broke,
+                "give it a row in the table of crates in ARCHITECTURE.md",
+            ));
+            continue;
+        };
+        let mut missing = allowed.clone();
+        for (on, for_tests) in manifest.dependencies() {
+            if !for_tests {
+                missing.remove(on);
+            }
+            if let Some((broke, instead)) = refusal(manifest, on, for_tests, allowed, &members) {
+                let text = text(&manifest.path);
+                let line = text.lines().position(|line| line.split(['.', ' ', '=']).next() == Some(on));
+                found.push(Finding::new(&manifest.path, line.map_or(0, |line| line + 1), broke, instead));
+            }
+        }
+        for on in missing {
+            let broke = format!("`{}` doesn't build on `{on}`", manifest.name);
+            found.push(Finding::new(
+                &document.path,
+                places[manifest.name],
+                broke,
+                "take it out of the table of crates",
+            ));
+        }
+    }
+    for gone in graph.keys().filter(|name| !members.contains(name.as_str())) {
+        let broke = format!("there is no crate `{gone}`");
+        found.push(Finding::new(&document.path, places[gone], broke, "take its row out of the table of crates"));
+    }
+    found
+}
+
+/// Why a crate can't build on another, if so, and what to do instead.
+fn refusal(
+    manifest: &Manifest<'_>,
+    on: &str,
+    for_tests: bool,
+    allowed: &BTreeSet<String>,
+    members: &BTreeSet<&str>,
+) -> Option<(String, &'static str)> {
+    let name = manifest.name;
+    if manifest.path.starts_with("modules/") && on.starts_with("actix") {
+        return Some((format!("the module `{name}` builds on `{on}`"), "put HTTP into src/http"));
+    }
+    // Tests may have whatever their crate may, whether it does or not.
+    let drawn = allowed.contains(on) || (for_tests && FOR_TESTS.contains(&on));
+    if !members.contains(on) || drawn {
+        return None;
+    }
+    let instead = "put a contract into the kernel, or draw it in the table of crates in ARCHITECTURE.md";
+    Some((format!("`{name}` builds on `{on}`, which isn't drawn"), instead))
+}
+
+#[test]
+fn the_crates_build_on_one_another_as_drawn() {
+    let metadata = cargo(&["metadata", "--offline", "--locked", "--no-deps", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let root = root().to_str().unwrap().to_owned();
+    let document = read("ARCHITECTURE.md");
+    assert!(drawn(&document).0.len() > 5, "ARCHITECTURE.md has no table that begins with {HEADING}");
+    assert_none(&findings(&metadata, &root, &document, |path| read(path).text));
+}
+
+const DRAWING: &str = "\
+| crate | builds on |
+| --- | --- |
+| `user` | `kernel` |
+| `auth` | `kernel` |
+| `kernel` | |
+| `test-support` | `kernel`, `user` |
+";
+
+/// What is found where `crate` has the dependencies, and the others are as drawn.
+fn with(name: &str, dependencies: &[(&str, &str)]) -> Vec<Finding> {
+    let drawn_so = [("user", "kernel"), ("auth", "kernel"), ("kernel", ""), ("test-support", "kernel,user")];
+    let mut packages: Vec<Value> = Vec::new();
+    let package = |name: &str, dependencies: &[(&str, &str)]| {
+        let dependencies: Vec<Value> = dependencies
+            .iter()
+            .map(|(on, kind)| serde_json::json!({"name": on, "kind": (*kind == "dev").then_some("dev")}))
+            .collect();
+        let path = format!("/somewhere/modules/{name}/Cargo.toml");
+        serde_json::json!({"name": name, "manifest_path": path, "dependencies": dependencies})
+    };
+    for (other, on) in drawn_so.iter().filter(|(other, _)| *other != name) {
+        let on: Vec<_> = on.split(',').filter(|on| !on.is_empty()).map(|on| (on, "normal")).collect();
+        packages.push(package(other, &on));
+    }
+    packages.push(package(name, dependencies));
+    let text =
+        |_: &str| "[dependencies]\nauth.workspace = true\nactix-web = \"4\"\nbilling = { path = \"x\" }".to_owned();
+    let document = made_up("ARCHITECTURE.md", DRAWING);
+    findings(&serde_json::json!({ "packages": packages }), "/somewhere", &document, text)
+}
+
+#[test]
+fn a_crate_that_builds_on_what_is_not_drawn_is_refused() {
+    let kernel = ("kernel", "normal");
+    assert_none(&with("user", &[kernel, ("serde", "normal"), ("test-support", "dev")]));
+    assert_one(
+        &with("user", &[kernel, ("auth", "normal")]),
+        "modules/user/Cargo.toml:2: `user` builds on `auth`, which isn't drawn; put a contract into the kernel",
+    );
+    assert_one(&with("user", &[kernel, ("auth", "dev")]), "modules/user/Cargo.toml:2: `user` builds on `auth`");
+    assert_one(&with("user", &[kernel, ("test-support", "normal")]), "modules/user/Cargo.toml:0: `user` builds on");
+    assert_one(
+        &with("user", &[kernel, ("actix-web", "normal")]),
+        "modules/user/Cargo.toml:3: the module `user` builds",
+    );
+}
+
+#[test]
+fn a_drawing_that_is_out_of_date_is_refused() {
+    assert_one(&with("user", &[]), "ARCHITECTURE.md:3: `user` doesn't build on `kernel`");
+    assert_one(
+        &with("billing", &[("kernel", "normal")]),
+        "modules/billing/Cargo.toml:0: the crate `billing` isn't drawn",
+    );
+    let one = serde_json::json!({"packages": [
+        {"name": "user", "manifest_path": "/somewhere/modules/user/Cargo.toml", "dependencies": []},
+    ]});
+    let two = made_up("ARCHITECTURE.md", "| crate | builds on |\n| --- | --- |\n| `user` | |\n| `gone` | |\n");
+    assert_one(&findings(&one, "/somewhere", &two, |_| String::new()), "ARCHITECTURE.md:4: there is no crate `gone`");
+}
