@@ -19,6 +19,7 @@ mod documentation;
 mod framework;
 mod fuzz_tenants;
 mod managing;
+mod map;
 mod matrix;
 mod members;
 mod policies;
