@@ -18,7 +18,9 @@ fn the_map_is_as_the_code_is() {
     if std::env::var_os(DRAW).is_some() {
         fs::write(&file, &drawn).unwrap();
     }
-    assert_eq!(stale(&fs::read_to_string(&file).unwrap_or_default(), &drawn), None);
+    if let Some(stale) = stale(&fs::read_to_string(&file).unwrap_or_default(), &drawn) {
+        panic!("{stale}");
+    }
 }
 
 #[test]
