@@ -40,6 +40,10 @@ prepare:
     rm -rf .sqlx; mkdir .sqlx; cp "$fresh"/query-*.json .sqlx/
     echo "$(ls .sqlx | wc -l) queries"
 
+# Draw docs/map.md anew, after a change to routes, permissions, tables or dependencies; commit it with the change
+map:
+    TENANTRY_DRAW_MAP=1 cargo test --quiet --package tenantry --test e2e -- the_map_is_as_the_code_is
+
 # Everything that CI tests
 test *ARGS:
     cargo test --workspace {{ARGS}}

@@ -7,6 +7,7 @@ mod download;
 mod migrate;
 mod policies;
 mod progress;
+mod routes;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
@@ -39,6 +40,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Configured(Configured),
+    /// Show every route of the API and who may call it; needs no settings and no database
+    Routes,
+}
+
+/// What takes a configuration.
+#[derive(Subcommand)]
+enum Configured {
     /// Serve the API (the default)
     Serve,
     /// Bring the database's schema up to date, show where it stands, or take steps back
@@ -62,7 +72,14 @@ enum Command {
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli.command.unwrap_or(Command::Serve)) {
+    let outcome = match cli.command.unwrap_or(Command::Configured(Configured::Serve)) {
+        Command::Configured(command) => run(command),
+        Command::Routes => {
+            routes::show();
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    match outcome {
         Ok(code) => code,
         Err(failure) => {
             // With nobody to read it, it can't be helped.
@@ -72,9 +89,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode, Failure> {
+fn run(command: Configured) -> Result<ExitCode, Failure> {
     let purpose = match command {
-        Command::Serve => Purpose::Serve,
+        Configured::Serve => Purpose::Serve,
         _ => Purpose::Administer,
     };
     #[cfg_attr(not(feature = "embedded"), expect(unused_mut, reason = "the embedded database alone is told to"))]
@@ -84,14 +101,14 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     download::show(&mut config.db);
     actix_web::rt::System::new().block_on(async move {
         match command {
-            Command::Serve => serve::run(config).await?,
-            Command::Migrate(command) => migrate::run(command, config).await?,
-            Command::Tenants(command) => tenants::run(command, config).await?,
-            Command::Policies(command) => policies::run(command, config).await?,
+            Configured::Serve => serve::run(config).await?,
+            Configured::Migrate(command) => migrate::run(command, config).await?,
+            Configured::Tenants(command) => tenants::run(command, config).await?,
+            Configured::Policies(command) => policies::run(command, config).await?,
             #[cfg(feature = "embedded")]
-            Command::Db(command) => return db::run(command, config).await,
+            Configured::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]
-            Command::Seed => seed::run(config).await?,
+            Configured::Seed => seed::run(config).await?,
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -66,7 +66,8 @@ pub(super) struct Layered {
 pub(super) struct Surroundings(BTreeMap<&'static str, OsString>);
 
 impl Surroundings {
-    const NAMES: [&str; 7] = ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
+    pub(super) const NAMES: [&str; 7] =
+        ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
     /// The first of these names that is set.
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]

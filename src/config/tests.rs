@@ -16,6 +16,8 @@ const POSTGRES: (&str, &str) = ("DB_DRIVER", "postgres");
 /// The example of RFC 8410, section 10.3.
 const SIGNING_KEY: (&str, &str) =
     ("AUTH_SIGNING_KEY", "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC");
+/// The keys that take any text.
+const FREE: [&str; 5] = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
 /// The least that development needs in this build.
 const VALID: Pairs<'_> = if cfg!(feature = "embedded") { &[] } else { &[URL] };
 
@@ -220,11 +222,9 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
         ("AUTH_SIGNING_KEY", &["secret", "c2VjcmV0"]),
         ("LOG_LEVEL", &["info,=,", "tenantry=loud"]),
     ];
-    // What takes any text.
-    let free = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
     for key in KEYS {
         let values = wrong.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
-        assert_ne!(values.is_some(), free.contains(&key.name), "{} needs a wrong value here", key.name);
+        assert_ne!(values.is_some(), FREE.contains(&key.name), "{} needs a wrong value here", key.name);
         for value in values.unwrap_or_default() {
             let in_environment = [&[POSTGRES, URL][..], &[(key.name, *value)]].concat();
             let problem = only_problem(bare("", "", &in_environment));
@@ -581,17 +581,54 @@ fn env_example_names_every_key_and_nothing_else() -> std::io::Result<()> {
 }
 
 #[test]
-fn the_readme_names_every_key() -> std::io::Result<()> {
+fn the_readme_lists_every_key_with_its_default_and_its_meaning_and_nothing_else() -> std::io::Result<()> {
     let readme = project_file("README.md")?;
-    let section: Vec<_> = readme
-        .lines()
-        .skip_while(|line| *line != "## Configuration")
-        .skip(1)
-        .take_while(|line| !line.starts_with("## "))
-        .collect();
-    for key in KEYS {
-        let row = format!("| `{}` |", key.name);
-        assert!(section.iter().any(|line| line.starts_with(&row)), "{} isn't in README.md's table", key.name);
+    let section = readme.lines().skip_while(|line| *line != "## Configuration").skip(1);
+    let rows: Vec<_> =
+        section.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `")).collect();
+    for (i, key) in KEYS.iter().enumerate() {
+        let row = rows.get(i).copied().unwrap_or_default();
+        let default = match key.name {
+            "DB_DRIVER" => "`embedded`; `postgres` in production".to_owned(),
+            // As a link.
+            "POSTGRES_DOWNLOAD_URL" => row.split('|').nth(2).unwrap_or_default().trim().to_owned(),
+            _ => key.default.map(|default| format!("`{default}`")).unwrap_or_default(),
+        };
+        let expected = format!("| `{}` | {default} | {} |", key.name, key.help.replace('|', "\\|"));
+        assert_eq!(row, expected.replace("|  |", "| |"), "README.md's table is in the order of src/config/keys.rs");
+    }
+    assert_eq!(rows.len(), KEYS.len(), "README.md's table has a key that there isn't");
+    Ok(())
+}
+
+/// The names that this code reads as keys, and that are in neither list: to read one gives nothing, and says nothing.
+fn unknown_keys(code: &str) -> Vec<&str> {
+    let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || load::Surroundings::NAMES.contains(name);
+    let key = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    code.split('"').filter(key).filter(|name| !known(name)).collect()
+}
+
+#[test]
+fn every_key_that_is_read_is_in_the_table() -> std::io::Result<()> {
+    assert_eq!(unknown_keys(r#"self.value("HTTP_PROT", text); self.value("HTTP_PORT", text)"#), ["HTTP_PROT"]);
+    for file in ["check.rs", "check/tenancy.rs", "load.rs"] {
+        let code = project_file(&format!("src/config/{file}"))?;
+        assert_eq!(
+            unknown_keys(&code),
+            [""; 0],
+            "src/config/{file} reads what src/config/keys.rs doesn't have: add it"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_key_of_the_table_is_read() -> Result<(), ConfigErrors> {
+    // Of the others, `a_wrong_value_is_a_problem_of_its_key_wherever_it_stands` shows it.
+    let only_embedded = ["POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR"];
+    for key in FREE.iter().filter(|key| cfg!(feature = "embedded") || !only_embedded.contains(key)) {
+        let shown = format!("{:?}", config("", "", &[(key, "/some/other")])?);
+        assert!(shown.contains("/some/other"), "{key} changes nothing: read it in src/config/check.rs, or remove it");
     }
     Ok(())
 }

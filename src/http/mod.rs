@@ -31,4 +31,5 @@ mod server;
 mod wanted;
 
 pub use permissions::CATALOGUE;
-pub use server::{Bound, bind, openapi, start};
+pub use route::RouteInfo;
+pub use server::{Bound, bind, openapi, routes, start};

@@ -63,6 +63,9 @@ module! {
             database"
 )]
 pub(crate) trait HandlerService: Send + Sync {
+    /// The type, as it is written in the list.
+    const NAME: &'static str;
+
     /// The request's instance.
     fn of(module: &RequestModule) -> Arc<Self>;
 }
@@ -70,6 +73,8 @@ pub(crate) trait HandlerService: Send + Sync {
 macro_rules! handler_services {
     ($($service:ty),* $(,)?) => {
         $(impl HandlerService for $service {
+            const NAME: &'static str = stringify!($service);
+
             fn of(module: &RequestModule) -> Arc<Self> {
                 HasComponent::<$service>::resolve(module)
             }

@@ -1,12 +1,14 @@
 //! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
 
 mod answer;
+mod info;
 mod tenancy;
 
 use std::collections::BTreeMap;
 
 use actix_web::{FromRequest, Handler, HttpResponse, Route, guard, web};
 pub(crate) use answer::{Answer, Created, Json, NoContent};
+pub use info::RouteInfo;
 use kernel::contracts::Tenancy;
 use utoipa::{
     IntoParams, ToSchema,
@@ -48,6 +50,7 @@ macro_rules! parameters {
 
             fn describe(draft: &mut Draft) {
                 G::describe(draft);
+                draft.services = vec![$($service::NAME),*];
             }
         }
     };
@@ -64,6 +67,8 @@ pub(crate) struct Draft {
     schemas: Vec<(String, RefOr<Schema>)>,
     /// What may go wrong, by status.
     problems: BTreeMap<u16, Vec<&'static str>>,
+    /// What the handler is given beside.
+    services: Vec<&'static str>,
 }
 
 impl Draft {
@@ -141,12 +146,7 @@ impl Draft {
     fn class(&mut self, class: Class, tenancy: &Tenancy) {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
         const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
-        let (name, permission) = match class {
-            Class::Public => ("public", None),
-            Class::SignedIn => ("signed-in", None),
-            Class::Member => ("member", None),
-            Class::Permission(permission) => ("permission", Some(permission)),
-        };
+        let (name, permission) = info::of(class);
         let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-class", name);
         if let Some(permission) = permission {
             extensions = extensions.add("x-permission", permission.name);
@@ -174,11 +174,13 @@ pub(crate) struct Routes {
     /// By path: what the header `Allow` says of a handler, and what makes its route.
     by_path: BTreeMap<&'static str, Vec<(&'static str, Make)>>,
     operations: Vec<(&'static str, HttpMethod, Draft)>,
+    /// The same operations, for people.
+    infos: Vec<RouteInfo>,
 }
 
 impl Routes {
     pub(crate) fn new(tenancy: &Tenancy) -> Self {
-        Self { tenancy: tenancy.clone(), by_path: BTreeMap::new(), operations: Vec::new() }
+        Self { tenancy: tenancy.clone(), by_path: BTreeMap::new(), operations: Vec::new(), infos: Vec::new() }
     }
 
     /// A handler for GET, and for HEAD with it.
@@ -269,6 +271,7 @@ impl Routes {
         let id = format!("{verb}_{}", words.join("_"));
         let tag = words.first().copied().unwrap_or_default();
         draft.class(class, &self.tenancy);
+        self.infos.push(RouteInfo::new(verb, path, class, summary, &draft.services));
         draft.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
         self.operations.push((path, method, draft));
         let last = self.operations.len() - 1;
@@ -285,6 +288,11 @@ impl Routes {
                 async move { Err::<HttpResponse, _>(problem) }
             })));
         }
+    }
+
+    /// The routes for people, in the order in which they are registered.
+    pub(crate) fn infos(self) -> Vec<RouteInfo> {
+        self.infos
     }
 
     /// The OpenAPI document of the routes.

@@ -23,6 +23,7 @@ use super::{
     handlers, join,
     links::{Links, PublicUrl},
     problem::Problem,
+    route::RouteInfo,
     scope::request_scope,
 };
 use crate::{bootstrap::AppModule, config::HttpConfig};
@@ -57,6 +58,11 @@ pub fn bind(config: &HttpConfig) -> Result<Bound, String> {
 /// The OpenAPI document: every route, and who may call it.
 pub fn openapi(tenancy: &Tenancy) -> OpenApi {
     handlers::routes(tenancy).openapi()
+}
+
+/// Every route in short, in the order in which the handlers are registered. They are the same in every tenancy mode.
+pub fn routes() -> Vec<RouteInfo> {
+    handlers::routes(&Tenancy::default()).infos()
 }
 
 /// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
@@ -98,4 +104,18 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
 
 async fn to_docs() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_routes_are_the_same_in_every_tenancy_mode() {
+        let single = Tenancy::Single("acme".parse().expect("a slug"));
+        for mode in [Tenancy::Personal, single] {
+            assert_eq!(handlers::routes(&mode).infos(), routes(), "{mode:?}");
+        }
+        assert!(routes().iter().any(|route| route.permission.is_some() && !route.services.is_empty()));
+    }
 }

@@ -20,6 +20,7 @@ mod framework;
 mod fuzz_tenants;
 mod invitations;
 mod managing;
+mod map;
 mod matrix;
 mod members;
 mod policies;

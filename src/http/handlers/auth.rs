@@ -5,12 +5,13 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::UNAVAILABLE;
 use crate::http::{
     extract::{Body, Scoped},
     fields::{both, given, optional},
     guard::{Public, Then},
     problem::{FieldError, Problem},
-    route::Json,
+    route::{Json, Routes},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -37,7 +38,16 @@ pub(super) struct LoginAnswer {
     expires_in: u64,
 }
 
-pub(super) async fn login(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes, tenancy: &Tenancy) {
+    let login = routes.post("/v1/auth/login", "Sign in with e-mail and password", login);
+    login.problems(&[(401, "The e-mail address or the password is wrong"), UNAVAILABLE]);
+    if !tenancy.reads_claim() {
+        login.without::<LoginRequest>("tenant");
+    }
+}
+
+async fn login(
     Then(Public, Body(request)): Then<Public, Body<LoginRequest>>,
     sign_in: Scoped<dyn SignIn>,
     tenancy: Scoped<Tenancy>,

@@ -16,7 +16,7 @@ use crate::http::{
     guard::{Member, Then},
     permissions,
     problem::{FieldError, Problem},
-    route::Json,
+    route::{Json, Routes},
 };
 
 /// How many questions a request may ask.
@@ -105,7 +105,12 @@ enum OutcomeBody {
     CannotBeTold,
 }
 
-pub(super) async fn check(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes.post("/v1/authorization/check", "Ask what I may do in the tenant", check);
+}
+
+async fn check(
     Then(member, Body(request)): Then<Member, Body<CheckRequest>>,
     clock: Scoped<dyn Clock>,
     context: Scoped<dyn RequestContext>,

@@ -6,7 +6,12 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::{extract::Scoped, guard::Access, problem::Problem, route::Json};
+use crate::http::{
+    extract::Scoped,
+    guard::Access,
+    problem::Problem,
+    route::{Json, Routes},
+};
 
 /// The tenant's subscription.
 #[derive(Serialize, ToSchema)]
@@ -32,7 +37,14 @@ enum StatusBody {
     Canceled,
 }
 
-pub(super) async fn show(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes
+        .get("/v1/subscription", "Read the tenant's subscription", show)
+        .problems(&[(404, "The tenant has no subscription")]);
+}
+
+async fn show(
     access: Access<BillingRead>,
     subscriptions: Scoped<dyn Subscriptions>,
 ) -> Result<Json<SubscriptionBody>, Problem> {

@@ -1,19 +1,21 @@
 //! Invitations into a tenant.
 
-use kernel::contracts::{AcceptError, Invitation, InvitationId, Invitations, MemberInvite, RoleId, SentInvitation};
+use kernel::contracts::{
+    AcceptError, Invitation, InvitationId, Invitations, MemberInvite, RoleId, SentInvitation, Tenancy,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{me::TenantBody, members::RoleBody, page::PageQuery};
+use super::{GRANT_REFUSED, me::TenantBody, members::RoleBody, page::PageQuery};
 use crate::http::{
     extract::{Body, PathId, Query, Scoped},
     fields::field,
     guard::{Access, SignedIn, Then},
     links::Links,
     problem::Problem,
-    route::{Created, Json, NoContent},
+    route::{Created, Json, NoContent, Routes},
 };
 
 /// Whom to invite.
@@ -82,6 +84,38 @@ pub(super) struct InvitationPage {
     /// For the query parameter `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
+}
+
+const ADDRESS_OF_A_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
+const NO_SEAT_LEFT: (u16, &str) = (409, "No seat is left");
+
+pub(super) fn register(routes: &mut Routes, tenancy: &Tenancy) {
+    let personal: &[(u16, &str)] = match tenancy {
+        Tenancy::Personal => &[(409, "Each person has a tenant of their own, and nobody else comes into it")],
+        Tenancy::Organization(_) | Tenancy::Single(_) => &[],
+    };
+    let invited = routes.post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invite);
+    invited.problems(&[
+        GRANT_REFUSED,
+        ADDRESS_OF_A_MEMBER,
+        (409, "An invitation to this address is open"),
+        NO_SEAT_LEFT,
+    ]);
+    invited.problems(personal);
+    routes.get("/v1/invitations", "List the invitations that nobody has accepted", list);
+    let resent = routes.post(
+        "/v1/invitations/{id}/resend",
+        "Send an invitation again: another link to hand over, and the one before opens nothing",
+        resend,
+    );
+    resent.problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, NO_SEAT_LEFT]);
+    resent.problems(personal);
+    routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke);
+    routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", accept).problems(&[
+        (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),
+        (409, "I am a member already"),
+        NO_SEAT_LEFT,
+    ]);
 }
 
 pub(super) async fn invite(

@@ -11,7 +11,7 @@ use crate::http::{
     fields::{field, given},
     guard::{SignedIn, Then},
     problem::Problem,
-    route::Json,
+    route::{Json, Routes},
 };
 
 /// The caller.
@@ -49,7 +49,13 @@ pub(super) struct ProfileChangeRequest {
     display_name: Option<String>,
 }
 
-pub(super) async fn show(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/me", "Who am I, and which tenants am I a member of", show);
+    routes.patch("/v1/me", "Change what others see of me, in every tenant", update);
+}
+
+async fn show(
     me: SignedIn,
     profiles: Scoped<dyn Profiles>,
     tenants: Scoped<dyn MyTenants>,
@@ -57,7 +63,7 @@ pub(super) async fn show(
     Ok(Json(Me::new(profiles.get(&me).await?, tenants.list(&me).await?)))
 }
 
-pub(super) async fn update(
+async fn update(
     Then(me, Body(request)): Then<SignedIn, Body<ProfileChangeRequest>>,
     profiles: Scoped<dyn Profiles>,
     tenants: Scoped<dyn MyTenants>,

@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::page::PageQuery;
+use super::{GRANT_REFUSED, LAST_ADMIN, page::PageQuery};
 use crate::http::{
     extract::{Body, Query, Scoped},
     guard::{Access, AccessTo, Member, Then},
     problem::Problem,
-    route::{Json, NoContent},
+    route::{Json, NoContent, Routes},
 };
 
 /// A member of the tenant.
@@ -57,7 +57,20 @@ pub(super) struct MemberPage {
     next_cursor: Option<Uuid>,
 }
 
-pub(super) async fn list(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/members", "List the members of the tenant", list);
+    routes.get("/v1/users/{id}", "Read a member of the tenant", show);
+    routes
+        .patch("/v1/members/{id}", "Give a member another role, which may do no more than mine", change_role)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN]);
+    routes
+        .delete("/v1/members/{id}", "Remove a member from the tenant, from their next request on", remove)
+        .problems(&[LAST_ADMIN]);
+    routes.post("/v1/tenant/leave", "Leave the tenant", leave).problems(&[LAST_ADMIN]);
+}
+
+async fn list(
     Then(access, Query(page)): Then<Access<UserRead>, Query<PageQuery>>,
     members: Scoped<dyn Members>,
 ) -> Result<Json<MemberPage>, Problem> {
@@ -66,29 +79,23 @@ pub(super) async fn list(
     Ok(Json(MemberPage { members, next_cursor }))
 }
 
-pub(super) async fn show(
-    access: AccessTo<UserRead, UserId>,
-    members: Scoped<dyn Members>,
-) -> Result<Json<MemberBody>, Problem> {
+async fn show(access: AccessTo<UserRead, UserId>, members: Scoped<dyn Members>) -> Result<Json<MemberBody>, Problem> {
     Ok(Json(members.get(&access, access.id).await?.into()))
 }
 
-pub(super) async fn change_role(
+async fn change_role(
     Then(access, Body(request)): Then<AccessTo<MemberUpdate, UserId>, Body<MemberChangeRequest>>,
     members: Scoped<dyn Members>,
 ) -> Result<Json<MemberBody>, Problem> {
     Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?.into()))
 }
 
-pub(super) async fn remove(
-    access: AccessTo<MemberRemove, UserId>,
-    members: Scoped<dyn Members>,
-) -> Result<NoContent, Problem> {
+async fn remove(access: AccessTo<MemberRemove, UserId>, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
     members.remove(&access, access.id).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn leave(member: Member, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
+async fn leave(member: Member, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
     members.leave(&member).await?;
     Ok(NoContent)
 }

@@ -10,15 +10,18 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{members::RoleBody, page::PageQuery};
+use super::{GRANT_REFUSED, LAST_ADMIN, members::RoleBody, page::PageQuery};
 use crate::http::{
     extract::{Body, PathId, Query, Scoped},
     fields::given,
     guard::{Access, Then},
     permissions,
     problem::Problem,
-    route::{Created, Json, NoContent},
+    route::{Created, Json, NoContent, Routes},
 };
+
+const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
+const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
 
 /// A policy to be.
 #[derive(Deserialize, ToSchema)]
@@ -106,7 +109,22 @@ pub(super) struct PolicyPage {
     next_cursor: Option<Uuid>,
 }
 
-pub(super) async fn list(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/policies", "List the tenant's policies", list);
+    routes.get("/v1/policies/{id}", "Read a policy", show);
+    routes
+        .post("/v1/policies", "Create a policy; it may let others do what I may do, and no more", create)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
+    routes
+        .patch("/v1/policies/{id}", "Change a policy; to narrow a deny is to allow what it denied", update)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY]);
+    routes
+        .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", delete)
+        .problems(&[GRANT_REFUSED, LAST_ADMIN, TEMPLATE_POLICY]);
+}
+
+async fn list(
     Then(access, Query(page)): Then<Access<PolicyRead>, Query<PageQuery>>,
     policies: Scoped<dyn Policies>,
 ) -> Result<Json<PolicyPage>, Problem> {
@@ -115,14 +133,14 @@ pub(super) async fn list(
     Ok(Json(PolicyPage { policies, next_cursor }))
 }
 
-pub(super) async fn show(
+async fn show(
     Then(access, PathId(id)): Then<Access<PolicyRead>, PathId<PolicyId>>,
     policies: Scoped<dyn Policies>,
 ) -> Result<Json<PolicyBody>, Problem> {
     Ok(Json(policies.get(&access, id).await?.into()))
 }
 
-pub(super) async fn create(
+async fn create(
     Then(access, Body(request)): Then<Access<PolicyManage>, Body<NewPolicyRequest>>,
     policies: Scoped<dyn Policies>,
 ) -> Result<Created<PolicyBody>, Problem> {
@@ -132,7 +150,7 @@ pub(super) async fn create(
     Ok(Created { location: "/v1/policies", body: policies.create(&access, &draft).await?.into() })
 }
 
-pub(super) async fn update(
+async fn update(
     Then(Then(access, PathId(id)), Body(request)): Then<
         Then<Access<PolicyManage>, PathId<PolicyId>>,
         Body<PolicyChangeRequest>,
@@ -143,7 +161,7 @@ pub(super) async fn update(
     Ok(Json(policies.update(&access, id, &change).await?.into()))
 }
 
-pub(super) async fn delete(
+async fn delete(
     Then(access, PathId(id)): Then<Access<PolicyManage>, PathId<PolicyId>>,
     policies: Scoped<dyn Policies>,
 ) -> Result<NoContent, Problem> {

@@ -10,7 +10,7 @@ use crate::http::{
     fields::field,
     guard::{Access, Then},
     problem::Problem,
-    route::{Created, Json, NoContent},
+    route::{Created, Json, NoContent, Routes},
 };
 
 /// A role to be, or its name from now on.
@@ -42,12 +42,26 @@ pub(super) struct RoleList {
     roles: Vec<RoleDetails>,
 }
 
-pub(super) async fn list(access: Access<RoleRead>, roles: Scoped<dyn Roles>) -> Result<Json<RoleList>, Problem> {
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/roles", "List the tenant's roles", list);
+    routes
+        .post("/v1/roles", "Create a role that may do what every member may", create)
+        .problems(&[(409, "The name is taken"), (409, "The tenant has as many roles as it may have")]);
+    routes
+        .patch("/v1/roles/{id}", "Rename a role of the tenant's own", rename)
+        .problems(&[(409, "The name is taken"), (409, "The role came with the tenant")]);
+    routes
+        .delete("/v1/roles/{id}", "Delete a role that nobody has, and its policies with it", delete)
+        .problems(&[(409, "Somebody has the role, or is invited into it"), (409, "The role came with the tenant")]);
+}
+
+async fn list(access: Access<RoleRead>, roles: Scoped<dyn Roles>) -> Result<Json<RoleList>, Problem> {
     let roles = roles.list(&access).await?;
     Ok(Json(RoleList { roles: roles.into_iter().map(Into::into).collect() }))
 }
 
-pub(super) async fn create(
+async fn create(
     Then(access, Body(request)): Then<Access<RoleManage>, Body<RoleRequest>>,
     roles: Scoped<dyn Roles>,
 ) -> Result<Created<RoleDetails>, Problem> {
@@ -55,7 +69,7 @@ pub(super) async fn create(
     Ok(Created { location: "/v1/roles", body: roles.create(&access, &name).await?.into() })
 }
 
-pub(super) async fn rename(
+async fn rename(
     Then(Then(access, PathId(id)), Body(request)): Then<Then<Access<RoleManage>, PathId<RoleId>>, Body<RoleRequest>>,
     roles: Scoped<dyn Roles>,
 ) -> Result<Json<RoleDetails>, Problem> {
@@ -63,7 +77,7 @@ pub(super) async fn rename(
     Ok(Json(roles.rename(&access, id, &name).await?.into()))
 }
 
-pub(super) async fn delete(
+async fn delete(
     Then(access, PathId(id)): Then<Access<RoleManage>, PathId<RoleId>>,
     roles: Scoped<dyn Roles>,
 ) -> Result<NoContent, Problem> {

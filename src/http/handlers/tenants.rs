@@ -1,6 +1,8 @@
 //! A tenant itself.
 
-use kernel::contracts::{Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants};
+use kernel::contracts::{
+    Tenancy, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -11,7 +13,7 @@ use crate::http::{
     fields::{both, field, given, optional},
     guard::{Access, Restore, SignedIn, Then},
     problem::Problem,
-    route::{Created, Json, NoContent},
+    route::{Created, Json, NoContent, Routes},
 };
 
 /// A tenant to be.
@@ -71,7 +73,24 @@ enum TenantStatusBody {
     Archived,
 }
 
-pub(super) async fn found(
+/// The routes of this file.
+pub(super) fn register(routes: &mut Routes, tenancy: &Tenancy) {
+    routes.post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", found).problems(
+        match tenancy {
+            Tenancy::Organization(_) => {
+                &[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]
+            }
+            Tenancy::Personal => &[(409, "The slug is taken"), (409, "I have my tenant already")],
+            Tenancy::Single(_) => &[(409, "There is one tenant, which the operator founds")],
+        },
+    );
+    routes.get("/v1/tenant", "Read the tenant", show);
+    routes.patch("/v1/tenant", "Change the tenant's name or slug", update).problems(&[(409, "The slug is taken")]);
+    routes.post("/v1/tenant/archive", "Archive the tenant: from now on it answers like one that isn't there", archive);
+    routes.post("/v1/tenant/restore", "Restore the tenant, which may be archived", restore);
+}
+
+async fn found(
     Then(me, Body(request)): Then<SignedIn, Body<NewTenantRequest>>,
     tenants: Scoped<dyn Tenants>,
 ) -> Result<Created<TenantDetails>, Problem> {
@@ -80,14 +99,11 @@ pub(super) async fn found(
     Ok(Created { location: "/v1/tenant", body: tenant.into() })
 }
 
-pub(super) async fn show(
-    access: Access<TenantRead>,
-    tenants: Scoped<dyn Tenants>,
-) -> Result<Json<TenantDetails>, Problem> {
+async fn show(access: Access<TenantRead>, tenants: Scoped<dyn Tenants>) -> Result<Json<TenantDetails>, Problem> {
     Ok(Json(tenants.get(&access).await?.into()))
 }
 
-pub(super) async fn update(
+async fn update(
     Then(access, Body(request)): Then<Access<TenantUpdate>, Body<TenantChangeRequest>>,
     tenants: Scoped<dyn Tenants>,
 ) -> Result<Json<TenantDetails>, Problem> {
@@ -98,12 +114,12 @@ pub(super) async fn update(
     Ok(Json(tenants.update(&access, &TenantChange { name, slug }).await?.into()))
 }
 
-pub(super) async fn archive(access: Access<TenantArchive>, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
+async fn archive(access: Access<TenantArchive>, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
     tenants.archive(&access).await?;
     Ok(NoContent)
 }
 
-pub(super) async fn restore(restore: Restore, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
+async fn restore(restore: Restore, tenants: Scoped<dyn Tenants>) -> Result<NoContent, Problem> {
     tenants.restore(&restore).await?;
     Ok(NoContent)
 }

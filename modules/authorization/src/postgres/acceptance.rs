@@ -57,6 +57,7 @@ pub(crate) struct PgAcceptanceRepository;
 #[async_trait]
 impl AcceptanceRepository for PgAcceptanceRepository {
     async fn tenant_of(&self, tx: &mut SystemTx, token_hash: TokenHash) -> Result<Option<TenantId>, DbError> {
+        // system: whose invitation it is, its token alone tells.
         let tenant = sqlx::query_scalar!(
             "SELECT tenant_id
              FROM invitations
