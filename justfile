@@ -50,7 +50,7 @@ test *ARGS:
 
 # The tests that need a database, on the embedded one; on any other with TEST_DATABASE_URL=…
 test-db *ARGS:
-    cargo test --workspace --exclude embedded-postgres {{ARGS}}
+    cargo test --workspace --exclude embedded-postgres --exclude wiring-tests {{ARGS}}
 
 # The same tests on the database of compose.yml, which is started for them and left as it was
 test-db-local *ARGS:
@@ -58,7 +58,7 @@ test-db-local *ARGS:
 
 # The same tests on a PostgreSQL in a container that lives as long as the run (Testcontainers); DB_TAG=17-alpine
 test-db-ci *ARGS:
-    cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres {{ARGS}}
+    cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres --exclude wiring-tests {{ARGS}}
 
 # The program beside a bare one, ratios only; then a request's module; then decisions beside cedar and casbin. See docs/performance.md
 bench *ARGS:

@@ -188,6 +188,7 @@ pub(crate) struct AccessTo<P, Id> {
 /// An id in a path from which it can be told what a policy's condition may look at.
 #[diagnostic::on_unimplemented(
     message = "it can't be told from `{Self}` alone what a policy may look at",
+    label = "an id that says nothing of its resource",
     note = "implement `Resource` for it in src/http/guard.rs; with `Access<P>`, policies that look at the resource never \
             allow"
 )]
@@ -307,6 +308,7 @@ impl<G: Guard, X: FromRequest<Error = Problem> + 'static> FromRequest for Then<G
 /// What a client sends beside who it is.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't follow a guard",
+    label = "not what a client sends",
     note = "what can: `Body<T>`, `Query<T>`, `PathId<Id>`"
 )]
 pub(crate) trait Input {

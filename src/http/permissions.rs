@@ -9,6 +9,7 @@ use kernel::contracts::{
 /// A permission that is in the catalogue: [`super::guard::Access`] takes no other.
 #[diagnostic::on_unimplemented(
     message = "the permission `{Self}` isn't in the catalogue",
+    label = "takes a permission that no role can be given",
     note = "list it in `permissions!` in src/http/permissions.rs"
 )]
 pub(crate) trait Catalogued: Permission {}

@@ -31,7 +31,8 @@ use super::{
 
 /// A handler's parameters: first who may call it, then services.
 #[diagnostic::on_unimplemented(
-    message = "a handler's parameters are a guard and then services, which `{Self}` isn't",
+    message = "a handler's parameters are a guard and then up to three services, which `{Self}` isn't",
+    label = "has other parameters",
     note = "`async fn handler(access: Then<Access<P>, Body<T>>, members: Scoped<dyn Members>)`"
 )]
 pub(crate) trait Parameters: FromRequest + 'static {
@@ -41,9 +42,21 @@ pub(crate) trait Parameters: FromRequest + 'static {
     fn describe(draft: &mut Draft);
 }
 
+/// What may follow the guard. It is a trait, and not `Scoped` itself in [`Parameters`], for the compiler's messages: it
+/// would say that functions differ.
+#[diagnostic::on_unimplemented(
+    message = "after its guard a handler takes services, and `{Self}` is none",
+    label = "not a service",
+    note = "services are `Scoped<dyn X>`; the guard comes first, and a body, query or path id goes beside it: \
+            `Then<Access<P>, Body<T>>`"
+)]
+pub(crate) trait Service: FromRequest + 'static {}
+
+impl<S: HandlerService + ?Sized + 'static> Service for Scoped<S> {}
+
 macro_rules! parameters {
     ($($service:ident),*) => {
-        impl<G: Guard, $($service: HandlerService + ?Sized + 'static),*> Parameters for (G, $(Scoped<$service>,)*) {
+        impl<G: Guard, $($service: Service),*> Parameters for (G, $($service,)*) {
             fn class() -> Class {
                 G::CLASS
             }

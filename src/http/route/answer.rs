@@ -50,6 +50,12 @@ impl Responder for NoContent {
 }
 
 /// What a handler answers.
+#[diagnostic::on_unimplemented(
+    message = "a handler can't answer with `{Self}`",
+    label = "answers with something else",
+    note = "a handler answers with `Result<Json<T>, Problem>`, `Result<Created<T>, Problem>` or `Result<NoContent, Problem>`, \
+            where `T` is `Serialize` and `ToSchema`"
+)]
 pub(crate) trait Answer: Responder + 'static {
     /// The documentation of what it gives.
     fn describe(draft: &mut Draft);

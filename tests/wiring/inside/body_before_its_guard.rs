@@ -1,0 +1,15 @@
+//! The body would be read for nobody in particular.
+
+use crate::http::{
+    extract::Body,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.post("/v1/invoices", "Write an invoice", create);
+}
+
+async fn create(Body(_text): Body<String>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
+}

@@ -1,0 +1,17 @@
+//! Of a role's id alone, a policy's condition learns nothing.
+
+use kernel::contracts::{RoleId, RoleManage};
+
+use crate::http::{
+    guard::AccessTo,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.delete("/v1/invoices/{id}", "Delete an invoice", delete);
+}
+
+async fn delete(_access: AccessTo<RoleManage, RoleId>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
+}

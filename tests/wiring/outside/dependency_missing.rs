@@ -1,0 +1,26 @@
+//! A component needs the clock, and its module takes it from nowhere.
+
+use std::sync::Arc;
+
+use kernel::clock::Clock;
+use shaku::{Component, Interface, module};
+
+trait Invoices: Interface {}
+
+#[derive(Component)]
+#[shaku(interface = Invoices)]
+struct PgInvoices {
+    #[shaku(inject)]
+    clock: Arc<dyn Clock>,
+}
+
+impl Invoices for PgInvoices {}
+
+module! {
+    InvoiceModule {
+        components = [PgInvoices],
+        providers = []
+    }
+}
+
+fn main() {}

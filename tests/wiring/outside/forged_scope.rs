@@ -1,0 +1,11 @@
+//! The second proof, for a tenant that nobody was admitted to.
+
+use std::sync::Arc;
+
+use kernel::contracts::{PolicySet, Principal, RoleId, TenantId, TenantScope};
+
+fn scope(tenant: TenantId, principal: Principal, role: RoleId, policies: Arc<dyn PolicySet>) -> TenantScope {
+    TenantScope { tenant, principal, role, policies }
+}
+
+fn main() {}

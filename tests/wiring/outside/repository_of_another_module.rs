@@ -1,0 +1,5 @@
+//! Another module's repository, past its contract.
+
+use authorization::postgres::PgMembershipRepository;
+
+fn main() {}

@@ -1,0 +1,28 @@
+//! A component that lives as long as the program needs one that lives as long as a request.
+
+use std::sync::Arc;
+
+use kernel::contracts::{DbModule, TenantResolver};
+use kernel::db::Database;
+use shaku::{Component, Interface, module};
+
+trait Invoices: Interface {}
+
+#[derive(Component)]
+#[shaku(interface = Invoices)]
+struct PgInvoices {
+    #[shaku(inject)]
+    caller: Arc<dyn TenantResolver>,
+}
+
+impl Invoices for PgInvoices {}
+
+module! {
+    InvoiceModule {
+        components = [PgInvoices],
+        providers = [],
+        use dyn DbModule { components = [dyn Database], providers = [] }
+    }
+}
+
+fn main() {}
