@@ -50,9 +50,14 @@ pub(crate) trait Parameters: FromRequest + 'static {
     note = "services are `Scoped<dyn X>`; the guard comes first, and a body, query or path id goes beside it: \
             `Then<Access<P>, Body<T>>`"
 )]
-pub(crate) trait Service: FromRequest + 'static {}
+pub(crate) trait Service: FromRequest + 'static {
+    /// As Rust names it.
+    const NAME: &'static str;
+}
 
-impl<S: HandlerService + ?Sized + 'static> Service for Scoped<S> {}
+impl<S: HandlerService + ?Sized + 'static> Service for Scoped<S> {
+    const NAME: &'static str = S::NAME;
+}
 
 macro_rules! parameters {
     ($($service:ident),*) => {

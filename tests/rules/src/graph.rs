@@ -52,10 +52,14 @@ impl<'a> Manifest<'a> {
         packages.map(manifest).collect()
     }
 
-    /// The dependencies, each with whether tests alone have it.
+    /// The dependencies, each with whether it is for the tests of something else. A crate that is nothing but tests builds
+    /// on what they build on.
     fn dependencies(&self) -> impl Iterator<Item = (&'a str, bool)> {
+        let targets = self.package["targets"].as_array();
+        let is_tests = targets.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["kind"][0] == "test"));
         let dependencies = self.package["dependencies"].as_array().unwrap().iter();
-        dependencies.map(|dependency| (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev"))
+        dependencies
+            .map(move |dependency| (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev" && !is_tests))
     }
 }
 
