@@ -288,8 +288,9 @@ fn seeding_twice_is_seeding_once_and_migrations_go_back_and_forth() {
     let first = command(&["seed"]);
     let second = command(&["seed"]);
     let lines = |output: &str, state| output.lines().filter(|line| line.contains(state)).count();
-    assert_eq!((lines(&first, "created"), lines(&first, "was there")), (13, 0), "{first}");
-    assert_eq!((lines(&second, "created"), lines(&second, "was there")), (0, 13), "{second}");
+    let all = lines(&first, "created");
+    assert!(all >= 13 && lines(&first, "was there") == 0, "{first}");
+    assert_eq!((lines(&second, "created"), lines(&second, "was there")), (0, all), "{second}");
     let reverted = command(&["migrate", "revert"]);
     assert_eq!(command(&["migrate", "run"]).trim().strip_prefix("applied"), reverted.trim().strip_prefix("reverted"));
     assert!(!command(&["migrate", "status"]).contains("pending"));

@@ -10,8 +10,8 @@ use crate::{
 pub(super) enum Slot {
     Person,
     Role,
-    Policy,
-    Invitation,
+    /// A row of this table.
+    Row(&'static str),
     Token,
     /// Somebody with an account, wherever, or nobody.
     Email,
@@ -32,20 +32,11 @@ pub(super) struct Operation {
 
 /// What to send to a route: what the path's `{id}` is, and the body.
 fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
-    use Slot::{Invitation, Person, Policy, Role};
+    use Slot::{Person, Role, Row};
     Some(match name {
         "PATCH /v1/me" => (None, Some(r#"{"display_name": "{name}"}"#)),
         "POST /v1/tenants" | "PATCH /v1/tenant" | "POST /v1/roles" => (None, Some(r#"{"name": "{name}"}"#)),
-        "GET /v1/me"
-        | "GET /v1/tenant"
-        | "POST /v1/tenant/archive"
-        | "POST /v1/tenant/restore"
-        | "POST /v1/tenant/leave"
-        | "GET /v1/members"
-        | "GET /v1/roles"
-        | "GET /v1/policies"
-        | "GET /v1/invitations"
-        | "GET /v1/subscription" => (None, None),
+        "POST /v1/tenant/archive" | "POST /v1/tenant/restore" | "POST /v1/tenant/leave" => (None, None),
         "GET /v1/users/{id}" | "DELETE /v1/members/{id}" => (Some(Person), None),
         "PATCH /v1/members/{id}" => (Some(Person), Some(r#"{"role_id": "{role}"}"#)),
         "PATCH /v1/roles/{id}" => (Some(Role), Some(r#"{"name": "{name}"}"#)),
@@ -56,12 +47,14 @@ fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
                 r#"{"role_id": "{role}", "effect": "allow", "resource": "*", "verbs": ["read"], "condition": {"feature": "{name}"}}"#,
             ),
         ),
-        "GET /v1/policies/{id}" | "DELETE /v1/policies/{id}" => (Some(Policy), None),
-        "PATCH /v1/policies/{id}" => (Some(Policy), Some(r#"{"condition": {"feature": "{name}"}}"#)),
+        "GET /v1/policies/{id}" | "DELETE /v1/policies/{id}" => (Some(Row("policies")), None),
+        "PATCH /v1/policies/{id}" => (Some(Row("policies")), Some(r#"{"condition": {"feature": "{name}"}}"#)),
         "POST /v1/invitations" => (None, Some(r#"{"email": "{email}", "role_id": "{role}"}"#)),
-        "POST /v1/invitations/{id}/resend" | "DELETE /v1/invitations/{id}" => (Some(Invitation), None),
+        "POST /v1/invitations/{id}/resend" | "DELETE /v1/invitations/{id}" => (Some(Row("invitations")), None),
         "POST /v1/invitations/accept" => (None, Some(r#"{"token": "{token}"}"#)),
         "POST /v1/authorization/check" => (None, Some(r#"{"questions": [{"permission": "user:read"}]}"#)),
+        // A list, or the one thing of its kind.
+        get if get.starts_with("GET ") && !get.contains('{') => (None, None),
         _ => return None,
     })
 }
@@ -108,8 +101,8 @@ impl Operation {
 
     /// Path and body with these in them.
     pub(super) fn fill(&self, ids: &Ids) -> (String, Option<String>) {
-        let in_path = [Slot::Person, Slot::Policy, Slot::Invitation].iter().find_map(|slot| ids.get(slot));
-        let in_path = in_path.or_else(|| ids.get(&Slot::Role));
+        let is_row = |slot: &&Slot| matches!(slot, Slot::Person | Slot::Row(_));
+        let in_path = ids.keys().find(is_row).or(Some(&Slot::Role)).and_then(|slot| ids.get(slot));
         let path = in_path.map_or_else(|| self.path.clone(), |id| self.path.replace("{id}", id));
         let body = self.body.map(|body| {
             let texts =

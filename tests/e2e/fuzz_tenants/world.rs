@@ -42,7 +42,7 @@ pub(super) struct Sight {
     /// Tenant and person.
     pub(super) members: BTreeSet<(String, String)>,
     /// By tenant and table, the ids of its rows.
-    ids: BTreeMap<(String, &'static str), Vec<String>>,
+    ids: BTreeMap<(String, String), Vec<String>>,
     /// By tenant, all its rows as text.
     text: BTreeMap<String, String>,
     /// By tenant, what names it and its things and nothing else.
@@ -125,8 +125,7 @@ impl World {
             let table = match slot {
                 Slot::Person => "memberships",
                 Slot::Role => "roles",
-                Slot::Policy => "policies",
-                Slot::Invitation => "invitations",
+                Slot::Row(table) => table,
                 Slot::Token => {
                     let fits = |email: &str| (email == by.email) == (whose == Whose::Own);
                     let known = self.tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
@@ -187,9 +186,8 @@ impl World {
             let tenant = tenant.to_string();
             let text = |name: &str| row[name].as_str().map(ToOwned::to_owned);
             let id = if table == "memberships" { text("user_id") } else { text("id") };
-            let known = ["memberships", "roles", "policies", "invitations"].into_iter().find(|name| *name == table);
-            if let (Some(table), Some(id)) = (known, id.clone()) {
-                sight.ids.entry((tenant.clone(), table)).or_default().push(id);
+            if let Some(id) = id.clone() {
+                sight.ids.entry((tenant.clone(), table.clone())).or_default().push(id);
             }
             if let ("memberships", Some(person)) = (table.as_str(), id.clone()) {
                 sight.members.insert((tenant.clone(), person));
@@ -209,8 +207,8 @@ impl World {
 }
 
 impl Sight {
-    fn of(&self, tenant: &str, table: &'static str) -> &[String] {
-        self.ids.get(&(tenant.to_owned(), table)).map_or(&[], Vec::as_slice)
+    fn of(&self, tenant: &str, table: &str) -> &[String] {
+        self.ids.get(&(tenant.to_owned(), table.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     /// What an answer about this tenant to this person has in it and mustn't. What isn't about one tenant may name those
