@@ -1,7 +1,5 @@
 //! The roles of a tenant: each member has one, and policies say what it may do.
 
-use std::{fmt, str::FromStr};
-
 use async_trait::async_trait;
 use shaku::Interface;
 
@@ -23,37 +21,11 @@ crate::permission! {
     pub RoleManage = "role", "manage";
 }
 
-/// What people call a role: a line of 1 to 100 characters, trimmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleName(String);
-
-impl RoleName {
-    /// In characters.
-    pub const MAX_LENGTH: usize = 100;
-
-    /// The name as stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text can't be a role's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a role's name has 1 to 100 characters on one line")]
-pub struct InvalidRoleName;
-
-impl FromStr for RoleName {
-    type Err = InvalidRoleName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidRoleName> {
-        line(text, Self::MAX_LENGTH).map(Self).ok_or(InvalidRoleName)
-    }
-}
-
-impl fmt::Display for RoleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+line! {
+    /// What people call a role: a line of 1 to 100 characters, trimmed.
+    RoleName, 100 characters;
+    /// The text can't be a role's name.
+    InvalidRoleName
 }
 
 /// A role as shown beside something else.
@@ -121,18 +93,4 @@ pub trait Roles: Interface {
 
     /// Deletes a role that nobody has, and its policies with it.
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_line() {
-        assert_eq!(" Käufer ".parse::<RoleName>().map(|name| name.to_string()), Ok("Käufer".into()));
-        let long = "a".repeat(101);
-        for text in ["", " ", "a\nb", "a\0b", long.as_str()] {
-            assert_eq!(text.parse::<RoleName>(), Err(InvalidRoleName), "{text:?}");
-        }
-    }
 }

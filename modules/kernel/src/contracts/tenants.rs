@@ -1,7 +1,5 @@
 //! A tenant itself: founded, read, changed, archived, restored.
 
-use std::{fmt, str::FromStr};
-
 use async_trait::async_trait;
 use shaku::Interface;
 use time::OffsetDateTime;
@@ -24,38 +22,11 @@ crate::permission! {
     pub TenantArchive = "tenant", "archive";
 }
 
-/// What people call a tenant: a line of 1 to 200 characters, trimmed.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
-#[sqlx(transparent)]
-pub struct TenantName(String);
-
-impl TenantName {
-    /// In characters.
-    pub const MAX_LENGTH: usize = 200;
-
-    /// The name as stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text can't be a tenant's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a tenant's name has 1 to 200 characters on one line")]
-pub struct InvalidTenantName;
-
-impl FromStr for TenantName {
-    type Err = InvalidTenantName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidTenantName> {
-        line(text, Self::MAX_LENGTH).map(Self).ok_or(InvalidTenantName)
-    }
-}
-
-impl fmt::Display for TenantName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+line! {
+    /// What people call a tenant: a line of 1 to 200 characters, trimmed.
+    TenantName, 200 characters;
+    /// The text can't be a tenant's name.
+    InvalidTenantName
 }
 
 /// Whether a tenant is in use.
@@ -162,23 +133,4 @@ pub trait TenantFounding: Interface {
 
     /// Whether there is a tenant of this slug, archived or not.
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_trimmed_and_counted_in_characters() {
-        assert_eq!(" Ärzte & Söhne ".parse::<TenantName>().map(|name| name.to_string()), Ok("Ärzte & Söhne".into()));
-        assert!("ß".repeat(200).parse::<TenantName>().is_ok());
-    }
-
-    #[test]
-    fn what_is_no_line_of_text_is_no_name() {
-        let long = "a".repeat(201);
-        for text in ["", " ", "\n", "a\nb", "a\0b", "a\u{7f}", long.as_str()] {
-            assert_eq!(text.parse::<TenantName>(), Err(InvalidTenantName), "{text:?}");
-        }
-    }
 }

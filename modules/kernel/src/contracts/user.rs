@@ -61,31 +61,11 @@ impl fmt::Display for Email {
     }
 }
 
-/// What others see of a person: a line of 1 to 200 characters, trimmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DisplayName(String);
-
-impl DisplayName {
-    /// In characters.
-    pub const MAX_LENGTH: usize = 200;
-
-    /// The name as stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text can't be what others see of a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a display name has 1 to 200 characters on one line")]
-pub struct InvalidDisplayName;
-
-impl FromStr for DisplayName {
-    type Err = InvalidDisplayName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidDisplayName> {
-        line(text, Self::MAX_LENGTH).map(Self).ok_or(InvalidDisplayName)
-    }
+line! {
+    /// What others see of a person: a line of 1 to 200 characters, trimmed.
+    DisplayName, 200 characters;
+    /// The text can't be what others see of a person.
+    InvalidDisplayName
 }
 
 /// A person's record.
@@ -183,18 +163,6 @@ mod tests {
     #[test]
     fn an_address_is_normalised() {
         assert_eq!(" Alice@Example.COM ".parse::<Email>().map(|e| e.to_string()), Ok("alice@example.com".into()));
-    }
-
-    #[test]
-    fn a_display_name_is_one_line() {
-        assert_eq!(
-            " Zoë O’Neill ".parse::<DisplayName>().map(|name| name.as_str().to_owned()),
-            Ok("Zoë O’Neill".into())
-        );
-        let long = "a".repeat(201);
-        for text in ["", "\t", "a\nb", "a\0b", long.as_str()] {
-            assert_eq!(text.parse::<DisplayName>(), Err(InvalidDisplayName), "{text:?}");
-        }
     }
 
     #[test]
