@@ -28,6 +28,22 @@ new-migration NAME:
     printf -- '-- Takes back what the other file did.\n' > "$file.down.sql"
     echo "$file.up.sql"; echo "$file.down.sql"
 
+# Write a new module, with one table and its endpoints, and wire it in: `just new-module notes`, `just new-module people person`
+new-module NAME ONE='':
+    #!/usr/bin/env bash
+    set -euo pipefail
+    step() { printf '\n%s\n' "$*" >&2; }
+    cargo run --quiet --package new-module -- '{{NAME}}' '{{ONE}}'
+    cargo fmt --all
+    step "Compiling, with its queries described by a fresh database …"
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$PWD/.sqlx" cargo run --quiet --package with-database -- \
+        cargo test --quiet --package tenantry --test e2e --no-run
+    step "Its routes go into the golden files and onto the map …"
+    INSTA_UPDATE=always TENANTRY_DRAW_MAP=1 cargo test --quiet --package tenantry --test e2e -- \
+        everybody_at_every_route the_openapi_document_is_this this_is_who_may_do_what the_map_is_as_the_code_is
+    step "The module '{{NAME}}' is there, and wired in. Read it: git status, git diff. Try it: just test, cargo run"
+    echo "Whoever may do everything may use it; docs/adding-a-module.md says how others come to it, and what to change first." >&2
+
 # Describe every query anew, after a change to a query or a migration; commit .sqlx with it
 prepare:
     #!/usr/bin/env bash

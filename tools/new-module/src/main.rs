@@ -1,0 +1,52 @@
+//! Writes a new module and wires it in: `just new-module notes`.
+//!
+//! `templates/` has the new files, under the paths that they get; they speak of gadgets. `places.rs` says what else is new,
+//! and where. Everything is worked out before anything is written: what can't be done changes nothing.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever called it")]
+
+mod name;
+mod places;
+mod plan;
+
+use std::{env, fs, path::Path, process::ExitCode};
+
+use name::Name;
+use plan::{Plan, PlanError};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.is_empty()).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("new-module: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    let (many, one) = match arguments {
+        [many] => (many, None),
+        [many, one] => (many, Some(one.as_str())),
+        _ => {
+            return Err(
+                "it takes the module's name, and what one of its things is called: just new-module notes note".into()
+            );
+        }
+    };
+    let name = Name::parse(many, one)?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let plan = Plan::of(&name, &root)?;
+    for (path, text) in plan.files() {
+        let file = root.join(path);
+        let write = || -> std::io::Result<()> {
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(&file, text)
+        };
+        write().map_err(|source| PlanError::File { path: path.into(), source })?;
+        println!("{path}");
+    }
+    Ok(())
+}

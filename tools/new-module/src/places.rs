@@ -1,0 +1,128 @@
+//! What is new in files that are there already, and where. Where the line or the words aren't there any more, nothing is
+//! written, and the message names this file.
+
+/// Where something goes in a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// Right behind these words, where they come first.
+    Behind(&'static str),
+    /// As a line of its own, above the first line that begins so.
+    Above(&'static str),
+    /// As a line of its own in the list that begins under the line that is this one: in the order of the alphabet.
+    In(&'static str),
+    /// Before this word, the first one behind those.
+    Before(&'static str, &'static str),
+    /// At the end.
+    End,
+}
+
+use Place::{Above, Before, Behind, End, In};
+
+/// Something new: the file, where in it, and what.
+pub(crate) type New = (&'static str, Place, &'static str);
+
+/// All of it, about gadgets. Imports and `mod`s are put in order by rustfmt afterwards.
+pub(crate) const PLACES: &[New] = &[
+    ("Cargo.toml", In("[workspace.dependencies]"), "gadgets = { path = \"modules/gadgets\" }"),
+    ("Cargo.toml", In("[dependencies]"), "gadgets.workspace = true"),
+    // The contract.
+    ("modules/kernel/src/contracts/mod.rs", Above("mod "), "mod gadgets;"),
+    (
+        "modules/kernel/src/contracts/mod.rs",
+        Above("pub use "),
+        "pub use gadgets::{\n    Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError, \
+         GadgetsModule, InvalidGadgetName,\n};",
+    ),
+    // The composition.
+    ("src/bootstrap.rs", Above("use kernel::"), "use gadgets::GadgetsModuleImpl;"),
+    ("src/bootstrap.rs", Behind("contracts::{"), "Gadgets, GadgetsModule, "),
+    ("src/bootstrap.rs", In("pub trait AppModule:"), "    + HasComponent<dyn Gadgets>"),
+    (
+        "src/bootstrap.rs",
+        Above("        use Given<Tenancy> {"),
+        "        use dyn GadgetsModule { components = [dyn Gadgets], providers = [] },",
+    ),
+    (
+        "src/bootstrap.rs",
+        Above("    Arc::new(AppModuleImpl::builder("),
+        "    let gadgets: Arc<dyn GadgetsModule> = Arc::new(GadgetsModuleImpl::builder(db.clone()).build());",
+    ),
+    ("src/bootstrap.rs", Before("Arc::new(AppModuleImpl::builder(", "tenancy"), "gadgets, "),
+    // What requests may have of it.
+    ("src/http/module.rs", Behind("contracts::{"), "Gadgets, "),
+    ("src/http/module.rs", In("            components = ["), "                dyn Gadgets,"),
+    ("src/http/module.rs", In("handler_services! {"), "    dyn Gadgets,"),
+    ("src/http/permissions.rs", Behind("use kernel::contracts::{"), "GadgetManage, GadgetRead, "),
+    ("src/http/permissions.rs", In("permissions! {"), "    GadgetManage,"),
+    ("src/http/permissions.rs", In("permissions! {"), "    GadgetRead,"),
+    ("src/http/fields.rs", Behind("use kernel::contracts::{"), "GadgetName, "),
+    (
+        "src/http/fields.rs",
+        Above("impl Field for TenantName {"),
+        "impl Field for GadgetName {\n    const FITS: &'static str = \"A name is one line of 1 to 200 characters.\";\n}\n",
+    ),
+    ("src/http/problem/modules.rs", Behind("contracts::{"), "GadgetsError, "),
+    (
+        "src/http/problem/modules.rs",
+        End,
+        "\nimpl From<GadgetsError> for Problem {\n    fn from(error: GadgetsError) -> Self {\n        match error {\n            \
+         GadgetsError::NotFound => Self::no_such_thing(),\n            GadgetsError::Db(error) => error.into(),\n        }\n    \
+         }\n}",
+    ),
+    ("src/http/handlers/mod.rs", Above("mod "), "mod gadgets;"),
+    ("src/http/handlers/mod.rs", Above("    health::register("), "    gadgets::register(&mut routes);"),
+    // The demo data.
+    ("seeds/Cargo.toml", In("[dependencies]"), "gadgets.workspace = true"),
+    ("seeds/src/lib.rs", Above("use kernel::"), "use gadgets::seed::GadgetsSeed;"),
+    (
+        "seeds/src/lib.rs",
+        Above("    /// Whether this run gave Alice and Bob their passwords."),
+        "    /// Something of the module `gadgets` for each.\n    pub gadgets: GadgetsSeed,",
+    ),
+    (
+        "seeds/src/lib.rs",
+        Above("    tx.commit()"),
+        "    let gadgets = gadgets::seed::seed(&mut tx, tenants.acme.id, tenants.globex.id).await?;",
+    ),
+    ("seeds/src/lib.rs", Before("Ok(Seed {", "passwords"), "gadgets, "),
+    ("seeds/src/lib.rs", Before("let Self {", "passwords"), "gadgets, "),
+    (
+        "seeds/src/lib.rs",
+        Above("        lines\n"),
+        "        lines.push(line(\"gadgets\", \"Acme's gadget\", gadgets.acme.created));\n        \
+         lines.push(line(\"gadgets\", \"Globex's gadget\", gadgets.globex.created));",
+    ),
+    (
+        "tests/support/src/clones.rs",
+        Above("    include_str!(\"../../../seeds/src/lib.rs\"),"),
+        "    include_str!(\"../../../modules/gadgets/src/seed.rs\"),",
+    ),
+    // What the tests that try every route send to the new ones.
+    ("tests/e2e/main.rs", Above("mod "), "mod gadgets;"),
+    (
+        "tests/e2e/access.rs",
+        Above("        // A list, or the one thing of its kind."),
+        "        (\"post\", \"/v1/gadgets\") => (path.into(), body(r#\"{\"name\": \"X\"}\"#)),\n        \
+         (\"patch\", \"/v1/gadgets/{id}\") => (naming(acme.id.to_string()), body(r#\"{\"name\": \"X\"}\"#)),\n        \
+         (\"get\" | \"delete\", \"/v1/gadgets/{id}\") => (naming(acme.id.to_string()), None),",
+    ),
+    (
+        "tests/e2e/fuzz_tenants/operations.rs",
+        Above("        // A list, or the one thing of its kind."),
+        "        \"POST /v1/gadgets\" => (None, Some(r#\"{\"name\": \"{name}\"}\"#)),\n        \
+         \"PATCH /v1/gadgets/{id}\" => (Some(Row(\"gadgets\")), Some(r#\"{\"name\": \"{name}\"}\"#)),\n        \
+         \"GET /v1/gadgets/{id}\" | \"DELETE /v1/gadgets/{id}\" => (Some(Row(\"gadgets\")), None),",
+    ),
+    ("tests/rules/src/snapshots/a_production_build_depends_on_what_was_reviewed.snap", In("actix-codec"), "gadgets"),
+    // The documents.
+    ("ARCHITECTURE.md", Above("| `kernel` |"), "| `gadgets` | `kernel` |"),
+    ("ARCHITECTURE.md", Before("| `tenantry` |", "`seeds`"), "`gadgets`, "),
+    ("ARCHITECTURE.md", Before("| `seeds` |", "`user`"), "`gadgets`, "),
+    (
+        "ARCHITECTURE.md",
+        Above("### `src`, the package `tenantry`"),
+        "### `modules/gadgets`\n\nThe gadgets of a tenant: listed in pages, read, created, renamed and deleted by \
+         `/v1/gadgets`, under `gadget:read`\nand `gadget:manage`. Its one table is bound to the tenant.\n",
+    ),
+    ("README.md", Above("migrations/    "), "modules/gadgets/@PAD@the gadgets of a tenant"),
+];

@@ -1,0 +1,248 @@
+//! What is to be written, worked out before anything is.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    name::Name,
+    places::{PLACES, Place},
+};
+
+/// Files by their path from the workspace's root, and what is in them afterwards.
+#[derive(Debug)]
+pub(crate) struct Plan(BTreeMap<String, String>);
+
+/// Why nothing is written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("{0} is there already: take another name")]
+    Exists(String),
+    #[error(
+        "a crate called `{0}` is among the dependencies, and two of one name can't be told apart: take another name"
+    )]
+    Crate(String),
+    #[error("`{word}` has a meaning already, in {path}: take another name")]
+    Meaning { word: String, path: String },
+    #[error(
+        "{path} has no {place} any more. Say in tools/new-module/src/places.rs where it is now, or add the module by hand: \
+         docs/adding-a-module.md"
+    )]
+    Place { path: String, place: String },
+}
+
+impl Plan {
+    /// # Errors
+    /// [`PlanError`]: the workspace isn't as expected, or the name means something there.
+    pub(crate) fn of(name: &Name, root: &Path) -> Result<Self, PlanError> {
+        let templates = templates()?;
+        let migration = next_migration(root)?;
+        let mut files = BTreeMap::new();
+        for (path, text) in &templates {
+            let path = name.fill(path, migration);
+            if root.join(&path).exists() {
+                return Err(PlanError::Exists(path));
+            }
+            files.insert(path, name.fill(text, migration));
+        }
+        let folder = format!("modules/{}", name.many());
+        if root.join(&folder).exists() {
+            return Err(PlanError::Exists(folder));
+        }
+        is_free(name, &templates, root)?;
+        for (path, place, new) in PLACES {
+            let before = match files.remove(*path) {
+                Some(text) => text,
+                None => read(&root.join(path))?,
+            };
+            let after = put(&before, *place, &name.fill(new, migration))
+                .ok_or_else(|| PlanError::Place { path: (*path).into(), place: format!("{place:?}") })?;
+            files.insert((*path).into(), after);
+        }
+        Ok(Self(files))
+    }
+
+    /// What is to be written: path and text.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+}
+
+fn read(path: &Path) -> Result<String, PlanError> {
+    fs::read_to_string(path).map_err(|source| PlanError::File { path: path.into(), source })
+}
+
+/// The files of a folder, and of those in it.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
+    let failed = |source| PlanError::File { path: folder.into(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The new files, about gadgets: path and text.
+fn templates() -> Result<Vec<(String, String)>, PlanError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let named = |file: PathBuf| {
+        let path = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned();
+        Ok((path, read(&file)?))
+    };
+    files_below(&folder)?.into_iter().map(named).collect()
+}
+
+fn next_migration(root: &Path) -> Result<u32, PlanError> {
+    let numbers = files_below(&root.join("migrations"))?;
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.split('_').next()?.parse::<u32>().ok();
+    Ok(numbers.iter().filter_map(number).max().unwrap_or(0) + 1)
+}
+
+/// Refuses a name that is a word of the code that would be written, or of what it is wired to.
+fn is_free(name: &Name, templates: &[(String, String)], root: &Path) -> Result<(), PlanError> {
+    let lock = read(&root.join("Cargo.lock"))?;
+    if lock.lines().any(|line| line == format!("name = \"{}\"", name.many())) {
+        return Err(PlanError::Crate(name.many().into()));
+    }
+    for (_, text) in templates.iter().filter(|(path, _)| path.ends_with(".rs")) {
+        free_in("the code that would be written", text, |word| name.is(word))?;
+    }
+    for path in PLACES.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
+        free_in(path, &read(&root.join(path))?, |word| name.is_public(word))?;
+    }
+    for file in files_below(&root.join("migrations"))? {
+        let text = read(&file)?;
+        let made: Vec<&str> = text.lines().filter(|line| line.starts_with("CREATE ")).collect();
+        free_in(file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(), &made.join("\n"), |word| {
+            name.is_public(word)
+        })?;
+    }
+    Ok(())
+}
+
+/// Refuses a word of this text.
+fn free_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> Result<(), PlanError> {
+    let mut words = code(text).flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    match words.find(|word| is_taken(word)) {
+        Some(word) => Err(PlanError::Meaning { word: word.into(), path: path.into() }),
+        None => Ok(()),
+    }
+}
+
+/// The lines without comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// The text with something new in it. `None`: the place isn't there.
+fn put(text: &str, place: Place, new: &str) -> Option<String> {
+    let at = match place {
+        Place::Behind(words) => text.find(words)? + words.len(),
+        Place::Before(behind, word) => {
+            let from = text.find(behind)? + behind.len();
+            from + text[from..].find(word)?
+        }
+        Place::Above(beginning) => line_that(text, |line| line.starts_with(beginning))?,
+        Place::In(first) => {
+            let list = line_that(text, |line| line.trim_end_matches('\n') == first)?;
+            in_order(text, list, new)
+        }
+        Place::End => text.len(),
+    };
+    let line = if matches!(place, Place::Above(_) | Place::In(_) | Place::End) { "\n" } else { "" };
+    Some(format!("{}{new}{line}{}", &text[..at], &text[at..]))
+}
+
+/// Where the first line that is so begins.
+fn line_that(text: &str, is_so: impl Fn(&str) -> bool) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if is_so(line) {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// Where a line goes in the list of lines under the one at `list`: above the first that comes later in the alphabet, or above
+/// the list's end, which is a blank line or a bracket.
+fn in_order(text: &str, list: usize, new: &str) -> usize {
+    let key = |line: &str| line.replace("dyn ", "").trim_matches([' ', '+', ',', '\n']).to_lowercase();
+    let mut lines = text[list..].split_inclusive('\n');
+    let mut at = list + lines.next().map_or(0, str::len);
+    for line in lines {
+        let word = line.trim();
+        let is_end = word.is_empty() || word.starts_with([']', '}', '{', '[']);
+        if is_end || (!word.starts_with('#') && key(line) > key(new)) {
+            break;
+        }
+        at += line.len();
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    fn plan(many: &str) -> Result<Plan, PlanError> {
+        Plan::of(&Name::parse(many, None).unwrap(), &root())
+    }
+
+    /// That the result compiles and passes, and that nothing of it is forgotten, `.ci/check-new-module` tries.
+    #[test]
+    fn every_place_is_there_and_every_placeholder_is_filled() {
+        let Plan(files) = plan("notes").unwrap();
+        for (path, text) in &files {
+            let text = text.to_lowercase();
+            assert!(text.contains("note") && !text.contains("gadget"), "{path}: {text}");
+            assert!(
+                !["@g@", "@pad@", "@number@", "@acme@", "@globex@"].iter().any(|word| text.contains(word)),
+                "{path}"
+            );
+        }
+        assert!(files.keys().any(|path| path == "modules/notes/src/module.rs"));
+    }
+
+    #[test]
+    fn a_name_that_means_something_already_is_refused() {
+        for many in ["users", "options", "roles", "pages", "names"] {
+            assert!(
+                matches!(plan(many), Err(PlanError::Meaning { .. } | PlanError::Exists(_))),
+                "{many}: {:?}",
+                plan(many)
+            );
+        }
+        assert!(matches!(plan("bytes"), Err(PlanError::Crate(name)) if name == "bytes"));
+    }
+
+    #[test]
+    fn a_line_goes_where_the_alphabet_has_it() {
+        let list = "use {\n    A,\n    # of old\n    C,\n}\nlater\n";
+        let with = |new: &str| put(list, Place::In("use {"), new).unwrap();
+        assert_eq!(with("    dyn B,"), "use {\n    A,\n    # of old\n    dyn B,\n    C,\n}\nlater\n");
+        assert_eq!(with("    D,"), "use {\n    A,\n    # of old\n    C,\n    D,\n}\nlater\n");
+        assert_eq!(put("a(b, c)", Place::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
+        assert_eq!(put("a(b)", Place::Behind("a("), "x, "), Some("a(x, b)".into()));
+        assert_eq!(put("a\nb\n", Place::Above("b"), "x"), Some("a\nx\nb\n".into()));
+        assert_eq!(put("a\n", Place::End, "x"), Some("a\nx\n".into()));
+    }
+
+    #[test]
+    fn a_place_that_is_gone_is_named() {
+        let gone =
+            [Place::Above("x"), Place::Behind("x"), Place::In("x"), Place::Before("a", "x"), Place::Before("x", "a")];
+        assert!(gone.iter().all(|place| put("a\n", *place, "b").is_none()));
+    }
+}

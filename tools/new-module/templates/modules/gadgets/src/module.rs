@@ -1,0 +1,20 @@
+//! | provides | needs | owns |
+//! | --- | --- | --- |
+//! | `Gadgets` | `Database` | `gadgets` |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+
+use kernel::{
+    contracts::{DbModule, GadgetsModule},
+    db::Database,
+};
+use shaku::module;
+
+use crate::{gadgets::TenantGadgets, postgres::PgGadgetRepository};
+
+module! {
+    pub GadgetsModuleImpl: GadgetsModule {
+        components = [PgGadgetRepository, TenantGadgets],
+        providers = [],
+        use dyn DbModule { components = [dyn Database], providers = [] }
+    }
+}

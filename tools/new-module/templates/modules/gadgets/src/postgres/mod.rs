@@ -1,0 +1,129 @@
+//! The table `gadgets`.
+
+use async_trait::async_trait;
+use kernel::{
+    contracts::{Gadget, GadgetId, GadgetName, TenantId},
+    db::{DbError, SystemTx, TenantReader, TenantTx},
+};
+use shaku::{Component, Interface};
+use uuid::Uuid;
+
+/// Gadgets, tenant by tenant.
+#[async_trait]
+pub(crate) trait GadgetRepository: Interface {
+    /// By id, from the first one after `after`; at most `limit`.
+    async fn page(&self, reader: &TenantReader, after: Option<GadgetId>, limit: u16) -> Result<Vec<Gadget>, DbError>;
+
+    /// The one of this id.
+    async fn find(&self, reader: &TenantReader, id: GadgetId) -> Result<Option<Gadget>, DbError>;
+
+    /// Makes one.
+    async fn insert(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Gadget, DbError>;
+
+    /// Calls it something else. `None`: there is none of this id.
+    async fn rename(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Option<Gadget>, DbError>;
+
+    /// Deletes it. `false`: there is none of this id.
+    async fn delete(&self, tx: &mut TenantTx, id: GadgetId) -> Result<bool, DbError>;
+
+    /// Makes one for the demo. `false`: there is one of this id already, and it stays as it is.
+    async fn seed(&self, tx: &mut SystemTx, tenant: TenantId, id: GadgetId, name: &str) -> Result<bool, DbError>;
+}
+
+/// [`GadgetRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = GadgetRepository)]
+pub(crate) struct PgGadgetRepository;
+
+#[async_trait]
+impl GadgetRepository for PgGadgetRepository {
+    async fn page(&self, reader: &TenantReader, after: Option<GadgetId>, limit: u16) -> Result<Vec<Gadget>, DbError> {
+        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
+        let query = || {
+            sqlx::query_as!(
+                Gadget,
+                r#"SELECT @G@.id AS "id!: GadgetId", @G@.name AS "name!: GadgetName", @G@.created_at AS "created_at!",
+                     @G@.updated_at AS "updated_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT @G@.id, @G@.name, @G@.created_at, @G@.updated_at
+                       FROM gadgets AS @G@
+                       WHERE @G@.tenant_id = s.tenant_id AND @G@.id > $2
+                       ORDER BY @G@.id
+                       LIMIT $3
+                     ) AS @G@
+                   ORDER BY @G@.id"#,
+                tenant,
+                after,
+                i64::from(limit),
+            )
+        };
+        reader.fetch_all(query).await
+    }
+
+    async fn find(&self, reader: &TenantReader, id: GadgetId) -> Result<Option<Gadget>, DbError> {
+        let (tenant, id) = (reader.tenant().as_uuid(), id.as_uuid());
+        let query = || {
+            sqlx::query_as!(
+                Gadget,
+                r#"SELECT @G@.id AS "id!: GadgetId", @G@.name AS "name!: GadgetName", @G@.created_at AS "created_at!",
+                     @G@.updated_at AS "updated_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT @G@.id, @G@.name, @G@.created_at, @G@.updated_at
+                       FROM gadgets AS @G@
+                       WHERE @G@.tenant_id = s.tenant_id AND @G@.id = $2
+                       OFFSET 0
+                     ) AS @G@"#,
+                tenant,
+                id,
+            )
+        };
+        reader.fetch_optional(query).await
+    }
+
+    async fn insert(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Gadget, DbError> {
+        let made = sqlx::query_as!(
+            Gadget,
+            "INSERT INTO gadgets (tenant_id, id, name)
+             VALUES ($1, $2, $3)
+             RETURNING id, name, created_at, updated_at",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            name.as_str(),
+        );
+        Ok(made.fetch_one(&mut ***tx).await?)
+    }
+
+    async fn rename(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Option<Gadget>, DbError> {
+        let renamed = sqlx::query_as!(
+            Gadget,
+            "UPDATE gadgets
+             SET name = $3, updated_at = now()
+             WHERE tenant_id = $1 AND id = $2
+             RETURNING id, name, created_at, updated_at",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            name.as_str(),
+        );
+        Ok(renamed.fetch_optional(&mut ***tx).await?)
+    }
+
+    async fn delete(&self, tx: &mut TenantTx, id: GadgetId) -> Result<bool, DbError> {
+        let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
+        let deleted = sqlx::query!("DELETE FROM gadgets WHERE tenant_id = $1 AND id = $2", tenant, id);
+        Ok(deleted.execute(&mut ***tx).await?.rows_affected() == 1)
+    }
+
+    async fn seed(&self, tx: &mut SystemTx, tenant: TenantId, id: GadgetId, name: &str) -> Result<bool, DbError> {
+        let made = sqlx::query!(
+            "INSERT INTO gadgets (tenant_id, id, name)
+             VALUES ($1, $2, $3)
+             ON CONFLICT (tenant_id, id) DO NOTHING",
+            tenant.as_uuid(),
+            id.as_uuid(),
+            name,
+        );
+        Ok(made.execute(&mut ***tx).await?.rows_affected() == 1)
+    }
+}
