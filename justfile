@@ -107,7 +107,11 @@ db-down:
 migrate-local:
     DB_DRIVER=postgres DATABASE_URL="$(scripts/db-compose url)" cargo run --quiet -- migrate run
 
-# Everything that CI checks before it tests
+# Format and lints, as CI checks them
 lint:
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings
+
+# Which crates may come in, by deny.toml, as CI checks it
+deny:
+    .ci/check-dependencies

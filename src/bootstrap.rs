@@ -121,7 +121,7 @@ pub async fn create_app(config: &AppConfig) -> Result<App, CreateError> {
 /// The application on a database, in the order of dependency.
 ///
 /// A test that swaps a service builds the module that *declares* it with an override. Overriding here what comes from
-/// a submodule compiles and is silently ignored.
+/// a submodule would be ignored, and `clippy.toml` bans it.
 pub fn assemble(db: Arc<dyn DbModule>, tenancy: Tenancy, settings: AuthSettings) -> Arc<dyn AppModule> {
     let tenancy = Given::new(Arc::new(tenancy));
     let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.clone()).build());

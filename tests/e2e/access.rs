@@ -62,7 +62,7 @@ fn invite_again(app: &App) {
 }
 
 /// Every operation of the document: method, path, and the operation itself.
-fn operations(app: &App) -> Vec<(String, String, Value)> {
+pub(crate) fn operations(app: &App) -> Vec<(String, String, Value)> {
     let document = app.nobody().get("/openapi.json").json();
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -74,7 +74,7 @@ fn operations(app: &App) -> Vec<(String, String, Value)> {
     operations
 }
 
-fn ask(client: &Client, method: &str, path: &str, app: &App) -> Answer {
+pub(crate) fn ask(client: &Client, method: &str, path: &str, app: &App) -> Answer {
     let (path, body) = request(method, path, app)
         .unwrap_or_else(|| panic!("{method} {path} is new: say in `request` what to send to it"));
     match body {

@@ -28,6 +28,7 @@ mod production_build;
 mod profile;
 mod program;
 mod queries;
+mod reading;
 mod sign_in;
 mod tenancy;
 mod tenants;

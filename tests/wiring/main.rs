@@ -10,6 +10,7 @@
 
 mod inside;
 mod message;
+mod overrides;
 mod parameters;
 mod toolchain;
 
