@@ -95,6 +95,12 @@ torture:
 fuzz-tenants:
     cargo test --package tenantry --test e2e -- --ignored --nocapture in_a_long_run
 
+# Change kernel, authorization and auth in a thousand small ways; each should turn a test red. Hours; `just mutants --shard 0/50`, `just mutants --file modules/auth/src/tokens.rs`
+mutants *ARGS:
+    @command -v cargo-mutants >/dev/null || { echo "cargo-mutants is missing: cargo install --locked cargo-mutants"; exit 1; }
+    cargo mutants --package kernel --package authorization --package auth {{ARGS}}
+    @echo "What is listed as MISSED may be caught by another package's tests: just mutants --iterate --test-workspace=true"
+
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
     scripts/db-compose up

@@ -103,8 +103,11 @@ pub(crate) const PLACES: &[New] = &[
         "tests/e2e/access.rs",
         Above("        // A list, or the one thing of its kind."),
         "        (\"post\", \"/v1/gadgets\") => (path.into(), body(r#\"{\"name\": \"X\"}\"#)),\n        \
-         (\"patch\", \"/v1/gadgets/{id}\") => (naming(acme.id.to_string()), body(r#\"{\"name\": \"X\"}\"#)),\n        \
-         (\"get\" | \"delete\", \"/v1/gadgets/{id}\") => (naming(acme.id.to_string()), None),",
+         (\"get\", \"/v1/gadgets/{id}\") => (naming(app.seed.gadgets.acme.id.to_string()), None),\n        \
+         (\"patch\", \"/v1/gadgets/{id}\") => {\n            \
+         (naming(app.seed.gadgets.acme.id.to_string()), body(r#\"{\"name\": \"X\"}\"#))\n        }\n        \
+         // There is none of this id.\n        \
+         (\"delete\", \"/v1/gadgets/{id}\") => (naming(acme.id.to_string()), None),",
     ),
     (
         "tests/e2e/fuzz_tenants/operations.rs",
