@@ -2,9 +2,11 @@
 //! findings. Beside it are the test that finds nothing in this workspace, and the tests that feed it small wrong programs.
 //!
 //! The sources are read as they are written, so a rule sees neither what another crate's macro makes of them nor through
-//! an alias. What the compiler or `clippy.toml` refuses already isn't asked here again; [`lints`] asks whether they are on.
+//! an alias. What the compiler or `clippy.toml` refuses already isn't asked here again; [`lints`] and [`bans`] ask whether
+//! they are on.
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod bans;
 mod boundaries;
 mod canvas;
 mod finding;
