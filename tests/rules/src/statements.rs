@@ -33,6 +33,10 @@ fn findings(statement: &Statement, tables: &Tables, canvases: &[Canvas]) -> Vec<
             Some(finding(broke, instead))
         })
         .collect();
+    for name in touched.given.iter().filter(|name| tables.owners.contains_key(*name)) {
+        let broke = format!("a part of the statement is called `{name}`, as a table is");
+        found.push(finding(broke, "give it a name of its own, so that what reads the table can be told"));
+    }
     found.extend(bounds(statement, &touched).map(|(broke, instead)| finding(broke, instead)));
     found
 }
@@ -168,6 +172,19 @@ fn a_statement_on_another_modules_table_is_refused() {
     ] {
         assert_one(&with("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")), &format!("{HERE}:2: {broke}"));
     }
+}
+
+#[test]
+fn a_part_of_a_statement_that_is_called_as_a_table_is_refused() {
+    for sql in [
+        "WITH users AS (SELECT * FROM users) SELECT * FROM users",
+        "SELECT FROM people WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)",
+        "SELECT FROM users(), users",
+    ] {
+        let found = with("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");"));
+        assert_one(&found, &format!("{HERE}:2: a part of the statement is called `users`, as a table is; give it"));
+    }
+    assert_none(&with("tx: &mut TenantTx", "sqlx::query!(\"WITH u AS (SELECT * FROM people) SELECT * FROM u\");"));
 }
 
 #[test]
