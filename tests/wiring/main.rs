@@ -12,7 +12,6 @@
 mod banned;
 mod inside;
 mod message;
-mod parameters;
 mod toolchain;
 
 #[test]

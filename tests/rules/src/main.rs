@@ -14,6 +14,7 @@ mod graph;
 mod lints;
 mod migrations;
 mod names;
+mod parameters;
 mod production_build;
 mod sources;
 mod sql;
