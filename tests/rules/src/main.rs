@@ -9,6 +9,7 @@
 mod bans;
 mod boundaries;
 mod canvas;
+mod fences;
 mod finding;
 mod graph;
 mod lints;
