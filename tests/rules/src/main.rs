@@ -9,6 +9,7 @@
 mod bans;
 mod boundaries;
 mod canvas;
+mod descriptions;
 mod fences;
 mod finding;
 mod graph;

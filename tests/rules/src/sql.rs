@@ -56,6 +56,11 @@ pub(crate) fn statements(source: &Source) -> Vec<Statement> {
     of_tokens(tokens(source), source)
 }
 
+/// All statements of a file.
+pub(crate) fn statements_with_tests(source: &Source) -> Vec<Statement> {
+    of_tokens(source.text.parse().unwrap(), source)
+}
+
 fn of_tokens(stream: TokenStream, source: &Source) -> Vec<Statement> {
     let mut found = Vec::new();
     collect(stream.clone(), "", (source, &Names::of(stream)), &mut found);
