@@ -3,15 +3,16 @@
 //!
 //! - `outside/`: modules, components and proofs, as a crate beside the root package has them
 //! - `inside/`: handlers and the application, as the root package has them itself
+//! - `banned.rs`: what compiles, and clippy refuses
 //!
 //! A case is a file that doesn't compile, and beside it what is said to that. After an intended change:
 //! `TRYBUILD=overwrite cargo test -p wiring-tests`, and read the difference.
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod banned;
 mod inside;
 mod message;
 mod overrides;
-mod parameters;
 mod toolchain;
 
 #[test]

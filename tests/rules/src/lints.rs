@@ -29,12 +29,12 @@ fn strictness(level: &str) -> usize {
     LEVELS.iter().position(|known| *known == level).unwrap_or(0)
 }
 
-fn table(source: &Source) -> Table {
+pub(crate) fn table(source: &Source) -> Table {
     source.text.parse().unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
 /// The line on which a text first stands; 0 where it doesn't.
-fn line_of(source: &Source, text: &str) -> usize {
+pub(crate) fn line_of(source: &Source, text: &str) -> usize {
     source.text.lines().position(|line| line.contains(text)).map_or(0, |line| line + 1)
 }
 
@@ -69,7 +69,7 @@ fn of_crate(manifest: &Source) -> Vec<Finding> {
 }
 
 /// The manifests of the workspace's members.
-fn members() -> Vec<Source> {
+pub(crate) fn members() -> Vec<Source> {
     let mut found = vec![read("Cargo.toml"), read("seeds/Cargo.toml")];
     for folder in ["modules", "tests", "tools"] {
         let manifests = names(folder).into_iter().map(|name| format!("{folder}/{name}/Cargo.toml"));
@@ -121,24 +121,6 @@ fn is_lint(words: &[String]) -> bool {
     beginnings.iter().any(|beginning| first.starts_with(beginning)) || first == "warnings" || first == "deprecated"
 }
 
-/// `clippy.toml`: what is banned says why, and what to do instead, as `why; instead`.
-fn bans(config: &Source) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (key, value) in &table(config) {
-        let Some(entries) = value.as_array().filter(|_| key.starts_with("disallowed-")) else { continue };
-        for entry in entries {
-            let path = entry.as_str().or_else(|| entry.get("path")?.as_str()).unwrap_or("?");
-            let reason = entry.get("reason").and_then(Value::as_str).unwrap_or("");
-            let halves: Vec<&str> = reason.splitn(2, "; ").collect();
-            if halves.len() < 2 || halves.iter().any(|half| half.trim().len() < 8) {
-                let broke = format!("the ban of `{path}` doesn't say why and what to do instead");
-                found.push(Finding::new(&config.path, line_of(config, path), broke, "say both, as \"why; instead\""));
-            }
-        }
-    }
-    found
-}
-
 /// Where `deny.toml` makes exceptions.
 const EXCEPTIONS: [&str; 6] = ["exceptions", "ignore", "skip", "skip-tree", "allow-git", "clarify"];
 
@@ -187,11 +169,6 @@ fn no_lint_is_switched_off_without_a_reason() {
 }
 
 #[test]
-fn every_ban_says_why_and_what_to_do_instead() {
-    assert_none(&bans(&read("clippy.toml")));
-}
-
-#[test]
 fn every_exception_to_what_crates_may_come_in_has_a_reason() {
     assert_none(&exceptions(&read("deny.toml")));
 }
@@ -231,15 +208,6 @@ fn a_lint_that_is_switched_off_without_a_reason_is_refused() {
         "src/x.rs:1: a lint that has no exceptions is switched off",
     );
     assert_none(&off("#[expect(clippy::unwrap_used, reason = \"it was looked at\")]\nfn f() { x.expect(\"y\"); }"));
-}
-
-#[test]
-fn a_ban_without_its_reason_or_its_alternative_is_refused() {
-    let ban = |entry: &str| bans(&made_up("clippy.toml", &format!("disallowed-methods = [\n  {entry},\n]")));
-    assert_none(&ban(r#"{ path = "a::b", reason = "it is slow on purpose; use a::c" }"#));
-    for wrong in [r#""a::b""#, r#"{ path = "a::b" }"#, r#"{ path = "a::b", reason = "it is slow on purpose" }"#] {
-        assert_one(&ban(wrong), "clippy.toml:2: the ban of `a::b` doesn't say why");
-    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::{
     sources::{Source, made_up, names, read},
 };
 
+mod hidden;
+
 /// The tables and views that the migrations make.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
@@ -38,8 +40,11 @@ fn pieces(sql: &str, first_line: usize) -> Vec<Piece> {
             Token::Word(word) if word.quote_style.is_some() => found.push((word.value, line)),
             Token::Word(word) => found.push((word.value.to_lowercase(), line)),
             Token::DollarQuotedString(text) => found.extend(pieces(&text.value, line)),
-            // A text in quotes names no table; EXECUTE has no place in a migration.
-            Token::SingleQuotedString(_) => found.push(("'".to_owned(), line)),
+            // A text in quotes names no table: what would run it is refused (`hidden`).
+            Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::UnicodeStringLiteral(_) => found.push(("'".to_owned(), line)),
             other => found.push((other.to_string(), line)),
         }
     }
@@ -190,6 +195,7 @@ fn findings(migrations: &[Source], canvases: &[Canvas]) -> Vec<Finding> {
             }
         }
     }
+    found.extend(migrations.iter().flat_map(hidden::findings));
     found.extend(against_canvases(&tables, canvases));
     found
 }

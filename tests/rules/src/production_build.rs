@@ -19,33 +19,42 @@ fn names(tree: &str) -> String {
     names.join("\n")
 }
 
+/// The tree of a production build, for one platform, whichever this is: the others have a few crates more or less.
+fn tree(edges: &str) -> String {
+    let platform = "x86_64-unknown-linux-gnu";
+    let package = ["tree", "--offline", "--locked", "--package", "tenantry", "--no-default-features"];
+    let form = ["--target", platform, "--edges", edges, "--prefix", "none", "--format", "{p}"];
+    cargo(&[package.as_slice(), &form].concat())
+}
+
+/// The names of the second tree that the first one doesn't have.
+fn besides(names: &str, more: &str) -> String {
+    let more = more.lines().filter(|name| !names.lines().any(|known| known == *name));
+    more.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_production_build_depends_on_what_was_reviewed() {
-    // For one platform, whichever this is: the others have a few crates more or less.
-    let platform = "x86_64-unknown-linux-gnu";
-    let tree = cargo(&[
-        "tree",
-        "--offline",
-        "--locked",
-        "--package",
-        "tenantry",
-        "--no-default-features",
-        "--target",
-        platform,
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]);
     insta::with_settings!({
         omit_expression => true,
         prepend_module_to_snapshot => false,
         description => "The crates of a production build. Is the new one worth it, and who maintains it? Accept it by \
                         INSTA_UPDATE=always cargo test -p rules production_build",
     }, {
-        insta::assert_snapshot!(names(&tree));
+        insta::assert_snapshot!(names(&tree("normal")));
+    });
+}
+
+#[test]
+fn what_a_production_build_runs_to_be_built_is_what_was_reviewed() {
+    insta::with_settings!({
+        omit_expression => true,
+        prepend_module_to_snapshot => false,
+        description => "What build scripts are made of, beside the crates of the build. It runs on every machine that \
+                        builds. Is the new one worth it, and who maintains it? Accept it by \
+                        INSTA_UPDATE=always cargo test -p rules production_build",
+    }, {
+        insta::assert_snapshot!(besides(&names(&tree("normal")), &names(&tree("normal,build"))));
     });
 }
 
@@ -55,4 +64,5 @@ fn a_new_dependency_shows_in_the_list_and_a_new_version_does_not() {
     assert_eq!(names(before), "serde\ntenantry\nuuid");
     assert_eq!(names(&before.replace("1.0.0", "1.0.1")), names(before));
     assert_ne!(names(&format!("{before}\nleft-pad v1.0.0")), names(before));
+    assert_eq!(besides("serde\nuuid", "cc\nserde\nuuid\nzip"), "cc\nzip");
 }

@@ -144,11 +144,6 @@ pub(crate) fn word(list: &[TokenTree], at: usize) -> Option<String> {
     }
 }
 
-/// The word after `::`, where that is what comes next.
-pub(crate) fn next_of_path(list: &[TokenTree], at: usize) -> Option<String> {
-    (is_sign(list, at + 1, ':') && is_sign(list, at + 2, ':')).then(|| word(list, at + 3)).flatten()
-}
-
 pub(crate) fn line(token: &TokenTree) -> usize {
     token.span().start().line
 }

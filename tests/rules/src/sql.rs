@@ -2,7 +2,10 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use crate::sources::{Source, is_sign, line, made_up, tokens, word};
+use crate::{
+    names::Names,
+    sources::{Source, is_sign, line, made_up, tokens, word},
+};
 
 /// A statement that the program sends.
 #[derive(Debug)]
@@ -50,12 +53,22 @@ impl Mark {
 
 /// The statements of a file, without those of its tests.
 pub(crate) fn statements(source: &Source) -> Vec<Statement> {
+    of_tokens(tokens(source), source)
+}
+
+/// All statements of a file.
+pub(crate) fn statements_with_tests(source: &Source) -> Vec<Statement> {
+    of_tokens(source.text.parse().unwrap(), source)
+}
+
+fn of_tokens(stream: TokenStream, source: &Source) -> Vec<Statement> {
     let mut found = Vec::new();
-    collect(tokens(source), "", source, &mut found);
+    collect(stream.clone(), "", (source, &Names::of(stream)), &mut found);
     found
 }
 
-fn collect(stream: TokenStream, parameters: &str, source: &Source, found: &mut Vec<Statement>) {
+fn collect(stream: TokenStream, parameters: &str, file: (&Source, &Names), found: &mut Vec<Statement>) {
+    let (source, names) = file;
     let list: Vec<TokenTree> = stream.into_iter().collect();
     let mut parameters = parameters.to_owned();
     let mut in_signature = false;
@@ -66,16 +79,22 @@ fn collect(stream: TokenStream, parameters: &str, source: &Source, found: &mut V
             parameters = group.stream().to_string();
         }
         in_signature &= group.delimiter() != Delimiter::Brace;
-        let query = at >= 2 && is_sign(&list, at - 1, '!');
-        if let Some(name) = query.then(|| word(&list, at - 2)).flatten().filter(|name| name.starts_with("query")) {
+        let query = (at >= 2 && is_sign(&list, at - 1, '!')).then(|| macro_named(&list, at - 2, names)).flatten();
+        if let Some(name) = query {
             let line = line(&list[at - 2]);
             // A statement in a file of its own is nothing that is read here: an empty one is refused.
             let sql = if name.contains("file") { String::new() } else { text(group.stream()) };
             let mark = Mark::above(source, line);
             found.push(Statement { file: source.path.clone(), line, sql, mark, parameters: parameters.clone() });
         }
-        collect(group.stream(), &parameters, source, found);
+        collect(group.stream(), &parameters, file, found);
     }
+}
+
+/// The macro of sqlx's whose name is there, by its own name, whatever the file calls it.
+fn macro_named(list: &[TokenTree], at: usize, names: &Names) -> Option<String> {
+    word(list, at)?;
+    names.at(list, at).into_iter().filter_map(|path| path.last().cloned()).find(|name| name.starts_with("query"))
 }
 
 /// The first text among a macro's arguments; texts that are added up are one.
@@ -102,12 +121,17 @@ async fn all(&self, tx: &mut SystemTx) {
     let query = || query_as!(User, "SELECT 1 " + "FROM a", id);
     // system: so
     select! { _ = sqlx::query!("SELECT 2") => {} }
+    use sqlx::{query as ask};
+    ask!("SELECT 3");
 }
 "##,
     );
     let found = statements(&source);
     let seen: Vec<_> = found.iter().map(|found| (found.line, found.sql.as_str(), found.mark)).collect();
     let all = "SELECT \"id\" FROM users";
-    assert_eq!(seen, [(6, all, Some(Mark::System)), (7, "SELECT 1 FROM a", None), (9, "SELECT 2", None)]);
+    assert_eq!(
+        seen,
+        [(6, all, Some(Mark::System)), (7, "SELECT 1 FROM a", None), (9, "SELECT 2", None), (11, "SELECT 3", None)]
+    );
     assert!(found.iter().all(|found| found.parameters.contains("SystemTx")));
 }

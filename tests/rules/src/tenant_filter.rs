@@ -29,6 +29,9 @@ pub(crate) struct Touched {
     pub(crate) relations: BTreeSet<String>,
     /// Tenant tables, once for each place that isn't bounded.
     pub(crate) unbounded: Vec<String>,
+    /// Names that a WITH or a function gives to something that isn't a table. They aren't among the relations, wherever
+    /// in the statement they are, so none of them may be a table's.
+    pub(crate) given: BTreeSet<String>,
 }
 
 /// Reads a statement. `keys` are the tenant tables, each with the column that says whose a row is.
@@ -47,10 +50,10 @@ pub(crate) fn touched(sql: &str, keys: &BTreeMap<String, String>) -> Result<Touc
     if !known {
         return Err("neither SELECT nor INSERT, UPDATE or DELETE".to_owned());
     }
-    let mut walk = Walk { keys, touched: Touched::default(), not_relations: BTreeSet::new(), scopes: Vec::new() };
+    let mut walk = Walk { keys, touched: Touched::default(), scopes: Vec::new() };
     let _ = statement.visit(&mut walk);
     let mut touched = walk.touched;
-    touched.relations.retain(|name| !walk.not_relations.contains(name));
+    touched.relations.retain(|name| !touched.given.contains(name));
     Ok(touched)
 }
 
@@ -63,8 +66,6 @@ type Bounded = BTreeSet<Column>;
 struct Walk<'a> {
     keys: &'a BTreeMap<String, String>,
     touched: Touched,
-    /// Names in FROM that a WITH or a function has.
-    not_relations: BTreeSet<String>,
     /// From the outermost statement to the innermost.
     scopes: Vec<Bounded>,
 }
@@ -77,8 +78,7 @@ impl Walk<'_> {
         scope.bounded.extend(written);
         scope.close();
         for (alias, table) in tables {
-            let key = self.keys.get(&table).filter(|_| !self.not_relations.contains(&table));
-            if key.is_some_and(|key| !scope.bounded.contains(&(alias, key.clone()))) {
+            if self.keys.get(&table).is_some_and(|key| !scope.bounded.contains(&(alias, key.clone()))) {
                 self.touched.unbounded.push(table);
             }
         }
@@ -130,7 +130,7 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.not_relations.extend(with.map(|cte| text(&cte.alias.name)));
+        self.touched.given.extend(with.map(|cte| text(&cte.alias.name)));
         for name in whole(&query.body) {
             self.touched.unbounded.extend(self.keys.contains_key(&name).then(|| name.clone()));
             self.touched.relations.insert(name);
@@ -155,7 +155,7 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         if let TableFactor::Table { name, args: Some(_), .. } = factor {
-            self.not_relations.insert(last(name));
+            self.touched.given.insert(last(name));
         }
         ControlFlow::Continue(())
     }

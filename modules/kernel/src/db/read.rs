@@ -2,7 +2,7 @@
 //!
 //! Such a statement opens its own scope and closes it with itself: it reads
 //! `FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s, LATERAL (… OFFSET 0)`, or `own_scope` there. The fences
-//! are what makes the scope come first; a test refuses a statement without (`tests/e2e/queries.rs`). One that forgets
+//! are what makes the scope come first; a test refuses a statement without (`tests/rules/src/fences.rs`). One that forgets
 //! its scope finds nothing.
 
 use std::ops::Deref;

@@ -21,7 +21,7 @@ fn what_bounds_a_tenant_table_is_told_from_what_does_not() {
            RETURNING (SELECT name FROM tenants AS t WHERE t.id = r.tenant_id)",
         "UPDATE tenants AS t SET name = $2 FROM roles AS r WHERE t.id = $1 AND r.tenant_id = t.id",
         "DELETE FROM roles WHERE tenant_id = $1",
-        "WITH roles AS (SELECT 1) SELECT FROM roles",
+        "WITH r AS (SELECT 1) SELECT FROM r",
         "SELECT id FROM users",
     ] {
         assert_eq!(unbounded(bounded), "", "{bounded}");
@@ -48,6 +48,8 @@ fn what_bounds_a_tenant_table_is_told_from_what_does_not() {
         ("INSERT INTO users (id) SELECT user_id FROM memberships", "memberships"),
         ("UPDATE roles SET name = $1 WHERE id = $2", "roles"),
         ("UPDATE users SET name = $1 FROM memberships AS m WHERE m.user_id = users.id", "memberships"),
+        ("WITH roles AS (SELECT * FROM roles) SELECT * FROM roles", "roles roles"),
+        ("SELECT FROM (SELECT 1) AS roles, LATERAL (SELECT FROM roles) AS x", "roles"),
         ("DELETE FROM roles USING memberships AS m WHERE roles.tenant_id = $1", "memberships"),
     ] {
         assert_eq!(unbounded(sql), tables, "{sql}");
@@ -55,4 +57,14 @@ fn what_bounds_a_tenant_table_is_told_from_what_does_not() {
     for unread in ["SELEKT 1", "TABLE roles", "TRUNCATE roles", "SELECT 1; SELECT 2", ""] {
         assert!(touched(unread, &keys).is_err(), "{unread}");
     }
+}
+
+#[test]
+fn names_that_a_statement_gives_are_told_from_tables() {
+    let read = |sql: &str| touched(sql, &std::collections::BTreeMap::new()).unwrap();
+    let names = |names: std::collections::BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
+    let one = read("WITH a AS (SELECT FROM users) SELECT FROM a, generate_series(1, 2) AS n, (SELECT 1) AS roles");
+    assert_eq!((names(one.relations), names(one.given)), ("users".to_owned(), "a generate_series".to_owned()));
+    let nested = read("SELECT FROM users WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)");
+    assert_eq!(names(nested.given), "users");
 }
