@@ -32,4 +32,5 @@ mod sign_in;
 mod tenancy;
 mod tenants;
 mod tokens;
+mod users;
 mod views;
