@@ -8,6 +8,7 @@ use kernel::{
     contracts::{AccountError, ChosenPassword, DisplayName, Email, Password},
     db::create_db,
 };
+use secrecy::ExposeSecret;
 
 use super::{Failure, say};
 use crate::{bootstrap::account_creation, config::AppConfig};
@@ -39,7 +40,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failu
     let Command::Create(wanted) = command;
     let name = name(&wanted)?;
     // Nothing is open while somebody types.
-    let password = ChosenPassword::try_from(password(&wanted.email)?)?;
+    let password = password(&wanted.email)?;
     let db = create_db(config.db).await?;
     let outcome = match account_creation(&db) {
         Ok(accounts) => accounts.create(&wanted.email, &name, &password).await.map_err(in_words),
@@ -69,9 +70,9 @@ fn in_words(error: AccountError) -> Failure {
 }
 
 /// Typed twice where nobody sees it, or one line that comes in.
-fn password(email: &Email) -> Result<Password, Failure> {
+fn password(email: &Email) -> Result<ChosenPassword, Failure> {
     if !io::stdin().is_terminal() {
-        return first_line(io::stdin().lock());
+        return Ok(first_line(io::stdin().lock())?.try_into()?);
     }
     let terminal = Term::stderr();
     if !terminal.is_term() {
@@ -79,17 +80,18 @@ fn password(email: &Email) -> Result<Password, Failure> {
     }
     let least = ChosenPassword::MIN_LENGTH;
     let first = ask(&terminal, &format!("Password for {email}, at least {least} characters, which aren't shown: "))?;
+    let first = ChosenPassword::try_from(first)?;
     let second = ask(&terminal, "The same once more: ")?;
-    if first != second {
+    if first.password().secret().expose_secret() != second.secret().expose_secret() {
         return Err("these were two different passwords; nothing was changed".into());
     }
-    Ok(Password::new(first))
+    Ok(first)
 }
 
-fn ask(mut terminal: &Term, words: &str) -> io::Result<String> {
+fn ask(mut terminal: &Term, words: &str) -> io::Result<Password> {
     write!(terminal, "{words}")?;
     terminal.flush()?;
-    terminal.read_secure_line()
+    terminal.read_secure_line().map(Password::new)
 }
 
 fn first_line(input: impl BufRead) -> Result<Password, Failure> {
@@ -106,8 +108,6 @@ fn first_line(input: impl BufRead) -> Result<Password, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn read(input: &[u8]) -> Result<String, String> {

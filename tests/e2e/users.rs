@@ -181,14 +181,19 @@ impl Terminal {
 async fn in_a_terminal_a_password_is_asked_for_twice_and_never_shown() {
     let (db, folder) = (TestDb::migrated().await, folder());
     let url = db.url();
-    for (again, well) in [("carol's own word", false), (PASSWORD, true)] {
+    let questions = ["Password for carol@example.com", "The same once more"];
+    for (answers, well, last_words) in [
+        (&["eleven char"][..], false, "a new password has at least 12 characters"),
+        (&[PASSWORD, "carol's own word"], false, "two different passwords; nothing was changed"),
+        (&[PASSWORD, PASSWORD], true, "once more: \r\n"),
+    ] {
         let mut terminal = Terminal::create(folder.path(), &settings(&url));
-        terminal.answer("Password for carol@example.com", PASSWORD);
-        terminal.answer("The same once more", again);
-        let last_words = if well { "once more: \r\n" } else { "two different passwords; nothing was changed\r\n" };
+        for (question, answer) in questions.iter().zip(answers) {
+            terminal.answer(question, answer);
+        }
         let (ended_well, said, shown) = terminal.ended(last_words);
         assert_eq!((ended_well, said.starts_with("created carol@example.com (")), (well, well), "{said} {shown}");
-        assert!(!shown.contains("own word"), "{shown}");
+        assert!(answers.iter().all(|answer| !shown.contains(answer)), "{shown}");
     }
     assert_eq!(people(&db).await, "carol@example.com carol");
 }
