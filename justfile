@@ -60,7 +60,7 @@ prepare:
 map:
     TENANTRY_DRAW_MAP=1 cargo test --quiet --package tenantry --test e2e -- the_map_is_as_the_code_is
 
-# Everything that CI tests
+# Every test, with nothing running; CI repeats them as an ordinary user and on other servers (.ci/run)
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
@@ -113,7 +113,7 @@ db-down:
 migrate-local:
     DB_DRIVER=postgres DATABASE_URL="$(scripts/db-compose url)" cargo run --quiet -- migrate run
 
-# Format and lints, as CI checks them
+# Format and lints of what these tests are built of; CI looks at more before it tests (.ci/run)
 lint:
     cargo fmt --check
     cargo clippy --workspace --all-targets -- -D warnings

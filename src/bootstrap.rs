@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use auth::{AuthModuleImpl, AuthSettings, InvalidSigningKey, SigningKey};
@@ -16,9 +17,9 @@ use billing::BillingModuleImpl;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule, Invitations,
-        Members, MyTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, Tenancy, TenantFounding,
-        Tenants, UserModule, UserRepository,
+        AccessTokens, AccountCreation, AuthModule, AuthorizationModule, AuthorizationService, BillingModule, DbModule,
+        Invitations, Members, MyTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, Tenancy,
+        TenantFounding, Tenants, UserModule, UserRepository,
     },
     db::{Database, Db, OpenError, Readiness, create_db},
     di::Given,
@@ -136,6 +137,19 @@ pub fn assemble(db: Arc<dyn DbModule>, tenancy: Tenancy, settings: AuthSettings)
 /// People, for whoever operates the program.
 pub fn operators_users(db: &Db) -> Arc<dyn UserRepository> {
     UserModuleImpl::builder(db.module()).build().resolve()
+}
+
+/// Accounts, for whoever operates the program: of a module apart, so that no request has it.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn account_creation(db: &Db) -> Result<Arc<dyn AccountCreation>, InvalidSigningKey> {
+    // No token is made here, so that the settings don't matter: the key is nobody's, and the server's isn't asked for.
+    let (signing_key, _) = SigningKey::generate()?;
+    let (issuer, audience) = (String::new(), String::new());
+    let settings = AuthSettings { issuer, audience, token_ttl: Duration::ZERO, signing_key };
+    let users: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.module()).build());
+    Ok(AuthModuleImpl::builder(db.module(), users, Given::new(Arc::new(settings))).build().resolve())
 }
 
 /// What whoever operates the program does with tenants: of a module apart, so that no request has it.

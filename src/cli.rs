@@ -12,6 +12,7 @@ mod routes;
 mod seed;
 mod serve;
 mod tenants;
+mod users;
 
 use std::{
     fmt::Display,
@@ -57,6 +58,9 @@ enum Configured {
     /// Found a tenant on behalf of somebody else
     #[command(subcommand)]
     Tenants(tenants::Command),
+    /// Make an account on behalf of somebody else
+    #[command(subcommand)]
+    Users(users::Command),
     /// Bring the tenants to the current version of the policy templates, or show which they have
     #[command(subcommand)]
     Policies(policies::Command),
@@ -104,6 +108,7 @@ fn run(command: Configured) -> Result<ExitCode, Failure> {
             Configured::Serve => serve::run(config).await?,
             Configured::Migrate(command) => migrate::run(command, config).await?,
             Configured::Tenants(command) => tenants::run(command, config).await?,
+            Configured::Users(command) => users::run(command, config).await?,
             Configured::Policies(command) => policies::run(command, config).await?,
             #[cfg(feature = "embedded")]
             Configured::Db(command) => return db::run(command, config).await,

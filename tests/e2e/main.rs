@@ -33,4 +33,5 @@ mod sign_in;
 mod tenancy;
 mod tenants;
 mod tokens;
+mod users;
 mod views;

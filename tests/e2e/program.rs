@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use test_support::{TestDb, search_path};
 
 /// The example of RFC 8410, section 10.3.
-const KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+pub(crate) const KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
 
 /// A folder to run it in, which the database's own user can pass through when this runs as root.
 pub(crate) fn folder() -> TempDir {
@@ -38,7 +38,18 @@ pub(crate) fn program(folder: &Path, settings: &[(&str, &str)], arguments: &[&st
 
 /// Runs it to its end, whose outputs must fit into a pipe's buffer.
 pub(crate) fn run(folder: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = program(folder, settings, arguments);
+    to_its_end(&mut program(folder, settings, arguments))
+}
+
+/// The same, with this on its standard input.
+pub(crate) fn run_given(folder: &Path, settings: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+    let (given, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(input.as_bytes()).unwrap();
+    drop(writer);
+    to_its_end(program(folder, settings, arguments).stdin(given))
+}
+
+fn to_its_end(command: &mut Command) -> Output {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while child.try_wait().unwrap().is_none() {
@@ -58,7 +69,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// The program, serving.
 pub(crate) struct Serving {
     pub(crate) child: Child,
-    url: String,
+    pub(crate) url: String,
     /// All that it has written so far, on both outputs.
     written: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,

@@ -14,9 +14,14 @@ pub(crate) fn assert_that_of_ci() {
     }
 }
 
+/// The toolchain that a workflow uses.
+fn toolchain(workflow: &str) -> Result<&str, &'static str> {
+    let named = workflow.lines().find_map(|line| line.trim().strip_prefix("RUSTUP_TOOLCHAIN: "));
+    named.map(|version| version.trim_matches('"')).ok_or("the workflow names no RUSTUP_TOOLCHAIN")
+}
+
 fn compare(workflow: &str, rustc: &str) -> Result<(), String> {
-    let wanted = workflow.lines().find_map(|line| line.trim().strip_prefix("RUSTUP_TOOLCHAIN: "));
-    let wanted = wanted.ok_or("ci.yml names no RUSTUP_TOOLCHAIN")?.trim_matches('"');
+    let wanted = toolchain(workflow)?;
     let version = rustc.split(' ').nth(1).unwrap_or_default();
     if version == wanted || version.starts_with(&format!("{wanted}.")) {
         return Ok(());
@@ -24,8 +29,9 @@ fn compare(workflow: &str, rustc: &str) -> Result<(), String> {
     Err(format!(
         "the messages in tests/wiring are those of Rust {wanted}, which CI uses; this is {}.\n\
          Either use that one: RUSTUP_TOOLCHAIN={wanted} cargo test -p wiring-tests\n\
-         or move CI to this one on purpose: RUSTUP_TOOLCHAIN in .github/workflows, and the messages by \
-         TRYBUILD=overwrite cargo test -p wiring-tests",
+         or leave the messages out: cargo test --workspace -- --skip does_not_compile\n\
+         or move to this one on purpose: RUSTUP_TOOLCHAIN in .github/workflows, rust-version in Cargo.toml, the README, \
+         and the messages by TRYBUILD=overwrite cargo test -p wiring-tests",
         rustc.trim()
     ))
 }
@@ -39,7 +45,26 @@ fn another_toolchain_than_that_of_ci_is_told_what_to_do() {
     for other in ["rustc 1.9.5", "rustc 1.950.0", "rustc 1.96.0-nightly (c0ffee 2026-05-01)", ""] {
         let message = compare(workflow, other).unwrap_err();
         assert!(message.contains("RUSTUP_TOOLCHAIN=1.95 cargo test -p wiring-tests"), "{message}");
-        assert!(message.contains("TRYBUILD=overwrite"), "{message}");
+        assert!(message.contains("--skip does_not_compile") && message.contains("TRYBUILD=overwrite"), "{message}");
     }
     assert!(compare("env:\n", "rustc 1.95.0").is_err());
+}
+
+/// What isn't built with the oldest Rust that is promised isn't promised.
+#[test]
+fn the_oldest_rust_that_is_promised_is_the_one_that_ci_builds_with() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let manifest = read("Cargo.toml");
+    let promised = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    for workflow in ["ci.yml", "db-tests.yml"] {
+        let used = read(&format!(".github/workflows/{workflow}"));
+        assert_eq!(
+            toolchain(&used),
+            Ok(promised),
+            "Cargo.toml's rust-version and {workflow}'s RUSTUP_TOOLCHAIN differ"
+        );
+    }
+    let needed = format!("- Rust {promised} or newer");
+    assert!(read("README.md").contains(&needed), "the README doesn't say {needed:?}");
 }

@@ -7,6 +7,7 @@
 //!
 //! Absent on purpose: whether the person still exists. The kernel asks the user module, once a request.
 
+mod accounts;
 mod bearer;
 mod domain;
 mod module;

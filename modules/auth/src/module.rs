@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `SignIn`, `AccessTokens` | `SystemDatabase` (credentials are read before anybody is known), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
+//! | `SignIn`, `AccessTokens`, `AccountCreation` | `SystemDatabase` (credentials are read before anybody is known, and made for somebody else), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
 
 use kernel::{
@@ -12,6 +12,7 @@ use kernel::{
 use shaku::module;
 
 use crate::{
+    accounts::AccountsByOperator,
     domain::PasswordHashing,
     postgres::PgCredentialRepository,
     sign_in::PasswordSignIn,
@@ -20,7 +21,7 @@ use crate::{
 
 module! {
     pub AuthModuleImpl: AuthModule {
-        components = [PgCredentialRepository, PasswordHashing, JwtAccessTokens, PasswordSignIn],
+        components = [PgCredentialRepository, PasswordHashing, JwtAccessTokens, PasswordSignIn, AccountsByOperator],
         providers = [],
         use dyn DbModule { components = [dyn SystemDatabase, dyn Clock], providers = [] },
         use dyn UserModule { components = [dyn UserRepository], providers = [] },

@@ -58,13 +58,9 @@ impl OwnedDb {
 
     /// How to open it in production: with pending migrations it is refused, and so is a superuser.
     pub fn config(&self) -> DbConfig {
-        let application = match self.logins {
-            Logins::Two => APPLICATION,
-            Logins::One => OWNER,
-        };
-        let url = |login| DatabaseUrl::parse(&self.url_of(login)).unwrap();
+        let [application, owner] = self.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
         DbConfig {
-            driver: DbDriver::Postgres(PostgresConfig { url: url(application), migration_url: Some(url(OWNER)) }),
+            driver: DbDriver::Postgres(PostgresConfig { url: application, migration_url: Some(owner) }),
             pool_size: 3,
             connect_timeout: Duration::from_secs(30),
             production: true,
@@ -84,8 +80,13 @@ impl OwnedDb {
         PgConnection::connect(&TestServer::get().url(&self.name)).await.unwrap()
     }
 
-    fn url_of(&self, login: &str) -> String {
-        TestServer::get().url_as(login, &self.password, &self.name)
+    /// The application's and the owner's.
+    pub fn urls(&self) -> [String; 2] {
+        let application = match self.logins {
+            Logins::Two => APPLICATION,
+            Logins::One => OWNER,
+        };
+        [application, OWNER].map(|login| TestServer::get().url_as(login, &self.password, &self.name))
     }
 }
 

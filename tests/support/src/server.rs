@@ -29,7 +29,10 @@ impl TestServer {
     pub(crate) fn get() -> &'static Self {
         static SERVER: OnceLock<TestServer> = OnceLock::new();
         SERVER.get_or_init(|| {
-            #[expect(clippy::disallowed_methods, reason = "the one setting of the tests, read here alone")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the tests have no configuration; docs/testing.md lists what they read"
+            )]
             let given = std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
             given.map_or_else(Self::embedded, |url| Self { template: with_placeholder(&url), embedded: None })
         })

@@ -1,7 +1,8 @@
 //! `test-db-ci COMMAND…` runs the command with `TEST_DATABASE_URL` set to a PostgreSQL in a container: one for the whole
 //! run, since a container for each test binary would start over and over. Each test has a database of its own on it.
 //!
-//! The container is removed at the end, also where the command fails, and on SIGINT and SIGTERM.
+//! The container is removed at the end, also where the command fails, and on SIGINT, SIGTERM and SIGHUP. Of a run that
+//! was killed it stays; it bears the label `org.testcontainers.managed-by=testcontainers`.
 //! `DB_IMAGE` and `DB_TAG` name its image: postgres:17-alpine unless set. The engine is the one of `DOCKER_HOST`.
 
 use std::{env, error::Error, ffi::OsString, process::ExitCode, time::Duration};
@@ -39,11 +40,13 @@ async fn run(command: Vec<OsString>) -> Result<ExitCode, Box<dyn Error>> {
     let [program, arguments @ ..] = command.as_slice() else { return Err("usage: test-db-ci COMMAND…".into()) };
     // From here on a signal waits for the container to be there, for only then can it be removed.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let container = start().await?;
     let ran = tokio::select! {
         ran = beside(&container, program, arguments) => ran,
         _ = interrupt.recv() => Ok(130),
         _ = terminate.recv() => Ok(143),
+        _ = hangup.recv() => Ok(129),
     };
     container.rm().await?;
     ran.map(ExitCode::from)

@@ -21,7 +21,10 @@ mod text;
 mod user;
 
 pub use app::DbModule;
-pub use auth::{AccessToken, AccessTokens, AuthModule, Password, SignIn, SignInError};
+pub use auth::{
+    AccessToken, AccessTokens, AccountCreation, AccountError, AuthModule, ChosenPassword, InvalidPassword, Password,
+    SignIn, SignInError,
+};
 pub use authorization::{
     Admission, AdmissionError, AuthorizationError, AuthorizationModule, AuthorizationService, ChangeRefused, MyTenant,
     MyTenants,

@@ -92,6 +92,8 @@ pub trait SystemDatabase: Interface {
 pub enum SystemWork {
     /// Reading a credential: nobody is known to be anybody yet.
     SignIn,
+    /// Making a person with a password, on the operator's word: nobody else writes either.
+    CreateAccount,
     /// Founding the demo tenants, and asking whether they are there.
     Seed,
     /// Founding a tenant: there is none yet that anybody could be a member of.

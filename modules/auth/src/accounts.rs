@@ -1,0 +1,50 @@
+//! What whoever operates the program does with accounts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::{
+    contracts::{AccountCreation, AccountError, ChosenPassword, DisplayName, Email, NewUser, UserId, UserRepository},
+    db::{DbError, SystemDatabase, SystemWork},
+};
+use shaku::Component;
+
+use crate::{domain::PasswordHasher, postgres::CredentialRepository};
+
+/// The use case behind `tenantry users create`.
+#[derive(Component)]
+#[shaku(interface = AccountCreation)]
+pub(crate) struct AccountsByOperator {
+    #[shaku(inject)]
+    system: Arc<dyn SystemDatabase>,
+    #[shaku(inject)]
+    users: Arc<dyn UserRepository>,
+    #[shaku(inject)]
+    credentials: Arc<dyn CredentialRepository>,
+    #[shaku(inject)]
+    hasher: Arc<dyn PasswordHasher>,
+}
+
+#[async_trait]
+impl AccountCreation for AccountsByOperator {
+    async fn create(
+        &self,
+        email: &Email,
+        name: &DisplayName,
+        password: &ChosenPassword,
+    ) -> Result<UserId, AccountError> {
+        // Before anything is opened: no transaction is held while a password is hashed.
+        let hash = self.hasher.hash(password.password()).await.map_err(|error| AccountError::Internal(error.into()))?;
+        // The id is new, so that neither row can be there already.
+        let user = NewUser { id: UserId::new(), email: email.clone(), display_name: name.as_str().into() };
+        let mut tx = self.system.begin(SystemWork::CreateAccount).await?;
+        self.users.create(&mut tx, &user).await.map_err(refused)?;
+        self.credentials.create(&mut tx, user.id, &hash).await?;
+        tx.commit().await?;
+        Ok(user.id)
+    }
+}
+
+fn refused(error: DbError) -> AccountError {
+    if error.breaks("users_email_key") { AccountError::EmailTaken } else { error.into() }
+}
