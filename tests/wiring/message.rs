@@ -29,10 +29,21 @@ impl Message {
             let place = part.iter().find_map(|line| line.trim_start().strip_prefix("--> "));
             let here = place.is_none_or(|place| place.starts_with(&self.file));
             let kept = without_lists(&part).into_iter().filter(|line| here || line.trim_start().starts_with("= "));
-            kept.for_each(|line| text.push_str(&(margin(line) + "\n")));
+            // How much wider the margin of the last note was than it is shown.
+            let mut wider = 0;
+            for line in kept {
+                if line.trim_start().starts_with("= ") {
+                    wider = indent(line).saturating_sub(3);
+                }
+                text.push_str(&(margin(line, wider) + "\n"));
+            }
         }
         text
     }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// The message, and each of its notes that has a place of its own.
@@ -59,7 +70,7 @@ fn without_lists<'a>(part: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// A margin as wide as the longest line number of the files that a message shows depends on what is left out.
-fn margin(line: &str) -> String {
+fn margin(line: &str, wider: usize) -> String {
     let trimmed = line.trim_start();
     match (trimmed.split_once(' '), trimmed.chars().next()) {
         _ if trimmed.starts_with("--> ") => format!("  {trimmed}"),
@@ -67,6 +78,8 @@ fn margin(line: &str) -> String {
         (Some((number, code)), _) if code.starts_with('|') && number.parse::<u32>().is_ok() => {
             format!("{number:>2} {code}")
         }
+        // What a note goes on with is put under its beginning.
+        _ if indent(line) > wider => line[wider..].to_owned(),
         _ => line.to_owned(),
     }
 }
@@ -86,6 +99,7 @@ fn what_is_said_of_other_files_and_of_other_types_is_left_out() {
               Tenancy
               dyn Clock
     = note: list it
+            as it is
 note: required by a bound in `Routes::get`
    --> src/http/route.rs:188:12
     |
@@ -105,6 +119,7 @@ note: required by a bound in `Routes::get`
    |
    = help: the trait `HandlerService` is not implemented for `dyn Database`
    = note: list it
+           as it is
    = note: and not a repository
 ";
     assert_eq!(message.text(), expected);
