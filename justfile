@@ -36,7 +36,8 @@ new-module NAME ONE='':
     cargo run --quiet --package new-module -- '{{NAME}}' '{{ONE}}'
     cargo fmt --all
     step "Compiling, with its queries described by a fresh database …"
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$PWD/.sqlx" cargo run --quiet --package with-database -- \
+    cargo build --quiet --package with-database
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$PWD/.sqlx" "${CARGO_TARGET_DIR:-target}/debug/with-database" \
         cargo test --quiet --package tenantry --test e2e --no-run
     step "Its routes go into the golden files and onto the map …"
     INSTA_UPDATE=always TENANTRY_DRAW_MAP=1 cargo test --quiet --package tenantry --test e2e -- \
@@ -49,10 +50,13 @@ prepare:
     #!/usr/bin/env bash
     set -euo pipefail
     fresh=$(mktemp -d); trap 'rm -rf "$fresh"' EXIT
+    # Not by `cargo run`: what it tells the program would reach the inner cargo, which would build half of the dependencies
+    # anew for it.
+    cargo build --quiet --package with-database
     # The compiler must look at each query again.
     touch modules/*/src/lib.rs
-    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$fresh" \
-        cargo run --quiet -p with-database -- cargo check --workspace --tests
+    SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$fresh" "${CARGO_TARGET_DIR:-target}/debug/with-database" \
+        cargo check --workspace --tests
     rm -rf .sqlx; mkdir .sqlx; cp "$fresh"/query-*.json .sqlx/
     echo "$(ls .sqlx | wc -l) queries"
 
@@ -74,7 +78,8 @@ test-db-local *ARGS:
 
 # The same tests on a PostgreSQL in a container that lives as long as the run (Testcontainers); DB_TAG=17-alpine
 test-db-ci *ARGS:
-    cargo run --quiet -p test-db-ci --features containers -- cargo test --workspace --exclude embedded-postgres --exclude wiring-tests {{ARGS}}
+    cargo build --quiet --package test-db-ci --features containers
+    "${CARGO_TARGET_DIR:-target}/debug/test-db-ci" cargo test --workspace --exclude embedded-postgres --exclude wiring-tests {{ARGS}}
 
 # The program beside a bare one, ratios only; then a request's module; then decisions beside cedar and casbin. See docs/performance.md
 bench *ARGS:
