@@ -6,7 +6,7 @@ use toml::Value;
 use crate::{
     finding::{Finding, assert_none, assert_one},
     lints::{line_of, members, table},
-    sources::{Source, each_list, is_sign, line, made_up, program, read, root, word},
+    sources::{Source, each_list, is_sign, line, made_up, program, read, root, tokens, word},
 };
 
 /// Where each ban is used once, for clippy to expect it.
@@ -67,9 +67,10 @@ struct Lifted {
     words: Vec<String>,
 }
 
+/// The places in a file, without those in its tests.
 fn lifted(source: &Source) -> Vec<Lifted> {
     let mut found = Vec::new();
-    each_list(source.text.parse().unwrap(), &mut |list| {
+    each_list(tokens(source), &mut |list| {
         for at in 0..list.len() {
             let Some((place, reason)) = lifts(&list[at]) else { continue };
             let rest = list[at + 1..].iter().take_while(|token| !is_end(token)).cloned();
@@ -211,5 +212,9 @@ fn a_ban_that_is_lifted_elsewhere_is_refused() {
     );
     assert_one(&lifting(here, "#[cfg_attr(not(test), expect(clippy::disallowed_macros))]"), &format!("{here}:1:"));
     assert_one(&lifting(here, "#[allow(clippy::style, reason = \"so\")]"), &format!("{here}:1:"));
+    assert_none(&lifting(
+        here,
+        "#[cfg(test)]\nmod tests { #[expect(clippy::disallowed_types, reason = \"so\")] fn g() {} }",
+    ));
     assert_none(&lifting(here, "#[expect(clippy::unwrap_used, reason = \"it was looked at\")]"));
 }
