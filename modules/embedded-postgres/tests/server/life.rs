@@ -201,15 +201,19 @@ fn a_server_that_refuses_to_start_is_explained_by_its_log() {
 fn a_server_that_is_not_ready_in_time_is_stopped() {
     let place = Place::new();
     drop(place.start());
-    // A standby never calls itself ready. Any other server is, on a fast machine, in whatever little time it is given.
+    // A standby that lets nobody in never calls itself ready. Any other server is, on a fast machine, in whatever little time
+    // it is given.
     let standby = place.root().join("data/standby.signal");
+    let closed = place.root().join("data/postgresql.auto.conf");
     fs::write(&standby, "").unwrap();
+    fs::write(&closed, "hot_standby = off\n").unwrap();
     let mut options = place.options();
     options.start_timeout = Duration::ZERO;
     let error = Server::start(options).unwrap_err();
     assert!(matches!(error, Error::NotReady { .. }), "{error:?}");
     assert!(!place.root().join("data/postmaster.pid").exists());
     fs::remove_file(standby).unwrap();
+    fs::write(&closed, "").unwrap();
     drop(place.start());
 }
 
