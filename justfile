@@ -34,6 +34,7 @@ new-module NAME ONE='':
     set -euo pipefail
     step() { printf '\n%s\n' "$*" >&2; }
     cargo run --quiet --package new-module -- '{{NAME}}' '{{ONE}}'
+    trap 'echo "The files are written. Once the error above is mended, what is left is just prepare, the golden files and just map: docs/adding-an-endpoint.md, part 4" >&2' ERR
     cargo fmt --all
     step "Compiling, with its queries described by a fresh database …"
     cargo build --quiet --package with-database
