@@ -28,7 +28,7 @@ new-migration NAME:
     printf -- '-- Takes back what the other file did.\n' > "$file.down.sql"
     echo "$file.up.sql"; echo "$file.down.sql"
 
-# Write a new module, with one table and its endpoints, and wire it in: `just new-module notes`, `just new-module people person`
+# Write a new module, with one table and its endpoints, and wire it in: `just new-module notes`, `just new-module children child`
 new-module NAME ONE='':
     #!/usr/bin/env bash
     set -euo pipefail

@@ -12,7 +12,7 @@ pub(crate) struct Name {
 pub(crate) enum InvalidName {
     #[error("`{0}` can't be a name: it takes one word of 3 to 30 letters a-z")]
     Letters(String),
-    #[error("what is one of the {0}? Say it behind the name, as in: just new-module people person")]
+    #[error("what is one of the {0}? Say it behind the name, as in: just new-module children child")]
     Singular(String),
     #[error("the module's name is the plural, as in: just new-module notes note")]
     Same,
