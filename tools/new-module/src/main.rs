@@ -35,8 +35,9 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let name = Name::parse(many, one)?;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let plan = Plan::of(&name, &root)?;
+    // Where `just` runs its recipes. Not where this was compiled: that may have been a copy.
+    let root = Path::new(".");
+    let plan = Plan::of(&name, root)?;
     for (path, text) in plan.files() {
         let file = root.join(path);
         let write = || -> std::io::Result<()> {

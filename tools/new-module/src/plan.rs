@@ -39,7 +39,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`]: the workspace isn't as expected, or the name means something there.
     pub(crate) fn of(name: &Name, root: &Path) -> Result<Self, PlanError> {
-        let templates = templates()?;
+        let templates = templates(root)?;
         let migration = next_migration(root)?;
         let mut files = BTreeMap::new();
         for (path, text) in &templates {
@@ -89,8 +89,8 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
 }
 
 /// The new files, about gadgets: path and text.
-fn templates() -> Result<Vec<(String, String)>, PlanError> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+fn templates(root: &Path) -> Result<Vec<(String, String)>, PlanError> {
+    let folder = root.join("tools/new-module/templates");
     let named = |file: PathBuf| {
         let path = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned();
         Ok((path, read(&file)?))
@@ -192,8 +192,9 @@ fn in_order(text: &str, list: usize, new: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// Tests run in their package's folder.
     fn root() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+        PathBuf::from("../..")
     }
 
     fn plan(many: &str) -> Result<Plan, PlanError> {
