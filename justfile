@@ -105,7 +105,7 @@ fuzz-tenants:
 mutants *ARGS:
     @command -v cargo-mutants >/dev/null || { echo "cargo-mutants is missing: cargo install --locked cargo-mutants"; exit 1; }
     cargo mutants --package kernel --package authorization --package auth {{ARGS}}
-    @echo "What is listed as MISSED may be caught by another package's tests: just mutants --iterate --test-workspace=true"
+    @echo "What is listed as MISSED may be caught by the end-to-end tests: just mutants --iterate --test-package tenantry"
 
 # Start the database of compose.yml, on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)
 db-up:
