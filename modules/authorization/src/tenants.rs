@@ -18,9 +18,6 @@ use crate::{
     postgres::TenantRepository,
 };
 
-/// How often a slug is made for who gave none. With 24 bits of chance in each but the first, the last is never needed.
-const TRIES: usize = 5;
-
 /// The use cases behind `POST /v1/tenants` and `/v1/tenant`.
 #[derive(Component)]
 #[shaku(interface = Tenants)]
@@ -51,7 +48,7 @@ impl Tenants for TenantLife {
         if let Some(slug) = slug {
             return self.founder.found(identity.user(), name, slug).await;
         }
-        for slug in slugs_for(name).take(TRIES) {
+        for slug in slugs_for(name) {
             match self.founder.found(identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,

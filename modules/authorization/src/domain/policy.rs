@@ -120,4 +120,15 @@ mod tests {
         assert_ne!(one, digest(Effect::Deny, &["read", "update"]));
         assert_ne!(one, digest(Effect::Allow, &["read"]));
     }
+
+    #[test]
+    fn a_condition_is_part_of_what_a_policy_says_and_its_fields_order_is_not() {
+        let under = |condition| NewPolicy::always(None, Effect::Deny, "*", &["*"]).when(condition);
+        let read = |text| serde_json::from_str::<Value>(text).unwrap();
+        let (one, turned) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
+        assert_eq!(under(Some(one.clone())).condition(), Some(&one));
+        let digest = |condition| under(condition).digest().unwrap();
+        assert_eq!(digest(Some(one.clone())), digest(Some(turned)));
+        assert_ne!(digest(Some(one)), digest(None));
+    }
 }

@@ -8,15 +8,17 @@ use kernel::contracts::{TenantId, TenantName, TenantSlug};
 const ENDING: usize = 6;
 /// What is left of a slug beside an ending.
 const BEGINNING: usize = TenantSlug::MAX_LENGTH - ENDING - 1;
+/// How many choices have an ending. With 24 bits of chance in each, the last is never needed.
+const WITH_ENDING: usize = 4;
 
-/// What a tenant of this name may be called in addresses: its letters a-z and digits, where they make a slug; and then,
-/// without an end, the same with a short ending by chance.
+/// What a tenant of this name may be called in addresses: its letters a-z and digits, where they make a slug; and then
+/// the same with a short ending by chance, some times over.
 pub(crate) fn slugs_for(name: &TenantName) -> impl Iterator<Item = TenantSlug> + Send {
     let beginning = beginning(name.as_str());
     let plain = beginning.parse().ok();
     let beginning = if beginning.is_empty() { "tenant".into() } else { beginning };
     let with_ending = iter::repeat_with(move || format!("{beginning}-{}", ending()).parse().ok());
-    plain.into_iter().chain(with_ending.flatten())
+    plain.into_iter().chain(with_ending.take(WITH_ENDING).flatten())
 }
 
 fn beginning(name: &str) -> String {
@@ -44,8 +46,8 @@ fn ending() -> String {
 mod tests {
     use super::*;
 
-    fn first(name: &str) -> String {
-        slugs_for(&name.parse().unwrap()).next().unwrap().to_string()
+    fn choices(name: &str) -> Vec<String> {
+        slugs_for(&name.parse().unwrap()).map(|slug| slug.to_string()).collect()
     }
 
     #[test]
@@ -57,10 +59,17 @@ mod tests {
             ("Ärzte ohne Grenzen", "rzte-ohne-grenzen"),
             ("42 is enough", "42-is-enough"),
         ] {
-            assert_eq!(first(name), slug, "{name}");
+            assert_eq!(choices(name)[0], slug, "{name}");
         }
-        let long = first(&"ab ".repeat(66));
-        assert!(long.len() <= BEGINNING && long.starts_with("ab-ab-") && long.ends_with('b'), "{long}");
+    }
+
+    #[test]
+    fn a_long_name_leaves_room_for_an_ending() {
+        for (name, slug) in [("a".repeat(200), "a".repeat(56)), ("ab ".repeat(66), "ab-".repeat(18) + "ab")] {
+            let choices = choices(&name);
+            assert_eq!(choices[0], slug);
+            assert!(choices[1].starts_with(&slug) && choices[1].len() == TenantSlug::MAX_LENGTH, "{choices:?}");
+        }
     }
 
     #[test]
@@ -73,14 +82,15 @@ mod tests {
             ("019a0000-0000-7000-8000-00000000acee", "019a0000-0000-7000-8000-00000000acee-"),
             ("019a00000000-70008000-00000000acee", "019a00000000-70008000-00000000acee-"),
         ] {
-            let slug = first(name);
+            let slug = &choices(name)[0];
             assert!(slug.starts_with(beginning) && slug.len() == beginning.len() + ENDING, "{name}: {slug}");
         }
     }
 
     #[test]
     fn the_next_choices_differ() {
-        let slugs: Vec<String> = slugs_for(&"Acme".parse().unwrap()).take(4).map(|slug| slug.to_string()).collect();
+        let slugs = choices("Acme");
+        assert_eq!(slugs.len(), 1 + WITH_ENDING);
         for (index, slug) in slugs.iter().enumerate() {
             assert!(index == 0 || slug.starts_with("acme-"), "{slug}");
             assert!(!slugs[..index].contains(slug), "{slug}");

@@ -85,3 +85,16 @@ pub trait PolicyTemplates: Interface {
     /// happened or it hasn't. Some hundreds at once, for as long as it takes nobody else changes their policies.
     async fn upgrade(&self, tenants: &[TenantId], busy: Busy) -> Result<Upgraded, AuthorizationError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_are_behind_or_ahead_of_the_current_version_or_at_it() {
+        let found = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
+        let found = found.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
+        let versions = TemplateVersions { current: 3, found };
+        assert_eq!((versions.behind(), versions.ahead()), (12, 30));
+    }
+}

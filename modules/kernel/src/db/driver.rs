@@ -228,11 +228,15 @@ async fn check_server(options: &PgConnectOptions, wait: Duration) -> Result<(), 
             // Not kept prepared: behind a pooler, somebody else's statement may have the name already.
             let row = sqlx::query_as(version).persistent(false).fetch_one(connection).await;
             let (number, found): (i32, String) = row.map_err(OpenError::Other)?;
-            let old = u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR);
-            if old { Err(OpenError::TooOld { found }) } else { Ok(()) }
+            if is_too_old(number) { Err(OpenError::TooOld { found }) } else { Ok(()) }
         },
     )
     .await
+}
+
+/// Of a `server_version_num`, such as 150012 for 15.12.
+fn is_too_old(number: i32) -> bool {
+    u32::try_from(number / 10_000).is_ok_and(|major| major < OLDEST_MAJOR)
 }
 
 /// The application's login has its two roles and no more rights than it should, and the schema is current.
@@ -338,5 +342,16 @@ impl Db {
         if let Some(server) = self.server.and_then(Arc::into_inner) {
             stop(server).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_version_is_the_first_of_its_major() {
+        assert!(is_too_old(90_624) && is_too_old(149_999));
+        assert!(!is_too_old(150_000) && !is_too_old(180_004));
     }
 }

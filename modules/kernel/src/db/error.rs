@@ -222,3 +222,33 @@ pub enum MigrateError {
     #[error("the migrations couldn't be run: {0}")]
     Database(#[from] sqlx::Error),
 }
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use embedded_postgres::Error::{
+        self, BadArchive, GivenUp, NoBinaries, NotDownloaded, NotUnpacked, OtherDownload, UnsafeCache,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_the_operator_can_choose_is_named_as_the_setting_is() {
+        let (folder, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "it was".into());
+        let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
+        let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
+        let cases: [(Error, &[&str]); 7] = [
+            (NoBinaries, &all),
+            (NotDownloaded { url: url(), reason: reason() }, &without_download),
+            (BadArchive { url: url(), reason: reason() }, &without_download),
+            (NotUnpacked { folder: folder(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
+            (UnsafeCache { folder: folder() }, &["POSTGRES_CACHE_DIR"]),
+            (OtherDownload { folder: folder(), data: 15, offered: "17.1.0".into() }, &["POSTGRES_DOWNLOAD_VERSION"]),
+            (GivenUp, &[]),
+        ];
+        for (error, settings) in cases {
+            let words = OpenError::from(error).to_string();
+            let named = words.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
+            assert_eq!(named.collect::<Vec<_>>(), settings, "{words}");
+        }
+    }
+}

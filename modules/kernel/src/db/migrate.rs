@@ -155,9 +155,9 @@ impl Migrator {
     /// [`MigrateError`]; what was applied before stays, each migration whole.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.locked().await?;
+        let pending = self.pending(&mut connection).await?;
         roles::ensure(&mut connection, &self.app_login).await?;
         connection.ensure_migrations_table(TABLE).await.map_err(history)?;
-        let pending = self.pending(&mut connection).await?;
         if !pending.is_empty() {
             self.apply().await?;
         }

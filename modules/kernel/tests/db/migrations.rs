@@ -1,9 +1,11 @@
 //! The migration runner.
 
-use kernel::db::{Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus};
+use kernel::db::{
+    DatabaseUrl, DbConfig, DbDriver, Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, PostgresConfig,
+};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
-use test_support::{EmptyDb, TestDb, db};
+use test_support::{EmptyDb, Logins, OwnedDb, TestDb, db};
 
 /// All there is in the schema, in words.
 async fn schema(owner: &mut PgConnection) -> Vec<String> {
@@ -145,6 +147,36 @@ async fn a_database_of_a_newer_program_is_refused(#[future(awt)] db: TestDb) {
     assert_eq!(migrator.status().await.unwrap().last().unwrap().state, MigrationState::Unknown);
 }
 
+#[tokio::test]
+async fn a_login_that_is_not_the_owners_is_told_whose_is_needed() {
+    let owned = OwnedDb::new(Logins::Two).await;
+    Driver::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
+    let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
+    let driver = DbDriver::Postgres(PostgresConfig { url: application, migration_url: None });
+    let migrator = Driver::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
+    let refused = [
+        migrator.status().await.unwrap_err(),
+        migrator.plan().await.unwrap_err(),
+        migrator.run().await.unwrap_err(),
+        migrator.revert(1).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, MigrateError::NotOwner), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_may_not_grant_the_roles_is_told_who_may() {
+    let owned = OwnedDb::new(Logins::Two).await;
+    let mut superuser = owned.superuser().await;
+    let before = schema(&mut superuser).await;
+    sqlx::query("REVOKE tenantry_system FROM tenantry_test_owner").execute(&mut superuser).await.unwrap();
+    let refused = Driver::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
+    assert!(matches!(&refused, MigrateError::Roles { login, .. } if login == "tenantry_test_login"), "{refused:?}");
+    assert!(refused.to_string().contains("CREATEROLE"), "{refused}");
+    assert_eq!(schema(&mut superuser).await, before);
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
@@ -155,10 +187,10 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
         .execute(&mut owner)
         .await
         .unwrap();
-    let config = kernel::db::DbConfig {
-        driver: kernel::db::DbDriver::Postgres(kernel::db::PostgresConfig {
-            url: kernel::db::DatabaseUrl::parse(&as_login(&db.url(), &login)).unwrap(),
-            migration_url: Some(kernel::db::DatabaseUrl::parse(&db.url()).unwrap()),
+    let config = DbConfig {
+        driver: DbDriver::Postgres(PostgresConfig {
+            url: DatabaseUrl::parse(&as_login(&db.url(), &login)).unwrap(),
+            migration_url: Some(DatabaseUrl::parse(&db.url()).unwrap()),
         }),
         ..db.config(1)
     };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kernel::db::{DatabaseUrl, DbConfig, DbDriver, DbError, OpenError, PostgresConfig, Readiness, create_db};
+use kernel::db::{DatabaseUrl, DbConfig, DbDriver, DbError, Driver, OpenError, PostgresConfig, Readiness, create_db};
 use rstest::rstest;
-use test_support::{TestDb, db};
+use test_support::{Logins, OwnedDb, TestDb, db};
 
 fn at(url: &str) -> DbConfig {
     DbConfig {
@@ -42,6 +42,38 @@ async fn a_database_that_was_never_migrated_says_what_to_run() {
     let empty = TestDb::empty().await;
     let error = create_db(empty.config()).await.unwrap_err();
     assert!(matches!(error, OpenError::SchemaNotCurrent { .. }), "{error:?}");
+    assert!(error.to_string().contains("tenantry migrate run"), "{error}");
+}
+
+/// Such a server lacks the roles as well.
+#[cfg(feature = "embedded")]
+#[tokio::test]
+async fn a_server_that_was_never_migrated_says_what_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let driver = DbDriver::Embedded(Box::new(kernel::db::EmbeddedConfig {
+        root: folder.path().join("data"),
+        binaries: None,
+        search_path: test_support::search_path(),
+        download: None,
+        durable: false,
+    }));
+    let error = create_db(DbConfig { driver, ..at("postgres://nowhere") }).await.unwrap_err();
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail } if detail.contains("migrated")), "{error:?}");
+}
+
+#[rstest]
+#[case::the_applications_role("REVOKE tenantry_app FROM tenantry_test_login", "granted")]
+#[case::the_system_role("REVOKE tenantry_system FROM tenantry_test_login", "granted")]
+#[case::a_run_that_was_killed_before_its_last_step("REVOKE SELECT ON _sqlx_migrations FROM tenantry_app", "migrated")]
+#[tokio::test]
+async fn a_login_that_lacks_a_right_says_what_to_run(#[case] revoke: &'static str, #[case] words: &str) {
+    let owned = OwnedDb::new(Logins::Two).await;
+    let migrator = Driver::start(owned.config()).await.unwrap().migrator();
+    migrator.run().await.unwrap();
+    create_db(owned.config()).await.unwrap().close().await;
+    sqlx::raw_sql(revoke).execute(&mut owned.superuser().await).await.unwrap();
+    let error = create_db(owned.config()).await.unwrap_err();
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail } if detail.contains(words)), "{error:?}");
     assert!(error.to_string().contains("tenantry migrate run"), "{error}");
 }
 

@@ -188,10 +188,16 @@ fn nothing_that_was_sent_is_sent_back() {
 
 #[test]
 fn a_condition_is_8_deep_at_the_most() {
-    let nested = |depth: usize| (1..depth).fold(json!({"plan": "pro"}), |inner, _| json!({"not": inner}));
-    assert!(Condition::parse(&nested(8)).is_ok());
-    assert_eq!(pointers(&nested(9)), ["/not".repeat(8)]);
-    assert_eq!(pointers(&nested(100)), ["/not".repeat(8)]);
+    for (step, around) in [
+        ("/not", (|inner| json!({"not": inner})) as fn(Value) -> Value),
+        ("/all/0", |inner| json!({"all": [inner]})),
+        ("/any/0", |inner| json!({"any": [inner]})),
+    ] {
+        let nested = |depth: usize| (1..depth).fold(json!({"plan": "pro"}), |inner, _| around(inner));
+        assert!(Condition::parse(&nested(8)).is_ok());
+        assert_eq!(pointers(&nested(9)), [step.repeat(8)]);
+        assert_eq!(pointers(&nested(100)), [step.repeat(8)]);
+    }
 }
 
 #[test]
