@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    migrate::LOCK_WAIT,
-    roles::{APP_ROLE, SYSTEM_ROLE},
-};
+use super::roles::{APP_ROLE, SYSTEM_ROLE};
 
 /// A statement or a transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -191,8 +188,11 @@ pub enum MigrateError {
     #[error(transparent)]
     Pooler(#[from] Pooler),
     /// Another run holds the lock.
-    #[error("another migration has been running for over {} s; wait for it and try again", LOCK_WAIT.as_secs())]
-    Locked,
+    #[error("another migration has been running for over {} s; wait for it and try again", .waited.as_secs())]
+    Locked {
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// Another login has migrated this database.
     #[error("the login for migrations isn't the owner's: put the owner's into MIGRATION_DATABASE_URL")]
     NotOwner,

@@ -38,7 +38,7 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 /// How long to wait for another migration to end.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(60);
+const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,12 +134,14 @@ pub struct Migrator {
     owner: PgConnectOptions,
     app_login: String,
     program: Arc<sqlx::migrate::Migrator>,
+    lock_wait: Duration,
 }
 
 impl Migrator {
     pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
         let owner = owner.options(SETTINGS).options([("client_min_messages", "warning")]);
-        Self { owner, app_login, program: unlocked(MIGRATIONS.iter().cloned().collect()) }
+        let program = unlocked(MIGRATIONS.iter().cloned().collect());
+        Self { owner, app_login, program, lock_wait: LOCK_WAIT }
     }
 
     /// The same with further migrations: to try them before they are files, as tests do.
@@ -147,6 +149,12 @@ impl Migrator {
     pub fn with(self, more: impl IntoIterator<Item = Migration>) -> Self {
         let program = unlocked(self.program.iter().cloned().chain(more).collect());
         Self { program, ..self }
+    }
+
+    /// The same, waiting this long for another migration to end; a minute, if nobody says.
+    #[must_use]
+    pub fn waiting(self, lock_wait: Duration) -> Self {
+        Self { lock_wait, ..self }
     }
 
     /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
@@ -268,13 +276,13 @@ impl Migrator {
     /// lock time-out would end the wait.
     async fn locked(&self) -> Result<PgConnection, MigrateError> {
         let mut connection = self.connect().await?;
-        let deadline = Instant::now() + LOCK_WAIT;
+        let deadline = Instant::now() + self.lock_wait;
         loop {
             let held: bool =
                 sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
             match held {
                 true => return Ok(connection),
-                false if Instant::now() >= deadline => return Err(MigrateError::Locked),
+                false if Instant::now() >= deadline => return Err(MigrateError::Locked { waited: self.lock_wait }),
                 false => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }

@@ -1,10 +1,12 @@
 //! The migration runner.
 
+use std::time::Duration;
+
 use kernel::db::{
     DatabaseUrl, DbConfig, DbDriver, Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, PostgresConfig,
 };
 use rstest::rstest;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use test_support::{EmptyDb, Logins, OwnedDb, TestDb, db};
 
 /// All there is in the schema, in words.
@@ -119,6 +121,20 @@ async fn runners_that_race_apply_each_migration_once() {
         applied += run.await.unwrap();
     }
     assert_eq!(applied, migrations());
+}
+
+#[tokio::test]
+async fn a_runner_that_never_ends_is_not_waited_for_for_good() {
+    let (empty, driver) = empty().await;
+    let mut other = PgConnection::connect(&empty.url()).await.unwrap();
+    sqlx::query("SELECT pg_advisory_lock(8368268)").execute(&mut other).await.unwrap();
+    let waiting = || driver.migrator().waiting(Duration::from_secs(1));
+    for refused in [waiting().run().await.unwrap_err(), waiting().revert(1).await.unwrap_err()] {
+        assert!(refused.to_string().contains("for over 1 s; wait for it and try again"), "{refused}");
+    }
+    assert!(waiting().status().await.unwrap().iter().all(|migration| migration.state == MigrationState::Pending));
+    other.close().await.unwrap();
+    assert_eq!(waiting().run().await.unwrap().len(), migrations());
 }
 
 #[rstest]
