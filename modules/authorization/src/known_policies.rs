@@ -52,3 +52,60 @@ impl Weighter<TenantId, Arc<CompiledPolicies>> for ByPolicies {
         u64::try_from(policies.len()).unwrap_or(u64::MAX).saturating_add(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel::contracts::{Effect, PolicyId};
+
+    use super::*;
+    use crate::domain::{Policy, StoredCondition, TenantFacts};
+
+    fn compiled(version: i64, policies: usize) -> Arc<CompiledPolicies> {
+        let policy = || Policy {
+            id: PolicyId::new(),
+            role_id: None,
+            effect: Effect::Allow,
+            resource: "user".into(),
+            verbs: vec!["read".into()],
+            condition: StoredCondition::Always,
+        };
+        let policies: Vec<_> = (0..policies).map(|_| policy()).collect();
+        let tenant = TenantFacts {
+            id: TenantId::new(),
+            plan: "pro".into(),
+            contract_type: "standard".into(),
+            features: vec![],
+            max_users: 10,
+        };
+        Arc::new(CompiledPolicies::new(version, &policies, &tenant))
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_given_for_their_own_version_alone() {
+        let (known, tenant) = (KnownPolicies::default(), TenantId::new());
+        for (put, kept) in [(2, 2), (1, 2), (3, 3)] {
+            known.put(tenant, &compiled(put, 0));
+            let found = [1, 2, 3].map(|version| known.get(tenant, version).map(|found| found.version()));
+            assert_eq!(found, [1, 2, 3].map(|version| (version == kept).then_some(version)), "after {put}");
+            assert!(known.get(TenantId::new(), kept).is_none());
+        }
+    }
+
+    #[test]
+    fn a_tenant_weighs_what_it_has_of_policies_and_never_nothing() {
+        let weight = |policies| ByPolicies.weight(&TenantId::new(), &compiled(1, policies));
+        assert_eq!([0, 1, 7].map(weight), [1, 2, 8]);
+    }
+
+    #[test]
+    fn what_is_too_much_goes() {
+        let (known, largest) = (KnownPolicies::default(), compiled(1, 999));
+        let tenants: Vec<_> = (0..300).map(|_| TenantId::new()).collect();
+        for tenant in &tenants {
+            known.put(*tenant, &largest);
+        }
+        let left = tenants.iter().filter(|tenant| known.get(**tenant, 1).is_some()).count();
+        // In parts, each with its own share of the room, so not all of it is used.
+        assert!((100..=200).contains(&left), "{left}");
+    }
+}
