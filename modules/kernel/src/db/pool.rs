@@ -242,3 +242,17 @@ impl SystemDatabase for Pool {
         Ok(SystemTx::new(tx, work))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_as_it_is_is_not_tried_again() {
+        let hung_up = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert!(worth_another_try(&hung_up) && worth_another_try(&sqlx::Error::WorkerCrashed));
+        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
+            assert!(!worth_another_try(&error), "{error}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the queries, and provoke")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod between;
 mod migration_rules;
 mod migrations;
 mod opening;

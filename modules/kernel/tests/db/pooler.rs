@@ -1,15 +1,17 @@
 //! A connection pooler between the program and the server: it passes statements on, and a connection's settings not.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use kernel::db::{DatabaseUrl, DbConfig, DbDriver, Driver, MigrateError, OpenError, Pooler, PostgresConfig, create_db};
+use kernel::db::{DbConfig, Driver, MigrateError, OpenError, Pooler, create_db};
 use rstest::rstest;
 use sqlx::postgres::PgConnectOptions;
 use test_support::{TestDb, db};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
-    net::{TcpListener, TcpStream, UnixStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
+
+use crate::between::{by_way_of, relay};
 
 /// What it does with the settings that a connection begins with.
 #[derive(Debug, Clone, Copy)]
@@ -22,24 +24,11 @@ enum Settings {
 
 /// Begins one for as long as the test's runtime lives. The database's configuration, by way of it.
 async fn pooled(db: &TestDb, settings: Settings) -> DbConfig {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = PgConnectOptions::from_str(&db.url()).unwrap();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = server.clone();
-            tokio::spawn(async move { pass_on(client, &server, settings).await });
-        }
-    });
-    let url = db.url();
-    let (before, after) = url.split_once('@').unwrap();
-    let path = after.split_once('/').unwrap().1.split('?').next().unwrap();
-    let url = DatabaseUrl::parse(&format!("{before}@127.0.0.1:{port}/{path}?sslmode=disable")).unwrap();
-    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None });
-    DbConfig { driver, connect_timeout: Duration::from_secs(10), ..db.config(1) }
+    let config = by_way_of(db, move |client, server| pass_on(client, server, settings)).await;
+    DbConfig { connect_timeout: Duration::from_secs(10), ..config }
 }
 
-async fn pass_on(mut client: TcpStream, server: &PgConnectOptions, settings: Settings) {
+async fn pass_on(mut client: TcpStream, server: PgConnectOptions, settings: Settings) {
     let Some((version, parameters)) = startup(&mut client).await else { return };
     if matches!(settings, Settings::Refused) && parameters.iter().any(|(name, _)| name == "options") {
         return refuse(&mut client).await;
@@ -49,13 +38,8 @@ async fn pass_on(mut client: TcpStream, server: &PgConnectOptions, settings: Set
         kept.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
     }
     kept.push(0);
-    match server.get_socket() {
-        Some(folder) => {
-            let path = folder.join(format!(".s.PGSQL.{}", server.get_port()));
-            relay(client, UnixStream::connect(path).await.unwrap(), &kept).await;
-        }
-        None => relay(client, TcpStream::connect((server.get_host(), server.get_port())).await.unwrap(), &kept).await,
-    }
+    let length = u32::try_from(kept.len()).unwrap() + 4;
+    relay(client, &server, &[&length.to_be_bytes()[..], &kept].concat()).await;
 }
 
 /// The first message: <https://www.postgresql.org/docs/current/protocol-message-formats.html>, StartupMessage.
@@ -67,13 +51,6 @@ async fn startup(client: &mut TcpStream) -> Option<(u32, Vec<(String, String)>)>
     let words: Vec<_> = rest.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let pairs = words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
     Some((u32::from_be_bytes(*version), pairs.filter(|(name, _)| !name.is_empty()).collect()))
-}
-
-async fn relay(mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin, startup: &[u8]) {
-    server.write_u32(u32::try_from(startup.len()).unwrap() + 4).await.unwrap();
-    server.write_all(startup).await.unwrap();
-    // Either side may hang up.
-    let _ = copy_bidirectional(&mut client, &mut server).await;
 }
 
 async fn refuse(client: &mut TcpStream) {

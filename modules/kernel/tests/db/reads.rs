@@ -1,8 +1,8 @@
 //! Single statements without a transaction: what they see, what they leave behind, and who goes first.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
-use kernel::db::{Reader, SystemWork};
+use kernel::db::{DbError, Reader, SystemWork};
 use rstest::rstest;
 use sqlx::{Row, postgres::PgArguments, postgres::PgRow, query::Map};
 use test_support::{Seeded, seeded};
@@ -69,6 +69,33 @@ async fn killing_every_connection_costs_no_read(#[future(awt)] seeded: Seeded, #
         assert!(kill_all(&seeded).await > 0);
         assert_eq!(tokio::join!(read(), read(), read()), (2, 2, 2));
     }
+}
+
+/// A read is made anew where the connection is at fault, as often as there can be dead ones and once more; what the
+/// server refuses is asked once.
+#[rstest]
+#[case::connection("08006", 4)]
+#[case::resources("53100", 4)]
+#[case::shutdown("57P01", 4)]
+#[case::cancelled("57014", 1)]
+#[case::refused("42501", 1)]
+#[tokio::test]
+async fn what_fails_each_time_is_given_up(
+    #[future(awt)] seeded: Seeded,
+    #[case] code: &'static str,
+    #[case] asked: u32,
+) {
+    let fails = "CREATE FUNCTION fails(code text) RETURNS bigint LANGUAGE plpgsql
+                 AS $$ BEGIN RAISE 'as told' USING ERRCODE = code; END $$";
+    sqlx::raw_sql(fails).execute(&mut seeded.owner().await).await.unwrap();
+    let db = kernel::db::create_db(seeded.config(3)).await.unwrap();
+    let times = Cell::new(0);
+    let query = || {
+        times.set(times.get() + 1);
+        sqlx::query("SELECT fails($1)").bind(code).try_map(|row: PgRow| row.try_get::<i64, _>(0))
+    };
+    let error = db.database().reader().fetch_all(query).await.unwrap_err();
+    assert_eq!((times.get(), matches!(error, DbError::Unavailable(_))), (asked, asked > 1), "{error:?}");
 }
 
 /// As many readers as ever want to, on few connections, and transactions beside them.

@@ -3,7 +3,10 @@
 use std::{
     cell::Cell,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -12,6 +15,8 @@ use kernel::db::{Database, DbError, SystemWork};
 use rstest::rstest;
 use sqlx::{PgConnection, Row};
 use test_support::{Seeded, TestDb, seeded};
+
+use crate::between::{by_way_of, relay};
 
 async fn tenants_seen(connection: &mut PgConnection) -> i64 {
     sqlx::query("SELECT count(*) FROM tenants").fetch_one(connection).await.unwrap().get(0)
@@ -220,6 +225,35 @@ async fn killing_every_connection_costs_no_request(#[future(awt)] seeded: Seeded
         kill_all(&seeded).await;
         assert_eq!(tenants_seen(&mut system.begin(SystemWork::Seed).await.unwrap()).await, 2);
     }
+}
+
+/// As many are tried as there can be dead ones in the pool, and one more.
+#[rstest]
+#[tokio::test]
+async fn a_server_that_hangs_up_on_everybody_is_given_up(#[future(awt)] seeded: Seeded) {
+    let (gone, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (goes, called) = (Arc::clone(&gone), Arc::clone(&calls));
+    let config = by_way_of(&seeded, move |client, server| {
+        let hangs_up = goes.load(Ordering::SeqCst);
+        called.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if !hangs_up {
+                relay(client, &server, &[]).await;
+            }
+        }
+    });
+    let db = kernel::db::create_db(kernel::db::DbConfig { pool_size: 3, ..config.await }).await.unwrap();
+    let database = db.database();
+    drop(tokio::join!(database.begin_unscoped(), database.begin_unscoped(), database.begin_unscoped()));
+    gone.store(true, Ordering::SeqCst);
+    kill_all(&seeded).await;
+    // This one meets those that died, and the next none but its own.
+    assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
+    let before = calls.load(Ordering::SeqCst);
+    assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
+    assert_eq!(calls.load(Ordering::SeqCst) - before, 4);
+    gone.store(false, Ordering::SeqCst);
+    assert!(database.begin_unscoped().await.is_ok());
 }
 
 #[rstest]
