@@ -195,6 +195,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mode_reads_what_its_sources_are() {
+        let organization = |text, base| Tenancy::Organization(TenantSources::parse(text, base).unwrap());
+        for (tenancy, header, claim, domain) in [
+            (Tenancy::default(), true, false, None),
+            (organization("claim", None), false, true, None),
+            (organization("subdomain,claim", Some(base())), false, true, Some(&base())),
+            (organization("subdomain,header", Some(base())), true, false, Some(&base())),
+            (Tenancy::Personal, false, false, None),
+            (Tenancy::Single("acme".parse().unwrap()), false, false, None),
+        ] {
+            let read = (tenancy.reads_header(), tenancy.reads_claim(), tenancy.base_domain());
+            assert_eq!(read, (header, claim, domain), "{tenancy:?}");
+        }
+    }
+
+    #[test]
     fn what_says_nothing_or_too_much_is_refused() {
         for (text, with_base, error) in [
             ("", false, InvalidSources::Unknown),

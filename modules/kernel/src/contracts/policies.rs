@@ -229,7 +229,7 @@ mod tests {
 
     fn target(resource: &str, verbs: &[&str]) -> Result<(&'static str, Vec<&'static str>), Vec<InvalidTarget>> {
         let verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
-        PolicyTarget::of(&CATALOGUE, resource, &verbs).map(|target| (target.resource, target.verbs))
+        PolicyTarget::of(&CATALOGUE, resource, &verbs).map(|target| (target.resource(), target.verbs().to_vec()))
     }
 
     #[test]
