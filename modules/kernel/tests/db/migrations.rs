@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kernel::db::{
-    DatabaseUrl, DbConfig, DbDriver, Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, PostgresConfig,
+    DatabaseUrl, DbConfig, DbDriver, Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator,
+    PostgresConfig,
 };
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -193,24 +194,38 @@ async fn an_owner_who_may_not_grant_the_roles_is_told_who_may() {
     assert_eq!(schema(&mut superuser).await, before);
 }
 
+/// An ordinary login, as in production, and the statement that removes it.
+async fn new_login(owner: &mut PgConnection, name: &str) -> (String, String) {
+    let login = format!("{name}_{}", std::process::id());
+    let remove = format!("DROP ROLE IF EXISTS {login}");
+    execute(owner, format!("{remove}; CREATE ROLE {login} LOGIN")).await;
+    (login, remove)
+}
+
+async fn execute(owner: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(owner).await.unwrap();
+}
+
+/// What prepares the database for the login, as the server's superuser.
+async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
+    let [url, owner] = [&as_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
+    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner) });
+    Driver::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
+}
+
+/// The URL with another login, which nobody is going to use.
+fn as_login(url: &str, login: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{login}@{host}")
+}
+
 #[rstest]
 #[tokio::test]
 async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
-    // An ordinary login, as in production.
     let mut owner = db.owner().await;
-    let login = format!("login_{}", std::process::id());
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE IF EXISTS {login}; CREATE ROLE {login} LOGIN")))
-        .execute(&mut owner)
-        .await
-        .unwrap();
-    let config = DbConfig {
-        driver: DbDriver::Postgres(PostgresConfig {
-            url: DatabaseUrl::parse(&as_login(&db.url(), &login)).unwrap(),
-            migration_url: Some(DatabaseUrl::parse(&db.url()).unwrap()),
-        }),
-        ..db.config(1)
-    };
-    Driver::start(config).await.unwrap().migrator().run().await.unwrap();
+    let (login, remove) = new_login(&mut owner, "login").await;
+    migrator_for(&db, &login).await.run().await.unwrap();
 
     let row = sqlx::query(
         "SELECT pg_has_role($1, 'tenantry_app', 'MEMBER'), pg_has_role($1, 'tenantry_system', 'MEMBER'),
@@ -221,13 +236,27 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
     .await
     .unwrap();
     let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
-    sqlx::raw_sql(AssertSqlSafe(format!("DROP ROLE {login}"))).execute(&mut owner).await.unwrap();
+    execute(&mut owner, remove).await;
     assert_eq!(granted, (true, true, false), "may take the application's role, may take the system role, inherits it");
 }
 
-/// The URL with another login, which nobody is going to use.
-fn as_login(url: &str, login: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap();
-    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
-    format!("{scheme}://{login}@{host}")
+/// As a runner of another database does, for the server has one set of logins. Before PostgreSQL 16 a login's property is
+/// changed, and whoever waits to change it, too, is turned away.
+#[rstest]
+#[tokio::test]
+async fn a_login_that_somebody_else_prepares_meanwhile_is_tried_again(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let (login, remove) = new_login(&mut owner, "raced").await;
+    let migrator = migrator_for(&db, &login).await;
+    let mut other = owner.begin().await.unwrap();
+    execute(&mut other, format!("ALTER ROLE {login} CONNECTION LIMIT 5")).await;
+    let run = tokio::spawn(async move { migrator.run().await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)";
+    while !run.is_finished() && !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *other).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    other.commit().await.unwrap();
+    let outcome = run.await.unwrap();
+    execute(&mut owner, remove).await;
+    assert_eq!(outcome.unwrap(), []);
 }
