@@ -129,6 +129,31 @@ async fn readers_and_transactions_share_few_connections(#[future(awt)] seeded: S
     }
 }
 
+/// However many read without end, a transaction has its turn.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_without_end_keep_no_transaction_out(#[future(awt)] seeded: Seeded) {
+    let single = kernel::db::create_db(seeded.config(1)).await.unwrap();
+    let (database, acme) = (single.database(), seeded.seed.tenants.acme.id.as_uuid());
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    let endless = (0..3).map(|_| {
+        let reader = database.reader();
+        tokio::spawn(async move {
+            loop {
+                assert_eq!(one(&reader, || members_of(acme)).await, 2);
+            }
+        })
+    });
+    let endless: Vec<_> = endless.collect();
+    for _ in 0..20 {
+        database.begin(&scope).await.unwrap().commit().await.unwrap();
+    }
+    for reader in endless {
+        reader.abort();
+        assert!(reader.await.is_err_and(|stopped: tokio::task::JoinError| stopped.is_cancelled()));
+    }
+}
+
 /// The web server's workers have a runtime each, and one that is idle ends before the others.
 #[rstest]
 #[tokio::test]
