@@ -8,5 +8,7 @@ mod migrations;
 mod opening;
 mod pooler;
 mod reads;
+#[cfg(feature = "embedded")]
+mod replacing;
 mod row_level_security;
 mod ways_in;

@@ -45,19 +45,25 @@ async fn a_database_that_was_never_migrated_says_what_to_run() {
     assert!(error.to_string().contains("tenantry migrate run"), "{error}");
 }
 
-/// Such a server lacks the roles as well.
+/// A server of the test's own, in this folder.
 #[cfg(feature = "embedded")]
-#[tokio::test]
-async fn a_server_that_was_never_migrated_says_what_to_run() {
-    let folder = tempfile::tempdir().unwrap();
+pub(crate) fn embedded_in(folder: &std::path::Path) -> DbConfig {
     let driver = DbDriver::Embedded(Box::new(kernel::db::EmbeddedConfig {
-        root: folder.path().join("data"),
+        root: folder.join("data"),
         binaries: None,
         search_path: test_support::search_path(),
         download: None,
         durable: false,
     }));
-    let error = create_db(DbConfig { driver, ..at("postgres://nowhere") }).await.unwrap_err();
+    DbConfig { driver, ..at("postgres://nowhere") }
+}
+
+/// Such a server lacks the roles as well.
+#[cfg(feature = "embedded")]
+#[tokio::test]
+async fn a_server_that_was_never_migrated_says_what_to_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = create_db(embedded_in(folder.path())).await.unwrap_err();
     assert!(matches!(&error, OpenError::SchemaNotCurrent { detail } if detail.contains("migrated")), "{error:?}");
 }
 
