@@ -70,14 +70,7 @@ mod tests {
             condition: StoredCondition::Always,
         };
         let policies: Vec<_> = (0..policies).map(|_| policy()).collect();
-        let tenant = TenantFacts {
-            id: TenantId::new(),
-            plan: "pro".into(),
-            contract_type: "standard".into(),
-            features: vec![],
-            max_users: 10,
-        };
-        Arc::new(CompiledPolicies::new(version, &policies, &tenant))
+        Arc::new(CompiledPolicies::new(version, &policies, &TenantFacts::of_a_test()))
     }
 
     #[test]

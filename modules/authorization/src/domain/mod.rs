@@ -50,3 +50,17 @@ pub(crate) struct TenantFacts {
     /// Seats.
     pub(crate) max_users: i32,
 }
+
+#[cfg(test)]
+impl TenantFacts {
+    /// Of some tenant in a test.
+    pub(crate) fn of_a_test() -> Self {
+        Self {
+            id: TenantId::new(),
+            plan: "pro".into(),
+            contract_type: "standard".into(),
+            features: vec![],
+            max_users: 10,
+        }
+    }
+}

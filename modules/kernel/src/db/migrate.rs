@@ -151,7 +151,7 @@ impl Migrator {
         Self { program, ..self }
     }
 
-    /// The same, waiting this long for another migration to end; a minute, if nobody says.
+    /// The same, waiting this long for another migration to end, where a minute is too long, as in tests.
     #[must_use]
     pub fn waiting(self, lock_wait: Duration) -> Self {
         Self { lock_wait, ..self }
@@ -160,7 +160,8 @@ impl Migrator {
     /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
     ///
     /// # Errors
-    /// [`MigrateError`]; what was applied before stays, each migration whole.
+    /// [`MigrateError`]. A login that isn't the owner's and a history that doesn't fit are refused before anything is
+    /// changed; what was applied before stays, each migration whole.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.locked().await?;
         let pending = self.pending(&mut connection).await?;
@@ -175,8 +176,8 @@ impl Migrator {
         Ok(pending)
     }
 
-    /// Makes the roles, and grants them to the application's login, as [`Migrator::run`] does first: a backup's grants and
-    /// policies name them.
+    /// Makes the roles, and grants them to the application's login, as [`Migrator::run`] does before the first migration:
+    /// a backup's grants and policies name them.
     #[cfg(feature = "embedded")]
     pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
         let mut connection = self.locked().await?;

@@ -240,6 +240,20 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
     assert_eq!(granted, (true, true, false), "may take the application's role, may take the system role, inherits it");
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_history_that_does_not_fit_is_refused_before_anything_changes(#[future(awt)] db: TestDb) {
+    let mut owner = db.owner().await;
+    let (login, remove) = new_login(&mut owner, "late").await;
+    execute(&mut owner, "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3".into()).await;
+    let refused = migrator_for(&db, &login).await.run().await;
+    let roles = "SELECT count(*) FROM pg_auth_members WHERE member = to_regrole($1)";
+    let granted: i64 = sqlx::query_scalar(roles).bind(&login).fetch_one(&mut owner).await.unwrap();
+    execute(&mut owner, remove).await;
+    assert!(matches!(refused, Err(MigrateError::History(_))), "{refused:?}");
+    assert_eq!(granted, 0);
+}
+
 /// As a runner of another database does, for the server has one set of logins. Before PostgreSQL 16 a login's property is
 /// changed, and whoever waits to change it, too, is turned away.
 #[rstest]

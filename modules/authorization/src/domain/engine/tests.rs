@@ -1,4 +1,4 @@
-use kernel::contracts::{Environment, Outcome, PermissionInfo, PolicyId, ResourceFacts, TenantId, UserId};
+use kernel::contracts::{Environment, Outcome, PermissionInfo, PolicyId, ResourceFacts, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,14 +28,7 @@ fn numbered(number: u128, policy: Policy) -> Policy {
 }
 
 fn compiled(policies: &[Policy]) -> CompiledPolicies {
-    let tenant = TenantFacts {
-        id: TenantId::new(),
-        plan: "pro".into(),
-        contract_type: "standard".into(),
-        features: vec![],
-        max_users: 10,
-    };
-    CompiledPolicies::new(1, policies, &tenant)
+    CompiledPolicies::new(1, policies, &TenantFacts::of_a_test())
 }
 
 fn explain(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Explanation {
