@@ -1,1 +1,2 @@
+DROP VIEW user_profiles;
 DROP TABLE users;

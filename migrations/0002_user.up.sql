@@ -1,8 +1,8 @@
--- Owner: user. People belong to no tenant, so there is no row-level security here; a membership ties the two.
+-- Owner: user. Users belong to no tenant, so their table has no row-level security. Memberships link users and tenants.
 
 CREATE TABLE users (
   id uuid PRIMARY KEY,
-  -- Stored as compared: under row-level security lower(email) = … can't be an index condition.
+  -- Stored in the form that is compared: under row-level security, lower(email) = … can't be an index condition.
   email text NOT NULL UNIQUE
     CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
   display_name text NOT NULL CHECK (char_length(display_name) BETWEEN 1 AND 200),
@@ -11,5 +11,11 @@ CREATE TABLE users (
   deactivated_at timestamptz
 );
 
-GRANT SELECT ON users TO tenantry_app;
+-- The columns that other modules' statements may read. This view is part of the module's contract; the table is not.
+CREATE VIEW user_profiles WITH (security_invoker = true) AS
+SELECT id, email, display_name, deactivated_at IS NULL AS active
+FROM users;
+
+GRANT SELECT ON users, user_profiles TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE ON users TO tenantry_system;
+GRANT SELECT ON user_profiles TO tenantry_system;

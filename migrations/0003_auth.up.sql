@@ -1,7 +1,7 @@
--- Owner: auth. Nothing here belongs to a tenant, and nothing here is for the application's ordinary role: credentials
--- are reached by the system role alone, for a stated reason.
+-- Owner: auth. Credentials and sessions belong to users, not to tenants. The application's role has no access to them:
+-- they are read and written by the system role, for a stated reason.
 
--- Who a person is at an external identity provider.
+-- The user's accounts at external identity providers.
 CREATE TABLE auth_identities (
   provider text NOT NULL CHECK (provider <> ''),
   subject text NOT NULL CHECK (subject <> ''),
@@ -22,13 +22,13 @@ CREATE TABLE auth_sessions (
   id uuid PRIMARY KEY,
   user_id uuid NOT NULL REFERENCES users,
   refresh_token_hash bytea NOT NULL UNIQUE CHECK (octet_length(refresh_token_hash) = 32),
-  -- All sessions that came from one sign-in, by refreshing: a refresh token that is used twice ends its family.
-  family uuid NOT NULL,
+  -- The token family: all sessions that were refreshed from one sign-in. Reuse of a refresh token revokes its family.
+  token_family uuid NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz NOT NULL CHECK (expires_at > created_at),
   revoked_at timestamptz
 );
 CREATE INDEX auth_sessions_user ON auth_sessions (user_id);
-CREATE INDEX auth_sessions_family ON auth_sessions (family);
+CREATE INDEX auth_sessions_token_family ON auth_sessions (token_family);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth_identities, auth_credentials, auth_sessions TO tenantry_system;

@@ -1,3 +1,4 @@
-DROP TABLE tenant_attributes, policies, memberships, roles, tenants;
+DROP TABLE invitations, tenant_attributes, policies, memberships, roles, tenants;
+DROP FUNCTION bump_policy_version;
 DROP TYPE policy_effect;
 DROP TYPE tenant_status;

@@ -1,11 +1,14 @@
--- Owner: authorization. Every table here is a tenant's: row-level security is forced, for the owner as well, and keys
--- carry tenant_id, so that a row can't point into another tenant.
+-- Owner: authorization. Tenants, roles, memberships, policies, attributes and invitations.
 --
--- Three policies a table:
---   tenant: the scope's rows, to read and to write;
---   own: a person's own rows across tenants, only to read, and only where no tenant is set. Written FOR ALL, it
---     would let a member make himself admin;
---   system: everything, for the system role.
+-- Every table here belongs to a tenant. Row-level security is forced, so it applies to the owner as well. Keys include
+-- tenant_id, so a row can't reference another tenant's row.
+--
+-- Row-level security policies:
+--   tenant: the rows of the tenant in scope, read and write;
+--   self: the rows of the user in scope across tenants, read-only, and only while no tenant is in scope. If it were
+--     FOR ALL, a member could promote themselves to admin;
+--   system: all rows, for the system role.
+-- The scope functions are called in a sub-select, so they run once per statement, not once per row.
 
 CREATE TYPE tenant_status AS ENUM ('active', 'archived');
 CREATE TYPE policy_effect AS ENUM ('allow', 'deny');
@@ -19,19 +22,21 @@ CREATE TABLE tenants (
       'support', 'system', 'tenantry', 'www')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
   status tenant_status NOT NULL DEFAULT 'active',
-  -- Raised by every change to roles, policies, memberships or attributes, in its own transaction.
+  -- Incremented by every change that affects decisions, in the transaction of that change.
   policy_version bigint NOT NULL DEFAULT 1 CHECK (policy_version > 0),
   created_at timestamptz NOT NULL DEFAULT now(),
-  updated_at timestamptz NOT NULL DEFAULT now()
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. The application can't write it.
+  personal_user_id uuid UNIQUE REFERENCES users
 );
 
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100 AND name = btrim(name)),
-  -- The name as compared.
+  -- The form of the name that is compared.
   name_key text NOT NULL CHECK (name_key = lower(name)),
-  -- System roles come with each tenant from a template, and stay as they are.
+  -- System roles are created from a template and can't be changed.
   is_system boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id),
@@ -52,7 +57,7 @@ CREATE INDEX memberships_role ON memberships (tenant_id, role_id);
 CREATE TABLE policies (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
-  -- NULL: for every member.
+  -- NULL: the policy applies to every member.
   role_id uuid,
   effect policy_effect NOT NULL,
   resource text NOT NULL CHECK (resource = '*' OR resource ~ '^[a-z][a-z0-9_-]*$'),
@@ -60,9 +65,9 @@ CREATE TABLE policies (
     CHECK (cardinality(verbs) BETWEEN 1 AND 32 AND array_position(verbs, NULL) IS NULL)
     CHECK (NOT '*' = ANY (verbs) OR cardinality(verbs) = 1),
   condition jsonb CHECK (jsonb_typeof(condition) = 'object'),
-  -- Template policies come with each tenant, and stay as they are.
+  -- Template policies are created with the tenant and can't be changed.
   is_template boolean NOT NULL DEFAULT false,
-  -- SHA-256 of the canonical form: no two policies of a tenant say the same.
+  -- SHA-256 of the canonical form: a tenant has no two equal policies.
   digest bytea NOT NULL CHECK (octet_length(digest) = 32),
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id),
@@ -76,55 +81,118 @@ CREATE TABLE tenant_attributes (
   plan text NOT NULL CHECK (plan <> ''),
   contract_type text NOT NULL CHECK (contract_type <> ''),
   features text[] NOT NULL DEFAULT '{}' CHECK (array_position(features, NULL) IS NULL),
-  max_users integer NOT NULL CHECK (max_users > 0),
+  -- Maximum number of members, open invitations included.
+  seat_limit integer NOT NULL CHECK (seat_limit > 0),
   policy_template_version integer NOT NULL CHECK (policy_template_version > 0)
 );
+
+-- Open and expired invitations. A row is deleted when its invitation is accepted or revoked, so it can't be used twice.
+-- An expired one is kept and listed as expired until it is revoked, resent or replaced.
+CREATE TABLE invitations (
+  tenant_id uuid NOT NULL REFERENCES tenants,
+  id uuid NOT NULL,
+  -- The invited address, normalized as in users.
+  email text NOT NULL
+    CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
+  role_id uuid NOT NULL,
+  -- The inviter. Acceptance checks again that this member may assign the role.
+  invited_by uuid NOT NULL REFERENCES users,
+  -- SHA-256 of the token. The token itself is only in the link.
+  token_hash bytea NOT NULL UNIQUE CHECK (octet_length(token_hash) = 32),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz NOT NULL CHECK (expires_at > created_at),
+  PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, email),
+  FOREIGN KEY (tenant_id, role_id) REFERENCES roles ON DELETE RESTRICT
+);
+CREATE INDEX invitations_role ON invitations (tenant_id, role_id);
 
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tenants TO tenantry_app
-  USING (id = scope_tenant_id())
-  WITH CHECK (id = scope_tenant_id());
-CREATE POLICY own ON tenants FOR SELECT TO tenantry_app
-  USING (scope_tenant_id() IS NULL AND id IN (SELECT tenant_id FROM memberships WHERE user_id = scope_user_id()));
+  USING (id = (SELECT scope_tenant_id()))
+  WITH CHECK (id = (SELECT scope_tenant_id()));
+CREATE POLICY self ON tenants FOR SELECT TO tenantry_app
+  USING ((SELECT scope_tenant_id()) IS NULL AND id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON tenants TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE roles FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON roles TO tenantry_app
-  USING (tenant_id = scope_tenant_id())
-  WITH CHECK (tenant_id = scope_tenant_id());
-CREATE POLICY own ON roles FOR SELECT TO tenantry_app
-  USING (scope_tenant_id() IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = scope_user_id()));
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
+CREATE POLICY self ON roles FOR SELECT TO tenantry_app
+  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON roles TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE memberships ENABLE ROW LEVEL SECURITY;
 ALTER TABLE memberships FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON memberships TO tenantry_app
-  USING (tenant_id = scope_tenant_id())
-  WITH CHECK (tenant_id = scope_tenant_id());
-CREATE POLICY own ON memberships FOR SELECT TO tenantry_app
-  USING (scope_tenant_id() IS NULL AND user_id = scope_user_id());
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
+CREATE POLICY self ON memberships FOR SELECT TO tenantry_app
+  USING ((SELECT scope_tenant_id()) IS NULL AND user_id = (SELECT scope_user_id()));
 CREATE POLICY system ON memberships TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE policies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE policies FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON policies TO tenantry_app
-  USING (tenant_id = scope_tenant_id())
-  WITH CHECK (tenant_id = scope_tenant_id());
-CREATE POLICY own ON policies FOR SELECT TO tenantry_app
-  USING (scope_tenant_id() IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = scope_user_id()));
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
+CREATE POLICY self ON policies FOR SELECT TO tenantry_app
+  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON policies TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE tenant_attributes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenant_attributes FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tenant_attributes TO tenantry_app
-  USING (tenant_id = scope_tenant_id())
-  WITH CHECK (tenant_id = scope_tenant_id());
-CREATE POLICY own ON tenant_attributes FOR SELECT TO tenantry_app
-  USING (scope_tenant_id() IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = scope_user_id()));
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
+CREATE POLICY self ON tenant_attributes FOR SELECT TO tenantry_app
+  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON tenant_attributes TO tenantry_system USING (true) WITH CHECK (true);
 
+-- No policy `self`: an invited user learns of the invitation by its link.
+ALTER TABLE invitations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invitations FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON invitations TO tenantry_app
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
+CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (true);
+
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
+-- Members may rename and archive their tenant where its policies allow it, and increment its policy version. The plan and
+-- the owner of a personal tenant are not theirs to change.
+GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
+GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;
+-- Resending changes the token, the expiry and the inviter. Address and role are immutable.
+GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
+GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
+
+-- Programs cache compiled policies under their tenant's policy_version. These triggers increment it in the transaction
+-- that changes policies or attributes, however it does so.
+CREATE FUNCTION bump_policy_version() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE tenants
+  SET policy_version = policy_version + 1
+  WHERE id IN (SELECT tenant_id FROM changed);
+  RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER policies_inserted AFTER INSERT ON policies
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+CREATE TRIGGER policies_updated AFTER UPDATE ON policies
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+CREATE TRIGGER policies_deleted AFTER DELETE ON policies
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+
+CREATE TRIGGER tenant_attributes_inserted AFTER INSERT ON tenant_attributes
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+CREATE TRIGGER tenant_attributes_updated AFTER UPDATE ON tenant_attributes
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();

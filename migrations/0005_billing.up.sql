@@ -1,5 +1,5 @@
--- Owner: billing. Subscriptions are a tenant's. Accounts and events are how a provider's webhook finds the tenant: they
--- are reached by the system role alone, before any tenant is known.
+-- Owner: billing. Subscriptions belong to tenants. Accounts and events map a provider's webhook to its tenant: only the
+-- system role reads them, before the tenant is known.
 
 CREATE TYPE subscription_status AS ENUM ('trialing', 'active', 'past_due', 'canceled');
 
@@ -26,7 +26,7 @@ CREATE TABLE billing_accounts (
 );
 CREATE INDEX billing_accounts_subscription ON billing_accounts (tenant_id, subscription_id);
 
--- What has been handled: a provider sends each event at least once.
+-- Processed events: a provider delivers each event at least once.
 CREATE TABLE billing_events (
   provider text NOT NULL CHECK (provider <> ''),
   event_id text NOT NULL CHECK (event_id <> ''),
@@ -37,11 +37,11 @@ CREATE TABLE billing_events (
 ALTER TABLE subscriptions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE subscriptions FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON subscriptions TO tenantry_app
-  USING (tenant_id = scope_tenant_id())
-  WITH CHECK (tenant_id = scope_tenant_id());
+  USING (tenant_id = (SELECT scope_tenant_id()))
+  WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
 CREATE POLICY system ON subscriptions TO tenantry_system USING (true) WITH CHECK (true);
 
--- It names tenants, so it is bound as well: no policy for the application's role means no rows.
+-- The table has tenant_id, so row-level security is forced here too. Without a policy, the application sees no rows.
 ALTER TABLE billing_accounts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE billing_accounts FORCE ROW LEVEL SECURITY;
 CREATE POLICY system ON billing_accounts TO tenantry_system USING (true) WITH CHECK (true);

@@ -1,4 +1,4 @@
-//! The commands. What people read goes to standard output, logs and errors to standard error.
+//! The command line. Results go to standard output, logs and errors to standard error.
 
 #[cfg(feature = "embedded")]
 mod db;
@@ -11,6 +11,7 @@ mod routes;
 #[cfg(feature = "seeds")]
 mod seed;
 mod serve;
+mod signals;
 mod tenants;
 mod users;
 
@@ -23,15 +24,14 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    config::{AppConfig, Purpose},
+    config::{AppConfig, ConfigScope},
     logs,
 };
 
-/// What went wrong, for people: said once, on standard error.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// An error that ends a command. It is printed once, on one line of standard error.
+type CliError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A modular monolith for multi-tenant SaaS. Settings come from the environment, .env and tenantry.toml; .env.example
-/// lists them.
+/// A multi-tenant SaaS backend. Configured by environment variables, .env and tenantry.toml; .env.example lists all keys.
 #[derive(Parser)]
 #[command(name = "tenantry", version)]
 struct Cli {
@@ -42,33 +42,33 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     #[command(flatten)]
-    Configured(Configured),
-    /// Show every route of the API and who may call it; needs no settings and no database
+    Configured(ConfiguredCommand),
+    /// List all API routes and the access each requires; needs no configuration and no database
     Routes,
 }
 
-/// What takes a configuration.
+/// The commands that need a configuration.
 #[derive(Subcommand)]
-enum Configured {
+enum ConfiguredCommand {
     /// Serve the API (the default)
     Serve,
-    /// Bring the database's schema up to date, show where it stands, or take steps back
+    /// Apply, list or revert database migrations
     #[command(subcommand)]
     Migrate(migrate::Command),
-    /// Found a tenant on behalf of somebody else
+    /// Create tenants on behalf of their admins
     #[command(subcommand)]
     Tenants(tenants::Command),
-    /// Make an account on behalf of somebody else
+    /// Create user accounts
     #[command(subcommand)]
     Users(users::Command),
-    /// Bring the tenants to the current version of the policy templates, or show which they have
+    /// Upgrade tenants to the current version of the policy templates, or show their versions
     #[command(subcommand)]
     Policies(policies::Command),
-    /// Look after the embedded database
+    /// Manage the embedded database
     #[cfg(feature = "embedded")]
     #[command(subcommand)]
     Db(db::Command),
-    /// Put the demo data into the configured database; never in production
+    /// Insert the demo data into the configured database; rejected in production
     #[cfg(feature = "seeds")]
     Seed,
 }
@@ -76,7 +76,7 @@ enum Configured {
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Configured(Configured::Serve)) {
+    let outcome = match cli.command.unwrap_or(Command::Configured(ConfiguredCommand::Serve)) {
         Command::Configured(command) => run(command),
         Command::Routes => {
             routes::show();
@@ -85,46 +85,46 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
-        Err(failure) => {
-            // With nobody to read it, it can't be helped.
-            let _ = writeln!(io::stderr(), "tenantry: {failure}");
+        Err(error) => {
+            // If standard error is closed, there is nowhere left to report to.
+            let _ = writeln!(io::stderr(), "tenantry: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Configured) -> Result<ExitCode, Failure> {
-    let purpose = match command {
-        Configured::Serve => Purpose::Serve,
-        _ => Purpose::Administer,
+fn run(command: ConfiguredCommand) -> Result<ExitCode, CliError> {
+    let scope = match command {
+        ConfiguredCommand::Serve => ConfigScope::Server,
+        _ => ConfigScope::DatabaseOnly,
     };
-    #[cfg_attr(not(feature = "embedded"), expect(unused_mut, reason = "the embedded database alone is told to"))]
-    let mut config = AppConfig::load(purpose)?;
+    #[cfg_attr(not(feature = "embedded"), expect(unused_mut, reason = "only the embedded database changes it"))]
+    let mut config = AppConfig::load(scope)?;
     logs::init(&config.log)?;
     #[cfg(feature = "embedded")]
-    download::show(&mut config.db);
+    download::report_progress(&mut config.db);
     actix_web::rt::System::new().block_on(async move {
         match command {
-            Configured::Serve => serve::run(config).await?,
-            Configured::Migrate(command) => migrate::run(command, config).await?,
-            Configured::Tenants(command) => tenants::run(command, config).await?,
-            Configured::Users(command) => users::run(command, config).await?,
-            Configured::Policies(command) => policies::run(command, config).await?,
+            ConfiguredCommand::Serve => serve::run(config).await?,
+            ConfiguredCommand::Migrate(command) => migrate::run(command, config).await?,
+            ConfiguredCommand::Tenants(command) => tenants::run(command, config).await?,
+            ConfiguredCommand::Users(command) => users::run(command, config).await?,
+            ConfiguredCommand::Policies(command) => policies::run(command, config).await?,
             #[cfg(feature = "embedded")]
-            Configured::Db(command) => return db::run(command, config).await,
+            ConfiguredCommand::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]
-            Configured::Seed => seed::run(config).await?,
+            ConfiguredCommand::Seed => seed::run(config).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Says something to people, where anybody reads it: `println!` would end the program with a panic where nobody does.
-fn say(words: impl Display) {
-    let _ = writeln!(io::stdout(), "{words}");
+/// Prints a line to standard output. Ignores errors, because `println!` panics if standard output is closed.
+fn print(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// A table for people.
+/// Formats rows as a table with box-drawing characters.
 fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());

@@ -1,7 +1,8 @@
 //! tenantry: a modular monolith for multi-tenant SaaS.
 //!
-//! This crate knows every module and none knows it: configuration ([`config`]), the composition root
-//! ([`bootstrap`]), the HTTP delivery ([`http`]) and the commands ([`cli`]). `ARCHITECTURE.md` is the map.
+//! This crate depends on every module, and no module depends on it. It contains the configuration ([`config`]), the
+//! composition root ([`bootstrap`]), the HTTP layer ([`http`]) and the command line ([`cli`]). `ARCHITECTURE.md`
+//! describes the whole.
 
 pub mod bootstrap;
 pub mod cli;

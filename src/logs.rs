@@ -1,4 +1,5 @@
-//! Logs: pretty in a terminal, JSON elsewhere, to standard error; standard output is for people's answers.
+//! Logging to standard error: human-readable in a terminal, JSON otherwise. Standard output is reserved for the output
+//! of commands.
 
 use std::{
     error::Error,
@@ -10,30 +11,30 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, util:
 
 use crate::config::{LogConfig, LogFormat};
 
-/// The filter isn't one. It says what is wrong with it.
+/// The log filter can't be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("LOG_LEVEL can't be read: {0}")]
+#[error("LOG_LEVEL is invalid: {0}")]
 pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
 
-/// Sets the program's logs up, once.
+/// Installs the global subscriber.
 ///
 /// # Errors
-/// The filter can't be read.
+/// [`InvalidFilter`] if the filter can't be parsed.
 pub fn init(config: &LogConfig) -> Result<(), InvalidFilter> {
     let json = match config.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
         LogFormat::Auto => !io::stderr().is_terminal(),
     };
-    // A second call, as in tests, changes nothing.
+    // Fails if a subscriber is installed already, as in tests; the first one is kept.
     let _ = subscriber(&config.filter, json, io::stderr)?.try_init();
     Ok(())
 }
 
-/// What writes logs, to anywhere. Each line of JSON carries its request's span.
+/// Creates a subscriber that writes to `writer`. Each JSON line contains the fields of its request's span.
 ///
 /// # Errors
-/// The filter can't be read.
+/// [`InvalidFilter`] if the filter can't be parsed.
 pub fn subscriber<W>(
     filter: &str,
     json: bool,
@@ -42,7 +43,7 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The web server's own news of its workers is for those who ask for it.
+    // actix logs the start of every worker at info level. A filter that names `actix_server` overrides this.
     let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}"))?;
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer: Box<dyn tracing_subscriber::Layer<_> + Send + Sync> = match json {
@@ -52,10 +53,10 @@ where
     Ok(tracing_subscriber::registry().with(filter).with(layer))
 }
 
-/// An error with all that is behind it, on one line.
-pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'a));
+/// Displays an error and all its sources on one line.
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn Error + 'a));
 
-impl fmt::Display for Causes<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();

@@ -1,4 +1,4 @@
-//! The program. Everything is in the library, where tests reach it.
+//! The binary. All code is in the library, where tests can reach it.
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@
 use auth::seed::AuthSeedError;
 use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
 use billing::seed::BillingSeed;
-use kernel::db::{DbError, SystemDatabase, SystemWork};
+use kernel::db::{DbError, SystemDatabase, SystemReason};
 use user::seed::{UserSeed, UserSeedError};
 
 pub use auth::seed::PASSWORD;
@@ -26,7 +26,7 @@ pub struct Seed {
 
 /// A line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct ReportLine {
     /// Whose data it is.
     pub module: &'static str,
     /// What it is.
@@ -57,7 +57,7 @@ pub enum SeedError {
 /// # Errors
 /// [`SeedError`]; nothing has changed then.
 pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
-    let mut tx = system.begin(SystemWork::Seed).await?;
+    let mut tx = system.begin(SystemReason::Seed).await?;
     let users = user::seed::seed(&mut tx).await?;
     let passwords = auth::seed::seed(&mut tx, [users.alice.id, users.bob.id]).await?;
     let tenants = authorization::seed::seed(&mut tx, users.alice.id, users.bob.id).await?;
@@ -68,9 +68,9 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
 
 impl Seed {
     /// What was done, for people to read.
-    pub fn report(&self) -> Vec<Line> {
+    pub fn report(&self) -> Vec<ReportLine> {
         let Self { users, tenants, billing, passwords } = self;
-        let line = |module, what: &str, created| Line { module, what: what.into(), created };
+        let line = |module, what: &str, created| ReportLine { module, what: what.into(), created };
         let mut lines = vec![
             line("user", users.alice.email.as_str(), users.alice.created),
             line("user", users.bob.email.as_str(), users.bob.created),

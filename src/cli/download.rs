@@ -12,15 +12,15 @@ use kernel::db::{DbConfig, DbDriver, Progress, Step};
 use super::progress::style;
 
 /// Has the embedded database tell how far it is. Standard error is where the logs go, too.
-pub(super) fn show(db: &mut DbConfig) {
+pub(super) fn report_progress(db: &mut DbConfig) {
     if let DbDriver::Embedded(embedded) = &mut db.driver
         && let Some(download) = &mut embedded.download
     {
-        download.progress = if io::stderr().is_terminal() { bar() } else { log() };
+        download.progress = if io::stderr().is_terminal() { progress_bar() } else { progress_log() };
     }
 }
 
-fn bar() -> Progress {
+fn progress_bar() -> Progress {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     Progress::new(move |step| match step {
         Step::Downloading { received, total } => {
@@ -47,7 +47,7 @@ fn spin(bar: &ProgressBar, message: &'static str) {
 }
 
 /// A line for each quarter. That it begins and ends, the database says itself.
-fn log() -> Progress {
+fn progress_log() -> Progress {
     let logged = Mutex::new(0);
     Progress::new(move |step| {
         if let Step::Downloading { received, total: Some(total @ 1..) } = step

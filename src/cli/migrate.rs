@@ -1,9 +1,9 @@
 //! `tenantry migrate …`
 
 use clap::Subcommand;
-use kernel::db::{Driver, MigrationState, MigrationStatus, Migrator};
+use kernel::db::{DbServer, MigrationState, MigrationStatus, Migrator};
 
-use super::{Failure, say, table};
+use super::{CliError, print, table};
 use crate::config::AppConfig;
 
 #[derive(Subcommand)]
@@ -25,19 +25,19 @@ pub(super) enum Command {
 }
 
 /// What is said where there is nothing to do.
-const CURRENT: &str = "nothing to apply: the schema is current";
+const NOTHING_TO_APPLY: &str = "nothing to apply: the schema is current";
 
-pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failure> {
-    let driver = Driver::start(config.db).await?;
-    let outcome = act(command, &driver.migrator()).await;
+pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
+    let driver = DbServer::start(config.db).await?;
+    let outcome = execute(command, &driver.migrator()).await;
     driver.stop().await;
     outcome
 }
 
-async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
+async fn execute(command: Command, migrator: &Migrator) -> Result<(), CliError> {
     match command {
-        Command::Run { dry_run: true } => report("would apply", CURRENT, &migrator.plan().await?),
-        Command::Run { dry_run: false } => report("applied", CURRENT, &migrator.run().await?),
+        Command::Run { dry_run: true } => report("would apply", NOTHING_TO_APPLY, &migrator.plan().await?),
+        Command::Run { dry_run: false } => report("applied", NOTHING_TO_APPLY, &migrator.run().await?),
         Command::Revert { steps } => report("reverted", "nothing to revert", &migrator.revert(steps).await?),
         Command::Status => {
             let rows = migrator.status().await?.into_iter().map(|s| {
@@ -49,7 +49,7 @@ async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
                 };
                 vec![format!("{:04}", s.version), s.name, state.into()]
             });
-            say(table(&["migration", "owner", "state"], rows));
+            print(table(&["migration", "owner", "state"], rows));
         }
     }
     Ok(())
@@ -57,9 +57,9 @@ async fn act(command: Command, migrator: &Migrator) -> Result<(), Failure> {
 
 fn report(done: &str, nothing: &str, migrations: &[MigrationStatus]) {
     for MigrationStatus { version, name, .. } in migrations {
-        say(format_args!("{done} {version:04} {name}"));
+        print(format_args!("{done} {version:04} {name}"));
     }
     if migrations.is_empty() {
-        say(nothing);
+        print(nothing);
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::say;
+use super::print;
 
 /// So many of so many. The bar goes when this does, also where the command is given up.
 pub(super) struct Progress {
@@ -17,7 +17,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// None of so many yet. `words` are what is done, and to what.
-    pub(super) fn of(length: usize, words: [&'static str; 2]) -> Self {
+    pub(super) fn new(length: usize, words: [&'static str; 2]) -> Self {
         let [done, what] = words;
         // Standard error is where the logs go, too.
         let bar = io::stderr().is_terminal().then(|| {
@@ -36,17 +36,17 @@ impl Progress {
             Some(bar) => bar.set_position(done as u64),
             None if told => {
                 let [verb, what] = self.words;
-                say(format_args!("{verb} {done} of {length} {what}"));
+                print(format_args!("{verb} {done} of {length} {what}"));
             }
             None => {}
         }
     }
 
     /// Something that is to stay in the terminal, above the bar.
-    pub(super) fn say(&self, words: &str) {
+    pub(super) fn print(&self, words: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| say(words)),
-            None => say(words),
+            Some(bar) => bar.suspend(|| print(words)),
+            None => print(words),
         }
     }
 }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_quarter_but_the_last_is_told_once() {
+    fn progress_reports_each_quarter_once() {
         let told = |length, step| {
             let mut quarters = Quarters { length, done: 0 };
             (0..length.div_ceil(step)).filter(|_| quarters.advance(step)).count()

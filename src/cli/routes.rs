@@ -1,10 +1,10 @@
 //! `tenantry routes`
 
-use super::{say, table};
+use super::{print, table};
 use crate::http::{self, RouteInfo};
 
 pub(super) fn show() {
-    say(table(&["method", "path", "who may call", "permission", "summary"], http::routes().into_iter().map(row)));
+    print(table(&["method", "path", "who may call", "permission", "summary"], http::routes().into_iter().map(row)));
 }
 
 fn row(RouteInfo { method, path, class, permission, summary, .. }: RouteInfo) -> Vec<String> {

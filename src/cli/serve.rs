@@ -2,19 +2,19 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
-use kernel::contracts::Tenancy;
+use kernel::contracts::TenancyMode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, policies, say, tenants};
+use super::{CliError, policies, print, tenants};
 #[cfg(feature = "seeds")]
-use crate::logs::Causes;
+use crate::logs::ErrorChain;
 use crate::{
     bootstrap::{App, create_app},
     config::AppConfig,
-    http::{self, Bound},
+    http::{self, BoundListener},
 };
 
-pub(super) async fn run(config: AppConfig) -> Result<(), Failure> {
+pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
     let bound = http::bind(&config.http)?;
     // What is given up half-way is rolled back, and an embedded server that is just starting is stopped.
@@ -23,67 +23,67 @@ pub(super) async fn run(config: AppConfig) -> Result<(), Failure> {
         () = signals.next() => return Ok(()),
     };
     let db = app.db.clone();
-    let ended = serve(bound, app, config, &mut signals).await;
-    if let Ok(Ended::AtOnce) = ended {
+    let shutdown = serve(bound, app, config, &mut signals).await;
+    if let Ok(Shutdown::Immediate) = shutdown {
         // Connections are in use, and nobody waits for them; an embedded server ends with its last handle.
         return Ok(());
     }
     // Bounded, for a request that didn't end in its time may have a connection still.
     let _ = tokio::time::timeout(Duration::from_secs(10), db.close()).await;
-    ended.map(|_| ())
+    shutdown.map(|_| ())
 }
 
 /// How the server came to its end.
-enum Ended {
+enum Shutdown {
     /// All requests were answered, or had their time.
-    InOrder,
+    Graceful,
     /// Somebody couldn't wait.
-    AtOnce,
+    Immediate,
 }
 
-async fn serve(bound: Bound, app: App, config: AppConfig, signals: &mut Signals) -> Result<Ended, Failure> {
+async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut Signals) -> Result<Shutdown, CliError> {
     let addr = bound.addr;
     let demo = tokio::select! {
-        demo = look_around(&app, addr, &config.tenancy) => demo?,
-        () = signals.next() => return Ok(Ended::InOrder),
+        demo = startup_checks(&app, addr, &config.tenancy) => demo?,
+        () = signals.next() => return Ok(Shutdown::Graceful),
     };
     let mut server = pin!(http::start(bound, &config.http, app.module)?);
     let stopping = {
         let handle = server.handle();
-        welcome(addr, demo, &config.tenancy);
+        print_banner(addr, demo, &config.tenancy);
         async move {
             signals.next().await;
-            say("stopping: requests under way have 10 seconds to end; once more stops at once");
+            print("stopping: requests under way have 10 seconds to end; once more stops at once");
             // The command is on its way from here on; the server ends when it has been carried out.
             drop(handle.stop(true));
             signals.next().await;
         }
     };
     tokio::select! {
-        ended = &mut server => ended.map(|()| Ended::InOrder).map_err(Into::into),
-        () = stopping => Ok(Ended::AtOnce),
+        shutdown = &mut server => shutdown.map(|()| Shutdown::Graceful).map_err(Into::into),
+        () = stopping => Ok(Shutdown::Immediate),
     }
 }
 
 /// Says whether there are demo accounts. Warns of what only whoever operates the program can mend.
-async fn look_around(app: &App, addr: SocketAddr, tenancy: &Tenancy) -> Result<bool, Failure> {
-    let demo = demo(app, addr).await?;
+async fn startup_checks(app: &App, addr: SocketAddr, tenancy: &TenancyMode) -> Result<bool, CliError> {
+    let demo = check_demo_accounts(app, addr).await?;
     tenants::warn_if_missing(&app.db, tenancy).await?;
-    policies::tell_of_tenants_behind(&app.db).await?;
+    policies::warn_if_outdated(&app.db).await?;
     Ok(demo)
 }
 
 /// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.
 /// Says whether there are any.
-async fn demo(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
+async fn check_demo_accounts(app: &App, addr: SocketAddr) -> Result<bool, CliError> {
     let local = addr.ip().is_loopback();
-    if local && app.db.is_new() {
+    if local && app.db.needs_setup() {
         #[cfg(feature = "seeds")]
-        seeds::run(&*app.db.system()).await.map_err(|error| Causes(&error).to_string())?;
-        app.db.settle()?;
+        seeds::run(&*app.db.system()).await.map_err(|error| ErrorChain(&error).to_string())?;
+        app.db.mark_initialized()?;
     }
     let mut tx = app.db.database().begin_unscoped().await?;
-    let demo = user::seed::exist(&mut tx).await?;
+    let demo = user::seed::any_active(&mut tx).await?;
     if demo && !local {
         return Err(format!(
             "this database has the demo accounts, whose password is public, and {addr} can be reached from elsewhere: \
@@ -95,23 +95,23 @@ async fn demo(app: &App, addr: SocketAddr) -> Result<bool, Failure> {
     Ok(demo)
 }
 
-fn welcome(addr: SocketAddr, demo: bool, tenancy: &Tenancy) {
+fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
     let url = format!("http://{addr}");
-    say("tenantry is ready; Ctrl-C stops it");
-    say(format_args!("  API      {url}/v1/me"));
-    say(format_args!("  docs     {url}/docs/"));
-    say(format_args!("  health   {url}/health/ready"));
+    print("tenantry is ready; Ctrl-C stops it");
+    print(format_args!("  API      {url}/v1/me"));
+    print(format_args!("  docs     {url}/docs/"));
+    print(format_args!("  health   {url}/health/ready"));
     #[cfg(feature = "seeds")]
     if demo {
         let password = seeds::PASSWORD;
-        say(match tenancy {
-            Tenancy::Personal => {
+        print(match tenancy {
+            TenancyMode::Personal => {
                 "  accounts alice@example.com, bob@example.com (POST /v1/tenants makes each their tenant)"
             }
             _ => "  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)",
         });
-        say(format_args!("  password {password}"));
-        say(format_args!("\nTry it:\n\n{}\n", tour(&url, password, tenancy)));
+        print(format_args!("  password {password}"));
+        print(format_args!("\nTry it:\n\n{}\n", example_request(&url, password, tenancy)));
     }
     #[cfg(not(feature = "seeds"))]
     let _ = (demo, tenancy);
@@ -119,7 +119,7 @@ fn welcome(addr: SocketAddr, demo: bool, tenancy: &Tenancy) {
 
 /// A line to paste: signs in and lists the members, or the tenants where a header alone doesn't name one.
 #[cfg(feature = "seeds")]
-fn tour(url: &str, password: &str, tenancy: &Tenancy) -> String {
+fn example_request(url: &str, password: &str, tenancy: &TenancyMode) -> String {
     let what = if tenancy.reads_header() { "v1/members -H 'X-Tenant-Id: acme'" } else { "v1/me" };
     format!(
         r#"curl -s {url}/{what} -H "Authorization: Bearer $(curl -s {url}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"alice@example.com","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')""#

@@ -2,24 +2,24 @@
 
 use clap::Subcommand;
 use kernel::{
-    contracts::{Email, Tenancy, Tenant, TenantName, TenantSlug, TenantsError},
-    db::{Db, create_db},
+    contracts::{Email, TenancyMode, Tenant, TenantName, TenantSlug, TenantsError},
+    db::{Db, open_db},
 };
 
-use super::{Failure, say};
+use super::{CliError, print};
 use crate::{
-    bootstrap::{operators_users, tenant_founding},
+    bootstrap::{cli_user_repository, tenant_provisioning},
     config::AppConfig,
 };
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a tenant, on the free plan and with somebody as its admin
-    Found(Found),
+    Create(CreateTenantArgs),
 }
 
 #[derive(clap::Args)]
-pub(super) struct Found {
+pub(super) struct CreateTenantArgs {
     /// What names it in requests; with TENANCY_MODE=single, the TENANT_SLUG
     #[arg(long)]
     slug: TenantSlug,
@@ -31,46 +31,46 @@ pub(super) struct Found {
     admin: Email,
 }
 
-pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failure> {
-    let Command::Found(wanted) = command;
-    let db = create_db(config.db).await?;
-    let outcome = found(&db, &config.tenancy, &wanted).await;
+pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
+    let Command::Create(args) = command;
+    let db = open_db(config.db).await?;
+    let outcome = create(&db, &config.tenancy, &args).await;
     db.close().await;
     let tenant = outcome?;
-    say(format_args!("founded {} ({}), with {} as its admin", tenant.slug, tenant.id, wanted.admin));
+    print(format_args!("founded {} ({}), with {} as its admin", tenant.slug, tenant.id, args.admin));
     Ok(())
 }
 
-async fn found(db: &Db, tenancy: &Tenancy, wanted: &Found) -> Result<Tenant, Failure> {
+async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Result<Tenant, CliError> {
     let mut tx = db.database().begin_unscoped().await?;
-    let admin = operators_users(db).find_active_by_email(&mut tx, &wanted.admin).await?;
+    let admin = cli_user_repository(db).find_active_by_email(&mut tx, &args.admin).await?;
     drop(tx);
     let admin = admin.ok_or("nobody who can sign in has this e-mail address: name somebody with an account")?;
-    let founded = tenant_founding(db, tenancy).found_for(admin.id, &wanted.name, &wanted.slug).await;
-    founded.map_err(|error| in_words(error, tenancy))
+    let created = tenant_provisioning(db, tenancy).create_for(admin.id, &args.name, &args.slug).await;
+    created.map_err(|error| describe(error, tenancy))
 }
 
-fn in_words(error: TenantsError, tenancy: &Tenancy) -> Failure {
+fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
     match (&error, tenancy) {
-        (TenantsError::OnlyOne, Tenancy::Single(slug)) => {
+        (TenantsError::SingleTenantMode, TenancyMode::Single(slug)) => {
             format!("with TENANCY_MODE=single there is one tenant: found it with --slug {slug}, as TENANT_SLUG says")
                 .into()
         }
         (TenantsError::SlugTaken, _) => "there is a tenant of this slug already, which may be archived".into(),
-        (TenantsError::TooMany { most }, _) => {
-            format!("whoever is admin of {most} tenants can't be given another").into()
+        (TenantsError::LimitReached { limit }, _) => {
+            format!("whoever is admin of {limit} tenants can't be given another").into()
         }
         _ => error.into(),
     }
 }
 
-/// Where there is to be one tenant: says so while it isn't there. It may be founded while the program serves.
-pub(super) async fn warn_if_missing(db: &Db, tenancy: &Tenancy) -> Result<(), Failure> {
-    let Tenancy::Single(slug) = tenancy else { return Ok(()) };
-    if !tenant_founding(db, tenancy).exists(slug).await? {
+/// Where there is to be one tenant: says so while it isn't there. It may be created while the program serves.
+pub(super) async fn warn_if_missing(db: &Db, tenancy: &TenancyMode) -> Result<(), CliError> {
+    let TenancyMode::Single(slug) = tenancy else { return Ok(()) };
+    if !tenant_provisioning(db, tenancy).exists(slug).await? {
         tracing::warn!(
             "there is no tenant yet, and nobody can do anything in it: make it with \
-             tenantry tenants found --slug {slug} --name \"…\" --admin <e-mail>"
+             tenantry tenants create --slug {slug} --name \"…\" --admin <e-mail>"
         );
     }
     Ok(())

@@ -5,16 +5,16 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::Subcommand;
 use console::Term;
 use kernel::{
-    contracts::{AccountError, ChosenPassword, DisplayName, Email, Password},
-    db::create_db,
+    contracts::{AccountError, NewPassword, DisplayName, Email, Password},
+    db::open_db,
 };
 use secrecy::ExposeSecret;
 
-use super::{Failure, say};
-use crate::{bootstrap::account_creation, config::AppConfig};
+use super::{CliError, print};
+use crate::{bootstrap::account_admin, config::AppConfig};
 
 /// Longer lines aren't read to their end, in bytes.
-const LONGEST_LINE: u64 = 1 << 16;
+const MAX_LINE_BYTES: u64 = 1 << 16;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -23,11 +23,11 @@ pub(super) enum Command {
     /// It has at least 12 characters and at most 1024 bytes. In a terminal it is asked for twice; elsewhere it is the
     /// first line that comes in. There is no option for it, since others on this machine can read what a command is
     /// called with.
-    Create(Create),
+    Create(CreateUserArgs),
 }
 
 #[derive(clap::Args)]
-pub(super) struct Create {
+pub(super) struct CreateUserArgs {
     /// The address to sign in with
     #[arg(long)]
     email: Email,
@@ -36,31 +36,31 @@ pub(super) struct Create {
     name: Option<DisplayName>,
 }
 
-pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), Failure> {
-    let Command::Create(wanted) = command;
-    let name = name(&wanted)?;
+pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
+    let Command::Create(args) = command;
+    let name = name(&args)?;
     // Nothing is open while somebody types.
-    let password = password(&wanted.email)?;
-    let db = create_db(config.db).await?;
-    let outcome = match account_creation(&db) {
-        Ok(accounts) => accounts.create(&wanted.email, &name, &password).await.map_err(in_words),
+    let password = password(&args.email)?;
+    let db = open_db(config.db).await?;
+    let outcome = match account_admin(&db) {
+        Ok(accounts) => accounts.create(&args.email, &name, &password).await.map_err(describe),
         Err(error) => Err(error.into()),
     };
     db.close().await;
     let id = outcome?;
-    say(format_args!("created {} ({id}), who can sign in now, and is a member nowhere yet", wanted.email));
+    print(format_args!("created {} ({id}), who can sign in now, and is a member nowhere yet", args.email));
     Ok(())
 }
 
-fn name(wanted: &Create) -> Result<DisplayName, Failure> {
-    if let Some(name) = &wanted.name {
+fn name(args: &CreateUserArgs) -> Result<DisplayName, CliError> {
+    if let Some(name) = &args.name {
         return Ok(name.clone());
     }
-    let before = wanted.email.as_str().split('@').next().unwrap_or_default();
+    let before = args.email.as_str().split('@').next().unwrap_or_default();
     before.parse().map_err(|error| format!("say --name: {error}").into())
 }
 
-fn in_words(error: AccountError) -> Failure {
+fn describe(error: AccountError) -> CliError {
     match error {
         AccountError::EmailTaken => {
             "somebody has this e-mail address already, deactivated or not; nothing was changed".into()
@@ -70,7 +70,7 @@ fn in_words(error: AccountError) -> Failure {
 }
 
 /// Typed twice where nobody sees it, or one line that comes in.
-fn password(email: &Email) -> Result<ChosenPassword, Failure> {
+fn password(email: &Email) -> Result<NewPassword, CliError> {
     if !io::stdin().is_terminal() {
         return Ok(first_line(io::stdin().lock())?.try_into()?);
     }
@@ -78,25 +78,25 @@ fn password(email: &Email) -> Result<ChosenPassword, Failure> {
     if !terminal.is_term() {
         return Err("there is no terminal on standard error to ask for the password: pipe it in".into());
     }
-    let least = ChosenPassword::MIN_LENGTH;
-    let first = ask(&terminal, &format!("Password for {email}, at least {least} characters, which aren't shown: "))?;
-    let first = ChosenPassword::try_from(first)?;
-    let second = ask(&terminal, "The same once more: ")?;
+    let min_length = NewPassword::MIN_LENGTH;
+    let first = prompt(&terminal, &format!("Password for {email}, at least {min_length} characters, which aren't shown: "))?;
+    let first = NewPassword::try_from(first)?;
+    let second = prompt(&terminal, "The same once more: ")?;
     if first.password().secret().expose_secret() != second.secret().expose_secret() {
         return Err("these were two different passwords; nothing was changed".into());
     }
     Ok(first)
 }
 
-fn ask(mut terminal: &Term, words: &str) -> io::Result<Password> {
+fn prompt(mut terminal: &Term, words: &str) -> io::Result<Password> {
     write!(terminal, "{words}")?;
     terminal.flush()?;
     terminal.read_secure_line().map(Password::new)
 }
 
-fn first_line(input: impl BufRead) -> Result<Password, Failure> {
+fn first_line(input: impl BufRead) -> Result<Password, CliError> {
     let mut line = Vec::new();
-    input.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+    input.take(MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
     let mut text = String::from_utf8(line).map_err(|_| "the password on standard input isn't UTF-8")?;
     let end = ["\r\n", "\n"].into_iter().find(|end| text.ends_with(end)).unwrap_or_default();
     text.truncate(text.len() - end.len());
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_the_first_line_without_its_end() {
+    fn password_is_first_line() {
         for input in ["one two", "one two\n", "one two\r\n", "one two\nthree\n"] {
             assert_eq!(read(input.as_bytes()), Ok("one two".into()), "{input:?}");
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_what_is_no_text_are_no_password() {
+    fn empty_or_non_utf8_password_is_rejected() {
         for input in ["", "\n", "\r\n", "\nsecond"] {
             assert!(read(input.as_bytes()).unwrap_err().contains("no password came in"), "{input:?}");
         }
@@ -132,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_given_is_the_addresss() {
+    fn name_defaults_to_local_part() {
         let named = |email: &str, given: Option<&str>| {
             let given = given.map(|name| name.parse().unwrap());
-            name(&Create { email: email.parse().unwrap(), name: given })
+            name(&CreateUserArgs { email: email.parse().unwrap(), name: given })
         };
         assert_eq!(named("carol@example.com", None).unwrap().as_str(), "carol");
         assert_eq!(named("carol@example.com", Some("Carol Clark")).unwrap().as_str(), "Carol Clark");

@@ -14,28 +14,28 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auth::SigningKey;
-use kernel::{contracts::Tenancy, db::DbConfig};
+use kernel::{contracts::TenancyMode, db::DbConfig};
 
-mod check;
+mod validate;
 mod keys;
-mod load;
-mod problems;
+mod layers;
+mod error;
 #[cfg(feature = "embedded")]
-mod terminal;
+mod psql_env;
 #[cfg(test)]
 mod tests;
 
 pub use keys::{KEYS, Key};
-pub use problems::{ConfigErrors, Place, Problem};
+pub use error::{ConfigErrors, Origin, ConfigError};
 #[cfg(feature = "embedded")]
-pub use terminal::terminal;
+pub use psql_env::psql_env;
 
-use load::Document;
+use layers::SourceFile;
 
 /// The name of the configuration file, in the working directory.
-const FILE: &str = "tenantry.toml";
+const CONFIG_FILE: &str = "tenantry.toml";
 /// The name of the developer's file, in the working directory.
-const DOTENV: &str = ".env";
+const DOTENV_FILE: &str = ".env";
 
 /// Everything that the program can be told from outside.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct AppConfig {
     /// What authentication needs.
     pub auth: AuthConfig,
     /// Which tenant a request acts in.
-    pub tenancy: Tenancy,
+    pub tenancy: TenancyMode,
     /// `DATA_DIR`, as given: a relative path starts from the working directory.
     pub data_dir: PathBuf,
     /// What the logs look like.
@@ -129,17 +129,17 @@ pub struct Sources<'a, E> {
     /// The environment: pairs of name and value.
     pub environment: E,
     /// What for.
-    pub purpose: Purpose,
+    pub scope: ConfigScope,
 }
 
 /// What the configuration is for: a command isn't to ask for secrets that it has no use for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Purpose {
+pub enum ConfigScope {
     /// Serving the API.
     #[default]
-    Serve,
+    Server,
     /// Work on the database alone.
-    Administer,
+    DatabaseOnly,
 }
 
 impl AppConfig {
@@ -147,10 +147,10 @@ impl AppConfig {
     ///
     /// # Errors
     /// Every problem there is.
-    pub fn load(purpose: Purpose) -> Result<Self, ConfigErrors> {
+    pub fn load(scope: ConfigScope) -> Result<Self, ConfigErrors> {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
         let environment = std::env::vars_os();
-        Self::from_directory(Path::new(""), environment, purpose)
+        Self::from_directory(Path::new(""), environment, scope)
     }
 
     /// Makes the configuration from these sources and nothing else.
@@ -163,18 +163,18 @@ impl AppConfig {
         N: Into<OsString>,
         V: Into<OsString>,
     {
-        let document = |(name, text): (&str, &str)| Document { name: name.to_owned(), text: Ok(text.to_owned()) };
+        let source_file = |(name, text): (&str, &str)| SourceFile { name: name.to_owned(), text: Ok(text.to_owned()) };
         let environment = sources.environment.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let layered = load::layered(sources.file.map(document), sources.dotenv.map(document), environment);
-        check::checked(layered, sources.purpose)
+        let layers = layers::read_layers(sources.file.map(source_file), sources.dotenv.map(source_file), environment);
+        validate::validate(layers, sources.scope)
     }
 
     fn from_directory(
         directory: &Path,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-        purpose: Purpose,
+        scope: ConfigScope,
     ) -> Result<Self, ConfigErrors> {
-        let (file, dotenv) = (Document::read(directory, FILE), Document::read(directory, DOTENV));
-        check::checked(load::layered(file, dotenv, environment), purpose)
+        let (file, dotenv) = (SourceFile::read(directory, CONFIG_FILE), SourceFile::read(directory, DOTENV_FILE));
+        validate::validate(layers::read_layers(file, dotenv, environment), scope)
     }
 }

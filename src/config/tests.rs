@@ -17,40 +17,40 @@ const POSTGRES: (&str, &str) = ("DB_DRIVER", "postgres");
 const SIGNING_KEY: (&str, &str) =
     ("AUTH_SIGNING_KEY", "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC");
 /// The keys that take any text.
-const FREE: [&str; 5] = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
+const FREE_TEXT_KEYS: [&str; 5] = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
 /// The least that development needs in this build.
 const VALID: Pairs<'_> = if cfg!(feature = "embedded") { &[] } else { &[URL] };
 
 /// From the text of `tenantry.toml`, the text of `.env`, and the environment with the least that development needs.
 fn config(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
-    bare(file, dotenv, &[VALID, environment].concat())
+    config_from(file, dotenv, &[VALID, environment].concat())
 }
 
-fn bare(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
+fn config_from(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
     AppConfig::from_sources(Sources {
-        file: Some((FILE, file)),
-        dotenv: Some((DOTENV, dotenv)),
+        file: Some((CONFIG_FILE, file)),
+        dotenv: Some((DOTENV_FILE, dotenv)),
         environment: environment.iter().copied(),
-        purpose: Purpose::Serve,
+        scope: ConfigScope::Server,
     })
 }
 
 /// The lines about problems.
-fn problems(outcome: Outcome) -> Vec<String> {
+fn error_lines(outcome: Outcome) -> Vec<String> {
     match outcome {
         Ok(config) => panic!("should have been refused: {config:?}"),
         Err(errors) => errors.to_string().lines().skip(1).map(str::to_owned).collect(),
     }
 }
 
-fn only_problem(outcome: Outcome) -> String {
-    let mut problems = problems(outcome);
-    assert_eq!(problems.len(), 1, "{problems:?}");
-    problems.remove(0)
+fn only_error(outcome: Outcome) -> String {
+    let mut error_lines = error_lines(outcome);
+    assert_eq!(error_lines.len(), 1, "{error_lines:?}");
+    error_lines.remove(0)
 }
 
 #[test]
-fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
+fn development_needs_no_config() -> Result<(), ConfigErrors> {
     let config = config("", "", &[])?;
     assert_eq!(config.environment, AppEnv::Development);
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("127.0.0.1", 8080));
@@ -62,14 +62,14 @@ fn nothing_is_needed_for_development() -> Result<(), ConfigErrors> {
     assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("tenantry", "tenantry-api"));
     assert_eq!(config.auth.token_ttl, Duration::from_secs(900));
     assert!(config.auth.signing_key.is_none());
-    assert_eq!(config.tenancy, Tenancy::default());
+    assert_eq!(config.tenancy, TenancyMode::default());
     assert_eq!(config.data_dir, Path::new("data"));
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Auto));
     Ok(())
 }
 
 #[test]
-fn every_key_arrives() -> Result<(), ConfigErrors> {
+fn every_key_is_applied() -> Result<(), ConfigErrors> {
     let config = config(
         "",
         "",
@@ -117,7 +117,7 @@ fn every_key_arrives() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn every_layer_overrides_the_one_below() -> Result<(), ConfigErrors> {
+fn layer_precedence() -> Result<(), ConfigErrors> {
     let file = "http_port = 1\ndb_pool_size = 1\nauth_token_ttl_secs = 61";
     let config = config(file, "HTTP_PORT=2\nDB_POOL_SIZE=2", &[("HTTP_PORT", "3")])?;
     assert_eq!(config.http.port, 3);
@@ -128,16 +128,16 @@ fn every_layer_overrides_the_one_below() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn a_blank_value_counts_as_unset() -> Result<(), ConfigErrors> {
+fn blank_value_is_unset() -> Result<(), ConfigErrors> {
     let config = config("http_port = 1\nlog_level = ''", "HTTP_PORT=", &[("HTTP_PORT", " "), ("DATA_DIR", "")])?;
     assert_eq!((config.http.port, config.log.filter.as_str()), (1, "info"));
-    assert_eq!(config.tenancy, Tenancy::default());
+    assert_eq!(config.tenancy, TenancyMode::default());
     assert_eq!(config.data_dir, Path::new("data"));
     Ok(())
 }
 
 #[test]
-fn dotenv_counts_in_development_only() -> Result<(), ConfigErrors> {
+fn dotenv_is_development_only() -> Result<(), ConfigErrors> {
     for (environment, port) in [("development", 2), ("test", 8080), ("production", 8080)] {
         let file = format!("app_env = '{environment}'");
         let needed = if environment == "production" { &[URL, SIGNING_KEY][..] } else { &[] };
@@ -151,23 +151,23 @@ fn dotenv_counts_in_development_only() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn dotenv_cannot_choose_another_environment() -> Result<(), ConfigErrors> {
-    let problem = only_problem(config("", "APP_ENV=test", &[]));
-    assert!(problem.starts_with("APP_ENV (from .env): can't be chosen here"), "{problem}");
+fn dotenv_cannot_set_environment() -> Result<(), ConfigErrors> {
+    let error = only_error(config("", "APP_ENV=test", &[]));
+    assert!(error.starts_with("APP_ENV (from .env): can't be chosen here"), "{error}");
     config("", "APP_ENV=development", &[])?;
     config("", "APP_ENV=test", &[("APP_ENV", "development")])?;
     Ok(())
 }
 
 #[test]
-fn dotenv_may_hold_what_other_tools_need() -> Result<(), ConfigErrors> {
+fn dotenv_ignores_unrelated_keys() -> Result<(), ConfigErrors> {
     let config = config("", "\u{feff}COMPOSE_PROFILES=db\nexport HTTP_PORT='2' # two ", &[])?;
     assert_eq!(config.http.port, 2);
     Ok(())
 }
 
 #[test]
-fn all_problems_come_at_once() {
+fn all_errors_are_reported() {
     let file = "http_prot = 1\nauth_token_ttl_secs = 1";
     let environment = &[("HTTP_HOST", "localhost"), ("LOG_FORMAT", "xml"), ("PGOPTIONS", "-c role=postgres")];
     let Err(errors) = config(file, "DB_POOL_SIZE=0", environment) else { panic!("should have been refused") };
@@ -184,7 +184,7 @@ fn all_problems_come_at_once() {
 }
 
 #[test]
-fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
+fn invalid_value_error_names_key_and_origin() {
     // Both limits of every range, and one value of every other kind that can be wrong.
     let wrong = [
         ("APP_ENV", &["prod"][..]),
@@ -224,25 +224,25 @@ fn a_wrong_value_is_a_problem_of_its_key_wherever_it_stands() {
     ];
     for key in KEYS {
         let values = wrong.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
-        assert_ne!(values.is_some(), FREE.contains(&key.name), "{} needs a wrong value here", key.name);
+        assert_ne!(values.is_some(), FREE_TEXT_KEYS.contains(&key.name), "{} needs a wrong value here", key.name);
         for value in values.unwrap_or_default() {
             let in_environment = [&[POSTGRES, URL][..], &[(key.name, *value)]].concat();
-            let problem = only_problem(bare("", "", &in_environment));
-            assert!(problem.starts_with(&format!("{} (from environment): ", key.name)), "{problem}");
+            let error = only_error(config_from("", "", &in_environment));
+            assert!(error.starts_with(&format!("{} (from environment): ", key.name)), "{error}");
 
             let others: Vec<_> = [POSTGRES, URL].into_iter().filter(|(name, _)| *name != key.name).collect();
-            let problem = only_problem(bare(&format!("{} = '{value}'", key.file_name()), "", &others));
-            assert!(problem.starts_with(&format!("{} (from tenantry.toml): ", key.name)), "{problem}");
+            let error = only_error(config_from(&format!("{} = '{value}'", key.file_name()), "", &others));
+            assert!(error.starts_with(&format!("{} (from tenantry.toml): ", key.name)), "{error}");
         }
     }
 }
 
 #[test]
-fn every_example_is_accepted_but_the_signing_key() -> Result<(), ConfigErrors> {
+fn examples_are_valid() -> Result<(), ConfigErrors> {
     // An example that worked would be used.
     let refused = |key: &&Key| key.name == "AUTH_SIGNING_KEY";
     for key in KEYS.iter().filter(refused) {
-        only_problem(config("", "", &[(key.name, key.example)]));
+        only_error(config("", "", &[(key.name, key.example)]));
     }
     for key in KEYS.iter().filter(|key| !refused(key) && (cfg!(feature = "embedded") || key.name != "DB_DRIVER")) {
         let with = match key.name {
@@ -257,65 +257,65 @@ fn every_example_is_accepted_but_the_signing_key() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn unknown_keys_of_the_file_are_refused_with_a_suggestion() {
+fn unknown_key_suggests_nearest() {
     for (name, meant) in [
         ("http_prot", "http_port"),
         ("HTTP_PORT", "http_port"),
         ("log-level", "log_level"),
         ("databse_url", "database_url"),
     ] {
-        let problem = only_problem(config(&format!("{name} = 1"), "", &[]));
+        let error = only_error(config(&format!("{name} = 1"), "", &[]));
         let expected = format!("{name} (from tenantry.toml): there is no such key; did you mean {meant}?");
-        assert_eq!(problem, expected);
+        assert_eq!(error, expected);
     }
-    let problem = only_problem(config("[http]\nport = 1", "", &[]));
-    assert!(problem.starts_with("http (from tenantry.toml): there is no such key; .env.example lists"), "{problem}");
+    let error = only_error(config("[http]\nport = 1", "", &[]));
+    assert!(error.starts_with("http (from tenantry.toml): there is no such key; .env.example lists"), "{error}");
 }
 
 #[test]
-fn a_file_holds_one_value_a_key() {
+fn duplicate_file_key_is_rejected() {
     for file in ["trusted_proxies = ['10.0.0.1']", "[trusted_proxies]\none = '10.0.0.1'"] {
-        let problem = only_problem(config(file, "", &[]));
-        assert!(problem.starts_with("TRUSTED_PROXIES (from tenantry.toml): must be one value"), "{problem}");
+        let error = only_error(config(file, "", &[]));
+        assert!(error.starts_with("TRUSTED_PROXIES (from tenantry.toml): must be one value"), "{error}");
     }
 }
 
 #[test]
-fn dotenv_sets_a_key_once() {
-    let problem = only_problem(config("", "HTTP_PORT=1\nHTTP_PORT=2", &[]));
-    assert!(problem.starts_with("HTTP_PORT (from .env): is set twice"), "{problem}");
+fn duplicate_dotenv_key_is_rejected() {
+    let error = only_error(config("", "HTTP_PORT=1\nHTTP_PORT=2", &[]));
+    assert!(error.starts_with("HTTP_PORT (from .env): is set twice"), "{error}");
 }
 
 #[test]
-fn malformed_files_are_refused_with_the_line() {
-    let problem = only_problem(config("http_port = 1\n\nhttp_host = 127.0.0.1", "", &[]));
-    assert!(problem.starts_with("tenantry.toml (line 3): isn't valid TOML: "), "{problem}");
+fn malformed_file_error_has_line() {
+    let error = only_error(config("http_port = 1\n\nhttp_host = 127.0.0.1", "", &[]));
+    assert!(error.starts_with("tenantry.toml (line 3): isn't valid TOML: "), "{error}");
 
     // Well formed, but no number of TOML's: its reader doesn't say where.
-    let problem = only_problem(config("http_port = 99999999999999999999", "", &[]));
-    assert!(problem.starts_with("tenantry.toml: isn't valid TOML: number too large"), "{problem}");
+    let error = only_error(config("http_port = 99999999999999999999", "", &[]));
+    assert!(error.starts_with("tenantry.toml: isn't valid TOML: number too large"), "{error}");
 
     let dotenv = "# fine\nHTTP_PORT\nDATA_DIR=two words\r\n\nLOG_LEVEL=\"a\nb\"\nAUTH_ISSUER='it\n\nnever ends";
-    let lines: Vec<_> = problems(config("", dotenv, &[])).iter().map(|line| line[..14].to_owned()).collect();
+    let lines: Vec<_> = error_lines(config("", dotenv, &[])).iter().map(|line| line[..14].to_owned()).collect();
     assert_eq!(lines, [".env (line 2):", ".env (line 3):", ".env (line 7):"]);
 }
 
 #[test]
-fn a_malformed_file_hides_no_other_problem_and_pretends_none() {
+fn malformed_file_does_not_mask_errors() {
     // The file may say anything about the environment, the driver and the keys that production needs.
-    assert_eq!(problems(bare("?", "nonsense", &[URL, ("HTTP_PORT", "x")])).len(), 2);
-    assert_eq!(problems(bare("?", "nonsense", &[PRODUCTION, ("HTTP_PORT", "x")])).len(), 2);
-    assert_eq!(problems(bare("", "nonsense", &[POSTGRES, ("HTTP_PORT", "x")])).len(), 2);
+    assert_eq!(error_lines(config_from("?", "nonsense", &[URL, ("HTTP_PORT", "x")])).len(), 2);
+    assert_eq!(error_lines(config_from("?", "nonsense", &[PRODUCTION, ("HTTP_PORT", "x")])).len(), 2);
+    assert_eq!(error_lines(config_from("", "nonsense", &[POSTGRES, ("HTTP_PORT", "x")])).len(), 2);
     // And about the tenancy mode.
     for key in [("TENANT_SLUG", "acme"), ("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SOURCES", "subdomain")] {
-        only_problem(bare("?", "", &[POSTGRES, URL, key]));
+        only_error(config_from("?", "", &[POSTGRES, URL, key]));
     }
     let organization = [POSTGRES, URL, ("TENANCY_MODE", "organization"), ("TENANT_BASE_DOMAIN", "example.com")];
-    only_problem(bare("?", "", &organization));
+    only_error(config_from("?", "", &organization));
 }
 
 #[test]
-fn secrets_are_never_shown() -> Result<(), ConfigErrors> {
+fn debug_redacts_secrets() -> Result<(), ConfigErrors> {
     let secret = "hunter2";
     for key in KEYS.iter().filter(|key| key.secret) {
         let name = key.file_name();
@@ -352,20 +352,20 @@ fn secrets_are_never_shown() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn each_tenancy_mode_has_its_own_keys() -> Result<(), ConfigErrors> {
+fn tenancy_mode_keys() -> Result<(), ConfigErrors> {
     let tenancy = |settings: Pairs<'_>| config("", "", settings).map(|config| config.tenancy);
     let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
     let base = "example.com".parse().ok();
-    let sources = TenantSources::parse("claim,subdomain", base).map(Tenancy::Organization);
+    let sources = TenantSources::parse("claim,subdomain", base).map(TenancyMode::Organization);
     let given = &[("TENANT_SOURCES", "claim, subdomain"), ("TENANT_BASE_DOMAIN", "EXAMPLE.com")];
     assert_eq!(Ok(tenancy(given)?), sources);
-    assert_eq!(tenancy(&[personal])?, Tenancy::Personal);
-    assert!(matches!(tenancy(&[single, ("TENANT_SLUG", "acme")])?, Tenancy::Single(slug) if slug.as_str() == "acme"));
+    assert_eq!(tenancy(&[personal])?, TenancyMode::Personal);
+    assert!(matches!(tenancy(&[single, ("TENANT_SLUG", "acme")])?, TenancyMode::Single(slug) if slug.as_str() == "acme"));
     Ok(())
 }
 
 #[test]
-fn a_key_of_another_tenancy_mode_is_refused_with_what_to_change() {
+fn key_of_other_mode_is_rejected() {
     let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
     let (base, slug) = (("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SLUG", "acme"));
     let (header, subdomain) = (("TENANT_SOURCES", "header"), ("TENANT_SOURCES", "subdomain"));
@@ -396,32 +396,32 @@ fn a_key_of_another_tenancy_mode_is_refused_with_what_to_change() {
         (&[single, slug, header], format!("TENANT_SOURCES (from environment): {by_slug} TENANT_SOURCES")),
         (&[single, slug, base], format!("TENANT_BASE_DOMAIN (from environment): {by_slug} TENANT_BASE_DOMAIN")),
     ] {
-        assert_eq!(only_problem(config("", "", settings)), expected, "{settings:?}");
+        assert_eq!(only_error(config("", "", settings)), expected, "{settings:?}");
     }
-    let wrong = only_problem(config("", "", &[single, ("TENANT_SLUG", "www")]));
+    let wrong = only_error(config("", "", &[single, ("TENANT_SLUG", "www")]));
     assert!(wrong.starts_with("TENANT_SLUG (from environment): a slug has "), "{wrong}");
-    let both = problems(config("", "", &[subdomain, ("TENANT_BASE_DOMAIN", "example.com:80"), slug]));
+    let both = error_lines(config("", "", &[subdomain, ("TENANT_BASE_DOMAIN", "example.com:80"), slug]));
     assert_eq!(both.len(), 2, "{both:?}");
 }
 
 #[test]
-fn production_demands_a_server_and_a_signing_key() -> Result<(), ConfigErrors> {
-    let problems = problems(bare("", "", &[PRODUCTION]));
-    assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].starts_with("DATABASE_URL (not set): is required with APP_ENV=production"), "{problems:?}");
-    assert!(problems[1].starts_with("AUTH_SIGNING_KEY (not set): is required with APP_ENV=production"), "{problems:?}");
+fn production_requires_url_and_signing_key() -> Result<(), ConfigErrors> {
+    let error_lines = error_lines(config_from("", "", &[PRODUCTION]));
+    assert_eq!(error_lines.len(), 2, "{error_lines:?}");
+    assert!(error_lines[0].starts_with("DATABASE_URL (not set): is required with APP_ENV=production"), "{error_lines:?}");
+    assert!(error_lines[1].starts_with("AUTH_SIGNING_KEY (not set): is required with APP_ENV=production"), "{error_lines:?}");
 
-    let problem = only_problem(bare("db_driver = 'embedded'", "", &[PRODUCTION, URL, SIGNING_KEY]));
-    assert!(problem.starts_with("DB_DRIVER (from tenantry.toml): "), "{problem}");
-    assert!(problem.ends_with("set DB_DRIVER=postgres and DATABASE_URL"), "{problem}");
+    let error = only_error(config_from("db_driver = 'embedded'", "", &[PRODUCTION, URL, SIGNING_KEY]));
+    assert!(error.starts_with("DB_DRIVER (from tenantry.toml): "), "{error}");
+    assert!(error.ends_with("set DB_DRIVER=postgres and DATABASE_URL"), "{error}");
 
-    let config = bare("", "", &[PRODUCTION, URL, SIGNING_KEY])?;
+    let config = config_from("", "", &[PRODUCTION, URL, SIGNING_KEY])?;
     assert!(config.db.production && matches!(config.db.driver, DbDriver::Postgres(_)));
     Ok(())
 }
 
 #[test]
-fn only_development_on_this_machine_migrates_on_start() -> Result<(), ConfigErrors> {
+fn auto_migrate_is_local_development_only() -> Result<(), ConfigErrors> {
     let here = ("DATABASE_URL", "postgres://app@127.0.0.1:5433/app");
     let elsewhere = ("MIGRATION_DATABASE_URL", "postgres://owner@db.internal/app");
     for (settings, migrates) in [
@@ -431,50 +431,50 @@ fn only_development_on_this_machine_migrates_on_start() -> Result<(), ConfigErro
         (&[POSTGRES, here, ("APP_ENV", "test")], false),
         (&[POSTGRES, here, PRODUCTION, SIGNING_KEY], false),
     ] {
-        assert_eq!(bare("", "", settings)?.db.migrate_on_start, migrates, "{settings:?}");
+        assert_eq!(config_from("", "", settings)?.db.migrate_on_start, migrates, "{settings:?}");
     }
     Ok(())
 }
 
 #[test]
-fn a_command_for_the_database_needs_no_signing_key() -> Result<(), ConfigErrors> {
+fn db_commands_need_no_signing_key() -> Result<(), ConfigErrors> {
     let environment = [PRODUCTION, URL];
-    let sources = Sources { file: None, dotenv: None, environment, purpose: Purpose::Administer };
+    let sources = Sources { file: None, dotenv: None, environment, scope: ConfigScope::DatabaseOnly };
     assert!(AppConfig::from_sources(sources)?.auth.signing_key.is_none());
     Ok(())
 }
 
 #[test]
-fn the_postgres_driver_demands_a_url_of_its_own_scheme() {
-    let problem = only_problem(bare("", "", &[POSTGRES]));
-    assert!(problem.starts_with("DATABASE_URL (not set): is required with DB_DRIVER=postgres"), "{problem}");
+fn postgres_driver_requires_postgres_url() {
+    let error = only_error(config_from("", "", &[POSTGRES]));
+    assert!(error.starts_with("DATABASE_URL (not set): is required with DB_DRIVER=postgres"), "{error}");
 
-    let problem = only_problem(bare("", "", &[POSTGRES, ("DATABASE_URL", "mysql://root@db.internal/app")]));
-    assert!(problem.contains("its scheme is mysql") && !problem.contains("internal"), "{problem}");
+    let error = only_error(config_from("", "", &[POSTGRES, ("DATABASE_URL", "mysql://root@db.internal/app")]));
+    assert!(error.contains("its scheme is mysql") && !error.contains("internal"), "{error}");
 }
 
 #[cfg(feature = "embedded")]
 #[test]
-fn the_embedded_driver_refuses_a_url_and_says_what_to_change() {
+fn embedded_driver_rejects_url() {
     for environment in [&[URL][..], &[URL, ("DB_DRIVER", "embedded")], &[URL, ("APP_ENV", "test")]] {
         assert_eq!(
-            only_problem(bare("", "", environment)),
+            only_error(config_from("", "", environment)),
             "DATABASE_URL (from environment): the database driver is embedded: set DB_DRIVER=postgres to use it, \
              or unset DATABASE_URL to use the embedded database"
         );
     }
-    let problem = only_problem(bare("", "", &[("MIGRATION_DATABASE_URL", URL.1)]));
-    assert!(problem.starts_with("MIGRATION_DATABASE_URL (from environment): "), "{problem}");
+    let error = only_error(config_from("", "", &[("MIGRATION_DATABASE_URL", URL.1)]));
+    assert!(error.starts_with("MIGRATION_DATABASE_URL (from environment): "), "{error}");
 }
 
 #[cfg(feature = "embedded")]
 #[test]
-fn the_embedded_database_lives_in_the_data_folder() -> Result<(), ConfigErrors> {
+fn embedded_data_dir_is_configured_folder() -> Result<(), ConfigErrors> {
     let config =
-        bare("", "", &[("DATA_DIR", "/srv/data"), ("POSTGRES_BIN_DIR", "/opt/pg/bin"), ("PATH", "/usr/bin:/bin")])?;
+        config_from("", "", &[("DATA_DIR", "/srv/data"), ("POSTGRES_BIN_DIR", "/opt/pg/bin"), ("PATH", "/usr/bin:/bin")])?;
     let DbDriver::Embedded(embedded) = config.db.driver else { panic!("another driver: {config:?}") };
     assert_eq!(embedded.root, Path::new("/srv/data/postgres"));
-    assert_eq!(embedded.binaries.as_deref(), Some(Path::new("/opt/pg/bin")));
+    assert_eq!(embedded.bin_dir.as_deref(), Some(Path::new("/opt/pg/bin")));
     assert_eq!(embedded.search_path, Some("/usr/bin:/bin".into()));
     assert!(embedded.durable);
     Ok(())
@@ -482,8 +482,8 @@ fn the_embedded_database_lives_in_the_data_folder() -> Result<(), ConfigErrors> 
 
 #[cfg(feature = "embedded")]
 #[test]
-fn a_missing_postgresql_is_downloaded_into_the_users_cache_unless_that_is_switched_off() -> Result<(), ConfigErrors> {
-    let download = |environment: Pairs<'_>| match bare("", "", environment)?.db.driver {
+fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
+    let download = |environment: Pairs<'_>| match config_from("", "", environment)?.db.driver {
         DbDriver::Embedded(embedded) => Ok(embedded.download.unwrap_or_else(|| panic!("nothing to download"))),
         other => panic!("another driver: {other:?}"),
     };
@@ -505,54 +505,54 @@ fn a_missing_postgresql_is_downloaded_into_the_users_cache_unless_that_is_switch
 
     let proxied = download(&[("HTTPS_PROXY", "http://u:hunter2@proxy:3128"), ("no_proxy", "mirror.internal")])?;
     assert!(!format!("{proxied:?}").contains("hunter2"), "{proxied:?}");
-    let proxy = proxied.proxy.map(|proxy| (proxy.url, proxy.except));
+    let proxy = proxied.proxy.map(|proxy| (proxy.url, proxy.no_proxy));
     assert_eq!(proxy, Some(("http://u:hunter2@proxy:3128".to_owned(), "mirror.internal".to_owned())));
     Ok(())
 }
 
 #[cfg(not(feature = "embedded"))]
 #[test]
-fn a_build_without_the_embedded_database_demands_a_server() {
-    let problem = only_problem(bare("", "", &[]));
-    assert!(problem.starts_with("DATABASE_URL (not set): is required with a build that doesn't"), "{problem}");
+fn build_without_embedded_requires_url() {
+    let error = only_error(config_from("", "", &[]));
+    assert!(error.starts_with("DATABASE_URL (not set): is required with a build that doesn't"), "{error}");
     assert_eq!(
-        only_problem(bare("", "", &[("DB_DRIVER", "embedded")])),
+        only_error(config_from("", "", &[("DB_DRIVER", "embedded")])),
         "DB_DRIVER (from environment): this build doesn't contain the embedded database; \
          set DB_DRIVER=postgres and DATABASE_URL"
     );
 }
 
 #[test]
-fn files_come_from_the_directory_and_may_be_absent() -> Result<(), Box<dyn std::error::Error>> {
+fn missing_config_files_are_optional() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let load = |extra: Pairs<'_>| {
         let pairs = [VALID, extra].concat();
         let environment = pairs.iter().map(|(name, value)| (name.into(), value.into()));
-        AppConfig::from_directory(directory.path(), environment, Purpose::Serve)
+        AppConfig::from_directory(directory.path(), environment, ConfigScope::Server)
     };
     assert_eq!(load(&[])?.http.port, 8080);
-    fs::write(directory.path().join(FILE), "http_port = 1\ndb_pool_size = 1")?;
-    fs::write(directory.path().join(DOTENV), "DB_POOL_SIZE=2")?;
+    fs::write(directory.path().join(CONFIG_FILE), "http_port = 1\ndb_pool_size = 1")?;
+    fs::write(directory.path().join(DOTENV_FILE), "DB_POOL_SIZE=2")?;
     let config = load(&[])?;
     assert_eq!((config.http.port, config.db.pool_size), (1, 2));
 
-    fs::write(directory.path().join(DOTENV), b"\xff")?;
-    let problem = only_problem(load(&[]));
-    assert!(problem.starts_with(".env: can't be read: "), "{problem}");
+    fs::write(directory.path().join(DOTENV_FILE), b"\xff")?;
+    let error = only_error(load(&[]));
+    assert!(error.starts_with(".env: can't be read: "), "{error}");
     load(&[("APP_ENV", "test")])?;
     Ok(())
 }
 
 #[cfg(unix)]
 #[test]
-fn a_value_that_is_no_text_is_a_problem() {
+fn non_utf8_value_is_rejected() {
     use std::os::unix::ffi::OsStringExt as _;
     let broken = || OsString::from_vec(vec![0xff]);
     let needed = VALID.iter().map(|(name, value)| (name.into(), value.into()));
     let environment = needed.chain([("DATA_DIR".into(), broken()), ("SOMETHING_ELSE".into(), broken())]);
-    let sources = Sources { file: None, dotenv: None, environment, purpose: Purpose::Serve };
-    let problem = only_problem(AppConfig::from_sources::<_, OsString, OsString>(sources));
-    assert_eq!(problem, "DATA_DIR (from environment): must be UTF-8");
+    let sources = Sources { file: None, dotenv: None, environment, scope: ConfigScope::Server };
+    let error = only_error(AppConfig::from_sources::<_, OsString, OsString>(sources));
+    assert_eq!(error, "DATA_DIR (from environment): must be UTF-8");
 }
 
 /// A file of the project, as it is now.
@@ -561,7 +561,7 @@ fn project_file(name: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn env_example_names_every_key_and_nothing_else() -> std::io::Result<()> {
+fn env_example_matches_keys() -> std::io::Result<()> {
     let text = project_file(".env.example")?;
     let lines: Vec<_> = text.lines().collect();
     // `#KEY=value` after `# what it does`; a line that sets something would change what a copy of the file does.
@@ -581,7 +581,7 @@ fn env_example_names_every_key_and_nothing_else() -> std::io::Result<()> {
 }
 
 #[test]
-fn the_readme_lists_every_key_with_its_default_and_its_meaning_and_nothing_else() -> std::io::Result<()> {
+fn readme_config_table_matches_keys() -> std::io::Result<()> {
     let readme = project_file("README.md")?;
     let section = readme.lines().skip_while(|line| *line != "## Configuration").skip(1);
     let rows: Vec<_> =
@@ -603,15 +603,15 @@ fn the_readme_lists_every_key_with_its_default_and_its_meaning_and_nothing_else(
 
 /// The names that this code reads as keys, and that are in neither list: to read one gives nothing, and says nothing.
 fn unknown_keys(code: &str) -> Vec<&str> {
-    let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || load::Surroundings::NAMES.contains(name);
+    let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || layers::ProcessEnv::NAMES.contains(name);
     let key = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     code.split('"').filter(key).filter(|name| !known(name)).collect()
 }
 
 #[test]
-fn every_key_that_is_read_is_in_the_table() -> std::io::Result<()> {
+fn every_read_key_is_declared() -> std::io::Result<()> {
     assert_eq!(unknown_keys(r#"self.value("HTTP_PROT", text); self.value("HTTP_PORT", text)"#), ["HTTP_PROT"]);
-    for file in ["check.rs", "check/tenancy.rs", "load.rs"] {
+    for file in ["validate.rs", "validate/tenancy.rs", "layers.rs"] {
         let code = project_file(&format!("src/config/{file}"))?;
         assert_eq!(
             unknown_keys(&code),
@@ -623,12 +623,12 @@ fn every_key_that_is_read_is_in_the_table() -> std::io::Result<()> {
 }
 
 #[test]
-fn every_key_of_the_table_is_read() -> Result<(), ConfigErrors> {
-    // Of the others, `a_wrong_value_is_a_problem_of_its_key_wherever_it_stands` shows it.
+fn every_declared_key_is_read() -> Result<(), ConfigErrors> {
+    // Of the others, `invalid_value_error_names_key_and_origin` shows it.
     let only_embedded = ["POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR"];
-    for key in FREE.iter().filter(|key| cfg!(feature = "embedded") || !only_embedded.contains(key)) {
+    for key in FREE_TEXT_KEYS.iter().filter(|key| cfg!(feature = "embedded") || !only_embedded.contains(key)) {
         let shown = format!("{:?}", config("", "", &[(key, "/some/other")])?);
-        assert!(shown.contains("/some/other"), "{key} changes nothing: read it in src/config/check.rs, or remove it");
+        assert!(shown.contains("/some/other"), "{key} changes nothing: read it in src/config/validate.rs, or remove it");
     }
     Ok(())
 }

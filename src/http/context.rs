@@ -1,4 +1,4 @@
-//! The facts of a request, as HTTP tells them. None of them is believed yet.
+//! The facts that an HTTP request states about itself. None of them is verified yet.
 
 use std::net::IpAddr;
 
@@ -6,33 +6,33 @@ use actix_web::{
     dev::ServiceRequest,
     http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT},
 };
-use kernel::contracts::{RequestContext, Tenancy, TenantSource, WantedTenant};
+use kernel::contracts::{RequestContext, RequestedTenant, TenancyMode, TenantSource};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::wanted;
+use super::requested_tenant;
 
-/// Who is believed when he says where a request comes from.
+/// The proxies whose `X-Forwarded-For` is trusted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrustedProxies(pub(crate) Vec<IpAddr>);
 
-/// The facts of one HTTP request.
+/// The [`RequestContext`] of an HTTP request.
 pub(super) struct HttpRequestContext {
     credential: Option<SecretString>,
-    header_tenant: WantedTenant,
-    host_tenant: WantedTenant,
+    header_tenant: RequestedTenant,
+    host_tenant: RequestedTenant,
     client_addr: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: Uuid,
 }
 
 impl HttpRequestContext {
-    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies, tenancy: &Tenancy) -> Self {
+    pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies, tenancy: &TenancyMode) -> Self {
         let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         Self {
             credential: credential(request.headers()),
-            header_tenant: wanted::by_header(request.headers()),
-            host_tenant: tenancy.base_domain().map_or(WantedTenant::Unnamed, |base| wanted::by_host(request, base)),
+            header_tenant: requested_tenant::from_header(request.headers()),
+            host_tenant: tenancy.base_domain().map_or(RequestedTenant::Absent, |base| requested_tenant::from_host(request, base)),
             client_addr: client_addr(request, proxies),
             user_agent: text(USER_AGENT).map(Into::into),
             request_id: Uuid::now_v7(),
@@ -45,11 +45,11 @@ impl RequestContext for HttpRequestContext {
         self.credential.as_ref()
     }
 
-    fn wanted_tenant(&self, source: &TenantSource) -> &WantedTenant {
+    fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant {
         match source {
             TenantSource::Header => &self.header_tenant,
             TenantSource::Subdomain(_) => &self.host_tenant,
-            TenantSource::Claim => &WantedTenant::Unnamed,
+            TenantSource::Claim => &RequestedTenant::Absent,
         }
     }
 
@@ -66,8 +66,8 @@ impl RequestContext for HttpRequestContext {
     }
 }
 
-/// `Authorization: Bearer …`, the scheme in any case (RFC 9110, section 11.1). Anything else in that header, or the
-/// header twice, is a credential that doesn't hold.
+/// Parses `Authorization: Bearer …`; the scheme is case-insensitive (RFC 9110, section 11.1). Any other value and a
+/// duplicate header give an empty token, which is never valid.
 fn credential(headers: &HeaderMap) -> Option<SecretString> {
     let mut values = headers.get_all(AUTHORIZATION);
     let value = values.next()?;
@@ -82,8 +82,8 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
     Some(token.unwrap_or_default().into())
 }
 
-/// The socket's peer; where that is a trusted proxy, the last address in `X-Forwarded-For` that isn't one. Addresses
-/// further left were written by whoever liked to.
+/// Returns the socket's peer or, if that is a trusted proxy, the last address in `X-Forwarded-For` that isn't a trusted
+/// proxy. Addresses to the left of it are client input and can be forged.
 fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpAddr> {
     let trusted = |addr: &IpAddr| proxies.0.contains(addr);
     let peer = request.peer_addr()?.ip().to_canonical();
@@ -112,7 +112,7 @@ mod tests {
 
     fn context(request: TestRequest) -> HttpRequestContext {
         let proxies = TrustedProxies(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
-        HttpRequestContext::new(&request.to_srv_request(), &proxies, &Tenancy::default())
+        HttpRequestContext::new(&request.to_srv_request(), &proxies, &TenancyMode::default())
     }
 
     fn client(peer: &str, forwarded: &[&str]) -> String {
@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_peer_whatever_it_says() {
+    fn untrusted_forwarded_for_is_ignored() {
         assert_eq!(client("192.0.2.7", &[]), "192.0.2.7");
         assert_eq!(client("192.0.2.7", &["198.51.100.1"]), "192.0.2.7");
         assert_eq!(client("[::ffff:192.0.2.7]", &[]), "192.0.2.7");
     }
 
     #[test]
-    fn behind_trusted_proxies_the_client_is_the_last_address_that_they_did_not_write() {
+    fn client_ip_is_last_untrusted_hop() {
         assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_a_bearer_token_and_anything_else_is_one_that_does_not_hold() {
+    fn non_bearer_credentials_are_invalid() {
         let token = |values: &[&str]| {
             let add = |request: TestRequest, value: &&str| request.append_header((AUTHORIZATION, *value));
             let context = context(values.iter().fold(TestRequest::default(), add));

@@ -19,17 +19,17 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    guard::Input,
+    access::RequestInput,
     module::HandlerService,
     problem::{FieldError, Problem},
-    route::Draft,
-    scope::module_of,
+    route::OperationDoc,
+    middleware::request_module,
 };
 
 /// A service of the request.
-pub(crate) struct Scoped<S: ?Sized>(Arc<S>);
+pub(crate) struct Inject<S: ?Sized>(Arc<S>);
 
-impl<S: ?Sized> Deref for Scoped<S> {
+impl<S: ?Sized> Deref for Inject<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
@@ -37,12 +37,12 @@ impl<S: ?Sized> Deref for Scoped<S> {
     }
 }
 
-impl<S: HandlerService + ?Sized> FromRequest for Scoped<S> {
+impl<S: HandlerService + ?Sized> FromRequest for Inject<S> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(module_of(request).map(|module| Self(S::of(&module))))
+        ready(request_module(request).map(|module| Self(S::from_module(&module))))
     }
 }
 
@@ -59,9 +59,9 @@ impl Default for BodyLimit {
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: ToSchema> Input for Body<T> {
-    fn describe(draft: &mut Draft) {
-        draft.body::<T>();
+impl<T: ToSchema> RequestInput for Body<T> {
+    fn describe(doc: &mut OperationDoc) {
+        doc.body::<T>();
     }
 }
 
@@ -72,27 +72,27 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit = request.app_data::<BodyLimit>().copied().unwrap_or_default().0;
         let json = request.mime_type().ok().flatten().is_some_and(|mime| mime.essence_str() == "application/json");
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(length);
+        let declared_length = request.headers().get(CONTENT_LENGTH).and_then(content_length);
         let payload = web::Payload::from_request(request, payload).into_inner();
         Box::pin(async move {
             if !json {
-                return Err(Problem::not_json());
+                return Err(Problem::unsupported_media_type());
             }
-            if announced.is_some_and(|length| length > limit) {
-                return Err(Problem::too_large(limit));
+            if declared_length.is_some_and(|length| length > limit) {
+                return Err(Problem::body_too_large(limit));
             }
-            let payload = payload.map_err(|_| unreadable())?;
-            let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::too_large(limit))?;
-            parse(&bytes.map_err(|_| unreadable())?).map(Self)
+            let payload = payload.map_err(|_| body_read_error())?;
+            let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::body_too_large(limit))?;
+            parse(&bytes.map_err(|_| body_read_error())?).map(Self)
         })
     }
 }
 
-fn length(header: &HeaderValue) -> Option<usize> {
+fn content_length(header: &HeaderValue) -> Option<usize> {
     header.to_str().ok()?.parse().ok()
 }
 
-fn unreadable() -> Problem {
+fn body_read_error() -> Problem {
     Problem::malformed("The body couldn't be read to its end.")
 }
 
@@ -106,20 +106,20 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if cause.is_data() || is_json() {
             let message = cause.to_string();
             let pointer = pointer(error.path(), message.starts_with("unknown field"));
-            return Problem::from(FieldError { pointer, detail: reason(&message) });
+            return Problem::from(FieldError { pointer, detail: sanitized_reason(&message) });
         }
-        not_json_at(cause)
+        syntax_error(cause)
     })?;
-    json.end().map_err(|error| not_json_at(&error))?;
+    json.end().map_err(|error| syntax_error(&error))?;
     Ok(value)
 }
 
-fn not_json_at(error: &serde_json::Error) -> Problem {
+fn syntax_error(error: &serde_json::Error) -> Problem {
     Problem::malformed(format!("The body isn't JSON: see line {}, column {}.", error.line(), error.column()))
 }
 
 /// What serde says without what it quotes.
-fn reason(message: &str) -> &'static str {
+fn sanitized_reason(message: &str) -> &'static str {
     const REASONS: [(&str, &str); 5] = [
         ("missing field", "A field is missing here; the documentation lists them."),
         ("unknown field", "There is a field here that isn't known; the documentation lists those that are."),
@@ -146,9 +146,9 @@ fn pointer(path: &serde_path_to_error::Path, unknown_field: bool) -> String {
 /// The query string.
 pub(crate) struct Query<T>(pub(crate) T);
 
-impl<T: IntoParams> Input for Query<T> {
-    fn describe(draft: &mut Draft) {
-        draft.query::<T>();
+impl<T: IntoParams> RequestInput for Query<T> {
+    fn describe(doc: &mut OperationDoc) {
+        doc.query::<T>();
     }
 }
 
@@ -169,9 +169,9 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 /// The `{id}` in the path.
 pub(crate) struct PathId<T>(pub(crate) T);
 
-impl<T> Input for PathId<T> {
-    fn describe(draft: &mut Draft) {
-        draft.path_id();
+impl<T> RequestInput for PathId<T> {
+    fn describe(doc: &mut OperationDoc) {
+        doc.path_id();
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
         One,
     }
 
-    async fn body_of(json: &str) -> (u16, String) {
+    async fn error_response(json: &str) -> (u16, String) {
         let problem = parse::<Outer>(json.as_bytes()).unwrap_err();
         let response = problem.error_response();
         let status = response.status().as_u16();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_does_not_fit_is_named_by_its_place() {
+    async fn parse_errors_carry_json_pointers() {
         for (json, pointer) in [
             (r#"{"inner": 1}"#, "/inner"),
             (r#"{"inner": [{"number": 1}, {"number": "x"}]}"#, "/inner/1/number"),
@@ -236,23 +236,23 @@ mod tests {
             (r#"{"inner": [{"number": 1, "kind": ["one", null]}]}"#, "/inner/0/kind/1"),
             (r#"{}"#, ""),
         ] {
-            let (status, body) = body_of(json).await;
+            let (status, body) = error_response(json).await;
             assert_eq!(status, 422, "{json}");
             assert!(body.contains(&format!(r#""pointer":"{pointer}""#)), "{json}: {body}");
         }
     }
 
     #[actix_web::test]
-    async fn what_is_no_json_is_named_by_line_and_column() {
+    async fn json_syntax_error_has_line_and_column() {
         for json in ["", "{", "hunter2", "{\"inner\": []} x", "{\"inner\": [],}"] {
-            let (status, body) = body_of(json).await;
+            let (status, body) = error_response(json).await;
             assert_eq!(status, 400, "{json}");
             assert!(body.contains("line 1, column"), "{json}: {body}");
         }
     }
 
     #[actix_web::test]
-    async fn nothing_that_was_sent_is_sent_back() {
+    async fn errors_never_echo_input() {
         for json in [
             r#"{"inner": "hunter2"}"#,
             r#"{"hunter2": 1}"#,
@@ -260,7 +260,7 @@ mod tests {
             r#"{"inner": [{"number": "hunter2"}]}"#,
             r#"hunter2"#,
         ] {
-            let (_, body) = body_of(json).await;
+            let (_, body) = error_response(json).await;
             assert!(!body.contains("hunter2"), "{json}: {body}");
         }
     }

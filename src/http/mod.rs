@@ -1,35 +1,35 @@
-//! The HTTP delivery: actix-web, and nothing that decides anything.
+//! The HTTP layer, built on actix-web. It contains no business logic.
 //!
-//! - `scope.rs`: what happens around every request
-//! - `context.rs`: the facts that a request brings
-//! - `wanted.rs`: how a request names its tenant
-//! - `module.rs`: the request's module, and what of it a handler may have
-//! - `guard.rs`: who may call a handler: `Public`, `SignedIn`, `Member`, `Access<P>`, and the like
-//! - `extract.rs`: what a handler is given beside: services, bodies, queries, ids
-//! - `fields.rs`: a body's texts, parsed
-//! - `route.rs`: registering a handler, which documents it
-//! - `problem.rs`: every error that leaves the program
-//! - `permissions.rs`: the catalogue
-//! - `links.rs`, `join.rs`, `join.html`: an invitation's link, and the page that it leads to
-//! - `handlers/`: five lines each
+//! - `middleware.rs`: wraps every request: module, span, log line, response headers
+//! - `context.rs`: the facts that a request states about itself
+//! - `requested_tenant.rs`: reads the tenant from the header or host
+//! - `module.rs`: the request's module, and the services that handlers may inject
+//! - `access.rs`: the access guards: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
+//! - `extract.rs`: the other handler arguments: services, bodies, queries, ids
+//! - `validation.rs`: parses strings of request bodies
+//! - `route.rs`: registers handlers and generates their OpenAPI operations
+//! - `problem.rs`: every error response
+//! - `permissions.rs`: the list of all permissions
+//! - `public_url.rs`: invitation links; `join_page.rs`, `join_page.html`: the page that they open
+//! - `handlers/`: the handlers, about five lines each
 //!
-//! A handler's first parameter says who may call it, or it doesn't compile.
+//! A handler's first argument is an access guard; anything else doesn't compile.
 
+mod access;
 mod context;
 mod extract;
-mod fields;
-mod guard;
 mod handlers;
-mod join;
-mod links;
+mod join_page;
+mod middleware;
 mod module;
 mod permissions;
 mod problem;
+mod public_url;
+mod requested_tenant;
 mod route;
-mod scope;
 mod server;
-mod wanted;
+mod validation;
 
-pub use permissions::CATALOGUE;
+pub use permissions::PERMISSIONS;
 pub use route::RouteInfo;
-pub use server::{Bound, bind, openapi, routes, start};
+pub use server::{BoundListener, bind, openapi, routes, start};

@@ -1,10 +1,10 @@
-//! The request's module, a submodule of the application's: one for each request. Its components live as long as the
-//! request, and are made once.
+//! The request's module: a submodule of the application's module, built once per request. Its components live as long
+//! as the request.
 //!
 //! | provides | needs |
 //! | --- | --- |
-//! | `IdentitySource`, `IdentityProvider`, `TenantResolver`, and the handler services | the application, `Links`, `RequestContext` |
-#![expect(clippy::disallowed_types, reason = "the request's module makes the proofs, and nothing else does")]
+//! | `IdentitySource`, `IdentityProvider`, `TenantResolver`, and the handler services | the application, `PublicUrls`, `RequestContext` |
+#![expect(clippy::disallowed_types, reason = "only the request's module constructs the proof providers")]
 
 use std::sync::Arc;
 
@@ -12,62 +12,62 @@ use auth::BearerIdentitySource;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AuthorizationService, Invitations, Members, MyTenants, Policies, Profiles, RequestContext, Roles,
-        SignIn, Subscriptions, Tenancy, Tenants, UserRepository,
+        AccessTokens, Invitations, Members, Policies, Profiles, RequestContext, Roles, SignIn, Subscriptions,
+        TenancyMode, TenantAdmission, Tenants, UserRepository, UserTenants,
     },
     db::{Database, Readiness},
-    di::Given,
     request::{MembershipTenantResolver, VerifiedIdentityProvider},
+    shaku_value::ValueModule,
 };
 use shaku::{HasComponent, module};
 
-use super::links::Links;
+use super::public_url::PublicUrls;
 use crate::bootstrap::AppModule;
 
 module! {
     pub(crate) RequestModule {
         components = [BearerIdentitySource, VerifiedIdentityProvider, MembershipTenantResolver],
         providers = [],
-        // All that a request may see of the application.
+        // The services of the application that are visible to a request.
         use dyn AppModule {
             components = [
                 dyn AccessTokens,
-                dyn AuthorizationService,
                 dyn Clock,
                 dyn Database,
                 dyn Invitations,
                 dyn Members,
-                dyn MyTenants,
                 dyn Policies,
                 dyn Profiles,
                 dyn Readiness,
                 dyn Roles,
                 dyn SignIn,
                 dyn Subscriptions,
-                Tenancy,
+                TenancyMode,
+                dyn TenantAdmission,
                 dyn Tenants,
-                dyn UserRepository
+                dyn UserRepository,
+                dyn UserTenants
             ],
             providers = []
         },
-        use Given<dyn Links> { components = [dyn Links], providers = [] },
-        use Given<dyn RequestContext> { components = [dyn RequestContext], providers = [] }
+        use ValueModule<dyn PublicUrls> { components = [dyn PublicUrls], providers = [] },
+        use ValueModule<dyn RequestContext> { components = [dyn RequestContext], providers = [] }
     }
 }
 
-/// A service that a handler may ask for. Repositories and databases never are: a handler could go round the proofs.
+/// A service that handlers may inject. Repositories and databases are never among them, because a handler could bypass
+/// the proofs with them.
 #[diagnostic::on_unimplemented(
-    message = "a handler can't have `{Self}`",
+    message = "a handler can't inject `{Self}`",
     label = "not a handler service",
-    note = "list it in `handler_services!` in src/http/module.rs, and in `RequestModule` there; never a repository or a \
-            database"
+    note = "add it to `handler_services!` and to `RequestModule` in src/http/module.rs; never add a repository or a database"
 )]
 pub(crate) trait HandlerService: Send + Sync {
-    /// The type, as it is written in the list.
+    /// The type's name, as written in `handler_services!`.
     const NAME: &'static str;
 
-    /// The request's instance.
-    fn of(module: &RequestModule) -> Arc<Self>;
+    /// Returns the request's instance.
+    fn from_module(module: &RequestModule) -> Arc<Self>;
 }
 
 macro_rules! handler_services {
@@ -75,7 +75,7 @@ macro_rules! handler_services {
         $(impl HandlerService for $service {
             const NAME: &'static str = stringify!($service);
 
-            fn of(module: &RequestModule) -> Arc<Self> {
+            fn from_module(module: &RequestModule) -> Arc<Self> {
                 HasComponent::<$service>::resolve(module)
             }
         })*
@@ -85,16 +85,16 @@ macro_rules! handler_services {
 handler_services! {
     dyn Clock,
     dyn Invitations,
-    dyn Links,
     dyn Members,
-    dyn MyTenants,
     dyn Policies,
     dyn Profiles,
+    dyn PublicUrls,
     dyn Readiness,
     dyn RequestContext,
     dyn Roles,
     dyn SignIn,
     dyn Subscriptions,
-    Tenancy,
+    TenancyMode,
     dyn Tenants,
+    dyn UserTenants,
 }

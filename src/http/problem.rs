@@ -1,12 +1,12 @@
 //! Every error that leaves the program: RFC 9457 problem details, made here alone.
 //!
 //! Which error belongs where: the modules' errors are enums in their own words; a guard, an extractor or a handler
-//! turns them into a [`Problem`] with `?`, by the `From`s in `problem/modules.rs`. A problem's `type` is stable, and clients may rely on
+//! turns them into a [`Problem`] with `?`, by the `From`s in `problem/from_errors.rs`. A problem's `type` is stable, and clients may rely on
 //! it; its words may change. Causes are logged by the request's middleware and never sent. Nothing echoes input, and
 //! the request's id is in the `X-Request-Id` header alone, so that two answers about the same thing are the same bytes.
 
-mod modules;
-mod tenancy;
+mod from_errors;
+mod from_scope_error;
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -49,23 +49,23 @@ pub(crate) struct ProblemBody {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// Where: a JSON pointer (RFC 6901).
-    #[schema(example = "/questions/0/permission")]
+    #[schema(example = "/checks/0/permission")]
     pub(crate) pointer: String,
     /// What would fit.
     pub(crate) detail: &'static str,
 }
 
 /// A kind of problem: status, the end of its `type`, title.
-type Kind = (StatusCode, &'static str, &'static str);
+type ProblemType = (StatusCode, &'static str, &'static str);
 
-const MALFORMED: Kind = (StatusCode::BAD_REQUEST, "malformed-request", "Malformed request");
-const NOT_FOUND: Kind = (StatusCode::NOT_FOUND, "not-found", "Not found");
-const METHOD_NOT_ALLOWED: Kind = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
-const TOO_LARGE: Kind = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
-const NOT_JSON: Kind = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
-const UNFIT: Kind = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
-const INTERNAL: Kind = (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
-const UNAVAILABLE: Kind = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
+const MALFORMED: ProblemType = (StatusCode::BAD_REQUEST, "malformed-request", "Malformed request");
+const NOT_FOUND: ProblemType = (StatusCode::NOT_FOUND, "not-found", "Not found");
+const METHOD_NOT_ALLOWED: ProblemType = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed");
+const BODY_TOO_LARGE: ProblemType = (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large");
+const UNSUPPORTED_MEDIA_TYPE: ProblemType = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type");
+const INVALID_BODY: ProblemType = (StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", "Invalid body");
+const INTERNAL: ProblemType = (StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error");
+const UNAVAILABLE: ProblemType = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable");
 
 /// An error on its way out. Boxed: every handler's result has room for one.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Problem(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    kind: Kind,
+    kind: ProblemType,
     detail: Cow<'static, str>,
     permission: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
@@ -82,13 +82,13 @@ struct Parts {
 }
 
 impl Problem {
-    fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+    fn new(kind: ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
         Self(Box::new(Parts { kind, detail, permission: None, errors: Vec::new(), header: None, cause: None }))
     }
 
     /// Names the one place that it is about.
-    fn at(mut self, pointer: &str, detail: &'static str) -> Self {
+    fn with_field_error(mut self, pointer: &str, detail: &'static str) -> Self {
         self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
         self
     }
@@ -98,7 +98,7 @@ impl Problem {
         self
     }
 
-    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    fn with_source(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
     }
@@ -109,12 +109,12 @@ impl Problem {
     }
 
     /// There is no such route.
-    pub(crate) fn no_such_route() -> Self {
+    pub(crate) fn route_not_found() -> Self {
         Self::new(NOT_FOUND, "There is nothing at this address. GET /openapi.json lists what there is.")
     }
 
     /// There is no such thing in this tenant: the same words for all things.
-    pub(crate) fn no_such_thing() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(NOT_FOUND, "There is no such thing in this tenant.")
     }
 
@@ -124,36 +124,36 @@ impl Problem {
     }
 
     /// The body is larger than `limit` bytes.
-    pub(crate) fn too_large(limit: usize) -> Self {
-        Self::new(TOO_LARGE, format!("The body may have at most {limit} bytes."))
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        Self::new(BODY_TOO_LARGE, format!("The body may have at most {limit} bytes."))
     }
 
     /// The body isn't declared as JSON.
-    pub(crate) fn not_json() -> Self {
-        Self::new(NOT_JSON, "The body must be JSON, with the header Content-Type: application/json.")
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::new(UNSUPPORTED_MEDIA_TYPE, "The body must be JSON, with the header Content-Type: application/json.")
     }
 
     /// The body is JSON, and doesn't fit.
-    pub(crate) fn unfit(errors: Vec<FieldError>) -> Self {
-        let mut problem = Self::new(UNFIT, "The body doesn't fit. `errors` names the places.");
+    pub(crate) fn unprocessable(errors: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(INVALID_BODY, "The body doesn't fit. `errors` names the places.");
         problem.0.errors = errors;
         problem
     }
 
     /// The body is JSON, and one place in it doesn't fit.
-    pub(crate) fn unfit_at(pointer: &str, detail: &'static str) -> Self {
-        Self::unfit(Vec::new()).at(pointer, detail)
+    pub(crate) fn unprocessable_at(pointer: &str, detail: &'static str) -> Self {
+        Self::unprocessable(Vec::new()).with_field_error(pointer, detail)
     }
 
     /// The body is JSON, and says nothing.
-    pub(crate) fn nothing_given() -> Self {
-        Self::unfit_at("", "Give at least one of the fields.")
+    pub(crate) fn empty_patch() -> Self {
+        Self::unprocessable_at("", "Give at least one of the fields.")
     }
 
     /// What the framework refused by itself, in our form.
-    pub(crate) fn of_framework(status: StatusCode) -> Self {
+    pub(crate) fn from_framework(status: StatusCode) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::no_such_route(),
+            StatusCode::NOT_FOUND => Self::route_not_found(),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(METHOD_NOT_ALLOWED, "This address doesn't take this method."),
             status if status.is_client_error() => Self::malformed("The request can't be understood."),
             status => Self::internal(format!("the framework answered {status}")),
@@ -163,23 +163,23 @@ impl Problem {
     /// Something that can't happen did.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "This is our fault. The X-Request-Id of this answer leads to the cause in the logs.";
-        Self::new(INTERNAL, detail).caused_by(cause)
+        Self::new(INTERNAL, detail).with_source(cause)
     }
 
     fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The service can't reach its database just now. Try again in a moment.";
-        Self::new(UNAVAILABLE, detail).caused_by(cause)
+        Self::new(UNAVAILABLE, detail).with_source(cause)
     }
 
     /// What is behind it, for the logs.
-    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+    pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.cause.as_deref()
     }
 }
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        Self::unfit(vec![error])
+        Self::unprocessable(vec![error])
     }
 }
 

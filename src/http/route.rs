@@ -1,15 +1,15 @@
 //! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
 
-mod answer;
-mod info;
-mod tenancy;
+mod response;
+mod route_info;
+mod tenant_docs;
 
 use std::collections::BTreeMap;
 
 use actix_web::{FromRequest, Handler, HttpResponse, Route, guard, web};
-pub(crate) use answer::{Answer, Created, Json, NoContent};
-pub use info::RouteInfo;
-use kernel::contracts::Tenancy;
+pub(crate) use response::{ApiResponse, Created, Json, NoContent};
+pub use route_info::RouteInfo;
+use kernel::contracts::TenancyMode;
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -23,8 +23,8 @@ use utoipa::{
 };
 
 use super::{
-    extract::Scoped,
-    guard::{Class, Guard},
+    extract::Inject,
+    access::{AccessClass, AccessGuard},
     module::HandlerService,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
 };
@@ -33,54 +33,54 @@ use super::{
 #[diagnostic::on_unimplemented(
     message = "a handler's parameters are a guard and then up to three services, which `{Self}` isn't",
     label = "has other parameters",
-    note = "`async fn handler(access: Then<Access<P>, Body<T>>, members: Scoped<dyn Members>)`"
+    note = "`async fn handler(access: Authorized<Access<P>, Body<T>>, members: Inject<dyn Members>)`"
 )]
-pub(crate) trait Parameters: FromRequest + 'static {
+pub(crate) trait HandlerArgs: FromRequest + 'static {
     /// Who may call.
-    fn class() -> Class;
+    fn class() -> AccessClass;
     /// The documentation of what it takes.
-    fn describe(draft: &mut Draft);
+    fn describe(doc: &mut OperationDoc);
 }
 
-/// What may follow the guard. It is a trait, and not `Scoped` itself in [`Parameters`], for the compiler's messages: it
+/// What may follow the guard. It is a trait, and not `Inject` itself in [`HandlerArgs`], for the compiler's messages: it
 /// would say that functions differ.
 #[diagnostic::on_unimplemented(
     message = "after its guard a handler takes services, and `{Self}` is none",
     label = "not a service",
-    note = "services are `Scoped<dyn X>`; the guard comes first, and a body, query or path id goes beside it: \
-            `Then<Access<P>, Body<T>>`"
+    note = "services are `Inject<dyn X>`; the guard comes first, and a body, query or path id goes beside it: \
+            `Authorized<Access<P>, Body<T>>`"
 )]
-pub(crate) trait Service: FromRequest + 'static {
+pub(crate) trait InjectedService: FromRequest + 'static {
     /// As Rust names it.
     const NAME: &'static str;
 }
 
-impl<S: HandlerService + ?Sized + 'static> Service for Scoped<S> {
+impl<S: HandlerService + ?Sized + 'static> InjectedService for Inject<S> {
     const NAME: &'static str = S::NAME;
 }
 
-macro_rules! parameters {
+macro_rules! impl_handler_args {
     ($($service:ident),*) => {
-        impl<G: Guard, $($service: Service),*> Parameters for (G, $($service,)*) {
-            fn class() -> Class {
+        impl<G: AccessGuard, $($service: InjectedService),*> HandlerArgs for (G, $($service,)*) {
+            fn class() -> AccessClass {
                 G::CLASS
             }
 
-            fn describe(draft: &mut Draft) {
-                G::describe(draft);
-                draft.services = vec![$($service::NAME),*];
+            fn describe(doc: &mut OperationDoc) {
+                G::describe(doc);
+                doc.services = vec![$($service::NAME),*];
             }
         }
     };
 }
-parameters!();
-parameters!(A);
-parameters!(A, B);
-parameters!(A, B, C);
+impl_handler_args!();
+impl_handler_args!(A);
+impl_handler_args!(A, B);
+impl_handler_args!(A, B, C);
 
 /// An operation's documentation while it is put together.
 #[derive(Default)]
-pub(crate) struct Draft {
+pub(crate) struct OperationDoc {
     operation: OperationBuilder,
     schemas: Vec<(String, RefOr<Schema>)>,
     /// What may go wrong, by status.
@@ -89,7 +89,7 @@ pub(crate) struct Draft {
     services: Vec<&'static str>,
 }
 
-impl Draft {
+impl OperationDoc {
     fn schema<T: ToSchema>(&mut self) -> Ref {
         self.schemas.push((T::name().into(), T::schema()));
         T::schemas(&mut self.schemas);
@@ -130,13 +130,13 @@ impl Draft {
         self.problems(&[(400, "The id isn't a UUID"), (404, "There is no such thing in this tenant")]);
     }
 
-    fn answer<T: ToSchema>(&mut self, status: &str, response: ResponseBuilder) {
+    fn response<T: ToSchema>(&mut self, status: &str, response: ResponseBuilder) {
         let response = response.content("application/json", Content::new(Some(self.schema::<T>())));
         self.edit(|operation| operation.response(status, response));
     }
 
     /// Leaves a field out of what is documented of `T`: one that this configuration refuses.
-    pub(crate) fn without<T: ToSchema>(&mut self, field: &str) {
+    pub(crate) fn omit_field<T: ToSchema>(&mut self, field: &str) {
         for (name, schema) in &mut self.schemas {
             if let (true, RefOr::T(Schema::Object(object))) = (*name == T::name(), schema) {
                 object.properties.remove(field);
@@ -151,7 +151,7 @@ impl Draft {
         }
     }
 
-    fn finish(mut self) -> (OperationBuilder, Vec<(String, RefOr<Schema>)>) {
+    fn build(mut self) -> (OperationBuilder, Vec<(String, RefOr<Schema>)>) {
         for (status, descriptions) in std::mem::take(&mut self.problems) {
             let content = Content::new(Some(self.schema::<ProblemBody>()));
             let response =
@@ -161,113 +161,113 @@ impl Draft {
         (self.operation, self.schemas)
     }
 
-    fn class(&mut self, class: Class, tenancy: &Tenancy) {
+    fn access_class(&mut self, class: AccessClass, tenancy: &TenancyMode) {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
         const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
-        let (name, permission) = info::of(class);
+        let (name, permission) = route_info::name_and_permission(class);
         let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-class", name);
         if let Some(permission) = permission {
             extensions = extensions.add("x-permission", permission.name);
             self.problems(&[(403, "The permission is missing")]);
         }
-        if class != Class::Public {
+        if class != AccessClass::Public {
             let bearer: [&str; 0] = [];
             self.edit(|operation| operation.security(SecurityRequirement::new("bearer", bearer)));
             self.problems(&[UNAUTHENTICATED, UNAVAILABLE]);
         }
-        if matches!(class, Class::Member | Class::Permission(_)) {
-            self.tenant(tenancy);
+        if matches!(class, AccessClass::Member | AccessClass::Permission(_)) {
+            self.tenant_parameter(tenancy);
         }
         self.edit(|operation| operation.extensions(Some(extensions.build())));
     }
 }
 
 /// What makes a route, anew for each worker thread.
-type Make = Box<dyn Fn() -> Route + Send + Sync>;
+type RouteFactory = Box<dyn Fn() -> Route + Send + Sync>;
 
 /// All routes, with their documentation.
 pub(crate) struct Routes {
     /// What is said of tenants depends on it.
-    tenancy: Tenancy,
+    tenancy: TenancyMode,
     /// By path: what the header `Allow` says of a handler, and what makes its route.
-    by_path: BTreeMap<&'static str, Vec<(&'static str, Make)>>,
-    operations: Vec<(&'static str, HttpMethod, Draft)>,
+    by_path: BTreeMap<&'static str, Vec<(&'static str, RouteFactory)>>,
+    operations: Vec<(&'static str, HttpMethod, OperationDoc)>,
     /// The same operations, for people.
     infos: Vec<RouteInfo>,
 }
 
 impl Routes {
-    pub(crate) fn new(tenancy: &Tenancy) -> Self {
+    pub(crate) fn new(tenancy: &TenancyMode) -> Self {
         Self { tenancy: tenancy.clone(), by_path: BTreeMap::new(), operations: Vec::new(), infos: Vec::new() }
     }
 
     /// A handler for GET, and for HEAD with it.
-    pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
-        A: Parameters,
-        F::Output: Answer,
+        A: HandlerArgs,
+        F::Output: ApiResponse,
     {
         let get = || guard::Any(guard::Get()).or(guard::Head());
-        let make: Make = Box::new(move || web::route().guard(get()).to(handler.clone()));
-        self.by_path.entry(path).or_default().push(("GET, HEAD", make));
+        let factory: RouteFactory = Box::new(move || web::route().guard(get()).to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("GET, HEAD", factory));
         self.document::<F, A>(HttpMethod::Get, path, summary)
     }
 
     /// A handler for POST.
-    pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
-        A: Parameters,
-        F::Output: Answer,
+        A: HandlerArgs,
+        F::Output: ApiResponse,
     {
-        let make: Make = Box::new(move || web::post().to(handler.clone()));
-        self.by_path.entry(path).or_default().push(("POST", make));
+        let factory: RouteFactory = Box::new(move || web::post().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("POST", factory));
         self.document::<F, A>(HttpMethod::Post, path, summary)
     }
 
     /// A handler for PATCH: what isn't given stays as it is.
-    pub(crate) fn patch<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    pub(crate) fn patch<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
-        A: Parameters,
-        F::Output: Answer,
+        A: HandlerArgs,
+        F::Output: ApiResponse,
     {
-        let make: Make = Box::new(move || web::patch().to(handler.clone()));
-        self.by_path.entry(path).or_default().push(("PATCH", make));
+        let factory: RouteFactory = Box::new(move || web::patch().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("PATCH", factory));
         self.document::<F, A>(HttpMethod::Patch, path, summary)
     }
 
     /// A handler for DELETE.
-    pub(crate) fn delete<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut Draft
+    pub(crate) fn delete<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
-        A: Parameters,
-        F::Output: Answer,
+        A: HandlerArgs,
+        F::Output: ApiResponse,
     {
-        let make: Make = Box::new(move || web::delete().to(handler.clone()));
-        self.by_path.entry(path).or_default().push(("DELETE", make));
+        let factory: RouteFactory = Box::new(move || web::delete().to(handler.clone()));
+        self.by_path.entry(path).or_default().push(("DELETE", factory));
         self.document::<F, A>(HttpMethod::Delete, path, summary)
     }
 
     /// A page that is served beside the handlers, to anybody: only its documentation.
     pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
-        let mut draft = Draft::default();
-        draft.edit(|operation| operation.response("200", ResponseBuilder::new().description("Done")));
-        self.describe(HttpMethod::Get, path, summary, Class::Public, draft);
+        let mut doc = OperationDoc::default();
+        doc.edit(|operation| operation.response("200", ResponseBuilder::new().description("Done")));
+        self.describe(HttpMethod::Get, path, summary, AccessClass::Public, doc);
     }
 
-    fn document<F, A>(&mut self, method: HttpMethod, path: &'static str, summary: &str) -> &mut Draft
+    fn document<F, A>(&mut self, method: HttpMethod, path: &'static str, summary: &str) -> &mut OperationDoc
     where
         F: Handler<A>,
-        A: Parameters,
-        F::Output: Answer,
+        A: HandlerArgs,
+        F::Output: ApiResponse,
     {
-        let mut draft = Draft::default();
-        A::describe(&mut draft);
-        F::Output::describe(&mut draft);
-        draft.problems(&[(500, "Our fault")]);
-        self.describe(method, path, summary, A::class(), draft)
+        let mut doc = OperationDoc::default();
+        A::describe(&mut doc);
+        F::Output::describe(&mut doc);
+        doc.problems(&[(500, "Our fault")]);
+        self.describe(method, path, summary, A::class(), doc)
     }
 
     fn describe(
@@ -275,9 +275,9 @@ impl Routes {
         method: HttpMethod,
         path: &'static str,
         summary: &str,
-        class: Class,
-        mut draft: Draft,
-    ) -> &mut Draft {
+        class: AccessClass,
+        mut doc: OperationDoc,
+    ) -> &mut OperationDoc {
         let verb = match method {
             HttpMethod::Get => "get",
             HttpMethod::Patch => "patch",
@@ -288,10 +288,10 @@ impl Routes {
         let words: Vec<&str> = words.collect();
         let id = format!("{verb}_{}", words.join("_"));
         let tag = words.first().copied().unwrap_or_default();
-        draft.class(class, &self.tenancy);
-        self.infos.push(RouteInfo::new(verb, path, class, summary, &draft.services));
-        draft.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
-        self.operations.push((path, method, draft));
+        doc.access_class(class, &self.tenancy);
+        self.infos.push(RouteInfo::new(verb, path, class, summary, &doc.services));
+        doc.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
+        self.operations.push((path, method, doc));
         let last = self.operations.len() - 1;
         &mut self.operations[last].2
     }
@@ -299,7 +299,7 @@ impl Routes {
     /// Puts the routes into a worker's application.
     pub(crate) fn configure(&self, config: &mut web::ServiceConfig) {
         for (path, handlers) in &self.by_path {
-            let resource = handlers.iter().fold(web::resource(*path), |resource, (_, make)| resource.route(make()));
+            let resource = handlers.iter().fold(web::resource(*path), |resource, (_, factory)| resource.route(factory()));
             let allowed = handlers.iter().map(|(allow, _)| *allow).collect::<Vec<_>>().join(", ");
             config.service(resource.default_service(web::to(move || {
                 let problem = Problem::method_not_allowed(&allowed);
@@ -317,8 +317,8 @@ impl Routes {
     pub(crate) fn openapi(self) -> OpenApi {
         let mut components = ComponentsBuilder::new().security_scheme("bearer", bearer());
         let mut paths = PathsBuilder::new();
-        for (path, method, draft) in self.operations {
-            let (operation, schemas) = draft.finish();
+        for (path, method, doc) in self.operations {
+            let (operation, schemas) = doc.build();
             for (name, schema) in schemas {
                 components = components.schema(name, schema);
             }
@@ -333,8 +333,8 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(bearer.description(Some("The access_token of POST /v1/auth/login")).build())
 }
 
-fn document(paths: Paths, components: ComponentsBuilder, tenancy: &Tenancy) -> OpenApi {
+fn document(paths: Paths, components: ComponentsBuilder, tenancy: &TenancyMode) -> OpenApi {
     let info = InfoBuilder::new().title("tenantry").version(env!("CARGO_PKG_VERSION"));
-    let info = info.description(Some(tenancy::description(tenancy)));
+    let info = info.description(Some(tenant_docs::description(tenancy)));
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }

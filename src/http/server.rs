@@ -13,24 +13,24 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use kernel::contracts::Tenancy;
+use kernel::contracts::TenancyMode;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     context::TrustedProxies,
     extract::BodyLimit,
-    handlers, join,
-    links::{Links, PublicUrl},
+    handlers, join_page,
+    public_url::{PublicUrls, BaseUrl},
     problem::Problem,
     route::RouteInfo,
-    scope::request_scope,
+    middleware::request_middleware,
 };
 use crate::{bootstrap::AppModule, config::HttpConfig};
 
 /// A port that is ours, before anything else is started: a second instance ends here, and harms nothing.
 #[derive(Debug)]
-pub struct Bound {
+pub struct BoundListener {
     listener: TcpListener,
     /// Where it listens; the port is known even where the configuration left it open.
     pub addr: SocketAddr,
@@ -40,29 +40,29 @@ pub struct Bound {
 ///
 /// # Errors
 /// One line that says what to do.
-pub fn bind(config: &HttpConfig) -> Result<Bound, String> {
-    let wanted = SocketAddr::new(config.host, config.port);
-    let taken = |error: io::Error| match error.kind() {
+pub fn bind(config: &HttpConfig) -> Result<BoundListener, String> {
+    let configured = SocketAddr::new(config.host, config.port);
+    let describe_error = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{wanted} is taken by another program: stop it, or set HTTP_PORT to another port (0 takes any)")
+            format!("{configured} is taken by another program: stop it, or set HTTP_PORT to another port (0 takes any)")
         }
-        io::ErrorKind::PermissionDenied => format!("{wanted} may not be listened on: set HTTP_PORT to 1024 or above"),
-        io::ErrorKind::AddrNotAvailable => format!("{wanted} isn't an address of this machine: change HTTP_HOST"),
-        _ => format!("{wanted} can't be listened on: {error}"),
+        io::ErrorKind::PermissionDenied => format!("{configured} may not be listened on: set HTTP_PORT to 1024 or above"),
+        io::ErrorKind::AddrNotAvailable => format!("{configured} isn't an address of this machine: change HTTP_HOST"),
+        _ => format!("{configured} can't be listened on: {error}"),
     };
-    let listener = TcpListener::bind(wanted).map_err(taken)?;
-    let addr = listener.local_addr().map_err(taken)?;
-    Ok(Bound { listener, addr })
+    let listener = TcpListener::bind(configured).map_err(describe_error)?;
+    let addr = listener.local_addr().map_err(describe_error)?;
+    Ok(BoundListener { listener, addr })
 }
 
 /// The OpenAPI document: every route, and who may call it.
-pub fn openapi(tenancy: &Tenancy) -> OpenApi {
+pub fn openapi(tenancy: &TenancyMode) -> OpenApi {
     handlers::routes(tenancy).openapi()
 }
 
 /// Every route in short, in the order in which the handlers are registered. They are the same in every tenancy mode.
 pub fn routes() -> Vec<RouteInfo> {
-    handlers::routes(&Tenancy::default()).infos()
+    handlers::routes(&TenancyMode::default()).infos()
 }
 
 /// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
@@ -70,13 +70,13 @@ pub fn routes() -> Vec<RouteInfo> {
 /// # Errors
 /// The system refuses the listener.
 #[expect(clippy::disallowed_methods, reason = "the pages that no handler serves; `handlers::routes` documents them")]
-pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
-    let tenancy: Arc<Tenancy> = app.resolve();
+pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
+    let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
-    let links: Arc<dyn Links> = Arc::new(PublicUrl(public_url));
-    let (links, policy) = (Data::from(links), join::policy());
+    let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
+    let (public_urls, policy) = (Data::from(public_urls), join_page::content_security_policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
         let page = Config::default().persist_authorization(true).try_it_out_enabled(true);
@@ -85,14 +85,14 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
         ActixApp::new()
             .app_data(app.clone())
             .app_data(proxies.clone())
-            .app_data(links.clone())
+            .app_data(public_urls.clone())
             .app_data(limit)
             .configure(|config| handlers::routes(&tenancy).configure(config))
-            .route("/docs", web::get().to(to_docs))
+            .route("/docs", web::get().to(redirect_to_docs))
             .service(docs)
-            .route("/join", web::get().to(move || std::future::ready(join::page(&policy))))
-            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_route())))
-            .wrap(from_fn(request_scope))
+            .route("/join", web::get().to(move || std::future::ready(join_page::response(&policy))))
+            .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
+            .wrap(from_fn(request_middleware))
     })
     .disable_signals()
     .shutdown_timeout(10);
@@ -102,7 +102,7 @@ pub fn start(bound: Bound, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::
     Ok(server.listen(bound.listener)?.run())
 }
 
-async fn to_docs() -> HttpResponse {
+async fn redirect_to_docs() -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
 }
 
@@ -111,9 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_routes_are_the_same_in_every_tenancy_mode() {
-        let single = Tenancy::Single("acme".parse().expect("a slug"));
-        for mode in [Tenancy::Personal, single] {
+    fn routes_do_not_depend_on_tenancy_mode() {
+        let single = TenancyMode::Single("acme".parse().expect("a slug"));
+        for mode in [TenancyMode::Personal, single] {
             assert_eq!(handlers::routes(&mode).infos(), routes(), "{mode:?}");
         }
         assert!(routes().iter().any(|route| route.permission.is_some() && !route.services.is_empty()));

@@ -10,17 +10,17 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use auth::{AuthSettings, SigningKey};
-use kernel::contracts::Tenancy;
+use kernel::contracts::TenancyMode;
 use rstest::fixture;
 use secrecy::SecretString;
 use seeds::Seed;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenantry::{bootstrap, config::HttpConfig, http};
-use test_support::Seeded;
+use test_support::SeededDb;
 
 /// A running server with the demo data.
-pub(crate) struct App {
+pub(crate) struct TestApp {
     pub(crate) seed: Seed,
     pub(crate) addr: SocketAddr,
     /// What its tokens are signed with, as PEM.
@@ -33,35 +33,35 @@ pub(crate) struct App {
 
 /// A server of the test's own.
 #[fixture]
-pub(crate) fn app() -> App {
-    App::start()
+pub(crate) fn app() -> TestApp {
+    TestApp::start()
 }
 
-struct Started {
+struct StartedServer {
     seed: Seed,
     addr: SocketAddr,
     database_url: String,
     server: ServerHandle,
 }
 
-impl App {
+impl TestApp {
     /// A server beside the test's first.
     pub(crate) fn start() -> Self {
-        Self::with(Tenancy::default())
+        Self::with_tenancy(TenancyMode::default())
     }
 
     /// A server in this tenancy mode.
-    pub(crate) fn with(tenancy: Tenancy) -> Self {
+    pub(crate) fn with_tenancy(tenancy: TenancyMode) -> Self {
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
         let thread =
-            std::thread::spawn(move || actix_web::rt::System::new().block_on(serve(signing_key, tenancy, started)));
-        let Started { seed, addr, database_url, server } = wait.recv().expect("the server starts");
+            std::thread::spawn(move || actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, started)));
+        let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server starts");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
     }
 
     /// Nobody in particular.
-    pub(crate) fn nobody(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -72,26 +72,26 @@ impl App {
 
     /// Alice, signed in.
     pub(crate) fn alice(&self) -> Client {
-        self.nobody().signed_in_as("alice@example.com")
+        self.anonymous().sign_in("alice@example.com")
     }
 
     /// Bob, signed in.
     pub(crate) fn bob(&self) -> Client {
-        self.nobody().signed_in_as("bob@example.com")
+        self.anonymous().sign_in("bob@example.com")
     }
 
     /// Somebody with an account and no tenant, signed in.
-    pub(crate) fn stranger(&self) -> Client {
+    pub(crate) fn carol(&self) -> Client {
         self.sql(
             "INSERT INTO users (id, email, display_name)
              VALUES ('019a0000-0000-7000-8000-0000000ca201', 'carol@example.com', 'Carol Clark')
              ON CONFLICT DO NOTHING",
         );
-        self.person("carol@example.com")
+        self.user("carol@example.com")
     }
 
     /// Whoever has this address, signed in; with a new account, where nobody has it. The password is the demo accounts'.
-    pub(crate) fn person(&self, email: &str) -> Client {
+    pub(crate) fn user(&self, email: &str) -> Client {
         self.sql(&format!(
             "INSERT INTO users (id, email, display_name)
              VALUES (gen_random_uuid(), '{email}', 'Made Up')
@@ -102,7 +102,7 @@ impl App {
              WHERE u.email = '{email}'
              ON CONFLICT DO NOTHING",
         ));
-        self.nobody().signed_in_as(email)
+        self.anonymous().sign_in(email)
     }
 
     /// The URL of its database, with a superuser's rights.
@@ -116,13 +116,13 @@ impl App {
     }
 
     /// Takes the database away from the server: its connections end, and new ones are refused.
-    pub(crate) fn cut_off(&self) {
+    pub(crate) fn disconnect_database(&self) {
         let (before, after) = self.database_url.split_once('?').unwrap_or((&self.database_url, ""));
         let (server, name) = before.rsplit_once('/').unwrap();
-        let elsewhere = format!("{server}/postgres?{after}");
-        execute(&elsewhere, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
+        let maintenance_url = format!("{server}/postgres?{after}");
+        execute(&maintenance_url, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
         let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-        execute(&elsewhere, &kill);
+        execute(&maintenance_url, &kill);
     }
 }
 
@@ -134,7 +134,7 @@ fn execute(url: &str, sql: &str) {
     });
 }
 
-impl Drop for App {
+impl Drop for TestApp {
     fn drop(&mut self) {
         // Polling it isn't needed: the command is on its way when this returns.
         drop(self.server.stop(false));
@@ -145,15 +145,15 @@ impl Drop for App {
     }
 }
 
-async fn serve(signing_key: SigningKey, tenancy: Tenancy, started: mpsc::Sender<Started>) {
-    let seeded = Seeded::new().await;
+async fn run_server(signing_key: SigningKey, tenancy: TenancyMode, started: mpsc::Sender<StartedServer>) {
+    let seeded = SeededDb::new().await;
     let settings = AuthSettings {
         issuer: "tenantry".into(),
         audience: "tenantry-api".into(),
         token_ttl: Duration::from_secs(900),
         signing_key,
     };
-    let module = bootstrap::assemble(seeded.db.module(), tenancy, settings);
+    let module = bootstrap::build_app(seeded.db.module(), tenancy, settings);
     let config = HttpConfig {
         host: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 0,
@@ -166,7 +166,7 @@ async fn serve(signing_key: SigningKey, tenancy: Tenancy, started: mpsc::Sender<
     let addr = bound.addr;
     let server = http::start(bound, &config, module).unwrap();
     let (seed, database_url) = (seeded.seed.clone(), seeded.url());
-    started.send(Started { seed, addr, database_url, server: server.handle() }).unwrap();
+    started.send(StartedServer { seed, addr, database_url, server: server.handle() }).unwrap();
     server.await.unwrap();
 }
 
@@ -179,50 +179,50 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn signed_in_as(self, email: &str) -> Self {
+    fn sign_in(self, email: &str) -> Self {
         let body = format!(r#"{{"email":"{email}","password":"{}"}}"#, seeds::PASSWORD);
-        let answer = self.post("/v1/auth/login", &body);
-        assert_eq!(answer.status, 200, "{answer}");
-        self.with_token(answer.json()["access_token"].as_str().unwrap())
+        let response = self.post("/v1/auth/login", &body);
+        assert_eq!(response.status, 200, "{response}");
+        self.with_token(response.json()["access_token"].as_str().unwrap())
     }
 
     /// With this token and no other.
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        self.with("Authorization", &format!("Bearer {token}"))
+        self.with_header("Authorization", &format!("Bearer {token}"))
     }
 
     /// In this tenant.
-    pub(crate) fn within(&self, tenant: &str) -> Self {
-        self.with("X-Tenant-Id", tenant)
+    pub(crate) fn in_tenant(&self, tenant: &str) -> Self {
+        self.with_header("X-Tenant-Id", tenant)
     }
 
     /// With this header, in place of an earlier one of its name.
-    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(other, _)| *other != name);
         client.headers.push((name, value.into()));
         client
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, None)
     }
 
     /// Posts JSON.
-    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
-        self.with("Content-Type", "application/json").send("POST", path, Some(body))
+    pub(crate) fn post(&self, path: &str, body: &str) -> Response {
+        self.with_header("Content-Type", "application/json").send("POST", path, Some(body))
     }
 
     /// Patches with JSON.
-    pub(crate) fn patch(&self, path: &str, body: &str) -> Answer {
-        self.with("Content-Type", "application/json").send("PATCH", path, Some(body))
+    pub(crate) fn patch(&self, path: &str, body: &str) -> Response {
+        self.with_header("Content-Type", "application/json").send("PATCH", path, Some(body))
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Answer {
+    pub(crate) fn delete(&self, path: &str) -> Response {
         self.send("DELETE", path, None)
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Response {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
@@ -236,20 +236,20 @@ impl Client {
         let header = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
-        Answer { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect(), body }
+        Response { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect(), body }
     }
 }
 
 /// What the server answered.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn json(&self) -> Value {
-        in_order(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
+        parse_sorted(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -264,7 +264,7 @@ impl Answer {
 }
 
 /// The whole answer, but for what is another each time: for snapshots.
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut head: Vec<String> = Vec::new();
         for (name, value) in &self.headers {
@@ -277,9 +277,9 @@ impl std::fmt::Display for Answer {
         }
         head.sort();
         writeln!(f, "HTTP {}\n{}\n", self.status, head.join("\n"))?;
-        match in_order(&self.body) {
+        match parse_sorted(&self.body) {
             Ok(mut json) => {
-                without_times(&mut json);
+                redact(&mut json);
                 f.write_str(&serde_json::to_string_pretty(&json).unwrap())
             }
             Err(_) => f.write_str(&self.body),
@@ -289,22 +289,22 @@ impl std::fmt::Display for Answer {
 
 /// Fields by name. Some other crate's tests may have switched on that `serde_json` keeps them in the order of the text;
 /// golden files are the same either way.
-fn in_order(text: &str) -> serde_json::Result<Value> {
+fn parse_sorted(text: &str) -> serde_json::Result<Value> {
     let mut json: Value = serde_json::from_str(text)?;
     json.sort_all_objects();
     Ok(json)
 }
 
 /// Replaces what depends on the moment.
-fn without_times(json: &mut Value) {
+fn redact(json: &mut Value) {
     match json {
-        Value::Array(items) => items.iter_mut().for_each(without_times),
+        Value::Array(items) => items.iter_mut().for_each(redact),
         Value::Object(fields) => {
             for (name, value) in fields {
                 match name.as_str() {
                     "member_since" | "created_at" | "expires_at" => *value = "(a time)".into(),
                     "access_token" => *value = "(a token)".into(),
-                    _ => without_times(value),
+                    _ => redact(value),
                 }
             }
         }
@@ -313,10 +313,10 @@ fn without_times(json: &mut Value) {
 }
 
 /// Several answers below each other, each with what was asked.
-pub(crate) fn transcript<'a>(answers: impl IntoIterator<Item = (&'a str, Answer)>) -> String {
+pub(crate) fn transcript<'a>(responses: impl IntoIterator<Item = (&'a str, Response)>) -> String {
     let mut text = String::new();
-    for (asked, answer) in answers {
-        write!(text, "### {asked}\n{answer}\n\n").unwrap();
+    for (request, response) in responses {
+        write!(text, "### {request}\n{response}\n\n").unwrap();
     }
     text
 }

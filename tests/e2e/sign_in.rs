@@ -2,34 +2,34 @@
 
 use rstest::rstest;
 
-use crate::client::{App, app, transcript};
+use crate::client::{TestApp, app, transcript};
 
 fn login(email: &str, password: &str) -> String {
     serde_json::json!({"email": email, "password": password}).to_string()
 }
 
 #[rstest]
-fn the_right_password_gives_a_token(app: App) {
-    let answer = app.nobody().post("/v1/auth/login", &login("alice@example.com", "tenantry-demo"));
-    snapshot!(transcript([("POST /v1/auth/login", answer)]));
+fn sign_in_returns_token(app: TestApp) {
+    let response = app.anonymous().post("/v1/auth/login", &login("alice@example.com", "tenantry-demo"));
+    snapshot!(transcript([("POST /v1/auth/login", response)]));
 }
 
 #[rstest]
-fn a_wrong_password_and_an_unknown_address_get_the_same_bytes(app: App) {
-    let wrong = app.nobody().post("/v1/auth/login", &login("alice@example.com", "wrong"));
+fn sign_in_failures_are_indistinguishable(app: TestApp) {
+    let wrong = app.anonymous().post("/v1/auth/login", &login("alice@example.com", "wrong"));
     for (email, password) in [("nobody@example.com", "tenantry-demo"), ("no address", "tenantry-demo")] {
-        let other = app.nobody().post("/v1/auth/login", &login(email, password));
+        let other = app.anonymous().post("/v1/auth/login", &login(email, password));
         assert_eq!((other.status, &other.body), (wrong.status, &wrong.body), "{email}");
     }
     snapshot!(transcript([("POST /v1/auth/login", wrong)]));
 }
 
 #[rstest]
-fn bodies_that_do_not_fit_are_named_by_their_place_and_not_repeated(app: App) {
-    let nobody = app.nobody();
+fn invalid_body_errors_have_pointers_without_echo(app: TestApp) {
+    let anonymous = app.anonymous();
     let long = login("alice@example.com", &"hunter2".repeat(200));
-    let post = |body: &str| nobody.post("/v1/auth/login", body);
-    let answers = [
+    let post = |body: &str| anonymous.post("/v1/auth/login", body);
+    let responses = [
         ("no JSON", post("hunter2")),
         ("nothing", post("")),
         ("a field missing", post(r#"{"email": "alice@example.com"}"#)),
@@ -37,23 +37,23 @@ fn bodies_that_do_not_fit_are_named_by_their_place_and_not_repeated(app: App) {
         ("a field that isn't known", post(r#"{"email": "a@b", "password": "hunter2", "hunter2": 1}"#)),
         ("a password that is too long", post(&long)),
         ("a body that is too large", post(&login("alice@example.com", &"hunter2".repeat(2000)))),
-        ("another content type", nobody.with("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long))),
+        ("another content type", anonymous.with_header("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long))),
     ];
-    for (what, answer) in &answers {
-        assert!(!answer.body.contains("hunter2"), "{what}: {answer}");
+    for (what, response) in &responses {
+        assert!(!response.body.contains("hunter2"), "{what}: {response}");
     }
-    snapshot!(transcript(answers));
+    snapshot!(transcript(responses));
 }
 
 #[rstest]
-fn a_deactivated_person_is_signed_in_nowhere_from_the_next_request_on(app: App) {
-    let bob = app.bob().within("acme");
+fn deactivation_applies_to_next_request(app: TestApp) {
+    let bob = app.bob().in_tenant("acme");
     assert_eq!(bob.get("/v1/members").status, 200);
     app.sql("UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'");
     for path in ["/v1/me", "/v1/members"] {
-        let answer = bob.get(path);
-        assert_eq!((answer.status, answer.problem()), (401, "unauthenticated".into()), "{path}");
+        let response = bob.get(path);
+        assert_eq!((response.status, response.problem()), (401, "unauthenticated".into()), "{path}");
     }
-    let again = app.nobody().post("/v1/auth/login", &login("bob@example.com", "tenantry-demo"));
-    assert_eq!((again.status, again.problem()), (401, "sign-in-refused".into()));
+    let again = app.anonymous().post("/v1/auth/login", &login("bob@example.com", "tenantry-demo"));
+    assert_eq!((again.status, again.problem()), (401, "invalid-credentials".into()));
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, thread};
 
 use rstest::rstest;
 
-use crate::client::{Answer, App, Client, app, transcript};
+use crate::client::{Response, TestApp, Client, app, transcript};
 
 /// What somebody's tenants are called.
 fn slugs(client: &Client) -> Vec<String> {
@@ -12,27 +12,27 @@ fn slugs(client: &Client) -> Vec<String> {
     me["tenants"].as_array().unwrap().iter().map(|tenant| tenant["slug"].as_str().unwrap().to_owned()).collect()
 }
 
-fn archive(client: &Client) -> Answer {
+fn archive(client: &Client) -> Response {
     client.send("POST", "/v1/tenant/archive", None)
 }
 
-fn restore(client: &Client) -> Answer {
+fn restore(client: &Client) -> Response {
     client.send("POST", "/v1/tenant/restore", None)
 }
 
 #[rstest]
-fn a_tenants_whole_life(app: App) {
-    let carol = app.stranger();
-    let founded = carol.post("/v1/tenants", r#"{"name": " Initech LLC "}"#);
-    assert_eq!((founded.status, founded.header("location")), (201, Some("/v1/tenant")));
-    let initech = carol.within("initech-llc");
-    assert_eq!(initech.get("/v1/tenant").json(), founded.json());
+fn tenant_lifecycle(app: TestApp) {
+    let carol = app.carol();
+    let created = carol.post("/v1/tenants", r#"{"name": " Initech LLC "}"#);
+    assert_eq!((created.status, created.header("location")), (201, Some("/v1/tenant")));
+    let initech = carol.in_tenant("initech-llc");
+    assert_eq!(initech.get("/v1/tenant").json(), created.json());
     assert_eq!(initech.get("/v1/members").json()["members"][0]["role"]["name"], "admin");
     assert_eq!(slugs(&carol), ["initech-llc"]);
 
     let changed = initech.patch("/v1/tenant", r#"{"name": "Initech", "slug": "initech"}"#);
     assert_eq!(initech.get("/v1/tenant").problem(), "tenant-not-found");
-    let initech = carol.within("initech");
+    let initech = carol.in_tenant("initech");
     assert_eq!(initech.get("/v1/tenant").json(), changed.json());
 
     let archived = archive(&initech);
@@ -41,11 +41,11 @@ fn a_tenants_whole_life(app: App) {
     assert_eq!(initech.get("/v1/tenant").json(), changed.json());
     assert_eq!(initech.get("/v1/members").json()["members"].as_array().unwrap().len(), 1);
     let ids = [
-        (founded.json()["id"].as_str().unwrap().to_owned(), "(the tenant)"),
+        (created.json()["id"].as_str().unwrap().to_owned(), "(the tenant)"),
         (carol.get("/v1/me").json()["tenants"][0]["role"]["id"].as_str().unwrap().to_owned(), "(the role)"),
     ];
     let text = transcript([
-        ("POST /v1/tenants", founded),
+        ("POST /v1/tenants", created),
         ("GET /v1/me", carol.get("/v1/me")),
         ("PATCH /v1/tenant", changed),
         ("POST /v1/tenant/archive", archived),
@@ -55,9 +55,9 @@ fn a_tenants_whole_life(app: App) {
 }
 
 #[rstest]
-fn an_archived_tenant_is_the_same_bytes_as_none_to_everybody_and_its_admin_restores_it(app: App) {
-    let (alice, bob, carol) = (app.alice(), app.bob(), app.stranger());
-    let acme = alice.within("acme");
+fn archived_tenant_is_hidden_until_admin_restores(app: TestApp) {
+    let (alice, bob, carol) = (app.alice(), app.bob(), app.carol());
+    let acme = alice.in_tenant("acme");
     assert_eq!(archive(&acme).status, 204);
     let id = app.seed.tenants.acme.id.to_string();
     for client in [&alice, &bob, &carol] {
@@ -66,12 +66,12 @@ fn an_archived_tenant_is_the_same_bytes_as_none_to_everybody_and_its_admin_resto
             ("PATCH", "/v1/tenant", Some(r#"{"name": "X"}"#)),
             ("POST", "/v1/tenant/archive", None),
             ("GET", "/v1/members", None),
-            ("GET", "/v1/users/019a0000-0000-7000-8000-00000000a11c", None),
+            ("GET", "/v1/members/019a0000-0000-7000-8000-00000000a11c", None),
             ("GET", "/v1/subscription", None),
-            ("POST", "/v1/authorization/check", Some(r#"{"questions": [{"permission": "user:read"}]}"#)),
+            ("POST", "/v1/authorization/check", Some(r#"{"checks": [{"permission": "user:read"}]}"#)),
         ] {
             let ask =
-                |tenant: &str| client.within(tenant).with("Content-Type", "application/json").send(method, path, body);
+                |tenant: &str| client.in_tenant(tenant).with_header("Content-Type", "application/json").send(method, path, body);
             let (unknown, by_slug, by_id) = (ask("nowhere"), ask("acme"), ask(&id));
             assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{method} {path}");
             assert_eq!((by_slug.status, &by_slug.body), (404, &unknown.body), "{method} {path}");
@@ -79,20 +79,20 @@ fn an_archived_tenant_is_the_same_bytes_as_none_to_everybody_and_its_admin_resto
         }
     }
     for client in [&bob, &carol] {
-        let (unknown, archived) = (restore(&client.within("nowhere")), restore(&client.within("acme")));
+        let (unknown, archived) = (restore(&client.in_tenant("nowhere")), restore(&client.in_tenant("acme")));
         assert_eq!((archived.status, &archived.body), (404, &unknown.body));
     }
     assert_eq!((slugs(&alice), slugs(&bob)), (vec!["globex".to_owned()], vec![]));
-    assert_eq!(restore(&app.nobody().within("acme")).problem(), "unauthenticated");
+    assert_eq!(restore(&app.anonymous().in_tenant("acme")).problem(), "unauthenticated");
 
-    assert_eq!((restore(&alice.within(&id)).status, restore(&acme).status), (204, 204));
-    assert_eq!((acme.get("/v1/tenant").status, bob.within("acme").get("/v1/members").status), (200, 200));
+    assert_eq!((restore(&alice.in_tenant(&id)).status, restore(&acme).status), (204, 204));
+    assert_eq!((acme.get("/v1/tenant").status, bob.in_tenant("acme").get("/v1/members").status), (200, 200));
 }
 
 #[rstest]
-fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
+fn invalid_input_is_rejected(app: TestApp) {
     let alice = app.alice();
-    let acme = alice.within("acme");
+    let acme = alice.in_tenant("acme");
     let before = (slugs(&alice), acme.get("/v1/tenant").body);
     let (long_name, long_slug) = ("x".repeat(201), "x".repeat(64));
     let texts = [
@@ -132,10 +132,10 @@ fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
         cases.push((body.into(), pointer.into()));
     }
     for (body, pointer) in cases {
-        for answer in [alice.post("/v1/tenants", &body), acme.patch("/v1/tenant", &body)] {
-            assert_eq!((answer.status, answer.problem()), (422, "invalid-body".into()), "{body}");
-            assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}");
-            assert!(!answer.body.to_lowercase().contains("hunter2"), "{answer}");
+        for response in [alice.post("/v1/tenants", &body), acme.patch("/v1/tenant", &body)] {
+            assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{body}");
+            assert_eq!(response.json()["errors"][0]["pointer"], pointer, "{body}");
+            assert!(!response.body.to_lowercase().contains("hunter2"), "{response}");
         }
     }
     let both = acme.patch("/v1/tenant", r#"{"name": "", "slug": ""}"#).json();
@@ -144,53 +144,53 @@ fn what_does_not_fit_is_named_and_changes_nothing(app: App) {
 }
 
 #[rstest]
-fn a_slug_that_another_tenant_has_is_a_conflict(app: App) {
+fn duplicate_slug_is_a_conflict(app: TestApp) {
     let alice = app.alice();
-    let acme = alice.within("acme");
+    let acme = alice.in_tenant("acme");
     assert_eq!(acme.patch("/v1/tenant", r#"{"slug": "acme"}"#).status, 200);
-    let founded = app.bob().post("/v1/tenants", r#"{"name": "Another", "slug": "acme"}"#);
+    let created = app.bob().post("/v1/tenants", r#"{"name": "Another", "slug": "acme"}"#);
     let changed = acme.patch("/v1/tenant", r#"{"name": "Another", "slug": "globex"}"#);
-    assert_eq!((founded.status, &founded.body), (changed.status, &changed.body));
+    assert_eq!((created.status, &created.body), (changed.status, &changed.body));
     assert_eq!(
         (slugs(&app.bob()), acme.get("/v1/tenant").json()["name"].as_str()),
         (vec!["acme".into()], Some("Acme Corp"))
     );
-    snapshot!(transcript([("POST /v1/tenants", founded)]));
+    snapshot!(transcript([("POST /v1/tenants", created)]));
 }
 
 #[rstest]
-fn one_person_cannot_found_tenants_without_end(app: App) {
-    let carol = app.stranger();
+fn tenant_limit_per_user(app: TestApp) {
+    let carol = app.carol();
     for _ in 0..20 {
         assert_eq!(carol.post("/v1/tenants", r#"{"name": "Mine"}"#).status, 201);
     }
-    let refused = carol.post("/v1/tenants", r#"{"name": "Mine"}"#);
+    let rejected = carol.post("/v1/tenants", r#"{"name": "Mine"}"#);
     assert_eq!(slugs(&carol).len(), 20);
-    snapshot!(transcript([("POST /v1/tenants", refused)]));
+    snapshot!(transcript([("POST /v1/tenants", rejected)]));
 }
 
 #[rstest]
-fn fifty_who_found_with_one_slug_at_once_found_one_tenant(app: App) {
-    let people = [app.alice(), app.bob(), app.stranger()];
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let found =
+fn concurrent_same_slug_creates_one_tenant(app: TestApp) {
+    let clients = [app.alice(), app.bob(), app.carol()];
+    let responses: Vec<Response> = thread::scope(|scope| {
+        let create =
             |client: Client| scope.spawn(move || client.post("/v1/tenants", r#"{"name": "X", "slug": "initech"}"#));
-        let tries: Vec<_> = people.iter().cycle().take(50).cloned().map(found).collect();
+        let tries: Vec<_> = clients.iter().cycle().take(50).cloned().map(create).collect();
         tries.into_iter().map(|one| one.join().unwrap()).collect()
     });
     let mut outcomes: BTreeMap<(u16, String), usize> = BTreeMap::new();
-    for answer in answers {
-        *outcomes.entry((answer.status, answer.problem())).or_default() += 1;
+    for response in responses {
+        *outcomes.entry((response.status, response.problem())).or_default() += 1;
     }
     assert_eq!(outcomes, [((201, "none".to_owned()), 1), ((409, "slug-taken".to_owned()), 49)].into());
     let members: usize =
-        people.iter().filter(|person| person.within("initech").get("/v1/tenant").status == 200).count();
+        clients.iter().filter(|client| client.in_tenant("initech").get("/v1/tenant").status == 200).count();
     assert_eq!(members, 1);
 }
 
 #[rstest]
-fn archiving_and_restoring_at_once_is_done_or_meets_no_tenant(app: App) {
-    let acme = app.alice().within("acme");
+fn archive_and_restore_are_serializable(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
     let outcomes: Vec<(bool, u16)> = thread::scope(|scope| {
         let send = |restoring: bool| {
             let acme = acme.clone();
@@ -207,15 +207,15 @@ fn archiving_and_restoring_at_once_is_done_or_meets_no_tenant(app: App) {
 }
 
 #[rstest]
-fn the_tenant_is_for_those_who_may_read_it(app: App) {
-    let bob = app.bob().within("acme");
-    for (answer, permission) in [
+fn reading_tenant_requires_permission(app: TestApp) {
+    let bob = app.bob().in_tenant("acme");
+    for (response, permission) in [
         (bob.get("/v1/tenant"), "tenant:read"),
         (bob.patch("/v1/tenant", "no JSON"), "tenant:update"),
         (archive(&bob), "tenant:archive"),
         (restore(&bob), "tenant:archive"),
     ] {
-        assert_eq!((answer.status, answer.json()["permission"].as_str()), (403, Some(permission)));
+        assert_eq!((response.status, response.json()["permission"].as_str()), (403, Some(permission)));
     }
-    snapshot!(transcript([("GET /v1/tenant", app.alice().within("acme").get("/v1/tenant"))]));
+    snapshot!(transcript([("GET /v1/tenant", app.alice().in_tenant("acme").get("/v1/tenant"))]));
 }

@@ -6,13 +6,13 @@ use rstest::rstest;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::client::{App, app, transcript};
+use crate::client::{TestApp, app, transcript};
 
-const NEVER: i64 = 4_000_000_000;
+const FAR_FUTURE: i64 = 4_000_000_000;
 
-fn token(app: &App, header: Header, change: impl FnOnce(&mut Value)) -> String {
+fn token(app: &TestApp, header: Header, change: impl FnOnce(&mut Value)) -> String {
     let mut claims = json!({
-        "iss": "tenantry", "aud": "tenantry-api", "sub": app.seed.users.alice.id, "iat": 0, "exp": NEVER
+        "iss": "tenantry", "aud": "tenantry-api", "sub": app.seed.users.alice.id, "iat": 0, "exp": FAR_FUTURE
     });
     change(&mut claims);
     let pem = app.signing_key.expose_secret();
@@ -27,14 +27,14 @@ fn at_jwt() -> Header {
 }
 
 #[rstest]
-fn a_token_made_like_the_programs_own_holds(app: App) {
+fn handcrafted_valid_token_is_accepted(app: TestApp) {
     let good = token(&app, at_jwt(), |_| {});
-    assert_eq!(app.nobody().with_token(&good).get("/v1/me").status, 200);
+    assert_eq!(app.anonymous().with_token(&good).get("/v1/me").status, 200);
 }
 
 #[rstest]
-fn tokens_that_do_not_hold_are_all_the_same_401(app: App) {
-    let nobody = app.nobody();
+fn invalid_tokens_are_indistinguishable(app: TestApp) {
+    let anonymous = app.anonymous();
     let unsigned = {
         let good = token(&app, at_jwt(), |_| {});
         let payload = good.split('.').nth(1).unwrap();
@@ -44,10 +44,10 @@ fn tokens_that_do_not_hold_are_all_the_same_401(app: App) {
         )
     };
     let forged = {
-        let other = App::start();
+        let other = TestApp::start();
         token(&other, at_jwt(), |_| {})
     };
-    let first = nobody.with_token("x").get("/v1/me");
+    let first = anonymous.with_token("x").get("/v1/me");
     for (what, token) in [
         ("expired", token(&app, at_jwt(), |claims| claims["exp"] = 1.into())),
         ("for another audience", token(&app, at_jwt(), |claims| claims["aud"] = "another".into())),
@@ -58,10 +58,10 @@ fn tokens_that_do_not_hold_are_all_the_same_401(app: App) {
         ("forged", forged),
         ("empty", String::new()),
     ] {
-        let answer = nobody.with_token(&token).get("/v1/me");
-        assert_eq!((answer.status, &answer.body), (401, &first.body), "{what}");
+        let response = anonymous.with_token(&token).get("/v1/me");
+        assert_eq!((response.status, &response.body), (401, &first.body), "{what}");
     }
-    let basic = nobody.with("Authorization", "Basic YWxpY2U6dGVuYW50cnktZGVtbw==").get("/v1/me");
+    let basic = anonymous.with_header("Authorization", "Basic YWxpY2U6dGVuYW50cnktZGVtbw==").get("/v1/me");
     assert_eq!((basic.status, &basic.body), (401, &first.body));
-    snapshot!(transcript([("no token", nobody.get("/v1/me")), ("a bad one", first)]));
+    snapshot!(transcript([("no token", anonymous.get("/v1/me")), ("a bad one", first)]));
 }

@@ -16,29 +16,29 @@ use nix::{
 use serde_json::Value;
 use test_support::{Logins, OwnedDb, TestDb};
 
-use crate::program::{KEY, Serving, folder, program, run, run_given, stderr, until};
+use crate::cli::{SIGNING_KEY, RunningServer, work_dir, tenantry_command, run, run_with_stdin, stderr, wait_until};
 
 const PASSWORD: &str = "carol's own words";
-const CREATE: [&str; 4] = ["users", "create", "--email", "Carol@Example.com"];
+const CREATE_CAROL: [&str; 4] = ["users", "create", "--email", "Carol@Example.com"];
 
-fn all_of(output: &Output) -> String {
+fn combined_output(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(output))
 }
 
 /// The status, and the token where there is one.
-fn sign_in(serving: &Serving, email: &str, password: &str) -> (u16, Option<String>) {
+fn sign_in(server: &RunningServer, email: &str, password: &str) -> (u16, Option<String>) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let body = format!(r#"{{"email": "{email}", "password": "{password}"}}"#);
-    let answer = agent.post(format!("{}/v1/auth/login", serving.url)).content_type("application/json").send(body);
-    let mut answer = answer.unwrap();
-    let json: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-    (answer.status().as_u16(), json["access_token"].as_str().map(str::to_owned))
+    let response = agent.post(format!("{}/v1/auth/login", server.url)).content_type("application/json").send(body);
+    let mut response = response.unwrap();
+    let json: Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
+    (response.status().as_u16(), json["access_token"].as_str().map(str::to_owned))
 }
 
 /// The README's list, "On a server", from its fifth step on.
 #[tokio::test]
-async fn from_an_empty_database_in_production_to_somebody_who_signs_in() {
-    let (empty, folder) = (OwnedDb::new(Logins::Two).await, folder());
+async fn production_bootstrap_to_first_sign_in() {
+    let (empty, work_dir) = (OwnedDb::new(Logins::Separate).await, work_dir());
     let [application, owner] = empty.urls();
     let settings = [
         ("APP_ENV", "production"),
@@ -46,32 +46,32 @@ async fn from_an_empty_database_in_production_to_somebody_who_signs_in() {
         ("LOG_LEVEL", "trace"),
         ("LOG_FORMAT", "json"),
     ];
-    let refused = run_given(folder.path(), &settings, &CREATE, PASSWORD);
-    assert!(!refused.status.success() && stderr(&refused).contains("tenantry migrate run"), "{}", stderr(&refused));
+    let rejected = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, PASSWORD);
+    assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
     let with_owner = [&settings[..], &[("MIGRATION_DATABASE_URL", owner.as_str())]].concat();
-    let migrated = program(folder.path(), &with_owner, &["migrate", "run"]).output();
+    let migrated = tenantry_command(work_dir.path(), &with_owner, &["migrate", "run"]).output();
     assert!(migrated.unwrap().status.success());
 
-    let created = run_given(folder.path(), &settings, &CREATE, &format!("{PASSWORD}\n"));
+    let created = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, &format!("{PASSWORD}\n"));
     assert!(created.status.success(), "{}", stderr(&created));
     let words = String::from_utf8_lossy(&created.stdout);
     assert!(words.starts_with("created carol@example.com (") && words.lines().count() == 1, "{words}");
-    let arguments = ["tenants", "found", "--slug", "acme", "--name", "Acme Corp", "--admin", "carol@example.com"];
-    let founded = run(folder.path(), &settings, &arguments);
-    assert!(founded.status.success(), "{}", stderr(&founded));
+    let arguments = ["tenants", "create", "--slug", "acme", "--name", "Acme Corp", "--admin", "carol@example.com"];
+    let tenant_created = run(work_dir.path(), &settings, &arguments);
+    assert!(tenant_created.status.success(), "{}", stderr(&tenant_created));
     // It has no use for the server's key, and makes none.
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 
-    let serving = Serving::start(folder.path(), &[&settings[..], &[("AUTH_SIGNING_KEY", KEY)]].concat());
-    assert_eq!(sign_in(&serving, "carol@example.com", "carol's other words"), (401, None));
-    let (status, token) = sign_in(&serving, "carol@example.com", PASSWORD);
+    let server = RunningServer::start(work_dir.path(), &[&settings[..], &[("AUTH_SIGNING_KEY", SIGNING_KEY)]].concat());
+    assert_eq!(sign_in(&server, "carol@example.com", "carol's other words"), (401, None));
+    let (status, token) = sign_in(&server, "carol@example.com", PASSWORD);
     assert_eq!(status, 200);
-    let request = ureq::get(format!("{}/v1/me", serving.url));
+    let request = ureq::get(format!("{}/v1/me", server.url));
     let me = request.header("Authorization", format!("Bearer {}", token.unwrap())).call();
     let me: Value = serde_json::from_str(&me.unwrap().body_mut().read_to_string().unwrap()).unwrap();
     assert_eq!((&me["display_name"], &me["tenants"][0]["slug"]), (&"carol".into(), &"acme".into()));
 
-    let written = all_of(&created) + &all_of(&refused) + &serving.interrupt();
+    let written = combined_output(&created) + &combined_output(&rejected) + &server.interrupt();
     for secret in [PASSWORD, "other words", "$argon2id$v"] {
         let line = written.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} was logged");
@@ -83,30 +83,30 @@ fn settings(url: &str) -> [(&str, &str); 3] {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_account_is_refused_with_what_to_do_and_changes_nothing() {
-    let (db, folder) = (TestDb::migrated().await, folder());
+async fn invalid_account_is_rejected_with_hint() {
+    let (db, work_dir) = (TestDb::migrated().await, work_dir());
     let url = db.url();
-    let create = |arguments: &[&str], input: &str| run_given(folder.path(), &settings(&url), arguments, input);
-    let created = create(&[&CREATE[..], &["--name", "Carol Clark"]].concat(), PASSWORD);
+    let create = |arguments: &[&str], input: &str| run_with_stdin(work_dir.path(), &settings(&url), arguments, input);
+    let created = create(&[&CREATE_CAROL[..], &["--name", "Carol Clark"]].concat(), PASSWORD);
     assert!(created.status.success(), "{}", stderr(&created));
-    let before = people(&db).await;
+    let before = accounts(&db).await;
     assert_eq!(before, "carol@example.com Carol Clark");
 
     let long = "a".repeat(1025);
     let dave = ["users", "create", "--email", "dave@example.com"];
     for (arguments, input, words) in [
-        (&CREATE[..], "carol's new words", "somebody has this e-mail address already"),
+        (&CREATE_CAROL[..], "carol's new words", "somebody has this e-mail address already"),
         (&dave, "", "no password came in: run this in a terminal, or pipe a line into it"),
         (&dave, "\n", "no password came in"),
         (&dave, "eleven char\n", "a new password has at least 12 characters, at most 1024 bytes"),
         (&dave, &long, "at most 1024 bytes"),
         (&dave, "twelve\u{1b}[A chars", "no control characters"),
     ] {
-        let refused = create(arguments, input);
-        let said = stderr(&refused);
-        assert!(!refused.status.success() && said.contains(words), "{arguments:?}: {said}");
-        assert!(said.lines().count() == 1 && refused.stdout.is_empty(), "{arguments:?}: {said}");
-        assert!(input.trim().is_empty() || !said.contains(input.trim()), "{said}");
+        let rejected = create(arguments, input);
+        let message = stderr(&rejected);
+        assert!(!rejected.status.success() && message.contains(words), "{arguments:?}: {message}");
+        assert!(message.lines().count() == 1 && rejected.stdout.is_empty(), "{arguments:?}: {message}");
+        assert!(input.trim().is_empty() || !message.contains(input.trim()), "{message}");
     }
     for (arguments, words) in [
         (&["users", "create", "--email", "dave"][..], "--email"),
@@ -116,17 +116,17 @@ async fn what_cannot_be_an_account_is_refused_with_what_to_do_and_changes_nothin
         (&[&dave[..], &["--password", PASSWORD]].concat(), "unexpected argument '--password'"),
         (&[&dave[..], &[PASSWORD]].concat(), "unexpected argument"),
     ] {
-        let refused = create(arguments, PASSWORD);
-        assert!(!refused.status.success() && stderr(&refused).contains(words), "{arguments:?}: {}", stderr(&refused));
+        let rejected = create(arguments, PASSWORD);
+        assert!(!rejected.status.success() && stderr(&rejected).contains(words), "{arguments:?}: {}", stderr(&rejected));
     }
-    assert_eq!(people(&db).await, before);
+    assert_eq!(accounts(&db).await, before);
 }
 
 /// Who there is that has a password.
-async fn people(db: &TestDb) -> String {
-    let people = "SELECT coalesce(string_agg(email || ' ' || display_name, ', '), '')
+async fn accounts(db: &TestDb) -> String {
+    let accounts = "SELECT coalesce(string_agg(email || ' ' || display_name, ', '), '')
         FROM users LEFT JOIN auth_credentials ON user_id = id";
-    sqlx::query_scalar(people).fetch_one(&mut db.owner().await).await.unwrap()
+    sqlx::query_scalar(accounts).fetch_one(&mut db.superuser().await).await.unwrap()
 }
 
 /// The program in a terminal, with somebody before it.
@@ -138,9 +138,9 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn create(folder: &Path, settings: &[(&str, &str)]) -> Self {
+    fn create(work_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let pty = openpty(None, None).unwrap();
-        let mut command = program(folder, settings, &CREATE);
+        let mut command = tenantry_command(work_dir, settings, &CREATE_CAROL);
         command.stdin(pty.slave.try_clone().unwrap()).stderr(pty.slave.try_clone().unwrap());
         let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let keyboard = File::from(pty.master);
@@ -161,15 +161,15 @@ impl Terminal {
     }
 
     /// Types it, once it is asked for and isn't shown any more.
-    fn answer(&mut self, question: &str, password: &str) {
+    fn type_answer(&mut self, question: &str, password: &str) {
         let hides = || !tcgetattr(&self.program_end).unwrap().local_flags.contains(LocalFlags::ECHO);
-        until(question, || self.shows(question) && hides());
+        wait_until(question, || self.shows(question) && hides());
         writeln!(self.keyboard, "{password}").unwrap();
     }
 
     /// Whether all was well, what it said, and what the terminal showed, once that has these words.
-    fn ended(self, words: &str) -> (bool, String, String) {
-        until(words, || self.shows(words));
+    fn finish(self, words: &str) -> (bool, String, String) {
+        wait_until(words, || self.shows(words));
         assert!(tcgetattr(&self.program_end).unwrap().local_flags.contains(LocalFlags::ECHO), "it stays hidden");
         let output = self.child.wait_with_output().unwrap();
         let shown = self.shown.lock().unwrap().clone();
@@ -178,30 +178,30 @@ impl Terminal {
 }
 
 #[tokio::test]
-async fn in_a_terminal_a_password_is_asked_for_twice_and_never_shown() {
-    let (db, folder) = (TestDb::migrated().await, folder());
+async fn terminal_prompts_twice_without_echo() {
+    let (db, work_dir) = (TestDb::migrated().await, work_dir());
     let url = db.url();
     let questions = ["Password for carol@example.com", "The same once more"];
-    for (answers, well, last_words) in [
+    for (typed_lines, expect_success, last_words) in [
         (&["eleven char"][..], false, "a new password has at least 12 characters"),
         (&[PASSWORD, "carol's own word"], false, "two different passwords; nothing was changed"),
         (&[PASSWORD, PASSWORD], true, "once more: \r\n"),
     ] {
-        let mut terminal = Terminal::create(folder.path(), &settings(&url));
-        for (question, answer) in questions.iter().zip(answers) {
-            terminal.answer(question, answer);
+        let mut terminal = Terminal::create(work_dir.path(), &settings(&url));
+        for (question, typed) in questions.iter().zip(typed_lines) {
+            terminal.type_answer(question, typed);
         }
-        let (ended_well, said, shown) = terminal.ended(last_words);
-        assert_eq!((ended_well, said.starts_with("created carol@example.com (")), (well, well), "{said} {shown}");
-        assert!(answers.iter().all(|answer| !shown.contains(answer)), "{shown}");
+        let (success, stdout, shown) = terminal.finish(last_words);
+        assert_eq!((success, stdout.starts_with("created carol@example.com (")), (expect_success, expect_success), "{stdout} {shown}");
+        assert!(typed_lines.iter().all(|typed| !shown.contains(typed)), "{shown}");
     }
-    assert_eq!(people(&db).await, "carol@example.com carol");
+    assert_eq!(accounts(&db).await, "carol@example.com carol");
 }
 
 #[test]
-fn a_terminal_that_cannot_ask_is_told_where_the_password_can_come_from() {
-    let (pty, folder) = (openpty(None, None).unwrap(), folder());
-    let refused = program(folder.path(), &[], &CREATE).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
-    assert!(!refused.status.success() && stderr(&refused).contains("pipe it in"), "{}", stderr(&refused));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+fn non_interactive_password_hint() {
+    let (pty, work_dir) = (openpty(None, None).unwrap(), work_dir());
+    let rejected = tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
+    assert!(!rejected.status.success() && stderr(&rejected).contains("pipe it in"), "{}", stderr(&rejected));
+    assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{AccountCreation, AccountError, ChosenPassword, DisplayName, Email, NewUser, UserId, UserRepository},
-    db::{DbError, SystemDatabase, SystemWork},
+    contracts::{AccountAdmin, AccountError, NewPassword, DisplayName, Email, NewUser, UserId, UserRepository},
+    db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
@@ -13,8 +13,8 @@ use crate::{domain::PasswordHasher, postgres::CredentialRepository};
 
 /// The use case behind `tenantry users create`.
 #[derive(Component)]
-#[shaku(interface = AccountCreation)]
-pub(crate) struct AccountsByOperator {
+#[shaku(interface = AccountAdmin)]
+pub(crate) struct AccountService {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
@@ -26,25 +26,25 @@ pub(crate) struct AccountsByOperator {
 }
 
 #[async_trait]
-impl AccountCreation for AccountsByOperator {
+impl AccountAdmin for AccountService {
     async fn create(
         &self,
         email: &Email,
         name: &DisplayName,
-        password: &ChosenPassword,
+        password: &NewPassword,
     ) -> Result<UserId, AccountError> {
         // Before anything is opened: no transaction is held while a password is hashed.
         let hash = self.hasher.hash(password.password()).await.map_err(|error| AccountError::Internal(error.into()))?;
         // The id is new, so that neither row can be there already.
         let user = NewUser { id: UserId::new(), email: email.clone(), display_name: name.as_str().into() };
-        let mut tx = self.system.begin(SystemWork::CreateAccount).await?;
-        self.users.create(&mut tx, &user).await.map_err(refused)?;
+        let mut tx = self.system.begin(SystemReason::CreateAccount).await?;
+        self.users.create(&mut tx, &user).await.map_err(account_error)?;
         self.credentials.create(&mut tx, user.id, &hash).await?;
         tx.commit().await?;
         Ok(user.id)
     }
 }
 
-fn refused(error: DbError) -> AccountError {
-    if error.breaks("users_email_key") { AccountError::EmailTaken } else { error.into() }
+fn account_error(error: DbError) -> AccountError {
+    if error.violates("users_email_key") { AccountError::EmailTaken } else { error.into() }
 }

@@ -6,7 +6,7 @@ use kernel::{
 };
 
 use crate::{
-    domain::{PasswordHasher, PasswordHashing},
+    domain::{PasswordHasher, Argon2Hasher},
     postgres::{CredentialRepository, PgCredentialRepository},
 };
 
@@ -29,7 +29,7 @@ pub enum AuthSeedError {
 /// # Errors
 /// The database refuses, or hashing fails.
 pub async fn seed<const N: usize>(tx: &mut SystemTx, users: [UserId; N]) -> Result<[bool; N], AuthSeedError> {
-    let hasher = PasswordHashing::default();
+    let hasher = Argon2Hasher::default();
     let mut created = [false; N];
     for (user, created) in users.into_iter().zip(&mut created) {
         if PgCredentialRepository.password_hash(tx, user).await?.is_some() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{AccessToken, AccessTokens, Email, Password, SignIn, SignInError, TenantRef, UserId, UserRepository},
-    db::{DbError, SystemDatabase, SystemWork},
+    db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
@@ -17,7 +17,7 @@ use crate::{
 /// The use case behind `POST /v1/auth/login`.
 #[derive(Component)]
 #[shaku(interface = SignIn)]
-pub(crate) struct PasswordSignIn {
+pub(crate) struct SignInService {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
@@ -31,7 +31,7 @@ pub(crate) struct PasswordSignIn {
 }
 
 #[async_trait]
-impl SignIn for PasswordSignIn {
+impl SignIn for SignInService {
     /// What isn't an address, an address nobody has, a person without a password, a deactivated one and a wrong
     /// password are one and the same from outside, in the answer and in the work (OWASP Authentication Cheat Sheet,
     /// "Authentication and Error Messages").
@@ -41,26 +41,26 @@ impl SignIn for PasswordSignIn {
         password: &Password,
         tenant: Option<&TenantRef>,
     ) -> Result<AccessToken, SignInError> {
-        let (user, hash) = self.look_up(email).await?.unzip();
-        let same = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
+        let (user, hash) = self.find_credentials(email).await?.unzip();
+        let password_matches = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
         match user {
-            Some(user) if same => self.tokens.issue(user, tenant),
-            _ => Err(SignInError::Refused),
+            Some(user) if password_matches => self.tokens.issue(user, tenant),
+            _ => Err(SignInError::InvalidCredentials),
         }
     }
 }
 
-impl PasswordSignIn {
+impl SignInService {
     /// Two queries, whether or not there is anybody to ask for. The transaction ends here: none is held while a
     /// password is hashed.
-    async fn look_up(&self, email: Option<&Email>) -> Result<Option<(UserId, PasswordHash)>, DbError> {
-        const NOBODY: UserId = UserId::from_uuid(uuid::Uuid::nil());
-        let mut tx = self.system.begin(SystemWork::SignIn).await?;
+    async fn find_credentials(&self, email: Option<&Email>) -> Result<Option<(UserId, PasswordHash)>, DbError> {
+        const NO_USER: UserId = UserId::from_uuid(uuid::Uuid::nil());
+        let mut tx = self.system.begin(SystemReason::SignIn).await?;
         let user = match email {
             Some(email) => self.users.find_active_by_email(&mut tx, email).await?,
-            None => self.users.find_active(&mut tx, NOBODY).await?,
+            None => self.users.find_active(&mut tx, NO_USER).await?,
         };
-        let id = user.map_or(NOBODY, |user| user.id);
+        let id = user.map_or(NO_USER, |user| user.id);
         let hash = self.credentials.password_hash(&mut tx, id).await?;
         Ok(hash.map(|hash| (id, hash)))
     }

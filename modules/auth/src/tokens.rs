@@ -24,7 +24,7 @@ use shaku::Component;
 use crate::domain::SigningKey;
 
 /// The type that marks an access token, so that no other JWT of the same key passes for one.
-const TYPE: &str = "at+jwt";
+const TOKEN_TYPE: &str = "at+jwt";
 
 /// What tokens are made of, and what they are held against.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub(crate) struct JwtAccessTokens {
     #[shaku(inject)]
     clock: Arc<dyn Clock>,
     #[shaku(default)]
-    verified: Verified,
+    cache: VerifiedTokenCache,
 }
 
 impl AccessTokens for JwtAccessTokens {
@@ -72,8 +72,8 @@ impl AccessTokens for JwtAccessTokens {
         let exp = iat.saturating_add_unsigned(token_ttl.as_secs());
         let tenant = tenant.map(ToString::to_string);
         let claims = Claims { iss: issuer.clone(), aud: audience.clone(), sub: user, iat, exp, tenant };
-        let header = Header { typ: Some(TYPE.into()), ..Header::new(Algorithm::EdDSA) };
-        use_ring();
+        let header = Header { typ: Some(TOKEN_TYPE.into()), ..Header::new(Algorithm::EdDSA) };
+        install_crypto_provider();
         let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(signing_key.pkcs8()));
         let token = token.map_err(|error| SignInError::Internal(error.into()))?.into();
         Ok(AccessToken { token, expires_in: *token_ttl })
@@ -81,64 +81,64 @@ impl AccessTokens for JwtAccessTokens {
 
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
         let key = fingerprint(token);
-        let Subject { user, tenant, exp } = match self.verified.0.get(&key) {
+        let CachedClaims { user, tenant, exp } = match self.cache.0.get(&key) {
             Some(known) => known,
             None => {
                 let subject = self.decode(token)?;
-                self.verified.0.insert(key, subject.clone());
+                self.cache.0.insert(key, subject.clone());
                 subject
             }
         };
         let live = self.clock.now().unix_timestamp() < exp;
         #[expect(clippy::disallowed_methods, reason = "this is where credentials are verified")]
-        let claims = VerifiedClaims::of(user, tenant);
+        let claims = VerifiedClaims::new(user, tenant);
         if live { Ok(claims) } else { Err(CredentialError) }
     }
 }
 
 impl JwtAccessTokens {
     /// Everything about it but its expiry, which is another answer each time.
-    fn decode(&self, token: &SecretString) -> Result<Subject, CredentialError> {
+    fn decode(&self, token: &SecretString) -> Result<CachedClaims, CredentialError> {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
         // Expiry is held against our own clock, without leeway: it is the same clock that set it.
         validation.validate_exp = false;
-        use_ring();
+        install_crypto_provider();
         let key = DecodingKey::from_ed_der(self.settings.signing_key.public());
         let token = jsonwebtoken::decode::<Claims>(token.expose_secret(), &key, &validation).map_err(|error| {
             tracing::debug!(%error, "a token doesn't hold");
             CredentialError
         })?;
-        if token.header.typ.as_deref() != Some(TYPE) {
+        if token.header.typ.as_deref() != Some(TOKEN_TYPE) {
             return Err(CredentialError);
         }
         let Claims { sub, exp, tenant, .. } = token.claims;
         let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| CredentialError)?;
-        Ok(Subject { user: sub, tenant, exp })
+        Ok(CachedClaims { user: sub, tenant, exp })
     }
 }
 
 /// How many tokens are remembered at the most; what hasn't been seen lately goes first.
-const REMEMBERED: usize = 10_000;
+const VERIFIED_CACHE_SIZE: usize = 10_000;
 
 /// Tokens whose signature has been verified, by their SHA-256: verifying one again, at each request that it comes with,
 /// would say the same. What isn't verified isn't remembered, so forged ones can't drive the others out.
-pub(crate) struct Verified(Cache<[u8; 32], Subject>);
+pub(crate) struct VerifiedTokenCache(Cache<[u8; 32], CachedClaims>);
 
 /// What a token says.
 #[derive(Debug, Clone)]
-pub(crate) struct Subject {
+pub(crate) struct CachedClaims {
     user: UserId,
     tenant: Option<TenantRef>,
     /// Seconds since 1970.
     exp: i64,
 }
 
-impl Default for Verified {
+impl Default for VerifiedTokenCache {
     fn default() -> Self {
-        Self(Cache::new(REMEMBERED))
+        Self(Cache::new(VERIFIED_CACHE_SIZE))
     }
 }
 
@@ -150,7 +150,7 @@ fn fingerprint(token: &SecretString) -> [u8; 32] {
 
 /// `jsonwebtoken` takes its cryptography from a provider that is set once a process. Its own ones bring RSA, the NIST
 /// curves or a C library along; this one is the Ed25519 of `ring`, which TLS to the database uses already.
-fn use_ring() {
+fn install_crypto_provider() {
     static RING: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| match algorithm {
             Algorithm::EdDSA => Ok(Box::new(RingSigner(key.as_bytes().to_vec()))),

@@ -7,29 +7,29 @@ use std::{sync::Arc, time::Duration};
 use auth::{AuthModuleImpl, AuthSettings, SigningKey};
 use kernel::{
     contracts::{AccessTokens, AuthModule, Password, SignIn, SignInError},
-    di::Given,
+    shaku_value::ValueModule,
 };
 use rstest::rstest;
-use test_support::{Seeded, seeded};
+use test_support::{SeededDb, seeded};
 
-fn module(seeded: &Seeded) -> Arc<dyn AuthModule> {
+fn module(seeded: &SeededDb) -> Arc<dyn AuthModule> {
     let settings = AuthSettings {
         issuer: "tenantry".into(),
         audience: "tenantry-api".into(),
         token_ttl: Duration::from_secs(900),
         signing_key: SigningKey::generate().unwrap().0,
     };
-    Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), Given::new(Arc::new(settings))).build())
+    Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), ValueModule::new(Arc::new(settings))).build())
 }
 
-async fn try_with(seeded: &Seeded, email: &str, password: &str) -> Result<kernel::contracts::AccessToken, SignInError> {
+async fn try_sign_in(seeded: &SeededDb, email: &str, password: &str) -> Result<kernel::contracts::AccessToken, SignInError> {
     let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
     sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None).await
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_right_password_gives_a_token_that_names_the_person(#[future(awt)] seeded: Seeded) {
+async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
     let module = module(&seeded);
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "Alice@Example.com".parse().unwrap();
@@ -40,8 +40,8 @@ async fn the_right_password_gives_a_token_that_names_the_person(#[future(awt)] s
 
 #[rstest]
 #[tokio::test]
-async fn everything_else_is_refused_in_the_same_words(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     // Bob is deactivated; somebody has no password.
     sqlx::raw_sql(
         "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
@@ -61,15 +61,15 @@ async fn everything_else_is_refused_in_the_same_words(#[future(awt)] seeded: See
         ("no address", "tenantry-demo"),
         ("' OR 1=1 --@x", "tenantry-demo"),
     ] {
-        let refused = try_with(&seeded, email, password).await;
-        assert!(matches!(refused, Err(SignInError::Refused)), "{email} {password}: {refused:?}");
+        let rejected = try_sign_in(&seeded, email, password).await;
+        assert!(matches!(rejected, Err(SignInError::InvalidCredentials)), "{email} {password}: {rejected:?}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_application_role_cannot_read_a_hash(#[future(awt)] seeded: Seeded) {
+async fn app_role_cannot_read_password_hashes(#[future(awt)] seeded: SeededDb) {
     let mut tx = seeded.db.database().begin_unscoped().await.unwrap();
-    let refused = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(&mut *tx).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+    let rejected = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(&mut *tx).await.unwrap_err();
+    assert_eq!(rejected.as_database_error().unwrap().code().unwrap(), "42501");
 }

@@ -1,4 +1,4 @@
-//! Invitations: sent, listed, sent again, taken back, accepted.
+//! The service for creating, listing, resending, revoking and accepting invitations.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use async_trait::async_trait;
 use kernel::{
     contracts::{
         AcceptError, Email, Identity, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
-        MemberInvite, MyTenant, Permit, RoleId, SentInvitation, Tenancy, TenantId,
+        MemberInvite, UserTenant, Permit, RoleId, InvitationWithToken, TenancyMode, TenantId,
     },
-    db::{Database, SystemDatabase, SystemTx, SystemWork, TenantTx},
+    db::{Database, SystemDatabase, SystemTx, SystemReason, TenantTx},
 };
 use shaku::Component;
 
 use crate::{
-    change::{Change, Move},
-    domain::{TokenHash, hash, may_still_grant, new_token},
+    guarded_change::{GuardedChange, RoleAssignment},
+    domain::{TokenHash, hash_token, may_invite_into, random_token},
     postgres::{
-        AcceptanceRepository, InvitationRepository, NewInvitation, Obstacles, Room, RuleRepository, Standing,
+        AcceptanceRepository, InvitationRepository, NewInvitation, InviteConflicts, Capacity, PolicyStateRepository, PendingInvitation,
         create_membership,
     },
 };
 
-/// The use cases behind `/v1/invitations`.
+/// Implements `/v1/invitations`.
 #[derive(Component)]
 #[shaku(interface = Invitations)]
-pub(crate) struct TenantInvitations {
+pub(crate) struct InvitationService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
@@ -34,29 +34,29 @@ pub(crate) struct TenantInvitations {
     #[shaku(inject)]
     acceptance: Arc<dyn AcceptanceRepository>,
     #[shaku(inject)]
-    rules: Arc<dyn RuleRepository>,
+    policy_state: Arc<dyn PolicyStateRepository>,
     #[shaku(inject)]
-    tenancy: Arc<Tenancy>,
+    tenancy: Arc<TenancyMode>,
 }
 
 #[async_trait]
-impl Invitations for TenantInvitations {
-    async fn invite(
+impl Invitations for InvitationService {
+    async fn create(
         &self,
         permit: &Permit<MemberInvite>,
         email: &Email,
         role: RoleId,
-    ) -> Result<SentInvitation, InvitationsError> {
-        let (token, token_hash) = fresh()?;
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+    ) -> Result<InvitationWithToken, InvitationsError> {
+        let (token, token_hash) = generate_token()?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         if !change.has_role(role) {
-            return Err(InvitationsError::NoSuchRole);
+            return Err(InvitationsError::RoleNotFound);
         }
-        self.refuse_obstacles(change.tx(), email, None).await?;
+        self.ensure_invitable(change.tx(), email, None).await?;
         let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.actor(), token_hash };
         let invitation = self.invitations.create(change.tx(), &new).await?;
-        change.commit(&[comes_into(role)]).await?;
-        Ok(SentInvitation { invitation, token })
+        change.commit(&[new_member(role)]).await?;
+        Ok(InvitationWithToken { invitation, token })
     }
 
     async fn list(
@@ -72,41 +72,41 @@ impl Invitations for TenantInvitations {
         &self,
         permit: &Permit<MemberInvite>,
         id: InvitationId,
-    ) -> Result<SentInvitation, InvitationsError> {
-        let (token, token_hash) = fresh()?;
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+    ) -> Result<InvitationWithToken, InvitationsError> {
+        let (token, token_hash) = generate_token()?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         let before = self.invitations.find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
-        // One that has expired takes a seat again.
-        self.refuse_obstacles(change.tx(), &before.email, Some(id)).await?;
+        // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
+        self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
         let actor = change.actor();
         let renewed = self.invitations.renew(change.tx(), id, actor, token_hash).await?;
         let invitation = renewed.ok_or(InvitationsError::NotFound)?;
-        change.commit(&[comes_into(invitation.role.id)]).await?;
-        Ok(SentInvitation { invitation, token })
+        change.commit(&[new_member(invitation.role.id)]).await?;
+        Ok(InvitationWithToken { invitation, token })
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         if !self.invitations.revoke(change.tx(), id).await? {
             return Err(InvitationsError::NotFound);
         }
         Ok(change.commit(&[]).await?)
     }
 
-    async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<MyTenant, AcceptError> {
+    async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
         if self.is_personal() {
             return Err(AcceptError::NotFound);
         }
-        let token_hash = hash(token);
-        let mut tx = self.system.begin(SystemWork::AcceptInvitation).await?;
-        let id = self.acceptance.tenant_of(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        let tenant = self.locked(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        match self.acceptance.room(&mut tx, id, identity.user()).await? {
-            Room { member: true, .. } => return Err(AcceptError::AlreadyMember),
-            Room { free_seats: ..=0, .. } => return Err(AcceptError::NoSeatLeft),
-            Room { .. } => {}
+        let token_hash = hash_token(token);
+        let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
+        let id = self.acceptance.find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        let tenant = self.lock_and_verify(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        match self.acceptance.capacity(&mut tx, id, identity.user()).await? {
+            Capacity { member: true, .. } => return Err(AcceptError::AlreadyMember),
+            Capacity { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
+            Capacity { .. } => {}
         }
-        if !self.acceptance.take(&mut tx, id, token_hash).await? {
+        if !self.acceptance.consume(&mut tx, id, token_hash).await? {
             return Err(AcceptError::NotFound);
         }
         if !create_membership(&mut tx, id, identity.user(), tenant.role.id).await? {
@@ -117,61 +117,61 @@ impl Invitations for TenantInvitations {
     }
 }
 
-impl TenantInvitations {
-    /// Where each person has a tenant of their own, nobody else comes into it.
+impl InvitationService {
+    /// Personal tenants have one member, so no user can be invited.
     fn is_personal(&self) -> bool {
-        *self.tenancy == Tenancy::Personal
+        *self.tenancy == TenancyMode::Personal
     }
 
-    /// Refuses where something speaks against inviting this address.
-    async fn refuse_obstacles(
+    /// Returns an error if this address can't be invited. The invitation `except` isn't counted.
+    async fn ensure_invitable(
         &self,
         tx: &mut TenantTx,
         email: &Email,
         except: Option<InvitationId>,
     ) -> Result<(), InvitationsError> {
         if self.is_personal() {
-            return Err(InvitationsError::Personal);
+            return Err(InvitationsError::PersonalMode);
         }
-        match self.invitations.obstacles(tx, email, except).await? {
-            Obstacles { member: true, .. } => Err(InvitationsError::AlreadyMember),
-            Obstacles { invited: true, .. } => Err(InvitationsError::AlreadyInvited),
-            Obstacles { free_seats: ..=0, .. } => Err(InvitationsError::NoSeatLeft),
-            Obstacles { .. } => Ok(()),
+        match self.invitations.conflicts(tx, email, except).await? {
+            InviteConflicts { member: true, .. } => Err(InvitationsError::AlreadyMember),
+            InviteConflicts { invited: true, .. } => Err(InvitationsError::AlreadyInvited),
+            InviteConflicts { free_seats: ..=0, .. } => Err(InvitationsError::SeatLimitReached),
+            InviteConflicts { .. } => Ok(()),
         }
     }
 
-    /// What the person is invited into, with the tenant locked as by whoever changes who may do what in it: so what is
-    /// read here stays so. `None`, whatever it is that doesn't fit.
-    async fn locked(
+    /// Locks the tenant as [`GuardedChange`] does, so that the state read here can't change until the transaction ends.
+    /// Returns what the caller is invited to, or `None` if the invitation can't be accepted, for whatever reason.
+    async fn lock_and_verify(
         &self,
         tx: &mut SystemTx,
         id: TenantId,
         identity: &Identity,
         token_hash: TokenHash,
-    ) -> Result<Option<MyTenant>, AcceptError> {
-        if !self.rules.lock(tx, id).await? {
+    ) -> Result<Option<UserTenant>, AcceptError> {
+        if !self.policy_state.lock(tx, id).await? {
             return Ok(None);
         }
-        let Some(Standing { email, invited_by, tenant }) = self.acceptance.standing(tx, id, token_hash).await? else {
+        let Some(PendingInvitation { email, invited_by, tenant }) = self.acceptance.find_pending(tx, id, token_hash).await? else {
             return Ok(None);
         };
-        let Some(rules) = self.rules.read(tx, id, invited_by).await? else { return Ok(None) };
-        let answers = rules.role.is_some_and(|inviter_role| {
-            let person = (identity.user(), tenant.role.id);
-            may_still_grant(&rules.policies.policies, (invited_by, inviter_role), person)
+        let Some(policy_state) = self.policy_state.read(tx, id, invited_by).await? else { return Ok(None) };
+        let may_grant = policy_state.role.is_some_and(|inviter_role| {
+            let invitee = (identity.user(), tenant.role.id);
+            may_invite_into(&policy_state.policies.policies, (invited_by, inviter_role), invitee)
         });
-        Ok((email == *identity.email() && answers).then_some(tenant))
+        Ok((email == *identity.email() && may_grant).then_some(tenant))
     }
 }
 
-/// Whoever it will be who accepts.
-fn comes_into(role: RoleId) -> Move {
-    Move { person: None, from: None, to: role }
+/// The assignment that accepting an invitation makes; the user isn't known until then.
+fn new_member(role: RoleId) -> RoleAssignment {
+    RoleAssignment { user: None, from: None, to: role }
 }
 
-fn fresh() -> Result<(InvitationToken, TokenHash), InvitationsError> {
-    let token = new_token().map_err(|_| InvitationsError::NoToken)?;
-    let token_hash = hash(&token);
+fn generate_token() -> Result<(InvitationToken, TokenHash), InvitationsError> {
+    let token = random_token().map_err(|_| InvitationsError::TokenGeneration)?;
+    let token_hash = hash_token(&token);
     Ok((token, token_hash))
 }

@@ -1,27 +1,27 @@
-//! Who may do what: tenants, roles, memberships, policies, attributes.
+//! Authorization: tenants, roles, memberships, invitations, policies and tenant attributes.
 //!
 //! - [`AuthorizationModuleImpl`]: the module, for the composition root
 //! - [`seed`]: the demo tenants
 //!
-//! The policy engine is in `domain/`: pure, no I/O. A default deny, deny overrides, and a condition that can't be
-//! evaluated never allows.
+//! The policy engine in `domain/` does no I/O. It denies by default, and a deny overrides an allow. An indeterminate
+//! condition never satisfies an allow and always satisfies a deny.
 
-mod change;
+mod guarded_change;
 mod domain;
-mod founder;
-mod founding;
+mod tenant_creator;
+mod provisioning;
 mod invitations;
-mod known_policies;
+mod policy_cache;
 mod members;
 mod module;
-mod my_tenants;
-mod operator;
+mod user_tenants;
+mod operator_tenants;
 mod policies;
 mod postgres;
 mod roles;
 pub mod seed;
-mod service;
+mod admission;
 mod tenants;
-mod upgrade;
+mod template_upgrade;
 
 pub use module::AuthorizationModuleImpl;

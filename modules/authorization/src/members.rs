@@ -1,4 +1,4 @@
-//! The members of a tenant.
+//! The service for a tenant's members.
 
 use std::sync::Arc;
 
@@ -12,24 +12,24 @@ use kernel::{
 use shaku::Component;
 
 use crate::{
-    change::{Change, Move},
-    postgres::{MembershipRepository, RuleRepository},
+    guarded_change::{GuardedChange, RoleAssignment},
+    postgres::{MembershipRepository, PolicyStateRepository},
 };
 
-/// The use cases behind `/v1/members`, `GET /v1/users/{id}` and `POST /v1/tenant/leave`.
+/// The use cases behind `/v1/members`, `GET /v1/members/{id}` and `POST /v1/tenant/leave`.
 #[derive(Component)]
 #[shaku(interface = Members)]
-pub(crate) struct TenantMembers {
+pub(crate) struct MemberService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
     memberships: Arc<dyn MembershipRepository>,
     #[shaku(inject)]
-    rules: Arc<dyn RuleRepository>,
+    policy_state: Arc<dyn PolicyStateRepository>,
 }
 
 #[async_trait]
-impl Members for TenantMembers {
+impl Members for MemberService {
     async fn list(
         &self,
         permit: &Permit<UserRead>,
@@ -40,8 +40,8 @@ impl Members for TenantMembers {
     }
 
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError> {
-        let found = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
-        found.ok_or(MembersError::NotFound)
+        let member = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        member.ok_or(MembersError::NotFound)
     }
 
     async fn change_role(
@@ -50,19 +50,19 @@ impl Members for TenantMembers {
         user: UserId,
         role: RoleId,
     ) -> Result<Member, MembersError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         let from = self.memberships.role_of(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
         if !change.has_role(role) {
-            return Err(MembersError::NoSuchRole);
+            return Err(MembersError::RoleNotFound);
         }
         self.memberships.set_role(change.tx(), user, role).await?;
-        change.commit(&[Move { person: Some(user), from: Some(from), to: role }]).await?;
-        let changed = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
-        changed.ok_or(MembersError::NotFound)
+        change.commit(&[RoleAssignment { user: Some(user), from: Some(from), to: role }]).await?;
+        let updated = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        updated.ok_or(MembersError::NotFound)
     }
 
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         if !self.memberships.remove(change.tx(), user).await? {
             return Err(MembersError::NotFound);
         }
@@ -70,7 +70,7 @@ impl Members for TenantMembers {
     }
 
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {
-        let mut change = Change::begin_as_member(&*self.database, &*self.rules, scope).await?;
+        let mut change = GuardedChange::begin_as_member(&*self.database, &*self.policy_state, scope).await?;
         let actor = change.actor();
         self.memberships.remove(change.tx(), actor).await?;
         Ok(change.commit(&[]).await?)

@@ -1,55 +1,55 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AuthorizationService`, `Invitations`, `Members`, `MyTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantFounding`, `Tenants` | `Tenancy`, `Database`, `SystemDatabase` (founding a tenant, restoring one, accepting an invitation: in none of these is there a scope; upgrading all of them), the view `people` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+//! | `TenantAdmission`, `Invitations`, `Members`, `UserTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantProvisioning`, `Tenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
-    contracts::{AuthorizationModule, DbModule, Tenancy},
+    contracts::{AuthorizationModule, DbModule, TenancyMode},
     db::{Database, SystemDatabase},
-    di::Given,
+    shaku_value::ValueModule,
 };
 use shaku::module;
 
 use crate::{
-    founder::TenantFounder,
-    invitations::TenantInvitations,
-    members::TenantMembers,
-    my_tenants::TenantsOfPerson,
-    operator::FoundingByOperator,
-    policies::WrittenPolicies,
+    tenant_creator::TenantCreationService,
+    invitations::InvitationService,
+    members::MemberService,
+    user_tenants::UserTenantService,
+    operator_tenants::OperatorTenantService,
+    policies::PolicyService,
     postgres::{
         PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgRoleRepository,
-        PgRuleRepository, PgTenantRepository,
+        PgPolicyStateRepository, PgTenantRepository,
     },
-    roles::TenantRoles,
-    service::PolicyAuthorization,
-    tenants::TenantLife,
-    upgrade::TemplateUpgrade,
+    roles::RoleService,
+    admission::AdmissionService,
+    tenants::TenantService,
+    template_upgrade::TemplateUpgradeService,
 };
 
 module! {
     pub AuthorizationModuleImpl: AuthorizationModule {
         components = [
-            FoundingByOperator,
-            TenantFounder,
+            OperatorTenantService,
+            TenantCreationService,
             PgAcceptanceRepository,
             PgInvitationRepository,
             PgMembershipRepository,
             PgPolicyRepository,
             PgRoleRepository,
-            PgRuleRepository,
+            PgPolicyStateRepository,
             PgTenantRepository,
-            PolicyAuthorization,
-            TenantInvitations,
-            TemplateUpgrade,
-            TenantLife,
-            TenantMembers,
-            WrittenPolicies,
-            TenantRoles,
-            TenantsOfPerson
+            AdmissionService,
+            InvitationService,
+            TemplateUpgradeService,
+            TenantService,
+            MemberService,
+            PolicyService,
+            RoleService,
+            UserTenantService
         ],
         providers = [],
         use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] },
-        use Given<Tenancy> { components = [Tenancy], providers = [] }
+        use ValueModule<TenancyMode> { components = [TenancyMode], providers = [] }
     }
 }

@@ -1,4 +1,4 @@
-//! The policies of a tenant, as people write them.
+//! The service for a tenant's policies.
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ use serde_json::Value;
 use shaku::Component;
 
 use crate::{
-    change::Change,
+    guarded_change::GuardedChange,
     domain::{Condition, NewPolicy},
-    postgres::{POLICY_EXISTS, PolicyRepository, RuleRepository, StoredPolicy},
+    postgres::{UNIQUE_POLICY, PolicyRepository, PolicyStateRepository, StoredPolicy},
 };
 
-/// How many policies a tenant may have, its templates among them: each change is held against all of them.
-const MOST_POLICIES: u16 = 1_000;
+/// Maximum number of policies per tenant, template policies included. Every change is checked against all of them.
+const MAX_POLICIES_PER_TENANT: u16 = 1_000;
 
-/// The use cases behind `/v1/policies`.
+/// Implements `/v1/policies`.
 #[derive(Component)]
 #[shaku(interface = Policies)]
-pub(crate) struct WrittenPolicies {
+pub(crate) struct PolicyService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
     policies: Arc<dyn PolicyRepository>,
     #[shaku(inject)]
-    rules: Arc<dyn RuleRepository>,
+    policy_state: Arc<dyn PolicyStateRepository>,
 }
 
 #[async_trait]
-impl Policies for WrittenPolicies {
+impl Policies for PolicyService {
     async fn list(
         &self,
         permit: &Permit<PolicyRead>,
@@ -45,69 +45,68 @@ impl Policies for WrittenPolicies {
     }
 
     async fn get(&self, permit: &Permit<PolicyRead>, id: PolicyId) -> Result<PolicyDetails, PoliciesError> {
-        let found = self.policies.find(&self.database.tenant_reader(permit.scope()), id).await?;
-        found.ok_or(PoliciesError::NotFound)
+        let policy = self.policies.find(&self.database.tenant_reader(permit.scope()), id).await?;
+        policy.ok_or(PoliciesError::NotFound)
     }
 
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError> {
         let PolicyDraft { role, effect, target, condition } = draft;
-        let condition = condition.as_ref().map(canonical).transpose()?;
-        let policy = NewPolicy::always(*role, *effect, target.resource(), target.verbs()).when(condition);
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
+        let condition = condition.as_ref().map(canonicalize).transpose()?;
+        let policy = NewPolicy::unconditional(*role, *effect, target.resource(), target.verbs()).with_condition(condition);
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         if role.is_some_and(|role| !change.has_role(role)) {
-            return Err(PoliciesError::NoSuchRole);
+            return Err(PoliciesError::RoleNotFound);
         }
-        if self.policies.count(change.tx()).await? >= i64::from(MOST_POLICIES) {
-            return Err(PoliciesError::TooMany { most: MOST_POLICIES });
+        if self.policies.count(change.tx()).await? >= i64::from(MAX_POLICIES_PER_TENANT) {
+            return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
         }
-        let made = self.policies.insert(change.tx(), PolicyId::new(), &policy).await.map_err(refused)?;
+        let created = self.policies.insert(change.tx(), PolicyId::new(), &policy).await.map_err(rejected_policy)?;
         change.commit(&[]).await?;
-        Ok(made)
+        Ok(created)
     }
 
     async fn update(
         &self,
         permit: &Permit<PolicyManage>,
         id: PolicyId,
-        change: &PolicyChange,
+        update: &PolicyChange,
     ) -> Result<PolicyDetails, PoliciesError> {
-        let condition = change.condition.as_ref().map(|given| given.as_ref().map(canonical).transpose()).transpose()?;
-        let PolicyChange { effect, target, .. } = change;
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
-        let stored = self.own(&mut change, id).await?;
+        let PolicyChange { effect, target, condition } = update;
+        let condition = condition.as_ref().map(|value| value.as_ref().map(canonicalize).transpose()).transpose()?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
+        let stored = self.find_custom(&mut change, id).await?;
         let (resource, verbs) = match target {
             Some(target) => (target.resource(), target.verbs().to_vec()),
             None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
         };
-        let policy = NewPolicy::always(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs)
-            .when(condition.unwrap_or(stored.condition));
-        let changed = self.policies.update(change.tx(), id, &policy).await.map_err(refused)?;
+        let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs).with_condition(condition.unwrap_or(stored.condition));
+        let updated = self.policies.update(change.tx(), id, &policy).await.map_err(rejected_policy)?;
         change.commit(&[]).await?;
-        Ok(changed)
+        Ok(updated)
     }
 
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
-        self.own(&mut change, id).await?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
+        self.find_custom(&mut change, id).await?;
         self.policies.delete(change.tx(), id).await?;
         Ok(change.commit(&[]).await?)
     }
 }
 
-impl WrittenPolicies {
-    /// The policy, if it is the tenant's own.
-    async fn own(&self, change: &mut Change<'_>, id: PolicyId) -> Result<StoredPolicy, PoliciesError> {
-        let stored = self.policies.find_for_change(change.tx(), id).await?.ok_or(PoliciesError::NotFound)?;
-        if stored.is_template { Err(PoliciesError::Template) } else { Ok(stored) }
+impl PolicyService {
+    /// Returns the policy, or an error if it is a template policy.
+    async fn find_custom(&self, change: &mut GuardedChange<'_>, id: PolicyId) -> Result<StoredPolicy, PoliciesError> {
+        let stored = self.policies.find_stored(change.tx(), id).await?.ok_or(PoliciesError::NotFound)?;
+        if stored.is_template { Err(PoliciesError::TemplateImmutable) } else { Ok(stored) }
     }
 }
 
-/// The condition in the form in which it is stored.
-fn canonical(given: &Value) -> Result<Value, PoliciesError> {
-    let condition = Condition::parse(given).map_err(PoliciesError::Condition)?;
+/// Parses the condition and returns its canonical form, in which it is stored.
+fn canonicalize(condition: &Value) -> Result<Value, PoliciesError> {
+    let condition = Condition::parse(condition).map_err(PoliciesError::InvalidCondition)?;
     serde_json::to_value(condition).map_err(|error| DbError::from(sqlx::Error::Encode(Box::new(error))).into())
 }
 
-fn refused(error: DbError) -> PoliciesError {
-    if error.breaks(POLICY_EXISTS) { PoliciesError::Exists } else { error.into() }
+fn rejected_policy(error: DbError) -> PoliciesError {
+    if error.violates(UNIQUE_POLICY) { PoliciesError::Duplicate } else { error.into() }
 }

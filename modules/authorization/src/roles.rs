@@ -1,4 +1,4 @@
-//! The roles of a tenant.
+//! The service for a tenant's roles.
 
 use std::sync::Arc;
 
@@ -10,70 +10,71 @@ use kernel::{
 use shaku::Component;
 
 use crate::{
-    change::Change,
-    postgres::{ROLE_IN_USE, ROLE_NAME_TAKEN, RoleRepository, RuleRepository},
+    guarded_change::GuardedChange,
+    postgres::{ROLE_REFERENCES, UNIQUE_ROLE_NAME, RoleRepository, PolicyStateRepository},
 };
 
-/// How many roles a tenant may have, its system roles among them: a change to a policy for every member is held against each.
-const MOST_ROLES: u16 = 100;
+/// Maximum number of roles per tenant, system roles included. A change to a tenant-wide policy is checked for each
+/// role.
+const MAX_ROLES_PER_TENANT: u16 = 100;
 
-/// The use cases behind `/v1/roles`.
+/// Implements `/v1/roles`.
 #[derive(Component)]
 #[shaku(interface = Roles)]
-pub(crate) struct TenantRoles {
+pub(crate) struct RoleService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
     roles: Arc<dyn RoleRepository>,
     #[shaku(inject)]
-    rules: Arc<dyn RuleRepository>,
+    policy_state: Arc<dyn PolicyStateRepository>,
 }
 
 #[async_trait]
-impl Roles for TenantRoles {
+impl Roles for RoleService {
     async fn list(&self, permit: &Permit<RoleRead>) -> Result<Vec<Role>, RolesError> {
         Ok(self.roles.list(&self.database.tenant_reader(permit.scope())).await?)
     }
 
     async fn create(&self, permit: &Permit<RoleManage>, name: &RoleName) -> Result<Role, RolesError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
-        if self.roles.count(change.tx()).await? >= i64::from(MOST_ROLES) {
-            return Err(RolesError::TooMany { most: MOST_ROLES });
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
+        if self.roles.count(change.tx()).await? >= i64::from(MAX_ROLES_PER_TENANT) {
+            return Err(RolesError::LimitReached { limit: MAX_ROLES_PER_TENANT });
         }
         let id = RoleId::new();
-        self.roles.insert(change.tx(), id, name).await.map_err(refused)?;
+        self.roles.insert(change.tx(), id, name).await.map_err(rejected_role)?;
         change.commit(&[]).await?;
         Ok(Role { id, name: name.to_string(), is_system: false, members: 0 })
     }
 
     async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
-        let role = self.own(&mut change, id).await?;
-        self.roles.rename(change.tx(), id, name).await.map_err(refused)?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
+        let role = self.find_custom(&mut change, id).await?;
+        self.roles.rename(change.tx(), id, name).await.map_err(rejected_role)?;
         change.commit(&[]).await?;
         Ok(Role { name: name.to_string(), ..role })
     }
 
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError> {
-        let mut change = Change::begin(&*self.database, &*self.rules, permit).await?;
-        self.own(&mut change, id).await?;
-        self.roles.delete(change.tx(), id).await.map_err(refused)?;
+        let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
+        self.find_custom(&mut change, id).await?;
+        self.roles.delete(change.tx(), id).await.map_err(rejected_role)?;
         Ok(change.commit(&[]).await?)
     }
 }
 
-impl TenantRoles {
-    /// The role, if it is the tenant's own.
-    async fn own(&self, change: &mut Change<'_>, id: RoleId) -> Result<Role, RolesError> {
+impl RoleService {
+    /// Returns the role, or an error if it is a system role.
+    async fn find_custom(&self, change: &mut GuardedChange<'_>, id: RoleId) -> Result<Role, RolesError> {
         let role = self.roles.find(change.tx(), id).await?.ok_or(RolesError::NotFound)?;
-        if role.is_system { Err(RolesError::System) } else { Ok(role) }
+        if role.is_system { Err(RolesError::SystemRoleImmutable) } else { Ok(role) }
     }
 }
 
-fn refused(error: DbError) -> RolesError {
-    if error.breaks(ROLE_NAME_TAKEN) {
+fn rejected_role(error: DbError) -> RolesError {
+    if error.violates(UNIQUE_ROLE_NAME) {
         RolesError::NameTaken
-    } else if ROLE_IN_USE.iter().any(|constraint| error.breaks(constraint)) {
+    } else if ROLE_REFERENCES.iter().any(|constraint| error.violates(constraint)) {
         RolesError::InUse
     } else {
         error.into()

@@ -1,4 +1,4 @@
-//! The demo tenants.
+//! Demo tenants, memberships and invitations.
 
 use kernel::{
     contracts::{Email, InvitationId, PolicyId, RoleId, TenantId, TenantSlug, UserId},
@@ -7,8 +7,8 @@ use kernel::{
 use uuid::{Uuid, uuid};
 
 use crate::{
-    domain::{ADMIN, MEMBER, NewIds, TEMPLATES},
-    founding::found,
+    domain::{ADMIN, MEMBER, IdGenerator, TEMPLATES},
+    provisioning::provision,
     postgres::{NewTenant, create_expired_invitation, create_membership},
 };
 
@@ -17,12 +17,12 @@ pub const ACME: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-00
 /// Globex Inc.
 pub const GLOBEX: TenantId = TenantId::from_uuid(uuid!("019a0000-0000-7000-8000-000000061b37"));
 
-/// The invitation that Acme has.
+/// Acme's demo invitation.
 pub const ACME_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7f01-8000-00000000acee"));
 const GLOBEX_INVITATION: InvitationId = InvitationId::from_uuid(uuid!("019a0000-0000-7f01-8000-000000061b37"));
 
-/// The ids of what a demo tenant is founded with: the tenant's own with a number in it. Roles have 1 and 2, policies are
-/// numbered from 3 on.
+/// Generates fixed ids for a demo tenant's roles and policies: the tenant's id with a number added. The roles have 1 and
+/// 2, policies start at 3.
 #[derive(Debug, Clone, Copy)]
 struct DemoIds {
     tenant: TenantId,
@@ -33,17 +33,17 @@ impl DemoIds {
     const ADMIN: u16 = 1;
     const MEMBER: u16 = 2;
 
-    fn numbered(self, number: u16) -> Uuid {
-        // The bits of the version's group, which has 12 of them left.
+    fn with_number(self, number: u16) -> Uuid {
+        // UUIDv7 has 12 free bits beside the version, at bit 64.
         Uuid::from_u128(self.tenant.as_uuid().as_u128() | u128::from(number) << 64)
     }
 }
 
-impl NewIds for DemoIds {
+impl IdGenerator for DemoIds {
     fn role(&mut self, name: &str) -> RoleId {
         match name {
-            ADMIN => RoleId::from_uuid(self.numbered(Self::ADMIN)),
-            MEMBER => RoleId::from_uuid(self.numbered(Self::MEMBER)),
+            ADMIN => RoleId::from_uuid(self.with_number(Self::ADMIN)),
+            MEMBER => RoleId::from_uuid(self.with_number(Self::MEMBER)),
             _ => RoleId::new(),
         }
     }
@@ -51,119 +51,119 @@ impl NewIds for DemoIds {
     fn policy(&mut self) -> PolicyId {
         let number = Self::MEMBER + 1 + self.policies;
         self.policies += 1;
-        PolicyId::from_uuid(self.numbered(number))
+        PolicyId::from_uuid(self.with_number(number))
     }
 }
 
 /// A demo tenant.
 #[derive(Debug, Clone)]
 pub struct SeededTenant {
-    /// Fixed.
+    /// The tenant's fixed id.
     pub id: TenantId,
-    /// To name it by.
+    /// The tenant's slug.
     pub slug: TenantSlug,
-    /// The role that may do everything.
+    /// The id of its role `admin`.
     pub admin_role: RoleId,
-    /// The role that may read who else is there.
+    /// The id of its role `member`.
     pub member_role: RoleId,
-    /// Whether this run made it.
+    /// Whether this run created it.
     pub created: bool,
 }
 
 /// A demo membership.
 #[derive(Debug, Clone)]
 pub struct SeededMembership {
-    /// Who, where and as what, for people to read.
+    /// User, tenant and role, for display.
     pub title: &'static str,
-    /// Whether this run made it.
+    /// Whether this run created it.
     pub created: bool,
 }
 
 /// A demo invitation.
 #[derive(Debug, Clone)]
 pub struct SeededInvitation {
-    /// Who, where and as what, for people to read.
+    /// Invitee and tenant, for display.
     pub title: &'static str,
-    /// Whether this run made it.
+    /// Whether this run created it.
     pub created: bool,
 }
 
-/// The demo tenants, who is in them, and who was to come.
+/// The demo tenants, their memberships and invitations.
 #[derive(Debug, Clone)]
 pub struct AuthorizationSeed {
     /// Acme Corp: enterprise plan and contract.
     pub acme: SeededTenant,
     /// Globex Inc: pro plan, standard contract.
     pub globex: SeededTenant,
-    /// Who is in them.
+    /// The demo memberships.
     pub memberships: Vec<SeededMembership>,
-    /// Who was invited and didn't come: the invitations have expired, and nobody has their links.
+    /// Expired invitations. Their tokens don't exist, so they can't be accepted.
     pub invitations: Vec<SeededInvitation>,
 }
 
-/// Why the tenants couldn't be made.
+/// Why the demo tenants couldn't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizationSeedError {
-    /// A constant below isn't a slug.
-    #[error("a demo tenant's slug is malformed")]
+    /// A constant below isn't a valid slug.
+    #[error("invalid slug of a demo tenant")]
     Slug,
-    /// A constant below isn't an address.
-    #[error("a demo invitation's address is malformed")]
+    /// A constant below isn't a valid email address.
+    #[error("invalid email address of a demo invitation")]
     Email,
-    /// The database.
+    /// A database error.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Makes the tenants, memberships and invitations that aren't there yet: Alice admin of both, Bob a member of Acme, and an
-/// invitation in each that has expired.
+/// Creates the missing demo tenants, memberships and invitations. Alice is an admin of both tenants, Bob is a member of
+/// Acme, and each tenant has an expired invitation.
 ///
 /// # Errors
-/// Another tenant already has one of the slugs.
+/// Fails if another tenant has one of the slugs.
 pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<AuthorizationSeed, AuthorizationSeedError> {
-    let acme = Demo {
+    let acme = DemoTenant {
         id: ACME,
         slug: "acme",
         name: "Acme Corp",
         plan: "enterprise",
         contract_type: "enterprise",
         features: &["advanced-analytics", "sso", "audit-log"],
-        max_users: 100,
+        seat_limit: 100,
     };
-    let globex = Demo {
+    let globex = DemoTenant {
         id: GLOBEX,
         slug: "globex",
         name: "Globex Inc",
         plan: "pro",
         contract_type: "standard",
         features: &["advanced-analytics"],
-        max_users: 25,
+        seat_limit: 25,
     };
-    let (acme, globex) = (acme.found(tx).await?, globex.found(tx).await?);
+    let (acme, globex) = (acme.create(tx).await?, globex.create(tx).await?);
     let memberships = vec![
-        membership(tx, "Alice, admin of Acme", &acme, alice, acme.admin_role).await?,
-        membership(tx, "Bob, member of Acme", &acme, bob, acme.member_role).await?,
-        membership(tx, "Alice, admin of Globex", &globex, alice, globex.admin_role).await?,
+        seed_membership(tx, "Alice, admin of Acme", &acme, alice, acme.admin_role).await?,
+        seed_membership(tx, "Bob, member of Acme", &acme, bob, acme.member_role).await?,
+        seed_membership(tx, "Alice, admin of Globex", &globex, alice, globex.admin_role).await?,
     ];
     let invitations = vec![
-        invitation(tx, "Dana, invited to Acme, too late", ACME_INVITATION, &acme, alice).await?,
-        invitation(tx, "Dana, invited to Globex, too late", GLOBEX_INVITATION, &globex, alice).await?,
+        seed_invitation(tx, "Dana, expired invitation to Acme", ACME_INVITATION, &acme, alice).await?,
+        seed_invitation(tx, "Dana, expired invitation to Globex", GLOBEX_INVITATION, &globex, alice).await?,
     ];
     Ok(AuthorizationSeed { acme, globex, memberships, invitations })
 }
 
-struct Demo {
+struct DemoTenant {
     id: TenantId,
     slug: &'static str,
     name: &'static str,
     plan: &'static str,
     contract_type: &'static str,
     features: &'static [&'static str],
-    max_users: i32,
+    seat_limit: i32,
 }
 
-impl Demo {
-    async fn found(self, tx: &mut SystemTx) -> Result<SeededTenant, AuthorizationSeedError> {
+impl DemoTenant {
+    async fn create(self, tx: &mut SystemTx) -> Result<SeededTenant, AuthorizationSeedError> {
         let slug: TenantSlug = self.slug.parse().map_err(|_| AuthorizationSeedError::Slug)?;
         let features: Vec<String> = self.features.iter().map(|feature| (*feature).into()).collect();
         let tenant = NewTenant {
@@ -173,17 +173,17 @@ impl Demo {
             plan: self.plan,
             contract_type: self.contract_type,
             features: &features,
-            max_users: self.max_users,
+            seat_limit: self.seat_limit,
             policy_template_version: TEMPLATES.current(),
         };
         let mut ids = DemoIds { tenant: self.id, policies: 0 };
         let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
-        let created = found(tx, &tenant, &mut ids).await?;
+        let created = provision(tx, &tenant, &mut ids).await?;
         Ok(SeededTenant { id: self.id, slug, admin_role, member_role, created })
     }
 }
 
-async fn membership(
+async fn seed_membership(
     tx: &mut SystemTx,
     title: &'static str,
     tenant: &SeededTenant,
@@ -194,7 +194,7 @@ async fn membership(
     Ok(SeededMembership { title, created })
 }
 
-async fn invitation(
+async fn seed_invitation(
     tx: &mut SystemTx,
     title: &'static str,
     id: InvitationId,

@@ -1,55 +1,55 @@
-//! A tenant itself.
+//! The service for creating, reading, updating, archiving and restoring a tenant.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
     contracts::{
-        Identity, Permit, RestorePermit, Tenancy, Tenant, TenantArchive, TenantChange, TenantName, TenantRead,
+        Identity, Permit, RestorePermit, TenancyMode, Tenant, TenantArchive, TenantChange, TenantName, TenantRead,
         TenantSlug, TenantUpdate, Tenants, TenantsError,
     },
-    db::{Database, SystemDatabase, SystemWork},
+    db::{Database, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
 use crate::{
-    domain::slugs_for,
-    founder::{Founder, taken},
+    domain::slug_candidates,
+    tenant_creator::{TenantCreator, rejected_tenant},
     postgres::TenantRepository,
 };
 
-/// The use cases behind `POST /v1/tenants` and `/v1/tenant`.
+/// Implements `POST /v1/tenants` and `/v1/tenant`.
 #[derive(Component)]
 #[shaku(interface = Tenants)]
-pub(crate) struct TenantLife {
+pub(crate) struct TenantService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
-    founder: Arc<dyn Founder>,
+    creator: Arc<dyn TenantCreator>,
     #[shaku(inject)]
     tenants: Arc<dyn TenantRepository>,
     #[shaku(inject)]
-    tenancy: Arc<Tenancy>,
+    tenancy: Arc<TenancyMode>,
 }
 
 #[async_trait]
-impl Tenants for TenantLife {
-    async fn found(
+impl Tenants for TenantService {
+    async fn create(
         &self,
         identity: &Identity,
         name: &TenantName,
         slug: Option<&TenantSlug>,
     ) -> Result<Tenant, TenantsError> {
-        if let Tenancy::Single(_) = *self.tenancy {
-            return Err(TenantsError::OnlyOne);
+        if let TenancyMode::Single(_) = *self.tenancy {
+            return Err(TenantsError::SingleTenantMode);
         }
         if let Some(slug) = slug {
-            return self.founder.found(identity.user(), name, slug).await;
+            return self.creator.create(identity.user(), name, slug).await;
         }
-        for slug in slugs_for(name) {
-            match self.founder.found(identity.user(), name, &slug).await {
+        for slug in slug_candidates(name) {
+            match self.creator.create(identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }
@@ -58,21 +58,22 @@ impl Tenants for TenantLife {
     }
 
     async fn get(&self, permit: &Permit<TenantRead>) -> Result<Tenant, TenantsError> {
-        let found = self.tenants.find(&self.database.tenant_reader(permit.scope())).await?;
-        found.ok_or(TenantsError::NotFound)
+        let tenant = self.tenants.find(&self.database.tenant_reader(permit.scope())).await?;
+        tenant.ok_or(TenantsError::NotFound)
     }
 
     async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError> {
-        // Under another slug nobody would find it, not even to take that back.
-        if let (Tenancy::Single(slug), Some(wanted)) = (&*self.tenancy, &change.slug)
-            && slug != wanted
+        // The configuration names the tenant by slug. Under another slug it would be unreachable, so the change
+        // couldn't be undone either.
+        if let (TenancyMode::Single(slug), Some(requested)) = (&*self.tenancy, &change.slug)
+            && slug != requested
         {
-            return Err(TenantsError::SlugStays);
+            return Err(TenantsError::SlugImmutable);
         }
         let mut tx = self.database.begin(permit.scope()).await?;
-        let changed = self.tenants.update(&mut tx, change).await.map_err(taken)?;
+        let updated = self.tenants.update(&mut tx, change).await.map_err(rejected_tenant)?;
         tx.commit().await?;
-        changed.ok_or(TenantsError::NotFound)
+        updated.ok_or(TenantsError::NotFound)
     }
 
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {
@@ -82,7 +83,7 @@ impl Tenants for TenantLife {
     }
 
     async fn restore(&self, permit: &RestorePermit) -> Result<(), TenantsError> {
-        let mut tx = self.system.begin(SystemWork::RestoreTenant).await?;
+        let mut tx = self.system.begin(SystemReason::RestoreTenant).await?;
         self.tenants.restore(&mut tx, permit.tenant()).await?;
         Ok(tx.commit().await?)
     }

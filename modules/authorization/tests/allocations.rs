@@ -1,19 +1,19 @@
 //! What a decision allocates. A test binary of its own: it counts with an allocator of its own.
 #![expect(clippy::disallowed_methods, reason = "tests make their own policies")]
 
-use kernel::contracts::{Environment, Permit, ResourceFacts, UserRead};
+use kernel::contracts::{Environment, Permit, ResourceAttributes, UserRead};
 use rstest::rstest;
 use test_support::{TestDb, db};
 use time::macros::datetime;
 
 #[rstest]
 #[tokio::test]
-async fn a_decision_that_allows_allocates_nothing(#[future(awt)] db: TestDb) {
-    let (tenant, person) = (db.make_tenant().await, db.make_user().await);
-    db.make_member(&tenant, person, tenant.member_role).await;
+async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
+    let (tenant, person) = (db.create_tenant().await, db.create_user().await);
+    db.add_member(&tenant, person, tenant.member_role).await;
     let environment =
         Environment { now: datetime!(2026-06-01 12:00 UTC), client_addr: Some("10.1.2.3".parse().unwrap()) };
-    let owned = ResourceFacts { owner: Some(person) };
+    let owned = ResourceAttributes { owner: Some(person) };
     // Without a condition as it is; then with one of every kind, and a deny that has to be looked at first.
     let condition = r#"{"all": [
         {"any": [{"not": {"owner": {}}}, {"owner": {}}]}, {"plan": "free"}, {"not": {"feature": "sso"}},
@@ -27,7 +27,7 @@ async fn a_decision_that_allows_allocates_nothing(#[future(awt)] db: TestDb) {
             sqlx::query("UPDATE policies SET condition = $1::text::jsonb WHERE role_id = $2")
                 .bind(condition)
                 .bind(tenant.member_role.as_uuid())
-                .execute(&mut db.owner().await)
+                .execute(&mut db.superuser().await)
                 .await
                 .unwrap();
             sqlx::query(
@@ -35,14 +35,14 @@ async fn a_decision_that_allows_allocates_nothing(#[future(awt)] db: TestDb) {
                    VALUES ($1, gen_random_uuid(), 'deny', 'user', '{*}', '{"client_addr": ["11.0.0.0/8"]}', sha256('1'))"#,
             )
             .bind(tenant.id.as_uuid())
-            .execute(&mut db.owner().await)
+            .execute(&mut db.superuser().await)
             .await
             .unwrap();
         }
         let scope = db.scope(person, &tenant.slug).await.unwrap();
         let counted = allocation_counter::measure(|| {
             for _ in 0..100 {
-                Permit::<UserRead>::ask(&scope, Some(&owned), &environment).unwrap();
+                Permit::<UserRead>::authorize(&scope, Some(&owned), &environment).unwrap();
             }
         });
         assert_eq!(counted.count_total, 0, "{condition:?}");

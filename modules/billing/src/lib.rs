@@ -1,9 +1,9 @@
-//! What a tenant pays for: plans, subscriptions, and what payment providers tell.
+//! Billing: plans, subscriptions and payment provider events.
 //!
 //! - [`BillingModuleImpl`]: the module, for the composition root
 //! - [`seed`]: the demo subscriptions
 //!
-//! The permission is [`kernel::contracts::BillingRead`].
+//! Reading requires [`kernel::contracts::BillingRead`].
 
 mod module;
 mod postgres;

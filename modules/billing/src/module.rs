@@ -1,7 +1,7 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
 //! | `Subscriptions` | `Database` | `subscriptions`, `billing_accounts`, `billing_events` |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
     contracts::{BillingModule, DbModule},
@@ -9,11 +9,11 @@ use kernel::{
 };
 use shaku::module;
 
-use crate::{postgres::PgSubscriptionRepository, subscriptions::TenantSubscriptions};
+use crate::{postgres::PgSubscriptionRepository, subscriptions::SubscriptionService};
 
 module! {
     pub BillingModuleImpl: BillingModule {
-        components = [PgSubscriptionRepository, TenantSubscriptions],
+        components = [PgSubscriptionRepository, SubscriptionService],
         providers = [],
         use dyn DbModule { components = [dyn Database], providers = [] }
     }

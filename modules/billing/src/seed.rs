@@ -1,4 +1,4 @@
-//! The demo subscriptions.
+//! Demo subscriptions.
 
 use kernel::{
     contracts::{Subscription, SubscriptionId, SubscriptionStatus, TenantId},
@@ -17,9 +17,9 @@ pub const GLOBEX: SubscriptionId = SubscriptionId::from_uuid(uuid!("019a0000-000
 /// A demo subscription.
 #[derive(Debug, Clone)]
 pub struct SeededSubscription {
-    /// Fixed.
+    /// The fixed id.
     pub id: SubscriptionId,
-    /// Whether this run made it.
+    /// Whether this run created it.
     pub created: bool,
 }
 
@@ -32,18 +32,15 @@ pub struct BillingSeed {
     pub globex: SeededSubscription,
 }
 
-/// Makes an active subscription for each tenant that has none yet.
-///
-/// # Errors
-/// The database refuses.
+/// Creates an active subscription for each demo tenant that doesn't have its demo subscription.
 pub async fn seed(tx: &mut SystemTx, acme: TenantId, globex: TenantId) -> Result<BillingSeed, DbError> {
     Ok(BillingSeed {
-        acme: subscription(tx, acme, ACME, "enterprise").await?,
-        globex: subscription(tx, globex, GLOBEX, "pro").await?,
+        acme: seed_subscription(tx, acme, ACME, "enterprise").await?,
+        globex: seed_subscription(tx, globex, GLOBEX, "pro").await?,
     })
 }
 
-async fn subscription(
+async fn seed_subscription(
     tx: &mut SystemTx,
     tenant: TenantId,
     id: SubscriptionId,
@@ -54,7 +51,7 @@ async fn subscription(
         provider: "demo".into(),
         status: SubscriptionStatus::Active,
         plan: plan.into(),
-        // Fixed, so that answers don't depend on the day of seeding.
+        // Fixed, so that responses don't depend on the date of seeding.
         current_period_end: datetime!(2099-12-31 0:00 UTC),
     };
     let created = PgSubscriptionRepository.create(tx, tenant, &new).await?;

@@ -1,4 +1,4 @@
-//! Reading a tenant's subscription.
+//! The service for a tenant's subscription.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use shaku::Component;
 
 use crate::postgres::SubscriptionRepository;
 
-/// The use case behind `GET /v1/subscription`.
+/// Implements `GET /v1/subscription`.
 #[derive(Component)]
 #[shaku(interface = Subscriptions)]
-pub(crate) struct TenantSubscriptions {
+pub(crate) struct SubscriptionService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
@@ -22,7 +22,7 @@ pub(crate) struct TenantSubscriptions {
 }
 
 #[async_trait]
-impl Subscriptions for TenantSubscriptions {
+impl Subscriptions for SubscriptionService {
     async fn current(&self, permit: &Permit<BillingRead>) -> Result<Subscription, BillingError> {
         let mut tx = self.database.begin(permit.scope()).await?;
         self.subscriptions.current(&mut tx).await?.ok_or(BillingError::NotFound)

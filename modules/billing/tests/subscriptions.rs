@@ -8,19 +8,19 @@ use billing::BillingModuleImpl;
 use kernel::contracts::{BillingError, BillingRead, SubscriptionStatus, Subscriptions};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Seeded, TestDb, seeded};
+use test_support::{SeededDb, TestDb, seeded};
 
 fn subscriptions(db: &TestDb) -> Arc<dyn Subscriptions> {
     BillingModuleImpl::builder(db.db.module()).build().resolve()
 }
 
 async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_admin_reads_the_tenants_own_subscription(#[future(awt)] seeded: Seeded) {
+async fn admin_reads_own_tenants_subscription(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     for (tenant, id, plan) in
         [("acme", seeded.seed.billing.acme.id, "enterprise"), ("globex", seeded.seed.billing.globex.id, "pro")]
@@ -33,14 +33,14 @@ async fn an_admin_reads_the_tenants_own_subscription(#[future(awt)] seeded: Seed
 
 #[rstest]
 #[tokio::test]
-async fn a_member_has_no_permit_to_ask_with(#[future(awt)] seeded: Seeded) {
+async fn member_is_denied(#[future(awt)] seeded: SeededDb) {
     let denial = seeded.permit::<BillingRead>(seeded.seed.users.bob.id, "acme").await.unwrap_err();
     assert_eq!(denial.permission.name, "billing:read");
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_one_that_is_not_over_counts_whenever_it_ends(#[future(awt)] seeded: Seeded) {
+async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
     execute(
         &seeded,
@@ -57,7 +57,7 @@ async fn the_one_that_is_not_over_counts_whenever_it_ends(#[future(awt)] seeded:
 
 #[rstest]
 #[tokio::test]
-async fn a_tenant_without_one_has_none_though_others_do(#[future(awt)] seeded: Seeded) {
+async fn missing_subscription_is_none(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
     execute(&seeded, "DELETE FROM subscriptions WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')").await;
     assert!(matches!(subscriptions(&seeded).current(&permit).await, Err(BillingError::NotFound)));

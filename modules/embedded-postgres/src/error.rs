@@ -1,288 +1,305 @@
-//! What can go wrong between "start" and "ready", in words for whoever has to mend it.
+//! Errors of starting, stopping and inspecting a server.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::binaries::Installation;
+use crate::installation::Installation;
 
-/// Why a server could not be started or stopped. Each message says what happened and what to do about it.
+/// The reason why a server could not be started, stopped or inspected. Each message says what happened and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process, or another `Server` of this one, holds the folder.
-    #[error("The database folder {} is in use by another process. Stop that process, or choose another folder.", .folder.display())]
-    InUse {
-        /// The folder that was asked for, or the one used in its place.
-        folder: PathBuf,
-    },
-    /// Neither the search path nor the usual places hold a PostgreSQL server.
+    /// Another process, or another `Server` of this process, has locked the directory.
     #[error(
-        "No PostgreSQL server is installed on this machine. Install version 15 or newer (`apt install postgresql`, \
-         `brew install postgresql@17`), name the folder its programs are in, or use a server that runs already."
+        "database directory {} is in use by another process; stop that process or choose another directory",
+        .dir.display()
     )]
-    NoBinaries,
-    /// There is no server, and none to be had over the network either.
+    InUse {
+        /// The requested directory or its fallback.
+        dir: PathBuf,
+    },
+    /// No PostgreSQL server was found in the search path and the well-known directories.
+    #[error(
+        "no PostgreSQL server is installed on this machine; install version 15 or newer (`apt install postgresql`, \
+         `brew install postgresql@17`), configure the directory of its programs, or use a running server"
+    )]
+    NotInstalled,
+    /// No PostgreSQL server is installed and the download failed.
     #[cfg(feature = "download")]
     #[error(
-        "No PostgreSQL server is installed on this machine, and {url} could not be downloaded: {reason}. Try again, \
-         install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), name the folder its \
-         programs are in, or use a server that runs already."
+        "no PostgreSQL server is installed on this machine and {url} could not be downloaded: {reason}; try again, \
+         install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), configure the directory \
+         of its programs, or use a running server"
     )]
-    NotDownloaded {
-        /// What was asked for.
+    DownloadFailed {
+        /// The requested URL.
         url: String,
         /// What went wrong.
         reason: String,
     },
-    /// It was downloaded, and isn't what it should be. Nothing of it is kept.
+    /// The downloaded archive failed a check. It isn't kept.
     #[cfg(feature = "download")]
     #[error(
-        "No PostgreSQL server is installed on this machine, and what was downloaded from {url} is refused: {reason}. \
-         Try again, install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), name the \
-         folder its programs are in, or use a server that runs already."
+        "no PostgreSQL server is installed on this machine and the archive downloaded from {url} was rejected: \
+         {reason}; try again, install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), \
+         configure the directory of its programs, or use a running server"
     )]
-    BadArchive {
-        /// Where it came from.
+    InvalidArchive {
+        /// The URL of the archive.
         url: String,
-        /// What is wrong with it.
+        /// The failed check.
         reason: String,
     },
-    /// It was downloaded, and there was no unpacking it. Nothing of it is kept.
+    /// The downloaded archive could not be unpacked. It isn't kept.
     #[cfg(feature = "download")]
     #[error(
-        "PostgreSQL was downloaded, but could not be unpacked in {}: {reason}. Free some 200 MB there, choose another \
-         folder for it, or install PostgreSQL 15 or newer (`apt install postgresql`, `brew install postgresql@17`).",
-        .folder.display()
+        "PostgreSQL was downloaded but could not be unpacked in {}: {reason}; free about 200 MB there, choose another \
+         cache directory, or install PostgreSQL 15 or newer (`apt install postgresql`, `brew install postgresql@17`)",
+        .dir.display()
     )]
-    NotUnpacked {
-        /// The cache.
-        folder: PathBuf,
-        /// What the operating system says.
+    UnpackFailed {
+        /// The cache directory.
+        dir: PathBuf,
+        /// The error of the operating system.
         reason: String,
     },
     /// The data was written by another major version than the one that would be downloaded.
     #[cfg(feature = "download")]
     #[error(
-        "The data in {} was written by PostgreSQL {data}, and none is installed on this machine; PostgreSQL {offered}, \
-         which could be downloaded, can't read it. Install version {data}, have that version downloaded, or move the \
-         folder away to begin anew.", .folder.display()
+        "the data in {} was written by PostgreSQL {data_major}, which isn't installed on this machine, and the version \
+         to download, {offered}, can't read it; install version {data_major}, configure that version for the download, \
+         or move the directory away to start with an empty database", .dir.display()
     )]
-    OtherDownload {
+    DownloadVersionMismatch {
         /// The data directory.
-        folder: PathBuf,
-        /// The major version that wrote it.
-        data: u32,
-        /// The version that would have been downloaded.
+        dir: PathBuf,
+        /// Major version that wrote the data.
+        data_major: u32,
+        /// Version that would be downloaded.
         offered: String,
     },
-    /// Programs out of this folder would be run, and others can put some there.
+    /// Other users could place programs in the cache directory, which would then be run.
     #[cfg(feature = "download")]
     #[error(
-        "The folder {}, which PostgreSQL would be unpacked into, isn't this user's alone: others could put programs \
-         there. Remove it, or choose another folder.", .folder.display()
+        "cache directory {} for PostgreSQL is unsafe: other users can write to it; remove it or choose another \
+         directory", .dir.display()
     )]
-    UnsafeCache {
-        /// The cache.
-        folder: PathBuf,
+    UnsafeCacheDir {
+        /// The cache directory.
+        dir: PathBuf,
     },
-    /// Somebody wanted it so.
+    /// The download was cancelled through [`DownloadOptions::cancel`](crate::DownloadOptions::cancel).
     #[cfg(feature = "download")]
-    #[error("The download of PostgreSQL was given up.")]
-    GivenUp,
-    /// The folder that was configured isn't one of PostgreSQL programs.
+    #[error("the download of PostgreSQL was cancelled")]
+    DownloadCancelled,
+    /// The configured directory doesn't contain a working installation.
     #[error(
-        "The folder {} doesn't hold a working `postgres` and `initdb`. Name the one that does (such as \
-         /usr/lib/postgresql/15/bin), or name none to have the usual places searched.", .folder.display()
+        "{} doesn't contain a working `postgres` and `initdb`; configure the directory of an installation (such as \
+         /usr/lib/postgresql/15/bin), or none to search the usual ones", .dir.display()
     )]
-    NotBinaries {
-        /// The configured folder.
-        folder: PathBuf,
+    InvalidBinDir {
+        /// The configured directory.
+        dir: PathBuf,
     },
-    /// There is a PostgreSQL, but from before version 15.
+    /// The selected installation is older than version 15.
     #[error(
-        "PostgreSQL {major} in {} is too old: version 15 or newer is needed. Install one, or use a server that runs \
-         already.", .folder.display()
+        "PostgreSQL {major} in {} is too old; install version 15 or newer, or use a running server", .dir.display()
     )]
     TooOld {
-        /// Where it was found.
-        folder: PathBuf,
+        /// Directory of the installation.
+        dir: PathBuf,
         /// Its major version.
         major: u32,
     },
     /// The data was written by a major version that isn't installed.
     #[error(
-        "The data in {} was written by PostgreSQL {data}, which {} can't read. Install version {data}{}, or dump the \
-         data where it is installed and restore it into a new folder; or move the folder away to begin anew.",
-        .folder.display(), listed(.found), if *.configured { " and configure its folder, or none" } else { "" }
+        "the data in {} was written by PostgreSQL {data_major}, which {} can't read; install version {data_major}{}, \
+         dump the data where that version is installed and restore it into a new directory, or move the directory away \
+         to start with an empty database",
+        .dir.display(), listed(.installations),
+        if *.configured { " and configure its directory, or none" } else { "" }
     )]
-    OtherMajor {
+    MajorVersionMismatch {
         /// The data directory.
-        folder: PathBuf,
-        /// The major version that wrote it.
-        data: u32,
-        /// What was found instead, the newest first.
-        found: Vec<Installation>,
-        /// Whether that is what was configured, rather than all there is.
+        dir: PathBuf,
+        /// Major version that wrote the data.
+        data_major: u32,
+        /// Available installations, newest first.
+        installations: Vec<Installation>,
+        /// Whether the installation was configured rather than discovered.
         configured: bool,
     },
-    /// The installation has the server but not this program.
+    /// The installation lacks a client program.
     #[error(
-        "`{program}` isn't part of the PostgreSQL installation in {}; install the client programs of version {major} \
-         (`apt install postgresql-client-{major}`).", .folder.display()
+        "the PostgreSQL installation in {} has no `{program}`; install the client programs of version {major} \
+         (`apt install postgresql-client-{major}`)", .dir.display()
     )]
-    NoProgram {
-        /// The program.
+    MissingProgram {
+        /// Name of the program.
         program: &'static str,
-        /// The installation's folder.
-        folder: PathBuf,
-        /// The installation's major version.
+        /// Directory of the installation.
+        dir: PathBuf,
+        /// Major version of the installation.
         major: u32,
     },
-    /// The database lies elsewhere, and this machine doesn't have it, or not any more.
+    /// The root is a symbolic link to a fallback directory that doesn't exist.
     #[error(
-        "{} is a link to {}, where the database was, and nothing is there. Put the database back there, restore a \
-         backup into another folder, or remove the link to begin anew.", .link.display(), .target.display()
+        "{} is a link to the database directory {}, which doesn't exist; restore that directory, restore a backup into \
+         another one, or remove the link to start with an empty database", .link.display(), .target.display()
     )]
-    LinkToNowhere {
-        /// The link.
+    DanglingLink {
+        /// The symbolic link.
         link: PathBuf,
-        /// Where it leads.
+        /// Target of the link.
         target: PathBuf,
     },
-    /// Run as root on a machine without the users `postgres` and `nobody`.
+    /// This process is root, and none of the users that could run the server exists.
     #[error(
-        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody` to run it as. \
-         Add one of them, or start this program as an ordinary user."
+        "PostgreSQL can't run as root, and this machine has neither a user `postgres` nor `nobody` to run it as; add \
+         one of them, or run this program as an ordinary user"
     )]
-    NoAccount,
-    /// The user that runs this process has a number but no name.
+    NoServerUser,
+    /// The user that runs this process has no name.
     #[error(
-        "The user with the number {uid} has no name on this machine, and PostgreSQL needs one. Add the user to \
-         /etc/passwd, or start this program as another."
+        "user id {uid} has no name on this machine, which PostgreSQL requires; add the user to /etc/passwd, or run \
+         this program as another user"
     )]
-    NoName {
-        /// The number of the user.
+    UnknownUser {
+        /// Id of the user.
         uid: u32,
     },
-    /// The folder has other things in it; taking it over would lock their owner out.
+    /// The directory contains other files. Taking it over would make them inaccessible to their owner.
     #[error(
-        "The folder {} holds files that aren't a database of this program, so it was left alone. Choose an empty \
-         folder or a new one.", .folder.display()
+        "{} contains files that don't belong to an embedded database; choose an empty or new directory", .dir.display()
     )]
-    NotOurs {
-        /// The folder that was asked for.
-        folder: PathBuf,
+    ForeignDirectory {
+        /// The requested directory.
+        dir: PathBuf,
     },
-    /// The folder belongs to somebody else, mostly after a run as root or before one.
+    /// The directory belongs to another user, usually because a run as root came before or after it was created.
     #[error(
-        "The folder {} belongs to the user number {owner}, but the database would run as `{account}`. Start this \
-         program as the folder's owner, or choose another folder.", .folder.display()
+        "directory {} belongs to user id {owner}, but the database would run as `{user}`; run this program as the \
+         owner of the directory, or choose another directory", .dir.display()
     )]
     WrongOwner {
-        /// The folder that was asked for.
-        folder: PathBuf,
-        /// Whose it is.
+        /// The requested directory.
+        dir: PathBuf,
+        /// Owner of the directory.
         owner: u32,
-        /// The user that the server would run as.
-        account: String,
+        /// User that would run the server.
+        user: String,
     },
-    /// Neither the folder nor its replacement can be reached by the user that runs the server.
+    /// The user that would run the server can't access the parent directory.
     #[error(
-        "The user `{account}`, who runs the database, may not enter {}. Choose a database folder that is open to that \
-         user.", .folder.display()
+        "user `{user}`, who would run the database, can't access {}; choose a database directory that is accessible to \
+         that user", .dir.display()
     )]
-    Closed {
-        /// The folder that is closed, the last one tried.
-        folder: PathBuf,
-        /// The user that the server would run as.
-        account: String,
+    ParentNotAccessible {
+        /// The inaccessible directory.
+        dir: PathBuf,
+        /// User that would run the server.
+        user: String,
     },
-    /// Something waits where the socket's folder should be: a link, a file, or a folder of another user.
+    /// The path of the socket directory is taken by a symbolic link, a file, or a directory of another user.
     #[error(
-        "{} should be a folder that belongs to `{account}`, but is a link, a file or somebody else's. Remove it, or \
-         choose a shorter database folder, which doesn't need it.", .folder.display()
+        "{} must be a directory that belongs to `{user}`, but is a link, a file or another user's directory; remove \
+         it, or choose a database directory with a shorter path, which doesn't need it", .dir.display()
     )]
-    UnsafeSocketFolder {
-        /// The folder for the socket.
-        folder: PathBuf,
-        /// The user that the server would run as.
-        account: String,
+    UnsafeSocketDir {
+        /// The socket directory.
+        dir: PathBuf,
+        /// User that would run the server.
+        user: String,
     },
-    /// A socket's path has room for about a hundred bytes and none for commas, and even the replacement is no better.
-    #[error("{} can't hold a socket: its path has a comma or is too long. Choose a shorter, plainer one.", .folder.display())]
-    BadSocketPath {
-        /// The folder for the socket.
-        folder: PathBuf,
+    /// The path of the fallback socket directory contains a comma or is too long.
+    #[error(
+        "{} can't be used for a socket: its path contains a comma or is too long; choose a shorter path without commas",
+        .dir.display()
+    )]
+    InvalidSocketPath {
+        /// The socket directory.
+        dir: PathBuf,
     },
     /// `initdb` failed.
-    #[error("The database in {} could not be created; mend what `initdb` says and start again: {output}", .folder.display())]
-    NotCreated {
+    #[error("`initdb` failed in {}; fix the reported problem and start again: {output}", .dir.display())]
+    InitdbFailed {
         /// The data directory.
-        folder: PathBuf,
-        /// The end of what `initdb` wrote.
+        dir: PathBuf,
+        /// Last lines of the output of `initdb`.
         output: String,
     },
-    /// The server ended before it was ready.
-    #[error("PostgreSQL ended before it was ready; mend what its log {} says and start again: {last_lines}", .log.display())]
-    Ended {
+    /// The server exited before it accepted connections.
+    #[error(
+        "PostgreSQL exited before it was ready; fix the problem reported in its log {} and start again: {last_lines}",
+        .log.display()
+    )]
+    ExitedEarly {
         /// The log file.
         log: PathBuf,
-        /// What this start added to it, the last lines.
+        /// Last lines that this start has logged.
         last_lines: String,
     },
-    /// The server runs but wasn't ready in time; it was stopped again.
+    /// The server didn't accept connections in time and was stopped.
     #[error(
-        "PostgreSQL was not ready after {} s and was stopped. Allow it more time, or see its log {}: {last_lines}",
+        "PostgreSQL was not ready after {} s and was stopped; increase the timeout or check its log {}: {last_lines}",
         .after.as_secs(), .log.display()
     )]
-    NotReady {
-        /// The time it was given.
+    StartTimeout {
+        /// The timeout.
         after: Duration,
         /// The log file.
         log: PathBuf,
-        /// What this start added to it, the last lines.
+        /// Last lines that this start has logged.
         last_lines: String,
     },
-    /// A process of this database doesn't end, although it was asked twice.
-    #[error("The process {pid} of the database in {} doesn't end. End it by hand, then start again.", .folder.display())]
-    Stuck {
-        /// The process.
+    /// A process didn't exit after a fast and an immediate shutdown request.
+    #[error(
+        "process {pid} of the database in {} didn't stop; terminate it manually and start again", .dir.display()
+    )]
+    StopTimeout {
+        /// Process id.
         pid: u32,
-        /// The data directory it works on.
-        folder: PathBuf,
+        /// The data directory.
+        dir: PathBuf,
     },
     /// A program could not be started.
-    #[error("The program {} could not be run. Is it there, and may `{account}` run it?", .program.display())]
-    NotRun {
+    #[error("could not run {}; check that it exists and that `{user}` may run it", .program.display())]
+    SpawnFailed {
         /// The program.
         program: PathBuf,
-        /// The user it was to be run as.
-        account: String,
-        /// What the operating system says.
+        /// User that it should run as.
+        user: String,
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file or folder could not be read or written.
-    #[error("{} could not be {action}. Check its permissions and the space on its disk.", .path.display())]
-    File {
-        /// What was tried, as in "could not be read".
+    /// An operation on a file, directory or process failed.
+    #[error("could not {action} {}; check its permissions and the free disk space", .path.display())]
+    Io {
+        /// The attempted operation: a verb for "could not …".
         action: &'static str,
-        /// The file or folder.
+        /// The file, directory or program.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         source: io::Error,
     },
-}
-
-/// The installations as people are told of them: `18 (in /usr/lib/postgresql/18/bin) and 17 (in …)`.
-pub(crate) fn listed(found: &[Installation]) -> String {
-    let one = |one: &Installation| format!("{} (in {})", one.major, one.folder.display());
-    found.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
 
 impl Error {
     /// For `map_err`: the error of one file operation.
-    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::File { action, path: path.to_owned(), source }
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
+}
+
+/// Formats installations for a message: `18 (in /usr/lib/postgresql/18/bin) and 17 (in …)`.
+fn listed(installations: &[Installation]) -> String {
+    let describe = |one: &Installation| format!("{} (in {})", one.major, one.bin_dir.display());
+    installations.iter().map(describe).collect::<Vec<_>>().join(" and ")
+}
+
+/// Returns the last lines of a program's output, for an error message.
+pub(crate) fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
 }

@@ -1,6 +1,6 @@
-//! `embedded-postgres DIR [--fast]`: a server in DIR until standard input ends or this process does.
+//! `embedded-postgres DIR [--fast]` runs a server in DIR until standard input is closed or this process ends.
 //!
-//! It handles no signals: however it ends, the server ends with it.
+//! It handles no signals: the server stops when this process ends for any reason.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -10,10 +10,10 @@ use embedded_postgres::{Options, Server};
 
 const USAGE: &str = "usage: embedded-postgres DIR [--fast] [--download URL VERSION CACHE]
 
-Runs a PostgreSQL server in DIR until standard input ends, and prints the command that connects to it.
-  --fast       don't wait for the disk; a power cut may cost the data
-  --download   use none of this machine's, but the one of this version that is downloaded from URL into CACHE;
-               only in a build with the feature `download`";
+Runs a PostgreSQL server in DIR until standard input is closed, and prints the command that connects to it.
+  --fast       don't wait for the disk; a power failure may destroy the data
+  --download   ignore installed versions; download VERSION from URL into CACHE
+               (only in builds with the feature `download`)";
 
 fn main() -> ExitCode {
     let Some(options) = options(std::env::args_os().skip(1)) else {
@@ -31,7 +31,10 @@ fn main() -> ExitCode {
 
 #[cfg_attr(
     not(feature = "download"),
-    expect(clippy::while_let_on_iterator, reason = "the option that takes more than one is in the other build")
+    expect(
+        clippy::while_let_on_iterator,
+        reason = "the option with several values exists only with the feature `download`"
+    )
 )]
 fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
     let mut options = Options::new("");
@@ -43,8 +46,8 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
             Some("--download") => {
                 let mut text = || arguments.next()?.into_string().ok();
                 let (url, version, cache) = (text()?, text()?, text()?);
-                options.download = Some(embedded_postgres::Download::new(cache, version, url));
-                (options.search_path, options.usual_places) = (None, false);
+                options.download = Some(embedded_postgres::DownloadOptions::new(cache, version, url));
+                (options.search_path, options.search_well_known_dirs) = (None, false);
             }
             Some(flag) if flag.starts_with('-') => return None,
             _ if !options.root.as_os_str().is_empty() => return None,
@@ -54,23 +57,23 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
     (!options.root.as_os_str().is_empty()).then_some(options)
 }
 
-#[allow(clippy::disallowed_methods, reason = "a program of its own, with no configuration to hand the value down")]
+#[allow(clippy::disallowed_methods, reason = "a standalone program without configuration")]
 fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
 fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start(options)?;
-    server.settle()?;
-    let psql = quoted(&server.binaries().join("psql").to_string_lossy());
-    let host = quoted(&server.socket_dir().to_string_lossy());
+    server.mark_initialized()?;
+    let psql = quote(&server.bin_dir().join("psql").to_string_lossy());
+    let host = quote(&server.socket_dir().to_string_lossy());
     writeln!(io::stdout(), "{psql} -h {host} -p {} -U {}", server.port(), server.superuser())?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(server.stop()?)
 }
 
-/// For a shell.
-fn quoted(word: &str) -> String {
+/// Quotes a word for a shell.
+fn quote(word: &str) -> String {
     if word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-@".contains(&byte)) {
         return word.to_owned();
     }

@@ -49,14 +49,14 @@ mod tests {
     use crate::contracts::UserId;
 
     #[test]
-    fn a_new_id_is_a_uuid_of_version_7_and_survives_its_text_form() {
+    fn id_is_uuid_v7_and_round_trips() {
         let id = UserId::new();
         assert_eq!(id.as_uuid().get_version_num(), 7);
         assert_eq!(id.to_string().parse(), Ok(id));
     }
 
     #[test]
-    fn what_is_no_uuid_is_no_id() {
+    fn invalid_uuid_is_rejected() {
         for text in ["", "1", "alice", "0190a8a0-0000-7000-8000-00000000000g"] {
             assert!(text.parse::<UserId>().is_err(), "{text} was taken for an id");
         }

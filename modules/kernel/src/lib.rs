@@ -4,13 +4,13 @@
 //!   [`contracts::TenantScope`], [`contracts::Permit`]) that make up the way to a tenant's data
 //! - [`request`]: the two components that alone make the first two proofs
 //! - [`db`]: drivers, the ways into the database, the migration runner
-//! - [`di`]: values as components
+//! - [`shaku_value`]: values as components
 //!
 //! Absent on purpose: tables, `query!`, HTTP, the environment, anything that only one module needs.
 
 pub mod clock;
 pub mod contracts;
 pub mod db;
-pub mod di;
+pub mod shaku_value;
 mod id;
 pub mod request;

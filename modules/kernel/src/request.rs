@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "this is where they are")]
 #![expect(missing_docs, reason = "the derived components' parameter types take no doc comments")]
 
-mod target;
+mod tenant_selection;
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use tokio::sync::OnceCell;
 
 use crate::{
     contracts::{
-        AdmissionError, AuthorizationService, Identity, IdentityError, IdentityProvider, IdentitySource,
-        RequestContext, RestoreScope, ScopeError, Tenancy, TenantResolver, TenantScope, TenantTarget, UserRepository,
+        AdmissionError, TenantAdmission, Identity, IdentityError, IdentityProvider, IdentitySource,
+        RequestContext, RestoreScope, ScopeError, TenancyMode, TenantResolver, TenantScope, TenantTarget, UserRepository,
         VerifiedClaims,
     },
     db::Database,
@@ -46,7 +46,7 @@ impl VerifiedIdentityProvider {
         let claims = self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)?;
         let mut tx = self.database.begin_unscoped().await?;
         let user = self.users.find_active(&mut tx, claims.user()).await?.ok_or(IdentityError::Invalid)?;
-        Ok(Arc::new(Identity::of(user)))
+        Ok(Arc::new(Identity::from_user(user)))
     }
 }
 
@@ -62,9 +62,9 @@ pub struct MembershipTenantResolver {
     #[shaku(inject)]
     identity: Arc<dyn IdentityProvider>,
     #[shaku(inject)]
-    authorization: Arc<dyn AuthorizationService>,
+    authorization: Arc<dyn TenantAdmission>,
     #[shaku(inject)]
-    tenancy: Arc<Tenancy>,
+    tenancy: Arc<TenancyMode>,
     #[shaku(default)]
     scope: OnceCell<Arc<TenantScope>>,
 }
@@ -77,9 +77,9 @@ impl TenantResolver for MembershipTenantResolver {
 
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
         let claims = self.claims().await?;
-        let tenant = self.target(&claims).await?;
+        let tenant = self.select_tenant(&claims).await?;
         let admitted = self.authorization.admit_to_restore(&claims, tenant).await;
-        admitted.map(RestoreScope::of).map_err(|error| refused(error, tenant))
+        admitted.map(RestoreScope::from_admission).map_err(|error| refused(error, tenant))
     }
 }
 
@@ -87,13 +87,13 @@ impl MembershipTenantResolver {
     /// Person and membership in one: asking for the identity first would be another round trip.
     async fn look_up(&self) -> Result<Arc<TenantScope>, ScopeError> {
         let claims = self.claims().await?;
-        let tenant = self.target(&claims).await?;
+        let tenant = self.select_tenant(&claims).await?;
         let admitted = self.authorization.admit(&claims, tenant).await;
-        admitted.map(|admission| Arc::new(TenantScope::of(admission))).map_err(|error| refused(error, tenant))
+        admitted.map(|admission| Arc::new(TenantScope::from_admission(admission))).map_err(|error| refused(error, tenant))
     }
 
-    async fn target<'a>(&'a self, claims: &'a VerifiedClaims) -> Result<TenantTarget<'a>, ScopeError> {
-        match target::target(&self.tenancy, &*self.context, claims.tenant()) {
+    async fn select_tenant<'a>(&'a self, claims: &'a VerifiedClaims) -> Result<TenantTarget<'a>, ScopeError> {
+        match tenant_selection::select_tenant(&self.tenancy, &*self.context, claims.tenant()) {
             Ok(tenant) => Ok(tenant),
             Err(error) => {
                 // Who is calling comes first: to nobody, even a tenant that isn't named is 401.
@@ -110,9 +110,9 @@ impl MembershipTenantResolver {
 
 fn refused(error: AdmissionError, tenant: TenantTarget<'_>) -> ScopeError {
     match (error, tenant) {
-        (AdmissionError::NoPerson, _) => IdentityError::Invalid.into(),
-        (AdmissionError::NoTenant, TenantTarget::Own) => ScopeError::NoneOfOnesOwn,
-        (AdmissionError::NoTenant, TenantTarget::Id(_) | TenantTarget::Slug(_)) => ScopeError::NotFound,
+        (AdmissionError::UserNotFound, _) => IdentityError::Invalid.into(),
+        (AdmissionError::TenantNotFound, TenantTarget::Personal) => ScopeError::NoPersonalTenant,
+        (AdmissionError::TenantNotFound, TenantTarget::Id(_) | TenantTarget::Slug(_)) => ScopeError::NotFound,
         (AdmissionError::Db(error), _) => error.into(),
     }
 }

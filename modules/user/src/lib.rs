@@ -1,9 +1,9 @@
-//! People: who has an account, whatever tenants they belong to.
+//! Users: global accounts, independent of tenants.
 //!
 //! - [`UserModuleImpl`]: the module, for the composition root
-//! - [`seed`]: the demo people
+//! - [`seed`]: the demo users
 //!
-//! Whether a person may be seen is the authorization module's business: it asks here for people it knows by id.
+//! Visibility between users is decided by the authorization module, which looks users up by id.
 
 mod module;
 mod postgres;

@@ -1,7 +1,7 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `UserRepository`, `Profiles` | `Database`, `SystemDatabase` (changing one's own profile: nothing bounds who writes whom) | `users`, the view `people` |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+//! | `UserRepository`, `Profiles` | `Database`, `SystemDatabase` (updating a profile: row-level security can't restrict writes to `users`) | `users`, the view `user_profiles` |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
     contracts::{DbModule, UserModule},
@@ -9,11 +9,11 @@ use kernel::{
 };
 use shaku::module;
 
-use crate::{postgres::PgUserRepository, profiles::OwnProfiles};
+use crate::{postgres::PgUserRepository, profiles::ProfileService};
 
 module! {
     pub UserModuleImpl: UserModule {
-        components = [OwnProfiles, PgUserRepository],
+        components = [ProfileService, PgUserRepository],
         providers = [],
         use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
     }

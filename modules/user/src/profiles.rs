@@ -1,24 +1,24 @@
-//! What people say of themselves.
+//! The service for a user's own profile.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
     contracts::{DisplayName, Identity, ProfileError, Profiles, User},
-    db::{Database, SystemDatabase, SystemWork},
+    db::{Database, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
-use crate::postgres::{find_own, rename};
+use crate::postgres::{find_by_identity, rename};
 
-/// The use cases behind `/v1/me`.
+/// Implements `/v1/me`.
 ///
-/// `tenantry_app` only reads people. To let it write, a grant would have to be for all rows: people belong to no tenant,
-/// so there is no row-level security on them that would bound it, and each statement of each tenant's work could rename
-/// anybody. So the one statement that writes takes the system role, and its key from the proof of who is calling.
+/// The database role `tenantry_app` can only read users. Users belong to no tenant, so no row-level security restricts
+/// which rows are written: with a grant, any tenant transaction could rename any user. The one statement that writes
+/// therefore runs in a system transaction, and takes the user's id from the [`Identity`].
 #[derive(Component)]
 #[shaku(interface = Profiles)]
-pub(crate) struct OwnProfiles {
+pub(crate) struct ProfileService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
@@ -26,13 +26,13 @@ pub(crate) struct OwnProfiles {
 }
 
 #[async_trait]
-impl Profiles for OwnProfiles {
+impl Profiles for ProfileService {
     async fn get(&self, identity: &Identity) -> Result<User, ProfileError> {
-        find_own(&self.database.reader(), identity).await?.ok_or(ProfileError::NotFound)
+        find_by_identity(&self.database.reader(), identity).await?.ok_or(ProfileError::NotFound)
     }
 
     async fn rename(&self, identity: &Identity, name: &DisplayName) -> Result<User, ProfileError> {
-        let mut tx = self.system.begin(SystemWork::ChangeProfile).await?;
+        let mut tx = self.system.begin(SystemReason::ChangeProfile).await?;
         let renamed = rename(&mut tx, identity, name).await?;
         tx.commit().await?;
         renamed.ok_or(ProfileError::NotFound)

@@ -1,4 +1,4 @@
-//! The demo people.
+//! Demo users.
 
 use kernel::{
     contracts::{Email, InvalidEmail, NewUser, UserId, UserRepository},
@@ -10,21 +10,21 @@ use crate::postgres::PgUserRepository;
 
 /// Alice: admin of both demo tenants.
 pub const ALICE: UserId = UserId::from_uuid(uuid!("019a0000-0000-7000-8000-00000000a11c"));
-/// Bob: a member of one.
+/// Bob: a member of Acme.
 pub const BOB: UserId = UserId::from_uuid(uuid!("019a0000-0000-7000-8000-000000000b0b"));
 
-/// A demo person.
+/// A demo user.
 #[derive(Debug, Clone)]
 pub struct SeededUser {
-    /// Fixed.
+    /// The fixed id.
     pub id: UserId,
-    /// To sign in with.
+    /// The address to sign in with.
     pub email: Email,
-    /// Whether this run made the record.
+    /// Whether this run created the user.
     pub created: bool,
 }
 
-/// The demo people.
+/// The demo users.
 #[derive(Debug, Clone)]
 pub struct UserSeed {
     /// alice@example.com
@@ -33,39 +33,36 @@ pub struct UserSeed {
     pub bob: SeededUser,
 }
 
-/// Why the people couldn't be made.
+/// Why the demo users couldn't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum UserSeedError {
-    /// A constant above isn't an address.
+    /// A constant above isn't a valid email address.
     #[error(transparent)]
     Email(#[from] InvalidEmail),
-    /// The database.
+    /// A database error.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Makes the people who aren't there yet.
+/// Creates the missing demo users.
 ///
 /// # Errors
-/// Another person already has one of the addresses.
+/// Fails if another user has one of the addresses.
 pub async fn seed(tx: &mut SystemTx) -> Result<UserSeed, UserSeedError> {
     Ok(UserSeed {
-        alice: person(tx, ALICE, "alice@example.com", "Alice Adams").await?,
-        bob: person(tx, BOB, "bob@example.com", "Bob Brown").await?,
+        alice: seed_user(tx, ALICE, "alice@example.com", "Alice Adams").await?,
+        bob: seed_user(tx, BOB, "bob@example.com", "Bob Brown").await?,
     })
 }
 
-async fn person(tx: &mut SystemTx, id: UserId, email: &str, name: &str) -> Result<SeededUser, UserSeedError> {
+async fn seed_user(tx: &mut SystemTx, id: UserId, email: &str, name: &str) -> Result<SeededUser, UserSeedError> {
     let user = NewUser { id, email: email.parse()?, display_name: name.into() };
     let created = PgUserRepository.create(tx, &user).await?;
     Ok(SeededUser { id, email: user.email, created })
 }
 
-/// Whether one of the demo people is there and active.
-///
-/// # Errors
-/// The database can't be asked.
-pub async fn exist(tx: &mut Tx) -> Result<bool, DbError> {
-    let people = PgUserRepository.find_many(tx, &[ALICE, BOB]).await?;
-    Ok(people.iter().any(|person| person.deactivated_at.is_none()))
+/// Returns whether one of the demo users exists and is active.
+pub async fn any_active(tx: &mut Tx) -> Result<bool, DbError> {
+    let users = PgUserRepository.find_many(tx, &[ALICE, BOB]).await?;
+    Ok(users.iter().any(|user| user.deactivated_at.is_none()))
 }

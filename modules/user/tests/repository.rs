@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kernel::{
     contracts::{NewUser, UserId, UserRepository},
-    db::{DbError, SystemWork},
+    db::{DbError, SystemReason},
 };
 use rstest::rstest;
 use shaku::HasComponent;
@@ -17,12 +17,12 @@ fn repository(db: &TestDb) -> Arc<dyn UserRepository> {
     UserModuleImpl::builder(db.db.module()).build().resolve()
 }
 
-fn person(email: &str) -> NewUser {
+fn new_user(email: &str) -> NewUser {
     NewUser { id: UserId::new(), email: email.parse().unwrap(), display_name: "Some One".into() }
 }
 
-async fn created(db: &TestDb, email: &str) -> NewUser {
-    let (new, mut tx) = (person(email), db.db.system().begin(SystemWork::Seed).await.unwrap());
+async fn insert_user(db: &TestDb, email: &str) -> NewUser {
+    let (new, mut tx) = (new_user(email), db.db.system().begin(SystemReason::Seed).await.unwrap());
     assert!(repository(db).create(&mut tx, &new).await.unwrap());
     tx.commit().await.unwrap();
     new
@@ -30,8 +30,8 @@ async fn created(db: &TestDb, email: &str) -> NewUser {
 
 #[rstest]
 #[tokio::test]
-async fn a_person_is_found_by_id_and_by_address(#[future(awt)] db: TestDb) {
-    let new = created(&db, "One@Example.com").await;
+async fn find_by_id_and_email(#[future(awt)] db: TestDb) {
+    let new = insert_user(&db, "One@Example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
     let by_id = repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap();
     let by_email =
@@ -43,9 +43,9 @@ async fn a_person_is_found_by_id_and_by_address(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn many_are_found_at_once_and_the_unknown_left_out(#[future(awt)] db: TestDb) {
-    let (one, two) = (created(&db, "one@example.com").await, created(&db, "two@example.com").await);
-    created(&db, "three@example.com").await;
+async fn find_many_skips_unknown_ids(#[future(awt)] db: TestDb) {
+    let (one, two) = (insert_user(&db, "one@example.com").await, insert_user(&db, "two@example.com").await);
+    insert_user(&db, "three@example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
     let found = repository(&db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
     let mut ids: Vec<UserId> = found.into_iter().map(|user| user.id).collect();
@@ -56,9 +56,9 @@ async fn many_are_found_at_once_and_the_unknown_left_out(#[future(awt)] db: Test
 
 #[rstest]
 #[tokio::test]
-async fn creating_the_same_person_twice_is_creating_them_once(#[future(awt)] db: TestDb) {
-    let new = created(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
+async fn create_is_idempotent(#[future(awt)] db: TestDb) {
+    let new = insert_user(&db, "one@example.com").await;
+    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
     let again = NewUser { display_name: "Another Name".into(), ..new.clone() };
     assert!(!repository(&db).create(&mut tx, &again).await.unwrap());
     assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap().display_name, "Some One");
@@ -66,19 +66,19 @@ async fn creating_the_same_person_twice_is_creating_them_once(#[future(awt)] db:
 
 #[rstest]
 #[tokio::test]
-async fn two_people_cannot_have_the_same_address(#[future(awt)] db: TestDb) {
-    created(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
-    let error = repository(&db).create(&mut tx, &person("ONE@example.com")).await.unwrap_err();
+async fn duplicate_email_is_rejected(#[future(awt)] db: TestDb) {
+    insert_user(&db, "one@example.com").await;
+    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
+    let error = repository(&db).create(&mut tx, &new_user("ONE@example.com")).await.unwrap_err();
     let DbError::Query(error) = error else { panic!("{error:?}") };
     assert_eq!(error.as_database_error().unwrap().constraint(), Some("users_email_key"));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_deactivated_person_is_no_longer_active_but_still_there(#[future(awt)] db: TestDb) {
-    let new = created(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemWork::Seed).await.unwrap();
+async fn deactivate_keeps_row(#[future(awt)] db: TestDb) {
+    let new = insert_user(&db, "one@example.com").await;
+    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
     assert!(repository(&db).deactivate(&mut tx, new.id).await.unwrap());
     assert!(!repository(&db).deactivate(&mut tx, new.id).await.unwrap());
     assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap(), None);
@@ -88,8 +88,8 @@ async fn a_deactivated_person_is_no_longer_active_but_still_there(#[future(awt)]
 
 #[rstest]
 #[tokio::test]
-async fn the_schema_refuses_what_the_types_would(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn schema_matches_type_invariants(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     let insert = "INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), $1, $2)";
     let long = "x".repeat(201);
     for (email, name) in [

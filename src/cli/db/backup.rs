@@ -2,54 +2,54 @@
 
 use std::path::{Path, PathBuf};
 
-use kernel::db::{Care, DbConfig, MigrationState};
+use kernel::db::{EmbeddedAdmin, DbConfig, MigrationState};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::{
-    super::{Failure, say, serve::Signals},
-    archive,
-    part::Part,
-    size,
-    tool::{finish, or_interrupted, said},
+    super::{CliError, print, signals::Signals},
+    dump_file,
+    partial_file::PartialFile,
+    format_size,
+    subprocess::{run_to_completion, cancellable, first_error_line},
 };
 
-/// How long to wait for a table that a migration is changing.
-const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
+/// Limits how long `pg_dump` waits for a table that is locked by a migration.
+const LOCK_TIMEOUT_ARG: &str = "--lock-wait-timeout=60s";
 
-pub(super) async fn run(file: Option<PathBuf>, config: DbConfig) -> Result<(), Failure> {
+pub(super) async fn run(file: Option<PathBuf>, config: DbConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
     let file = match file {
         Some(file) => file,
         None => default_name()?,
     };
-    let care = or_interrupted(&mut signals, Care::open(&config)).await?;
-    let outcome = or_interrupted(&mut signals, dump(&care, &file)).await;
-    care.close().await;
+    let admin = cancellable(&mut signals, EmbeddedAdmin::open(&config)).await?;
+    let outcome = cancellable(&mut signals, dump(&admin, &file)).await;
+    admin.close().await;
     outcome
 }
 
-/// Given up, it leaves nothing.
-async fn dump(care: &Care, file: &Path) -> Result<(), Failure> {
-    let states = care.migrator().status().await?;
+/// Writes the backup. Leaves no file behind if it fails or is cancelled.
+async fn dump(admin: &EmbeddedAdmin, file: &Path) -> Result<(), CliError> {
+    let states = admin.migrator().status().await?;
     if !states.iter().any(|migration| migration.state != MigrationState::Pending) {
-        return Err("there is nothing to back up yet: the database has no tables".into());
+        return Err("nothing to back up: no migration has been applied, so the database has no tables".into());
     }
-    let part = Part::begin(file)?;
-    let mut command = care.client().command("pg_dump", care.database())?;
-    command.args(["--format=custom", LOCK_WAIT]).stdout(part.output()?);
-    say("dumping the database …");
-    let output = finish(command).await?;
+    let partial_file = PartialFile::create(file)?;
+    let mut command = admin.connection_info().command("pg_dump", admin.database())?;
+    command.args(["--format=custom", LOCK_TIMEOUT_ARG]).stdout(partial_file.to_stdio()?);
+    print("dumping the database …");
+    let output = run_to_completion(command).await?;
     if !output.status.success() {
-        return Err(format!("the backup failed, and nothing was written: {}", said(&output)).into());
+        return Err(format!("backup failed, no file was written: {}", first_error_line(&output)).into());
     }
-    let contents = archive::read(care.client().installation(), part.path()).await?;
-    let bytes = part.finish()?;
-    let (name, size, tables, version) = (file.display(), size(bytes), contents.tables, contents.version);
-    say(format_args!("wrote {name}: {tables} tables of PostgreSQL {version}, {size}"));
+    let dump_info = dump_file::read(admin.connection_info().installation(), partial_file.path()).await?;
+    let bytes = partial_file.persist()?;
+    let (name, size, tables, version) = (file.display(), format_size(bytes), dump_info.tables, dump_info.version);
+    print(format_args!("wrote {name}: {tables} tables, PostgreSQL {version}, {size}"));
     Ok(())
 }
 
-fn default_name() -> Result<PathBuf, Failure> {
+fn default_name() -> Result<PathBuf, CliError> {
     let format = format_description!("tenantry-[year]-[month]-[day]-[hour][minute][second].dump");
     Ok(OffsetDateTime::now_utc().format(format)?.into())
 }

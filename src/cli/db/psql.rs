@@ -5,25 +5,25 @@ use std::{
     process::{ExitCode, ExitStatus, Stdio},
 };
 
-use kernel::db::{Care, DbConfig};
+use kernel::db::{EmbeddedAdmin, DbConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::Failure;
+use super::super::CliError;
 use crate::config;
 
-pub(super) async fn run(args: Vec<OsString>, config: DbConfig) -> Result<ExitCode, Failure> {
-    let care = Care::open(&config).await?;
-    let outcome = talk(&care, args).await;
-    care.close().await;
+pub(super) async fn run(args: Vec<OsString>, config: DbConfig) -> Result<ExitCode, CliError> {
+    let admin = EmbeddedAdmin::open(&config).await?;
+    let outcome = run_psql(&admin, args).await;
+    admin.close().await;
     let code = outcome?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Not in the place of this process: a server that was started for it ends with this process.
-async fn talk(care: &Care, args: Vec<OsString>) -> Result<ExitStatus, Failure> {
-    let mut command = care.client().command("psql", care.database())?;
-    command.env_remove("LC_ALL").envs(config::terminal()).args(args).stdin(Stdio::inherit());
-    // In a terminal it gets Ctrl-C as well, and ends a query by it rather than itself.
+/// Runs psql as a child process. An `exec` would not do: a server started for this command ends with this process.
+async fn run_psql(admin: &EmbeddedAdmin, args: Vec<OsString>) -> Result<ExitStatus, CliError> {
+    let mut command = admin.connection_info().command("psql", admin.database())?;
+    command.env_remove("LC_ALL").envs(config::psql_env()).args(args).stdin(Stdio::inherit());
+    // Ctrl-C in a terminal also reaches psql, which cancels its query and goes on. This process must not exit then.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;

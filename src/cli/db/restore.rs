@@ -5,99 +5,99 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kernel::db::{Care, DbConfig, MigrateError, Replaced, Replacement, look};
+use kernel::db::{EmbeddedAdmin, DbConfig, MigrateError, OldDatabase, StagedDatabase, inspect};
 
 use super::{
-    super::{Failure, say, serve::Signals},
-    archive::{self, Contents},
-    tool::{finish, or_interrupted, said},
+    super::{CliError, print, signals::Signals},
+    dump_file::{self, DumpInfo},
+    subprocess::{run_to_completion, cancellable, first_error_line},
 };
 
-/// What is asked for.
-pub(super) struct Wish {
-    /// The backup.
+/// Arguments of the command.
+pub(super) struct RestoreArgs {
     pub(super) file: PathBuf,
-    /// Whether nobody need be asked.
+    /// Skips the confirmation prompt.
     pub(super) yes: bool,
-    /// Whether what is replaced is kept.
-    pub(super) keep: bool,
+    /// Keeps the old database under another name.
+    pub(super) keep_old: bool,
 }
 
-/// Whatever can be refused is refused before anything is started or created.
-pub(super) async fn run(wish: Wish, config: DbConfig) -> Result<(), Failure> {
+/// Checks the backup before starting a server or creating a database.
+pub(super) async fn run(args: RestoreArgs, config: DbConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
-    let look = look(&config).await?;
-    archive::check_magic(&wish.file)?;
+    let look = inspect(&config).await?;
+    dump_file::check_magic(&args.file)?;
     let installation = look.installation().map_err(kernel::db::OpenError::from)?;
-    let contents = or_interrupted(&mut signals, archive::read(&installation, &wish.file)).await?;
-    let care = or_interrupted(&mut signals, Care::start(&config)).await?;
-    let outcome = replace(&care, look.root(), &wish, &contents, &mut signals).await;
-    care.close().await;
+    let dump_info = cancellable(&mut signals, dump_file::read(&installation, &args.file)).await?;
+    let admin = cancellable(&mut signals, EmbeddedAdmin::start(&config)).await?;
+    let outcome = replace(&admin, look.root(), &args, &dump_info, &mut signals).await;
+    admin.close().await;
     outcome
 }
 
 async fn replace(
-    care: &Care,
+    admin: &EmbeddedAdmin,
     root: &Path,
-    wish: &Wish,
-    contents: &Contents,
+    args: &RestoreArgs,
+    dump_info: &DumpInfo,
     signals: &mut Signals,
-) -> Result<(), Failure> {
-    let has_data = care.has_data().await?;
-    if has_data && !wish.yes {
-        confirm(root, contents, signals).await?;
+) -> Result<(), CliError> {
+    let has_data = admin.has_data().await?;
+    if has_data && !args.yes {
+        confirm(root, dump_info, signals).await?;
     }
-    let replacement = care.replacement().await?;
-    let pending = match or_interrupted(signals, fill(care, &replacement, &wish.file)).await {
+    let staged = admin.create_staged().await?;
+    let pending = match cancellable(signals, fill(admin, &staged, &args.file)).await {
         Ok(pending) => pending,
-        Err(failure) => {
-            replacement.discard().await?;
-            return Err(format!("{failure}; nothing was changed").into());
+        Err(error) => {
+            staged.discard().await?;
+            return Err(format!("{error}; nothing was changed").into());
         }
     };
-    let replaced = replacement.swap(wish.keep && has_data).await?;
-    say(format_args!("restored {} tables as of {}", contents.tables, contents.created));
-    if let Replaced::Kept(name) = replaced {
-        say(format_args!("what was there before is kept as the database {name}: `tenantry db psql -d {name}`"));
+    let replaced = staged.swap(args.keep_old && has_data).await?;
+    print(format_args!("restored {} tables as of {}", dump_info.tables, dump_info.created));
+    if let OldDatabase::Kept(name) = replaced {
+        print(format_args!("kept the old data as database {name}; connect with `tenantry db psql -d {name}`"));
     }
     if pending > 0 {
-        say(format_args!("{pending} newer migrations are pending: the next start applies them"));
+        print(format_args!("pending migrations: {pending}; they are applied at the next start"));
     }
     Ok(())
 }
 
-/// Fills the new database, and looks whether this program can use it. How many migrations it lacks.
-async fn fill(care: &Care, replacement: &Replacement<'_>, file: &Path) -> Result<usize, Failure> {
-    let mut command = care.client().command("pg_restore", replacement.database())?;
+/// Restores the backup into the staged database and checks that this program can use it. Returns the number of pending
+/// migrations.
+async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -> Result<usize, CliError> {
+    let mut command = admin.connection_info().command("pg_restore", staged.database())?;
     command.args(["--exit-on-error", "--single-transaction"]).arg(file);
-    say("restoring …");
-    let output = finish(command).await?;
+    print("restoring …");
+    let output = run_to_completion(command).await?;
     if !output.status.success() {
-        return Err(format!("{} can't be restored: {}", file.display(), said(&output)).into());
+        return Err(format!("{} can't be restored: {}", file.display(), first_error_line(&output)).into());
     }
-    let pending = replacement.migrator().plan().await.map_err(|error| match error {
-        MigrateError::History(words) => format!("{} doesn't fit this program: {words}", file.display()).into(),
-        other => Failure::from(other),
+    let pending = staged.migrator().plan().await.map_err(|error| match error {
+        MigrateError::History(reason) => format!("{} is incompatible with this program: {reason}", file.display()).into(),
+        other => CliError::from(other),
     })?;
-    replacement.analyze().await?;
+    staged.analyze().await?;
     Ok(pending.len())
 }
 
-async fn confirm(root: &Path, contents: &Contents, signals: &mut Signals) -> Result<(), Failure> {
-    let words = format!("this replaces all data in {} with the backup of {}", root.display(), contents.created);
+async fn confirm(root: &Path, dump_info: &DumpInfo, signals: &mut Signals) -> Result<(), CliError> {
+    let warning = format!("this replaces all data in {} with the backup of {}", root.display(), dump_info.created);
     if !io::stdin().is_terminal() {
-        return Err(format!("{words}: say --yes if that is meant").into());
+        return Err(format!("{warning}; pass --yes to confirm").into());
     }
-    let _ = write!(io::stdout(), "{words}. Type yes to go on: ");
+    let _ = write!(io::stdout(), "{warning}. Type yes to continue: ");
     let _ = io::stdout().flush();
     let (sender, answer) = tokio::sync::oneshot::channel();
-    // A thread of its own, which nobody waits for: reading can't be called off.
+    // A detached thread, because a blocking read from standard input can't be cancelled.
     std::thread::spawn(move || {
         let mut line = String::new();
         let _ = io::stdin().read_line(&mut line);
         let _ = sender.send(line.trim() == "yes");
     });
-    match or_interrupted(signals, answer).await? {
+    match cancellable(signals, answer).await? {
         true => Ok(()),
         false => Err("nothing was changed".into()),
     }

@@ -2,74 +2,74 @@
 
 use std::time::Duration;
 
-use embedded_postgres::{Holder, Look, Running, State};
-use kernel::db::{Care, DbConfig, MigrationState, OpenError, look};
+use embedded_postgres::{OwnerProcess, Inspection, RunningServer, ServerState};
+use kernel::db::{EmbeddedAdmin, DbConfig, MigrationState, OpenError, inspect};
 
 use super::{
-    super::{Failure, say},
-    size,
+    super::{CliError, print},
+    format_size,
 };
 
-pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), Failure> {
-    let look = look(&config).await?;
-    if let State::Absent = look.state() {
-        say(format_args!("no embedded database yet at {}; the first start creates it", look.root().display()));
-        row("PostgreSQL", programs(&look));
+pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliError> {
+    let inspection = inspect(&config).await?;
+    if let ServerState::Absent = inspection.state() {
+        print(format_args!("no embedded database yet at {}; the first start creates it", inspection.root().display()));
+        print_row("PostgreSQL", installation(&inspection));
         return Ok(());
     }
-    row("state", state(look.state()));
-    row("folder", look.root().display().to_string());
-    row("size", size(look.size().map_err(OpenError::from)?));
-    row("PostgreSQL", programs(&look));
-    row("migrations", migrations(&look, config.connect_timeout).await);
-    row("log", look.log_file().display().to_string());
+    print_row("state", state(inspection.state()));
+    print_row("directory", inspection.root().display().to_string());
+    print_row("size", format_size(inspection.size().map_err(OpenError::from)?));
+    print_row("PostgreSQL", installation(&inspection));
+    print_row("migrations", migrations(&inspection, config.connect_timeout).await);
+    print_row("log", inspection.log_file().display().to_string());
     if let Some(lines) = log {
-        say("");
-        look.log_lines(lines).map_err(OpenError::from)?.iter().for_each(say);
+        print("");
+        inspection.log_lines(lines).map_err(OpenError::from)?.iter().for_each(print);
     }
     Ok(())
 }
 
-fn row(name: &str, words: String) {
-    say(format_args!("{name:<11} {words}"));
+fn print_row(name: &str, value: String) {
+    print(format_args!("{name:<11} {value}"));
 }
 
-fn state(state: &State) -> String {
+fn state(state: &ServerState) -> String {
     match state {
-        State::Running(Running { pid, holder: Some(Holder { pid: holder, command }), .. }) => {
-            format!("runs as process {pid}, for process {holder} ({command})")
+        ServerState::Running(RunningServer { pid, owner: Some(OwnerProcess { pid: owner_pid, command }), .. }) => {
+            format!("running as process {pid}, owned by process {owner_pid} ({command})")
         }
-        State::Running(Running { pid, .. }) => {
-            format!("runs as process {pid}, left behind by a program that was killed; the next start stops it")
+        ServerState::Running(RunningServer { pid, .. }) => {
+            format!("running as process {pid}, orphaned by a killed process; the next start stops it")
         }
-        State::Busy => "is being created, started or stopped".to_owned(),
-        State::Stopped { .. } | State::Absent => "stopped".to_owned(),
+        ServerState::Busy => "being created, started or stopped".to_owned(),
+        ServerState::Stopped { .. } | ServerState::Absent => "stopped".to_owned(),
     }
 }
 
-/// The version and its folder, or why there is none that fits.
-fn programs(look: &Look) -> String {
-    match look.installation() {
-        Ok(installation) => format!("{} in {}", installation.major(), installation.folder().display()),
+/// Returns the major version and directory of the installation, or the reason why no installation is usable.
+fn installation(inspection: &Inspection) -> String {
+    match inspection.installation() {
+        Ok(installation) => format!("{} in {}", installation.major(), installation.bin_dir().display()),
         Err(error) => OpenError::from(error).to_string(),
     }
 }
 
-/// Only a running server can be asked, and it may end at any moment.
-async fn migrations(look: &Look, wait: Duration) -> String {
-    let State::Running(running) = look.state() else {
-        return "`tenantry migrate status` starts the database and asks it".to_owned();
+/// Counts the migrations. Queries only a server that is already running, which may stop at any moment.
+async fn migrations(inspection: &Inspection, timeout: Duration) -> String {
+    let ServerState::Running(running) = inspection.state() else {
+        return "unknown while stopped; `tenantry migrate status` starts the database".to_owned();
     };
-    match tokio::time::timeout(wait, Care::running(running).migrator().status()).await {
+    match tokio::time::timeout(timeout, EmbeddedAdmin::attach(running).migrator().status()).await {
         Ok(Ok(all)) => {
             let count = |state| all.iter().filter(|migration| migration.state == state).count();
             let (applied, pending) = (count(MigrationState::Applied), count(MigrationState::Pending));
             match all.len() - applied - pending {
                 0 => format!("{applied} applied, {pending} pending"),
-                others => format!("{applied} applied, {pending} pending, {others} not of this program"),
+                others => format!("{applied} applied, {pending} pending, {others} changed or unknown to this program"),
             }
         }
         Ok(Err(error)) => format!("unknown: {error}"),
-        Err(_) => "unknown: the database didn't answer in time".to_owned(),
+        Err(_) => "unknown: the database did not respond in time".to_owned(),
     }
 }

@@ -3,8 +3,8 @@
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessRequest, Allowed, ConditionTrace, Decision, Denied, Environment, Explanation, Outcome, Permission,
-        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceFacts, UserId,
+        AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, Truth, Permission,
+        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceAttributes, UserId,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -12,28 +12,28 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
-    extract::{Body, Scoped},
-    guard::{Member, Then},
+    extract::{Body, Inject},
+    access::{Member, Authorized},
     permissions,
     problem::{FieldError, Problem},
     route::{Json, Routes},
 };
 
 /// How many questions a request may ask.
-const MOST: usize = 100;
+const MAX_CHECKS: usize = 100;
 
 /// Questions about oneself.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckRequest {
     #[schema(min_items = 1, max_items = 100)]
-    questions: Vec<Question>,
+    checks: Vec<PermissionCheck>,
 }
 
 /// May I?
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Question {
+pub(super) struct PermissionCheck {
     #[schema(example = "user:read")]
     permission: String,
     /// Ask as if the resource belonged to this person; without it, no particular resource is meant.
@@ -42,29 +42,29 @@ pub(super) struct Question {
 
 /// The answers, in the order of the questions.
 #[derive(Serialize, ToSchema)]
-pub(super) struct CheckAnswer {
-    answers: Vec<AnswerBody>,
+pub(super) struct CheckResponse {
+    results: Vec<CheckResult>,
 }
 
 /// Yes or no, and why.
 #[derive(Serialize, ToSchema)]
-pub(super) struct AnswerBody {
+pub(super) struct CheckResult {
     #[schema(example = "user:read")]
     permission: &'static str,
     allowed: bool,
-    reason: Reason,
+    reason: DecisionReason,
     /// The policy that decided, where one did. Only for those who may `policy:read`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<PolicyBody>,
+    policy: Option<PolicyEvaluation>,
     /// Where no policy allows it: up to five whose conditions weren't met, by id. Only for those who may `policy:read`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    unmet: Vec<PolicyBody>,
+    unmet: Vec<PolicyEvaluation>,
 }
 
 /// Why.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Reason {
+enum DecisionReason {
     /// A policy allows it, and none denies it.
     AllowedByPolicy,
     /// A policy denies it, whatever others allow.
@@ -75,22 +75,22 @@ enum Reason {
 
 /// A policy that speaks of the permission, and how its condition came out.
 #[derive(Serialize, ToSchema)]
-pub(super) struct PolicyBody {
+pub(super) struct PolicyEvaluation {
     id: Uuid,
     /// The condition and then each of its parts; empty where the policy has none.
-    conditions: Vec<ConditionBody>,
+    conditions: Vec<ConditionEvaluation>,
 }
 
 /// A condition, or a part of one, and how it came out.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ConditionBody {
+pub(super) struct ConditionEvaluation {
     /// Which part: a JSON pointer from the condition's root.
     #[schema(example = "/all/0")]
     pointer: String,
-    /// As in the policy; `unreadable` where it can't be understood.
+    /// As in the policy; `invalid` where it can't be understood.
     #[schema(example = "client_addr")]
     kind: &'static str,
-    outcome: OutcomeBody,
+    outcome: TruthDto,
     /// What is wrong with this part, where it can't be understood.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -99,10 +99,10 @@ pub(super) struct ConditionBody {
 /// How a condition came out. Where it can't be told, an allow doesn't apply and a deny does.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum OutcomeBody {
-    Held,
-    DidNotHold,
-    CannotBeTold,
+enum TruthDto {
+    True,
+    False,
+    Indeterminate,
 }
 
 /// The routes of this file.
@@ -111,49 +111,49 @@ pub(super) fn register(routes: &mut Routes) {
 }
 
 async fn check(
-    Then(member, Body(request)): Then<Member, Body<CheckRequest>>,
-    clock: Scoped<dyn Clock>,
-    context: Scoped<dyn RequestContext>,
-) -> Result<Json<CheckAnswer>, Problem> {
-    let questions = parse(request)?;
+    Authorized(member, Body(request)): Authorized<Member, Body<CheckRequest>>,
+    clock: Inject<dyn Clock>,
+    context: Inject<dyn RequestContext>,
+) -> Result<Json<CheckResponse>, Problem> {
+    let checks = parse(request)?;
     let environment = &Environment { now: clock.now(), client_addr: context.client_addr() };
     // Policies are named only to those who may read them.
-    let reading = AccessRequest { permission: &PolicyRead::INFO, resource: None, environment };
-    let names_policies = matches!(member.decide(&reading), Decision::Allow(_));
-    let answer = |(permission, resource): &(&'static PermissionInfo, Option<ResourceFacts>)| {
+    let policy_read = AccessRequest { permission: &PolicyRead::INFO, resource: None, environment };
+    let may_read_policies = matches!(member.decide(&policy_read), Decision::Allow(_));
+    let evaluate = |(permission, resource): &(&'static PermissionInfo, Option<ResourceAttributes>)| {
         let request = AccessRequest { permission, resource: resource.as_ref(), environment };
-        if names_policies {
-            AnswerBody::explained(permission, member.explain(&request))
+        if may_read_policies {
+            CheckResult::explained(permission, member.explain(&request))
         } else {
-            AnswerBody::new(permission, member.decide(&request))
+            CheckResult::new(permission, member.decide(&request))
         }
     };
-    Ok(Json(CheckAnswer { answers: questions.iter().map(answer).collect() }))
+    Ok(Json(CheckResponse { results: checks.iter().map(evaluate).collect() }))
 }
 
 /// All that is wrong with the questions is said at once.
-fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<ResourceFacts>)>, Problem> {
+fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<ResourceAttributes>)>, Problem> {
     let field_error = |pointer: String, detail| FieldError { pointer, detail };
-    if !(1..=MOST).contains(&request.questions.len()) {
-        return Err(Problem::unfit(vec![field_error("/questions".into(), "Ask 1 to 100 questions at once.")]));
+    if !(1..=MAX_CHECKS).contains(&request.checks.len()) {
+        return Err(Problem::unprocessable(vec![field_error("/checks".into(), "Ask 1 to 100 questions at once.")]));
     }
-    let (mut questions, mut errors) = (Vec::new(), Vec::new());
-    for (index, Question { permission, owner }) in request.questions.into_iter().enumerate() {
-        let resource = owner.map(|owner| ResourceFacts { owner: Some(UserId::from_uuid(owner)) });
+    let (mut checks, mut errors) = (Vec::new(), Vec::new());
+    for (index, PermissionCheck { permission, owner }) in request.checks.into_iter().enumerate() {
+        let resource = owner.map(|owner| ResourceAttributes { owner: Some(UserId::from_uuid(owner)) });
         match permissions::find(&permission) {
-            Some(permission) => questions.push((permission, resource)),
-            None => errors.push(field_error(format!("/questions/{index}/permission"), "There is no such permission.")),
+            Some(permission) => checks.push((permission, resource)),
+            None => errors.push(field_error(format!("/checks/{index}/permission"), "There is no such permission.")),
         }
     }
-    if errors.is_empty() { Ok(questions) } else { Err(Problem::unfit(errors)) }
+    if errors.is_empty() { Ok(checks) } else { Err(Problem::unprocessable(errors)) }
 }
 
-impl AnswerBody {
+impl CheckResult {
     fn new(permission: &'static PermissionInfo, decision: Decision) -> Self {
         let (allowed, reason) = match decision {
-            Decision::Allow(Allowed::ByPolicy(_)) => (true, Reason::AllowedByPolicy),
-            Decision::Deny(Denied::ByPolicy(_)) => (false, Reason::DeniedByPolicy),
-            Decision::Deny(Denied::NoPolicyAllows) => (false, Reason::NoPolicyAllows),
+            Decision::Allow(AllowReason::ByPolicy(_)) => (true, DecisionReason::AllowedByPolicy),
+            Decision::Deny(DenyReason::ByPolicy(_)) => (false, DecisionReason::DeniedByPolicy),
+            Decision::Deny(DenyReason::NoPolicyAllows) => (false, DecisionReason::NoPolicyAllows),
         };
         Self { permission: permission.name, allowed, reason, policy: None, unmet: Vec::new() }
     }
@@ -167,18 +167,18 @@ impl AnswerBody {
     }
 }
 
-impl From<PolicyTrace> for PolicyBody {
+impl From<PolicyTrace> for PolicyEvaluation {
     fn from(PolicyTrace { id, conditions }: PolicyTrace) -> Self {
         Self { id: id.as_uuid(), conditions: conditions.into_iter().map(Into::into).collect() }
     }
 }
 
-impl From<ConditionTrace> for ConditionBody {
+impl From<ConditionTrace> for ConditionEvaluation {
     fn from(ConditionTrace { pointer, kind, outcome, detail }: ConditionTrace) -> Self {
         let outcome = match outcome {
-            Outcome::Held => OutcomeBody::Held,
-            Outcome::DidNotHold => OutcomeBody::DidNotHold,
-            Outcome::CannotBeTold => OutcomeBody::CannotBeTold,
+            Truth::True => TruthDto::True,
+            Truth::False => TruthDto::False,
+            Truth::Indeterminate => TruthDto::Indeterminate,
         };
         Self { pointer, kind, outcome, detail }
     }

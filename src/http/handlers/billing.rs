@@ -7,19 +7,19 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
-    extract::Scoped,
-    guard::Access,
+    extract::Inject,
+    access::Access,
     problem::Problem,
     route::{Json, Routes},
 };
 
 /// The tenant's subscription.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SubscriptionBody {
+pub(super) struct SubscriptionResponse {
     id: Uuid,
     /// Who collects the money.
     provider: String,
-    status: StatusBody,
+    status: SubscriptionStatusDto,
     #[schema(example = "enterprise")]
     plan: String,
     /// Paid until.
@@ -30,7 +30,7 @@ pub(super) struct SubscriptionBody {
 /// Where the subscription stands.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum StatusBody {
+enum SubscriptionStatusDto {
     Trialing,
     Active,
     PastDue,
@@ -46,18 +46,18 @@ pub(super) fn register(routes: &mut Routes) {
 
 async fn show(
     access: Access<BillingRead>,
-    subscriptions: Scoped<dyn Subscriptions>,
-) -> Result<Json<SubscriptionBody>, Problem> {
+    subscriptions: Inject<dyn Subscriptions>,
+) -> Result<Json<SubscriptionResponse>, Problem> {
     Ok(Json(subscriptions.current(&access).await?.into()))
 }
 
-impl From<Subscription> for SubscriptionBody {
+impl From<Subscription> for SubscriptionResponse {
     fn from(Subscription { id, provider, status, plan, current_period_end }: Subscription) -> Self {
         Self { id: id.as_uuid(), provider, status: status.into(), plan, current_period_end }
     }
 }
 
-impl From<SubscriptionStatus> for StatusBody {
+impl From<SubscriptionStatus> for SubscriptionStatusDto {
     fn from(status: SubscriptionStatus) -> Self {
         match status {
             SubscriptionStatus::Trialing => Self::Trialing,

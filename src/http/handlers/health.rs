@@ -6,15 +6,15 @@ use utoipa::ToSchema;
 
 use super::UNAVAILABLE;
 use crate::http::{
-    extract::Scoped,
-    guard::Public,
+    extract::Inject,
+    access::Public,
     problem::Problem,
     route::{Json, Routes},
 };
 
 /// How the program is.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Health {
+pub(super) struct HealthResponse {
     #[schema(example = "ready")]
     status: &'static str,
 }
@@ -27,11 +27,11 @@ pub(super) fn register(routes: &mut Routes) {
         .problems(&[UNAVAILABLE]);
 }
 
-async fn live(_: Public) -> Result<Json<Health>, Problem> {
-    Ok(Json(Health { status: "live" }))
+async fn live(_: Public) -> Result<Json<HealthResponse>, Problem> {
+    Ok(Json(HealthResponse { status: "live" }))
 }
 
-async fn ready(_: Public, database: Scoped<dyn Readiness>) -> Result<Json<Health>, Problem> {
+async fn ready(_: Public, database: Inject<dyn Readiness>) -> Result<Json<HealthResponse>, Problem> {
     database.ready().await?;
-    Ok(Json(Health { status: "ready" }))
+    Ok(Json(HealthResponse { status: "ready" }))
 }

@@ -1,19 +1,19 @@
 //! Invitations into a tenant.
 
 use kernel::contracts::{
-    AcceptError, Invitation, InvitationId, Invitations, MemberInvite, RoleId, SentInvitation, Tenancy,
+    AcceptError, Invitation, InvitationId, Invitations, MemberInvite, RoleId, InvitationWithToken, TenancyMode,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{GRANT_REFUSED, me::TenantBody, members::RoleBody, page::PageQuery};
+use super::{PRIVILEGE_ESCALATION, me::UserTenantResponse, members::RoleSummaryResponse, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, PathId, Query, Scoped},
-    fields::field,
-    guard::{Access, SignedIn, Then},
-    links::Links,
+    extract::{Body, PathId, Query, Inject},
+    validation::validate,
+    access::{Access, SignedIn, Authorized},
+    public_url::PublicUrls,
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
 };
@@ -21,7 +21,7 @@ use crate::http::{
 /// Whom to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct InvitationRequest {
+pub(super) struct CreateInvitationRequest {
     /// Only who signs in with this address can accept.
     #[schema(example = "carol@example.com", max_length = 254)]
     email: String,
@@ -33,7 +33,7 @@ pub(super) struct InvitationRequest {
 /// What an invitation's link has.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AcceptRequest {
+pub(super) struct AcceptInvitationRequest {
     /// What stands behind `/join#`.
     #[schema(example = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
     token: String,
@@ -41,11 +41,11 @@ pub(super) struct AcceptRequest {
 
 /// An invitation and its link. Nobody is shown the link again.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SentInvitationBody {
+pub(super) struct CreatedInvitationResponse {
     id: Uuid,
     #[schema(example = "carol@example.com")]
     email: String,
-    role: RoleBody,
+    role: RoleSummaryResponse,
     /// Who answers for it: a person.
     invited_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
@@ -60,11 +60,11 @@ pub(super) struct SentInvitationBody {
 
 /// An invitation that has been neither accepted nor revoked.
 #[derive(Serialize, ToSchema)]
-pub(super) struct InvitationBody {
+pub(super) struct InvitationResponse {
     id: Uuid,
     #[schema(example = "carol@example.com")]
     email: String,
-    role: RoleBody,
+    role: RoleSummaryResponse,
     /// Who answers for it: a person.
     invited_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
@@ -78,100 +78,100 @@ pub(super) struct InvitationBody {
 
 /// A page of invitations.
 #[derive(Serialize, ToSchema)]
-pub(super) struct InvitationPage {
+pub(super) struct InvitationListResponse {
     /// By id: in the order in which they were made.
-    invitations: Vec<InvitationBody>,
+    invitations: Vec<InvitationResponse>,
     /// For the query parameter `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
 }
 
-const ADDRESS_OF_A_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
-const NO_SEAT_LEFT: (u16, &str) = (409, "No seat is left");
+const ALREADY_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
+const SEAT_LIMIT_REACHED: (u16, &str) = (409, "No seat is left");
 
-pub(super) fn register(routes: &mut Routes, tenancy: &Tenancy) {
+pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     let personal: &[(u16, &str)] = match tenancy {
-        Tenancy::Personal => &[(409, "Each person has a tenant of their own, and nobody else comes into it")],
-        Tenancy::Organization(_) | Tenancy::Single(_) => &[],
+        TenancyMode::Personal => &[(409, "Each person has a tenant of their own, and nobody else comes into it")],
+        TenancyMode::Organization(_) | TenancyMode::Single(_) => &[],
     };
-    let invited = routes.post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", invite);
-    invited.problems(&[
-        GRANT_REFUSED,
-        ADDRESS_OF_A_MEMBER,
+    let create_doc = routes.post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", create);
+    create_doc.problems(&[
+        PRIVILEGE_ESCALATION,
+        ALREADY_MEMBER,
         (409, "An invitation to this address is open"),
-        NO_SEAT_LEFT,
+        SEAT_LIMIT_REACHED,
     ]);
-    invited.problems(personal);
+    create_doc.problems(personal);
     routes.get("/v1/invitations", "List the invitations that nobody has accepted", list);
-    let resent = routes.post(
+    let resend_doc = routes.post(
         "/v1/invitations/{id}/resend",
         "Send an invitation again: another link to hand over, and the one before opens nothing",
         resend,
     );
-    resent.problems(&[GRANT_REFUSED, ADDRESS_OF_A_MEMBER, NO_SEAT_LEFT]);
-    resent.problems(personal);
+    resend_doc.problems(&[PRIVILEGE_ESCALATION, ALREADY_MEMBER, SEAT_LIMIT_REACHED]);
+    resend_doc.problems(personal);
     routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke);
     routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", accept).problems(&[
         (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),
         (409, "I am a member already"),
-        NO_SEAT_LEFT,
+        SEAT_LIMIT_REACHED,
     ]);
 }
 
-pub(super) async fn invite(
-    Then(access, Body(request)): Then<Access<MemberInvite>, Body<InvitationRequest>>,
-    invitations: Scoped<dyn Invitations>,
-    links: Scoped<dyn Links>,
-) -> Result<Created<SentInvitationBody>, Problem> {
-    let email = field("/email", &request.email)?;
-    let sent = invitations.invite(&access, &email, RoleId::from_uuid(request.role_id)).await?;
-    Ok(Created { location: "/v1/invitations", body: SentInvitationBody::new(sent, &*links) })
+pub(super) async fn create(
+    Authorized(access, Body(request)): Authorized<Access<MemberInvite>, Body<CreateInvitationRequest>>,
+    invitations: Inject<dyn Invitations>,
+    public_urls: Inject<dyn PublicUrls>,
+) -> Result<Created<CreatedInvitationResponse>, Problem> {
+    let email = validate("/email", &request.email)?;
+    let created = invitations.create(&access, &email, RoleId::from_uuid(request.role_id)).await?;
+    Ok(Created { location: "/v1/invitations", body: CreatedInvitationResponse::new(created, &*public_urls) })
 }
 
 pub(super) async fn list(
-    Then(access, Query(page)): Then<Access<MemberInvite>, Query<PageQuery>>,
-    invitations: Scoped<dyn Invitations>,
-) -> Result<Json<InvitationPage>, Problem> {
+    Authorized(access, Query(page)): Authorized<Access<MemberInvite>, Query<PageQuery>>,
+    invitations: Inject<dyn Invitations>,
+) -> Result<Json<InvitationListResponse>, Problem> {
     let after = page.cursor()?.map(InvitationId::from_uuid);
-    let found = invitations.list(&access, after, page.one_more()).await?;
-    let (invitations, next_cursor) = page.cut(found, |invitation| invitation.id.as_uuid());
-    Ok(Json(InvitationPage { invitations, next_cursor }))
+    let rows = invitations.list(&access, after, page.fetch_limit()).await?;
+    let (invitations, next_cursor) = page.into_page(rows, |invitation| invitation.id.as_uuid());
+    Ok(Json(InvitationListResponse { invitations, next_cursor }))
 }
 
 pub(super) async fn resend(
-    Then(access, PathId(id)): Then<Access<MemberInvite>, PathId<InvitationId>>,
-    invitations: Scoped<dyn Invitations>,
-    links: Scoped<dyn Links>,
-) -> Result<Json<SentInvitationBody>, Problem> {
-    Ok(Json(SentInvitationBody::new(invitations.resend(&access, id).await?, &*links)))
+    Authorized(access, PathId(id)): Authorized<Access<MemberInvite>, PathId<InvitationId>>,
+    invitations: Inject<dyn Invitations>,
+    public_urls: Inject<dyn PublicUrls>,
+) -> Result<Json<CreatedInvitationResponse>, Problem> {
+    Ok(Json(CreatedInvitationResponse::new(invitations.resend(&access, id).await?, &*public_urls)))
 }
 
 pub(super) async fn revoke(
-    Then(access, PathId(id)): Then<Access<MemberInvite>, PathId<InvitationId>>,
-    invitations: Scoped<dyn Invitations>,
+    Authorized(access, PathId(id)): Authorized<Access<MemberInvite>, PathId<InvitationId>>,
+    invitations: Inject<dyn Invitations>,
 ) -> Result<NoContent, Problem> {
     invitations.revoke(&access, id).await?;
     Ok(NoContent)
 }
 
 pub(super) async fn accept(
-    Then(me, Body(request)): Then<SignedIn, Body<AcceptRequest>>,
-    invitations: Scoped<dyn Invitations>,
-) -> Result<Json<TenantBody>, Problem> {
+    Authorized(me, Body(request)): Authorized<SignedIn, Body<AcceptInvitationRequest>>,
+    invitations: Inject<dyn Invitations>,
+) -> Result<Json<UserTenantResponse>, Problem> {
     // What is no token is refused like one that nobody was given.
     let token = request.token.parse().map_err(|_| AcceptError::NotFound)?;
     Ok(Json(invitations.accept(&me, &token).await?.into()))
 }
 
-impl SentInvitationBody {
-    fn new(SentInvitation { invitation, token }: SentInvitation, links: &dyn Links) -> Self {
-        let link = links.join(&token);
-        let InvitationBody { id, email, role, invited_by, created_at, expires_at, expired: _ } = invitation.into();
+impl CreatedInvitationResponse {
+    fn new(InvitationWithToken { invitation, token }: InvitationWithToken, public_urls: &dyn PublicUrls) -> Self {
+        let link = public_urls.invitation_url(&token);
+        let InvitationResponse { id, email, role, invited_by, created_at, expires_at, expired: _ } = invitation.into();
         Self { id, email, role, invited_by, created_at, expires_at, link }
     }
 }
 
-impl From<Invitation> for InvitationBody {
+impl From<Invitation> for InvitationResponse {
     fn from(invitation: Invitation) -> Self {
         let Invitation { id, email, role, invited_by, created_at, expires_at, expired } = invitation;
         let (id, email, invited_by) = (id.as_uuid(), email.to_string(), invited_by.as_uuid());

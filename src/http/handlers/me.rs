@@ -1,22 +1,22 @@
 //! The caller.
 
-use kernel::contracts::{MyTenant, MyTenants, Profiles, User};
+use kernel::contracts::{UserTenant, UserTenants, Profiles, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::members::RoleBody;
+use super::members::RoleSummaryResponse;
 use crate::http::{
-    extract::{Body, Scoped},
-    fields::{field, given},
-    guard::{SignedIn, Then},
+    extract::{Body, Inject},
+    validation::{validate, non_null},
+    access::{SignedIn, Authorized},
     problem::Problem,
     route::{Json, Routes},
 };
 
 /// The caller.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Me {
+pub(super) struct MeResponse {
     id: Uuid,
     #[schema(example = "alice@example.com")]
     email: String,
@@ -24,28 +24,28 @@ pub(super) struct Me {
     #[schema(example = "Alice Adams")]
     display_name: String,
     /// The active tenants, by name.
-    tenants: Vec<TenantBody>,
+    tenants: Vec<UserTenantResponse>,
 }
 
 /// A tenant that the caller is a member of.
 #[derive(Serialize, ToSchema)]
-pub(super) struct TenantBody {
+pub(super) struct UserTenantResponse {
     id: Uuid,
     /// Names it in requests, as does the id.
     #[schema(example = "acme")]
     slug: String,
     #[schema(example = "Acme Corp")]
     name: String,
-    role: RoleBody,
+    role: RoleSummaryResponse,
 }
 
 /// What is to be another.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ProfileChangeRequest {
+pub(super) struct UpdateProfileRequest {
     /// What others see, in every tenant; on one line.
     #[schema(example = "Alice A. Adams", min_length = 1, max_length = 200, nullable = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "non_null")]
     display_name: Option<String>,
 }
 
@@ -57,32 +57,32 @@ pub(super) fn register(routes: &mut Routes) {
 
 async fn show(
     me: SignedIn,
-    profiles: Scoped<dyn Profiles>,
-    tenants: Scoped<dyn MyTenants>,
-) -> Result<Json<Me>, Problem> {
-    Ok(Json(Me::new(profiles.get(&me).await?, tenants.list(&me).await?)))
+    profiles: Inject<dyn Profiles>,
+    tenants: Inject<dyn UserTenants>,
+) -> Result<Json<MeResponse>, Problem> {
+    Ok(Json(MeResponse::new(profiles.get(&me).await?, tenants.list(&me).await?)))
 }
 
 async fn update(
-    Then(me, Body(request)): Then<SignedIn, Body<ProfileChangeRequest>>,
-    profiles: Scoped<dyn Profiles>,
-    tenants: Scoped<dyn MyTenants>,
-) -> Result<Json<Me>, Problem> {
-    let name = request.display_name.ok_or_else(Problem::nothing_given)?;
-    let name = field("/display_name", &name)?;
-    let person = profiles.rename(&me, &name).await?;
-    Ok(Json(Me::new(person, tenants.list(&me).await?)))
+    Authorized(me, Body(request)): Authorized<SignedIn, Body<UpdateProfileRequest>>,
+    profiles: Inject<dyn Profiles>,
+    tenants: Inject<dyn UserTenants>,
+) -> Result<Json<MeResponse>, Problem> {
+    let name = request.display_name.ok_or_else(Problem::empty_patch)?;
+    let name = validate("/display_name", &name)?;
+    let user = profiles.rename(&me, &name).await?;
+    Ok(Json(MeResponse::new(user, tenants.list(&me).await?)))
 }
 
-impl Me {
-    fn new(person: User, tenants: Vec<MyTenant>) -> Self {
+impl MeResponse {
+    fn new(user: User, tenants: Vec<UserTenant>) -> Self {
         let tenants = tenants.into_iter().map(Into::into).collect();
-        Self { id: person.id.as_uuid(), email: person.email.to_string(), display_name: person.display_name, tenants }
+        Self { id: user.id.as_uuid(), email: user.email.to_string(), display_name: user.display_name, tenants }
     }
 }
 
-impl From<MyTenant> for TenantBody {
-    fn from(MyTenant { id, slug, name, role }: MyTenant) -> Self {
+impl From<UserTenant> for UserTenantResponse {
+    fn from(UserTenant { id, slug, name, role }: UserTenant) -> Self {
         Self { id: id.as_uuid(), slug: slug.to_string(), name, role: role.into() }
     }
 }

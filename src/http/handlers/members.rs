@@ -8,23 +8,23 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{GRANT_REFUSED, LAST_ADMIN, page::PageQuery};
+use super::{PRIVILEGE_ESCALATION, LAST_ADMIN, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, Query, Scoped},
-    guard::{Access, AccessTo, Member, Then},
+    extract::{Body, Query, Inject},
+    access::{Access, AccessTo, Member, Authorized},
     problem::Problem,
     route::{Json, NoContent, Routes},
 };
 
 /// A member of the tenant.
 #[derive(Serialize, ToSchema)]
-pub(super) struct MemberBody {
+pub(super) struct MemberResponse {
     id: Uuid,
     #[schema(example = "alice@example.com")]
     email: String,
     #[schema(example = "Alice Adams")]
     display_name: String,
-    role: RoleBody,
+    role: RoleSummaryResponse,
     #[serde(with = "time::serde::rfc3339")]
     member_since: OffsetDateTime,
     /// Whether the person can sign in.
@@ -33,7 +33,7 @@ pub(super) struct MemberBody {
 
 /// A role in the tenant.
 #[derive(Serialize, ToSchema)]
-pub(super) struct RoleBody {
+pub(super) struct RoleSummaryResponse {
     id: Uuid,
     #[schema(example = "admin")]
     name: String,
@@ -42,16 +42,16 @@ pub(super) struct RoleBody {
 /// What is to be another.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MemberChangeRequest {
+pub(super) struct UpdateMemberRequest {
     /// The member's role from now on: one of `GET /v1/roles` whose permissions the caller has as well.
     role_id: Uuid,
 }
 
 /// A page of members.
 #[derive(Serialize, ToSchema)]
-pub(super) struct MemberPage {
+pub(super) struct MemberListResponse {
     /// By id: in the order in which the people came.
-    members: Vec<MemberBody>,
+    members: Vec<MemberResponse>,
     /// For the query parameter `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -60,10 +60,10 @@ pub(super) struct MemberPage {
 /// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/members", "List the members of the tenant", list);
-    routes.get("/v1/users/{id}", "Read a member of the tenant", show);
+    routes.get("/v1/members/{id}", "Read a member of the tenant", show);
     routes
         .patch("/v1/members/{id}", "Give a member another role, which may do no more than mine", change_role)
-        .problems(&[GRANT_REFUSED, LAST_ADMIN]);
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN]);
     routes
         .delete("/v1/members/{id}", "Remove a member from the tenant, from their next request on", remove)
         .problems(&[LAST_ADMIN]);
@@ -71,49 +71,49 @@ pub(super) fn register(routes: &mut Routes) {
 }
 
 async fn list(
-    Then(access, Query(page)): Then<Access<UserRead>, Query<PageQuery>>,
-    members: Scoped<dyn Members>,
-) -> Result<Json<MemberPage>, Problem> {
-    let found = members.list(&access, page.cursor()?.map(UserId::from_uuid), page.one_more()).await?;
-    let (members, next_cursor) = page.cut(found, |member| member.person.id.as_uuid());
-    Ok(Json(MemberPage { members, next_cursor }))
+    Authorized(access, Query(page)): Authorized<Access<UserRead>, Query<PageQuery>>,
+    members: Inject<dyn Members>,
+) -> Result<Json<MemberListResponse>, Problem> {
+    let rows = members.list(&access, page.cursor()?.map(UserId::from_uuid), page.fetch_limit()).await?;
+    let (members, next_cursor) = page.into_page(rows, |member| member.user.id.as_uuid());
+    Ok(Json(MemberListResponse { members, next_cursor }))
 }
 
-async fn show(access: AccessTo<UserRead, UserId>, members: Scoped<dyn Members>) -> Result<Json<MemberBody>, Problem> {
+async fn show(access: AccessTo<UserRead, UserId>, members: Inject<dyn Members>) -> Result<Json<MemberResponse>, Problem> {
     Ok(Json(members.get(&access, access.id).await?.into()))
 }
 
 async fn change_role(
-    Then(access, Body(request)): Then<AccessTo<MemberUpdate, UserId>, Body<MemberChangeRequest>>,
-    members: Scoped<dyn Members>,
-) -> Result<Json<MemberBody>, Problem> {
+    Authorized(access, Body(request)): Authorized<AccessTo<MemberUpdate, UserId>, Body<UpdateMemberRequest>>,
+    members: Inject<dyn Members>,
+) -> Result<Json<MemberResponse>, Problem> {
     Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?.into()))
 }
 
-async fn remove(access: AccessTo<MemberRemove, UserId>, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
+async fn remove(access: AccessTo<MemberRemove, UserId>, members: Inject<dyn Members>) -> Result<NoContent, Problem> {
     members.remove(&access, access.id).await?;
     Ok(NoContent)
 }
 
-async fn leave(member: Member, members: Scoped<dyn Members>) -> Result<NoContent, Problem> {
+async fn leave(member: Member, members: Inject<dyn Members>) -> Result<NoContent, Problem> {
     members.leave(&member).await?;
     Ok(NoContent)
 }
 
-impl From<TenantMember> for MemberBody {
-    fn from(TenantMember { person, role, since }: TenantMember) -> Self {
+impl From<TenantMember> for MemberResponse {
+    fn from(TenantMember { user, role, joined_at }: TenantMember) -> Self {
         Self {
-            id: person.id.as_uuid(),
-            email: person.email.to_string(),
-            display_name: person.display_name,
+            id: user.id.as_uuid(),
+            email: user.email.to_string(),
+            display_name: user.display_name,
             role: role.into(),
-            member_since: since,
-            active: person.active,
+            member_since: joined_at,
+            active: user.active,
         }
     }
 }
 
-impl From<RoleSummary> for RoleBody {
+impl From<RoleSummary> for RoleSummaryResponse {
     fn from(RoleSummary { id, name }: RoleSummary) -> Self {
         Self { id: id.as_uuid(), name }
     }

@@ -7,22 +7,22 @@ mod health;
 mod invitations;
 mod me;
 mod members;
-mod page;
+mod pagination;
 mod policies;
 mod roles;
 mod tenants;
 
-use kernel::contracts::Tenancy;
+use kernel::contracts::TenancyMode;
 
 use super::route::Routes;
 
 const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
-const GRANT_REFUSED: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
+const PRIVILEGE_ESCALATION: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
 const LAST_ADMIN: (u16, &str) = (409, "Nobody would be left who may do everything");
 
 /// Every route of the API: each file registers its own. The tenancy mode changes what is said of them, and not what
 /// there is.
-pub(super) fn routes(tenancy: &Tenancy) -> Routes {
+pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     let mut routes = Routes::new(tenancy);
     auth::register(&mut routes, tenancy);
     me::register(&mut routes);

@@ -10,26 +10,26 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{GRANT_REFUSED, LAST_ADMIN, members::RoleBody, page::PageQuery};
+use super::{PRIVILEGE_ESCALATION, LAST_ADMIN, members::RoleSummaryResponse, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, PathId, Query, Scoped},
-    fields::given,
-    guard::{Access, Then},
+    extract::{Body, PathId, Query, Inject},
+    validation::non_null,
+    access::{Access, Authorized},
     permissions,
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
 };
 
 const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
-const TEMPLATE_POLICY: (u16, &str) = (409, "The policy came with the tenant");
+const TEMPLATE_POLICY_IMMUTABLE: (u16, &str) = (409, "The policy came with the tenant");
 
 /// A policy to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewPolicyRequest {
+pub(super) struct CreatePolicyRequest {
     /// Whom it is for: one of `GET /v1/roles`. Left out or null: every member.
     role_id: Option<Uuid>,
-    effect: EffectBody,
+    effect: EffectDto,
     /// What it speaks of: a resource of the catalogue of permissions, or `*`.
     #[schema(example = "user")]
     resource: String,
@@ -44,26 +44,26 @@ pub(super) struct NewPolicyRequest {
 /// What is to be another: at least one of these. What isn't given stays, a condition too.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PolicyChangeRequest {
+pub(super) struct UpdatePolicyRequest {
     #[schema(nullable = false)]
-    #[serde(default, deserialize_with = "given")]
-    effect: Option<EffectBody>,
+    #[serde(default, deserialize_with = "non_null")]
+    effect: Option<EffectDto>,
     /// What it speaks of. With `verbs` or not at all.
     #[schema(example = "user", nullable = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "non_null")]
     resource: Option<String>,
     /// What may be done, or mustn't. With `resource` or not at all.
     #[schema(example = json!(["read"]), min_items = 1, max_items = 32, nullable = false)]
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "non_null")]
     verbs: Option<Vec<String>>,
     /// When it applies. Null: always from now on.
     #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
-    #[serde(default, deserialize_with = "given_or_null")]
+    #[serde(default, deserialize_with = "nullable")]
     condition: Option<Option<Value>>,
 }
 
 /// Null is something that is given.
-fn given_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -71,19 +71,18 @@ fn given_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Op
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = Effect)]
 #[serde(rename_all = "snake_case")]
-enum EffectBody {
+enum EffectDto {
     Allow,
     Deny,
 }
 
 /// A policy.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Policy)]
-pub(super) struct PolicyBody {
+pub(super) struct PolicyResponse {
     id: Uuid,
     /// Null: for every member.
-    role: Option<RoleBody>,
-    effect: EffectBody,
+    role: Option<RoleSummaryResponse>,
+    effect: EffectDto,
     /// A resource, or `*`.
     #[schema(example = "user")]
     resource: String,
@@ -101,9 +100,9 @@ pub(super) struct PolicyBody {
 
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
-pub(super) struct PolicyPage {
+pub(super) struct PolicyListResponse {
     /// By id: in the order in which they were made.
-    policies: Vec<PolicyBody>,
+    policies: Vec<PolicyResponse>,
     /// For the query parameter `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -115,89 +114,89 @@ pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/policies/{id}", "Read a policy", show);
     routes
         .post("/v1/policies", "Create a policy; it may let others do what I may do, and no more", create)
-        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
     routes
         .patch("/v1/policies/{id}", "Change a policy; to narrow a deny is to allow what it denied", update)
-        .problems(&[GRANT_REFUSED, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY]);
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY_IMMUTABLE]);
     routes
         .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", delete)
-        .problems(&[GRANT_REFUSED, LAST_ADMIN, TEMPLATE_POLICY]);
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, TEMPLATE_POLICY_IMMUTABLE]);
 }
 
 async fn list(
-    Then(access, Query(page)): Then<Access<PolicyRead>, Query<PageQuery>>,
-    policies: Scoped<dyn Policies>,
-) -> Result<Json<PolicyPage>, Problem> {
-    let found = policies.list(&access, page.cursor()?.map(PolicyId::from_uuid), page.one_more()).await?;
-    let (policies, next_cursor) = page.cut(found, |policy| policy.id.as_uuid());
-    Ok(Json(PolicyPage { policies, next_cursor }))
+    Authorized(access, Query(page)): Authorized<Access<PolicyRead>, Query<PageQuery>>,
+    policies: Inject<dyn Policies>,
+) -> Result<Json<PolicyListResponse>, Problem> {
+    let rows = policies.list(&access, page.cursor()?.map(PolicyId::from_uuid), page.fetch_limit()).await?;
+    let (policies, next_cursor) = page.into_page(rows, |policy| policy.id.as_uuid());
+    Ok(Json(PolicyListResponse { policies, next_cursor }))
 }
 
 async fn show(
-    Then(access, PathId(id)): Then<Access<PolicyRead>, PathId<PolicyId>>,
-    policies: Scoped<dyn Policies>,
-) -> Result<Json<PolicyBody>, Problem> {
+    Authorized(access, PathId(id)): Authorized<Access<PolicyRead>, PathId<PolicyId>>,
+    policies: Inject<dyn Policies>,
+) -> Result<Json<PolicyResponse>, Problem> {
     Ok(Json(policies.get(&access, id).await?.into()))
 }
 
 async fn create(
-    Then(access, Body(request)): Then<Access<PolicyManage>, Body<NewPolicyRequest>>,
-    policies: Scoped<dyn Policies>,
-) -> Result<Created<PolicyBody>, Problem> {
-    let NewPolicyRequest { role_id, effect, resource, verbs, condition } = request;
+    Authorized(access, Body(request)): Authorized<Access<PolicyManage>, Body<CreatePolicyRequest>>,
+    policies: Inject<dyn Policies>,
+) -> Result<Created<PolicyResponse>, Problem> {
+    let CreatePolicyRequest { role_id, effect, resource, verbs, condition } = request;
     let target = target(&resource, &verbs)?;
     let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect: effect.into(), target, condition };
     Ok(Created { location: "/v1/policies", body: policies.create(&access, &draft).await?.into() })
 }
 
 async fn update(
-    Then(Then(access, PathId(id)), Body(request)): Then<
-        Then<Access<PolicyManage>, PathId<PolicyId>>,
-        Body<PolicyChangeRequest>,
+    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
+        Authorized<Access<PolicyManage>, PathId<PolicyId>>,
+        Body<UpdatePolicyRequest>,
     >,
-    policies: Scoped<dyn Policies>,
-) -> Result<Json<PolicyBody>, Problem> {
+    policies: Inject<dyn Policies>,
+) -> Result<Json<PolicyResponse>, Problem> {
     let change = request.parse()?;
     Ok(Json(policies.update(&access, id, &change).await?.into()))
 }
 
 async fn delete(
-    Then(access, PathId(id)): Then<Access<PolicyManage>, PathId<PolicyId>>,
-    policies: Scoped<dyn Policies>,
+    Authorized(access, PathId(id)): Authorized<Access<PolicyManage>, PathId<PolicyId>>,
+    policies: Inject<dyn Policies>,
 ) -> Result<NoContent, Problem> {
     policies.delete(&access, id).await?;
     Ok(NoContent)
 }
 
-impl PolicyChangeRequest {
+impl UpdatePolicyRequest {
     fn parse(self) -> Result<PolicyChange, Problem> {
         let target = match (self.resource, self.verbs) {
             (Some(resource), Some(verbs)) => Some(target(&resource, &verbs)?),
             (None, None) => None,
             (resource, _) => {
                 let missing = if resource.is_none() { "/resource" } else { "/verbs" };
-                return Err(Problem::unfit_at(missing, "Give resource and verbs together, or neither."));
+                return Err(Problem::unprocessable_at(missing, "Give resource and verbs together, or neither."));
             }
         };
         let change = PolicyChange { effect: self.effect.map(Into::into), target, condition: self.condition };
-        if change == PolicyChange::default() { Err(Problem::nothing_given()) } else { Ok(change) }
+        if change == PolicyChange::default() { Err(Problem::empty_patch()) } else { Ok(change) }
     }
 }
 
 fn target(resource: &str, verbs: &[String]) -> Result<PolicyTarget, Problem> {
-    Ok(PolicyTarget::of(permissions::CATALOGUE, resource, verbs)?)
+    Ok(PolicyTarget::new(permissions::PERMISSIONS, resource, verbs)?)
 }
 
-impl From<EffectBody> for Effect {
-    fn from(effect: EffectBody) -> Self {
+impl From<EffectDto> for Effect {
+    fn from(effect: EffectDto) -> Self {
         match effect {
-            EffectBody::Allow => Self::Allow,
-            EffectBody::Deny => Self::Deny,
+            EffectDto::Allow => Self::Allow,
+            EffectDto::Deny => Self::Deny,
         }
     }
 }
 
-impl From<Effect> for EffectBody {
+impl From<Effect> for EffectDto {
     fn from(effect: Effect) -> Self {
         match effect {
             Effect::Allow => Self::Allow,
@@ -206,7 +205,7 @@ impl From<Effect> for EffectBody {
     }
 }
 
-impl From<PolicyDetails> for PolicyBody {
+impl From<PolicyDetails> for PolicyResponse {
     fn from(policy: PolicyDetails) -> Self {
         let PolicyDetails { id, role, effect, resource, verbs, condition, is_template, created_at } = policy;
         let (id, role, effect) = (id.as_uuid(), role.map(Into::into), effect.into());

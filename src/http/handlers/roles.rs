@@ -6,9 +6,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
-    extract::{Body, PathId, Scoped},
-    fields::field,
-    guard::{Access, Then},
+    extract::{Body, PathId, Inject},
+    validation::validate,
+    access::{Access, Authorized},
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
 };
@@ -24,7 +24,7 @@ pub(super) struct RoleRequest {
 
 /// A role.
 #[derive(Serialize, ToSchema)]
-pub(super) struct RoleDetails {
+pub(super) struct RoleResponse {
     id: Uuid,
     #[schema(example = "auditor")]
     name: String,
@@ -37,9 +37,9 @@ pub(super) struct RoleDetails {
 
 /// The roles.
 #[derive(Serialize, ToSchema)]
-pub(super) struct RoleList {
+pub(super) struct RoleListResponse {
     /// The system's first, then by name.
-    roles: Vec<RoleDetails>,
+    roles: Vec<RoleResponse>,
 }
 
 /// The routes of this file.
@@ -56,36 +56,36 @@ pub(super) fn register(routes: &mut Routes) {
         .problems(&[(409, "Somebody has the role, or is invited into it"), (409, "The role came with the tenant")]);
 }
 
-async fn list(access: Access<RoleRead>, roles: Scoped<dyn Roles>) -> Result<Json<RoleList>, Problem> {
+async fn list(access: Access<RoleRead>, roles: Inject<dyn Roles>) -> Result<Json<RoleListResponse>, Problem> {
     let roles = roles.list(&access).await?;
-    Ok(Json(RoleList { roles: roles.into_iter().map(Into::into).collect() }))
+    Ok(Json(RoleListResponse { roles: roles.into_iter().map(Into::into).collect() }))
 }
 
 async fn create(
-    Then(access, Body(request)): Then<Access<RoleManage>, Body<RoleRequest>>,
-    roles: Scoped<dyn Roles>,
-) -> Result<Created<RoleDetails>, Problem> {
-    let name = field("/name", &request.name)?;
+    Authorized(access, Body(request)): Authorized<Access<RoleManage>, Body<RoleRequest>>,
+    roles: Inject<dyn Roles>,
+) -> Result<Created<RoleResponse>, Problem> {
+    let name = validate("/name", &request.name)?;
     Ok(Created { location: "/v1/roles", body: roles.create(&access, &name).await?.into() })
 }
 
 async fn rename(
-    Then(Then(access, PathId(id)), Body(request)): Then<Then<Access<RoleManage>, PathId<RoleId>>, Body<RoleRequest>>,
-    roles: Scoped<dyn Roles>,
-) -> Result<Json<RoleDetails>, Problem> {
-    let name = field("/name", &request.name)?;
+    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<Authorized<Access<RoleManage>, PathId<RoleId>>, Body<RoleRequest>>,
+    roles: Inject<dyn Roles>,
+) -> Result<Json<RoleResponse>, Problem> {
+    let name = validate("/name", &request.name)?;
     Ok(Json(roles.rename(&access, id, &name).await?.into()))
 }
 
 async fn delete(
-    Then(access, PathId(id)): Then<Access<RoleManage>, PathId<RoleId>>,
-    roles: Scoped<dyn Roles>,
+    Authorized(access, PathId(id)): Authorized<Access<RoleManage>, PathId<RoleId>>,
+    roles: Inject<dyn Roles>,
 ) -> Result<NoContent, Problem> {
     roles.delete(&access, id).await?;
     Ok(NoContent)
 }
 
-impl From<Role> for RoleDetails {
+impl From<Role> for RoleResponse {
     fn from(Role { id, name, is_system, members }: Role) -> Self {
         Self { id: id.as_uuid(), name, is_system, members }
     }

@@ -1,14 +1,14 @@
 //! What can be done: every route of the OpenAPI document that takes a person.
 
 use crate::{
-    client::{Answer, App},
-    fuzz_tenants::world::Ids,
+    client::{Response, TestApp},
+    fuzz_tenants::model::Ids,
 };
 
 /// Something in a path or body that is chosen anew at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    Person,
+    User,
     Role,
     /// A row of this table.
     Row(&'static str),
@@ -31,14 +31,14 @@ pub(super) struct Operation {
 }
 
 /// What to send to a route: what the path's `{id}` is, and the body.
-fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
-    use Slot::{Person, Role, Row};
+fn request_template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
+    use Slot::{User, Role, Row};
     Some(match name {
         "PATCH /v1/me" => (None, Some(r#"{"display_name": "{name}"}"#)),
         "POST /v1/tenants" | "PATCH /v1/tenant" | "POST /v1/roles" => (None, Some(r#"{"name": "{name}"}"#)),
         "POST /v1/tenant/archive" | "POST /v1/tenant/restore" | "POST /v1/tenant/leave" => (None, None),
-        "GET /v1/users/{id}" | "DELETE /v1/members/{id}" => (Some(Person), None),
-        "PATCH /v1/members/{id}" => (Some(Person), Some(r#"{"role_id": "{role}"}"#)),
+        "GET /v1/members/{id}" | "DELETE /v1/members/{id}" => (Some(User), None),
+        "PATCH /v1/members/{id}" => (Some(User), Some(r#"{"role_id": "{role}"}"#)),
         "PATCH /v1/roles/{id}" => (Some(Role), Some(r#"{"name": "{name}"}"#)),
         "DELETE /v1/roles/{id}" => (Some(Role), None),
         "POST /v1/policies" => (
@@ -52,7 +52,7 @@ fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
         "POST /v1/invitations" => (None, Some(r#"{"email": "{email}", "role_id": "{role}"}"#)),
         "POST /v1/invitations/{id}/resend" | "DELETE /v1/invitations/{id}" => (Some(Row("invitations")), None),
         "POST /v1/invitations/accept" => (None, Some(r#"{"token": "{token}"}"#)),
-        "POST /v1/authorization/check" => (None, Some(r#"{"questions": [{"permission": "user:read"}]}"#)),
+        "POST /v1/authorization/check" => (None, Some(r#"{"checks": [{"permission": "user:read"}]}"#)),
         // A list, or the one thing of its kind.
         get if get.starts_with("GET ") && !get.contains('{') => (None, None),
         _ => return None,
@@ -60,8 +60,8 @@ fn template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
 }
 
 /// Every operation of the document that isn't anybody's.
-pub(super) fn operations(app: &App) -> Vec<Operation> {
-    let document = app.nobody().get("/openapi.json").json();
+pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
+    let document = app.anonymous().get("/openapi.json").json();
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -72,7 +72,7 @@ pub(super) fn operations(app: &App) -> Vec<Operation> {
             let (method, path) = (method.to_uppercase(), path.clone());
             let name = format!("{method} {path}");
             let (id, body) =
-                template(&name).unwrap_or_else(|| panic!("{name} is new: say in `template` what to send to it"));
+                request_template(&name).unwrap_or_else(|| panic!("{name} is new: say in `request_template` what to send to it"));
             let in_body =
                 [(Slot::Role, "{role}"), (Slot::Token, "{token}"), (Slot::Email, "{email}"), (Slot::Name, "{name}")];
             let in_body = in_body.iter().filter(|(_, text)| body.is_some_and(|body| body.contains(text)));
@@ -85,15 +85,15 @@ pub(super) fn operations(app: &App) -> Vec<Operation> {
 
 impl Operation {
     /// Whether the header names where it acts.
-    pub(super) fn acts_in_a_tenant(&self) -> bool {
+    pub(super) fn is_tenant_scoped(&self) -> bool {
         self.class != "signed-in"
     }
 
     /// The one tenant that it may have changed, having been done.
-    pub(super) fn may_change(&self, answer: &Answer, tenant: &str) -> Option<String> {
+    pub(super) fn changeable_tenant(&self, response: &Response, tenant: &str) -> Option<String> {
         match self.name.as_str() {
-            _ if self.acts_in_a_tenant() => Some(tenant.into()),
-            "POST /v1/invitations/accept" if answer.status == 200 => Some(answer.json()["id"].as_str()?.into()),
+            _ if self.is_tenant_scoped() => Some(tenant.into()),
+            "POST /v1/invitations/accept" if response.status == 200 => Some(response.json()["id"].as_str()?.into()),
             // A tenant that is founded wasn't there before.
             _ => None,
         }
@@ -101,7 +101,7 @@ impl Operation {
 
     /// Path and body with these in them.
     pub(super) fn fill(&self, ids: &Ids) -> (String, Option<String>) {
-        let is_row = |slot: &&Slot| matches!(slot, Slot::Person | Slot::Row(_));
+        let is_row = |slot: &&Slot| matches!(slot, Slot::User | Slot::Row(_));
         let in_path = ids.keys().find(is_row).or(Some(&Slot::Role)).and_then(|slot| ids.get(slot));
         let path = in_path.map_or_else(|| self.path.clone(), |id| self.path.replace("{id}", id));
         let body = self.body.map(|body| {

@@ -1,84 +1,85 @@
-//! People and tenants with fresh ids, made behind the modules' backs: as many as a test wants.
-#![expect(clippy::disallowed_methods, reason = "test data is made whatever the modules allow")]
+//! Factories for users, tenants, roles and members with fresh ids. They insert rows directly, without the modules.
+#![expect(clippy::disallowed_methods, reason = "test data bypasses the modules")]
 
 use kernel::contracts::{RoleId, TenantId, UserId};
 use sqlx::PgConnection;
 
 use crate::TestDb;
 
-/// A tenant that a factory made, with the system roles and their policies.
+/// A tenant with the system roles and their policies.
 #[derive(Debug, Clone)]
-pub struct MadeTenant {
-    /// Fresh.
+pub struct TestTenant {
+    /// The tenant's id.
     pub id: TenantId,
-    /// Unique.
+    /// The tenant's slug, which is unique.
     pub slug: String,
-    /// May do everything.
+    /// Allows everything.
     pub admin_role: RoleId,
-    /// May read who else is there.
+    /// Allows `user:read`.
     pub member_role: RoleId,
 }
 
 impl TestDb {
-    /// An active person with an address of their own.
-    pub async fn make_user(&self) -> UserId {
+    /// Creates an active user with a unique e-mail address.
+    pub async fn create_user(&self) -> UserId {
         let id = UserId::new();
         sqlx::query("INSERT INTO users (id, email, display_name) VALUES ($1, $1::text || '@example.com', 'Made Up')")
             .bind(id.as_uuid())
-            .execute(&mut self.owner().await)
+            .execute(&mut self.superuser().await)
             .await
             .unwrap();
         id
     }
 
-    /// An active tenant on the plan `free`, with 10 seats and nobody in it. It is at version 1 of the policy templates.
-    pub async fn make_tenant(&self) -> MadeTenant {
+    /// Creates an active tenant without members on the plan `free`, with a seat limit of 10 and version 1 of the policy
+    /// templates.
+    pub async fn create_tenant(&self) -> TestTenant {
         let id = TenantId::new();
-        let tenant = MadeTenant {
+        let tenant = TestTenant {
             id,
             slug: format!("t-{}", id.as_uuid().simple()),
             admin_role: RoleId::new(),
             member_role: RoleId::new(),
         };
-        let mut owner = self.owner().await;
+        let mut superuser = self.superuser().await;
         sqlx::query("INSERT INTO tenants (id, slug, name) VALUES ($1, $2, 'Made Up')")
             .bind(id.as_uuid())
             .bind(&tenant.slug)
-            .execute(&mut owner)
+            .execute(&mut superuser)
             .await
             .unwrap();
         sqlx::query("INSERT INTO tenant_attributes VALUES ($1, 'free', 'standard', '{}', 10, 1)")
             .bind(id.as_uuid())
-            .execute(&mut owner)
+            .execute(&mut superuser)
             .await
             .unwrap();
-        role(&mut owner, id, tenant.admin_role, Some("admin"), ["*", "*"]).await;
-        role(&mut owner, id, tenant.member_role, Some("member"), ["user", "read"]).await;
+        insert_role(&mut superuser, id, tenant.admin_role, Some("admin"), ["*", "*"]).await;
+        insert_role(&mut superuser, id, tenant.member_role, Some("member"), ["user", "read"]).await;
         tenant
     }
 
-    /// A custom role of the tenant's whose one policy allows this verb on this resource.
-    pub async fn make_role(&self, tenant: &MadeTenant, [resource, verb]: [&str; 2]) -> RoleId {
+    /// Creates a custom role with one policy that allows `resource:verb`.
+    pub async fn create_role(&self, tenant: &TestTenant, [resource, verb]: [&str; 2]) -> RoleId {
         let id = RoleId::new();
-        role(&mut self.owner().await, tenant.id, id, None, [resource, verb]).await;
+        insert_role(&mut self.superuser().await, tenant.id, id, None, [resource, verb]).await;
         id
     }
 
-    /// Puts the person into the tenant, in this role of the tenant's.
-    pub async fn make_member(&self, tenant: &MadeTenant, user: UserId, role: RoleId) {
+    /// Makes the user a member of the tenant with this role of the tenant.
+    pub async fn add_member(&self, tenant: &TestTenant, user: UserId, role: RoleId) {
         sqlx::query("INSERT INTO memberships (tenant_id, user_id, role_id) VALUES ($1, $2, $3)")
             .bind(tenant.id.as_uuid())
             .bind(user.as_uuid())
             .bind(role.as_uuid())
-            .execute(&mut self.owner().await)
+            .execute(&mut self.superuser().await)
             .await
             .unwrap();
     }
 }
 
-/// With a name it is a system role; a custom one is named by its id.
-async fn role(
-    owner: &mut PgConnection,
+/// Inserts a system role if `system` names one, else a custom role named by its id.
+async fn insert_role(
+    superuser: &mut PgConnection,
     tenant: TenantId,
     role: RoleId,
     system: Option<&str>,
@@ -91,7 +92,7 @@ async fn role(
     .bind(tenant.as_uuid())
     .bind(role.as_uuid())
     .bind(system)
-    .execute(&mut *owner)
+    .execute(&mut *superuser)
     .await
     .unwrap();
     sqlx::query(
@@ -103,7 +104,7 @@ async fn role(
     .bind(resource)
     .bind(verb)
     .bind(system.is_some())
-    .execute(owner)
+    .execute(superuser)
     .await
     .unwrap();
 }

@@ -1,41 +1,42 @@
 //! Database fixtures for every crate's tests.
 //!
-//! Each test has a database of its own, cloned from a template that was migrated once and dropped at the test's end, so
-//! all run in parallel. The server is the one that `TEST_DATABASE_URL` names, else an embedded one that ends with the
-//! test process.
+//! Each test gets its own database, cloned from a template that is migrated once, and drops it at the end. So tests run
+//! in parallel. The server is the one in `TEST_DATABASE_URL`, or else an embedded server that stops with the test
+//! process.
 //!
 //! - [`db()`]: a migrated database
-//! - [`seeded()`]: the same with the demo data, and the ids in it
-//! - [`TestDb::make_user`], [`TestDb::make_tenant`], [`TestDb::make_role`], [`TestDb::make_member`]: more of them, with fresh ids
-//! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the proofs, resolved for real:
-//!   there is no other way
+//! - [`seeded()`]: a migrated database with the demo data, and its ids
+//! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`]:
+//!   factories with fresh ids
+//! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the
+//!   proofs, resolved as in a request; there is no test-only constructor
 //!
-//! It never depends on the root package, which depends on it.
-#![expect(clippy::unwrap_used, reason = "only tests use this crate, and a panic fails the test")]
+//! The root package's tests depend on this crate, so it must not depend on the root package.
+#![expect(clippy::unwrap_used, reason = "used by tests only, where a panic fails the test")]
 
-mod clones;
+mod template_db;
 #[cfg(test)]
-mod differences;
+mod server_settings;
 mod factories;
-mod logins;
-mod proofs;
+mod db_roles;
+mod auth;
 mod server;
 
-pub use clones::{EmptyDb, Seeded, TestDb};
-pub use factories::MadeTenant;
-pub use logins::{Logins, OwnedDb};
-pub use proofs::{Request, Requests};
+pub use template_db::{EmptyDb, SeededDb, TestDb};
+pub use factories::TestTenant;
+pub use db_roles::{Logins, OwnedDb};
+pub use auth::{Request, RequestFactory};
 use rstest::fixture;
 pub use server::search_path;
 
-/// A migrated database of the test's own.
+/// A migrated database.
 #[fixture]
 pub async fn db() -> TestDb {
     TestDb::migrated().await
 }
 
-/// A database of the test's own with the demo data, and the ids in it.
+/// A migrated database with the demo data and its ids.
 #[fixture]
-pub async fn seeded() -> Seeded {
-    Seeded::new().await
+pub async fn seeded() -> SeededDb {
+    SeededDb::new().await
 }

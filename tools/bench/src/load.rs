@@ -32,24 +32,24 @@ impl Round {
 /// # Errors
 /// A connection failed, or an answer was another than the first.
 pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
-    let began = Instant::now();
+    let started = Instant::now();
     let clients: Vec<_> = (0..connections)
         .map(|_| {
             let request = request.to_owned();
-            thread::spawn(move || client(addr, request.as_bytes(), began + duration))
+            thread::spawn(move || run_client(addr, request.as_bytes(), started + duration))
         })
         .collect();
     let mut latencies = Vec::new();
     for client in clients {
         latencies.extend(client.join().map_err(|_| io::Error::other("a client panicked"))??);
     }
-    let elapsed = began.elapsed();
+    let elapsed = started.elapsed();
     latencies.sort_unstable();
     let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or_default();
     Ok(Round { requests: latencies.len(), elapsed, p99 })
 }
 
-fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Duration>> {
+fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Duration>> {
     let stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -59,7 +59,7 @@ fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Dura
     loop {
         let sent = Instant::now();
         writer.write_all(request)?;
-        let length = head(&mut reader, &mut line)?;
+        let length = read_head(&mut reader, &mut line)?;
         body.resize(length, 0);
         reader.read_exact(&mut body)?;
         latencies.push(sent.elapsed());
@@ -73,7 +73,7 @@ fn client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Dura
 }
 
 /// The length of a 200's body. It is what both programs send: a fixed length, on a connection that stays open.
-fn head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
+fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
     let mut length = None;
     line.clear();
     reader.read_line(line)?;

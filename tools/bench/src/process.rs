@@ -11,13 +11,13 @@ use std::{
 
 /// A server that is running. It ends with this.
 #[derive(Debug)]
-pub struct Running {
+pub struct ServerProcess {
     child: Child,
     /// Where it listens.
     pub addr: SocketAddr,
 }
 
-impl Running {
+impl ServerProcess {
     /// Starts the program, which is told a free port by `HTTP_PORT`, and waits until it accepts connections.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -53,7 +53,7 @@ impl Drop for Running {
 
 /// Processor time that the process has used, in clock ticks (proc(5), fields 14 and 15 of stat). 0 where the system
 /// doesn't say.
-pub fn ticks(pid: u32) -> u64 {
+pub fn cpu_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name, in parentheses, may have blanks in it.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
@@ -61,7 +61,7 @@ pub fn ticks(pid: u32) -> u64 {
 }
 
 /// Memory that the process has resident, in KiB. 0 where the system doesn't say.
-pub fn resident(pid: u32) -> u64 {
+pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()

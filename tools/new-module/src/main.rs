@@ -1,11 +1,11 @@
 //! Writes a new module and wires it in: `just new-module notes`.
 //!
-//! `templates/` has the new files, under the paths that they get; they speak of gadgets. `places.rs` says what else is new,
+//! `templates/` has the new files, under the paths that they get; they speak of gadgets. `edits.rs` says what else is new,
 //! and where. Everything is worked out before anything is written: what can't be done changes nothing.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever called it")]
 
+mod edits;
 mod name;
-mod places;
 mod plan;
 
 use std::{env, fs, path::Path, process::ExitCode};
@@ -25,16 +25,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    let (many, one) = match arguments {
-        [many] => (many, None),
-        [many, one] => (many, Some(one.as_str())),
+    let (plural, singular) = match arguments {
+        [plural] => (plural, None),
+        [plural, singular] => (plural, Some(singular.as_str())),
         _ => {
             return Err(
                 "it takes the module's name, and what one of its things is called: just new-module notes note".into()
             );
         }
     };
-    let name = Name::parse(many, one)?;
+    let name = Name::parse(plural, singular)?;
     // Where `just` runs its recipes. Not where this was compiled: that may have been a copy.
     let root = Path::new(".");
     let plan = Plan::of(&name, root)?;
@@ -46,7 +46,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
             }
             fs::write(&file, text)
         };
-        write().map_err(|source| PlanError::File { path: path.into(), source })?;
+        write().map_err(|source| PlanError::Io { path: path.into(), source })?;
         println!("{path}");
     }
     Ok(())

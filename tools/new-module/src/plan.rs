@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
+    edits::{Anchor, EDITS},
     name::Name,
-    places::{PLACES, Place},
 };
 
 /// Files by their path from the workspace's root, and what is in them afterwards.
@@ -19,20 +19,20 @@ pub(crate) struct Plan(BTreeMap<String, String>);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("{path}: {source}")]
-    File { path: PathBuf, source: io::Error },
+    Io { path: PathBuf, source: io::Error },
     #[error("{0} is there already: take another name")]
-    Exists(String),
+    AlreadyExists(String),
     #[error(
         "a crate called `{0}` is among the dependencies, and two of one name can't be told apart: take another name"
     )]
-    Crate(String),
+    CrateExists(String),
     #[error("`{word}` has a meaning already, in {path}: take another name")]
-    Meaning { word: String, path: String },
+    NameInUse { word: String, path: String },
     #[error(
-        "{path} has no {place} any more. Say in tools/new-module/src/places.rs where it is now, or add the module by hand: \
+        "{path} has no {anchor} any more. Say in tools/new-module/src/edits.rs where it is now, or add the module by hand: \
          docs/adding-a-module.md"
     )]
-    Place { path: String, place: String },
+    AnchorNotFound { path: String, anchor: String },
 }
 
 impl Plan {
@@ -45,22 +45,22 @@ impl Plan {
         for (path, text) in &templates {
             let path = name.fill(path, migration);
             if root.join(&path).exists() {
-                return Err(PlanError::Exists(path));
+                return Err(PlanError::AlreadyExists(path));
             }
             files.insert(path, name.fill(text, migration));
         }
-        let folder = format!("modules/{}", name.many());
+        let folder = format!("modules/{}", name.plural());
         if root.join(&folder).exists() {
-            return Err(PlanError::Exists(folder));
+            return Err(PlanError::AlreadyExists(folder));
         }
-        is_free(name, &templates, root)?;
-        for (path, place, new) in PLACES {
+        check_name_is_free(name, &templates, root)?;
+        for (path, anchor, new) in EDITS {
             let before = match files.remove(*path) {
                 Some(text) => text,
                 None => read(&root.join(path))?,
             };
-            let after = put(&before, *place, &name.fill(new, migration))
-                .ok_or_else(|| PlanError::Place { path: (*path).into(), place: format!("{place:?}") })?;
+            let after = insert_at(&before, *anchor, &name.fill(new, migration))
+                .ok_or_else(|| PlanError::AnchorNotFound { path: (*path).into(), anchor: format!("{anchor:?}") })?;
             files.insert((*path).into(), after);
         }
         Ok(Self(files))
@@ -73,12 +73,12 @@ impl Plan {
 }
 
 fn read(path: &Path) -> Result<String, PlanError> {
-    fs::read_to_string(path).map_err(|source| PlanError::File { path: path.into(), source })
+    fs::read_to_string(path).map_err(|source| PlanError::Io { path: path.into(), source })
 }
 
 /// The files of a folder, and of those in it.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
-    let failed = |source| PlanError::File { path: folder.into(), source };
+    let failed = |source| PlanError::Io { path: folder.into(), source };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -105,65 +105,68 @@ fn next_migration(root: &Path) -> Result<u32, PlanError> {
 }
 
 /// Refuses a name that is a word of the code that would be written, or of what it is wired to.
-fn is_free(name: &Name, templates: &[(String, String)], root: &Path) -> Result<(), PlanError> {
+fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) -> Result<(), PlanError> {
     let lock = read(&root.join("Cargo.lock"))?;
-    if lock.lines().any(|line| line == format!("name = \"{}\"", name.many())) {
-        return Err(PlanError::Crate(name.many().into()));
+    if lock.lines().any(|line| line == format!("name = \"{}\"", name.plural())) {
+        return Err(PlanError::CrateExists(name.plural().into()));
     }
     for (_, text) in templates.iter().filter(|(path, _)| path.ends_with(".rs")) {
-        free_in("the code that would be written", text, |word| name.is(word))?;
+        check_unused_in("the code that would be written", text, |word| name.is(word))?;
     }
-    for path in PLACES.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
-        free_in(path, &read(&root.join(path))?, |word| name.is_public(word))?;
+    for path in EDITS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
+        check_unused_in(path, &read(&root.join(path))?, |word| name.is_public(word))?;
     }
     for file in files_below(&root.join("migrations"))? {
         let text = read(&file)?;
         let made: Vec<&str> = text.lines().filter(|line| line.starts_with("CREATE ")).collect();
-        free_in(file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(), &made.join("\n"), |word| {
-            name.is_public(word)
-        })?;
+        check_unused_in(
+            file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(),
+            &made.join("\n"),
+            |word| name.is_public(word),
+        )?;
     }
     Ok(())
 }
 
 /// Refuses a word of this text.
-fn free_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> Result<(), PlanError> {
-    let mut words = code(text).flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+fn check_unused_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> Result<(), PlanError> {
+    let mut words = non_comment_lines(text).flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
     match words.find(|word| is_taken(word)) {
-        Some(word) => Err(PlanError::Meaning { word: word.into(), path: path.into() }),
+        Some(word) => Err(PlanError::NameInUse { word: word.into(), path: path.into() }),
         None => Ok(()),
     }
 }
 
 /// The lines without comments.
-fn code(text: &str) -> impl Iterator<Item = &str> {
+fn non_comment_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
 /// The text with something new in it. `None`: the place isn't there.
-fn put(text: &str, place: Place, new: &str) -> Option<String> {
-    let at = match place {
-        Place::Behind(words) => text.find(words)? + words.len(),
-        Place::Before(behind, word) => {
+fn insert_at(text: &str, anchor: Anchor, new: &str) -> Option<String> {
+    let at = match anchor {
+        Anchor::After(words) => text.find(words)? + words.len(),
+        Anchor::Before(behind, word) => {
             let from = text.find(behind)? + behind.len();
             from + text[from..].find(word)?
         }
-        Place::Above(beginning) => line_that(text, |line| line.starts_with(beginning))?,
-        Place::In(first) => {
-            let list = line_that(text, |line| line.trim_end_matches('\n') == first)?;
-            in_order(text, list, new)
+        Anchor::LineAbove(beginning) => line_start(text, |line| line.starts_with(beginning))?,
+        Anchor::SortedList(first) => {
+            let list = line_start(text, |line| line.trim_end_matches('\n') == first)?;
+            sorted_position(text, list, new)
         }
-        Place::End => text.len(),
+        Anchor::EndOfFile => text.len(),
     };
-    let line = if matches!(place, Place::Above(_) | Place::In(_) | Place::End) { "\n" } else { "" };
+    let line =
+        if matches!(anchor, Anchor::LineAbove(_) | Anchor::SortedList(_) | Anchor::EndOfFile) { "\n" } else { "" };
     Some(format!("{}{new}{line}{}", &text[..at], &text[at..]))
 }
 
 /// Where the first line that is so begins.
-fn line_that(text: &str, is_so: impl Fn(&str) -> bool) -> Option<usize> {
+fn line_start(text: &str, matches: impl Fn(&str) -> bool) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if is_so(line) {
+        if matches(line) {
             return Some(at);
         }
         at += line.len();
@@ -173,7 +176,7 @@ fn line_that(text: &str, is_so: impl Fn(&str) -> bool) -> Option<usize> {
 
 /// Where a line goes in the list of lines under the one at `list`: above the first that comes later in the alphabet, or above
 /// the list's end, which is a blank line or a bracket.
-fn in_order(text: &str, list: usize, new: &str) -> usize {
+fn sorted_position(text: &str, list: usize, new: &str) -> usize {
     let key = |line: &str| line.replace("dyn ", "").trim_matches([' ', '+', ',', '\n']).to_lowercase();
     let mut lines = text[list..].split_inclusive('\n');
     let mut at = list + lines.next().map_or(0, str::len);
@@ -197,13 +200,13 @@ mod tests {
         PathBuf::from("../..")
     }
 
-    fn plan(many: &str) -> Result<Plan, PlanError> {
-        Plan::of(&Name::parse(many, None).unwrap(), &root())
+    fn plan(plural: &str) -> Result<Plan, PlanError> {
+        Plan::of(&Name::parse(plural, None).unwrap(), &root())
     }
 
     /// That the result compiles and passes, and that nothing of it is forgotten, `.ci/check-new-module` tries.
     #[test]
-    fn every_place_is_there_and_every_placeholder_is_filled() {
+    fn plan_applies_to_current_tree() {
         // No module will ever have this name.
         let Plan(files) = plan("testsofnewmodules").unwrap();
         for (path, text) in &files {
@@ -218,33 +221,38 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_means_something_already_is_refused() {
-        for many in ["users", "options", "roles", "pages", "names"] {
+    fn existing_name_is_rejected() {
+        for plural in ["users", "options", "roles", "pages", "names"] {
             assert!(
-                matches!(plan(many), Err(PlanError::Meaning { .. } | PlanError::Exists(_))),
-                "{many}: {:?}",
-                plan(many)
+                matches!(plan(plural), Err(PlanError::NameInUse { .. } | PlanError::AlreadyExists(_))),
+                "{plural}: {:?}",
+                plan(plural)
             );
         }
-        assert!(matches!(plan("bytes"), Err(PlanError::Crate(name)) if name == "bytes"));
+        assert!(matches!(plan("bytes"), Err(PlanError::CrateExists(name)) if name == "bytes"));
     }
 
     #[test]
-    fn a_line_goes_where_the_alphabet_has_it() {
+    fn insertion_is_alphabetical() {
         let list = "use {\n    A,\n    # of old\n    C,\n}\nlater\n";
-        let with = |new: &str| put(list, Place::In("use {"), new).unwrap();
+        let with = |new: &str| insert_at(list, Anchor::SortedList("use {"), new).unwrap();
         assert_eq!(with("    dyn B,"), "use {\n    A,\n    # of old\n    dyn B,\n    C,\n}\nlater\n");
         assert_eq!(with("    D,"), "use {\n    A,\n    # of old\n    C,\n    D,\n}\nlater\n");
-        assert_eq!(put("a(b, c)", Place::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
-        assert_eq!(put("a(b)", Place::Behind("a("), "x, "), Some("a(x, b)".into()));
-        assert_eq!(put("a\nb\n", Place::Above("b"), "x"), Some("a\nx\nb\n".into()));
-        assert_eq!(put("a\n", Place::End, "x"), Some("a\nx\n".into()));
+        assert_eq!(insert_at("a(b, c)", Anchor::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
+        assert_eq!(insert_at("a(b)", Anchor::After("a("), "x, "), Some("a(x, b)".into()));
+        assert_eq!(insert_at("a\nb\n", Anchor::LineAbove("b"), "x"), Some("a\nx\nb\n".into()));
+        assert_eq!(insert_at("a\n", Anchor::EndOfFile, "x"), Some("a\nx\n".into()));
     }
 
     #[test]
-    fn a_place_that_is_gone_is_named() {
-        let gone =
-            [Place::Above("x"), Place::Behind("x"), Place::In("x"), Place::Before("a", "x"), Place::Before("x", "a")];
-        assert!(gone.iter().all(|place| put("a\n", *place, "b").is_none()));
+    fn missing_anchor_is_reported() {
+        let gone = [
+            Anchor::LineAbove("x"),
+            Anchor::After("x"),
+            Anchor::SortedList("x"),
+            Anchor::Before("a", "x"),
+            Anchor::Before("x", "a"),
+        ];
+        assert!(gone.iter().all(|anchor| insert_at("a\n", *anchor, "b").is_none()));
     }
 }

@@ -3,5 +3,5 @@
 mod password;
 mod signing_key;
 
-pub(crate) use password::{PasswordHash, PasswordHasher, PasswordHashing};
+pub(crate) use password::{PasswordHash, PasswordHasher, Argon2Hasher};
 pub use signing_key::{InvalidSigningKey, SigningKey};

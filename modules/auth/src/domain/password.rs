@@ -43,26 +43,26 @@ pub(crate) trait PasswordHasher: Interface {
 /// flood of sign-ins shall wait rather than take the machine's memory.
 #[derive(Component)]
 #[shaku(interface = PasswordHasher)]
-pub(crate) struct PasswordHashing {
-    #[shaku(default = one_place_a_core())]
-    places: Arc<Semaphore>,
+pub(crate) struct Argon2Hasher {
+    #[shaku(default = one_permit_per_core())]
+    semaphore: Arc<Semaphore>,
 }
 
-impl Default for PasswordHashing {
+impl Default for Argon2Hasher {
     fn default() -> Self {
-        Self { places: one_place_a_core() }
+        Self { semaphore: one_permit_per_core() }
     }
 }
 
-fn one_place_a_core() -> Arc<Semaphore> {
+fn one_permit_per_core() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into)))
 }
 
 #[async_trait]
-impl PasswordHasher for PasswordHashing {
+impl PasswordHasher for Argon2Hasher {
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
         let password = password.clone();
-        self.beside(move || hash(&password)).await
+        self.run_blocking(move || hash(&password)).await
     }
 
     async fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
@@ -71,19 +71,19 @@ impl PasswordHasher for PasswordHashing {
             return self.hash(password).await.map(|_| false);
         };
         let password = password.clone();
-        self.beside(move || verify(&password, &hash)).await
+        self.run_blocking(move || verify(&password, &hash)).await
     }
 }
 
-impl PasswordHashing {
-    async fn beside<T: Send + 'static>(
+impl Argon2Hasher {
+    async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| HashingError(error.to_string()))?;
+        let permit = Arc::clone(&self.semaphore).acquire_owned().await.map_err(|error| HashingError(error.to_string()))?;
         let work = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even where whoever waits for it has gone.
-            let _place = place;
+            let _permit = permit;
             work()
         });
         work.await.map_err(|error| HashingError(error.to_string()))?
@@ -111,18 +111,18 @@ fn verify(password: &Password, hash: &PasswordHash) -> Result<bool, HashingError
 mod tests {
     use super::*;
 
-    fn hashing() -> PasswordHashing {
-        PasswordHashing::default()
+    fn hashing() -> Argon2Hasher {
+        Argon2Hasher::default()
     }
 
     #[test]
-    fn the_parameters_are_the_ones_owasp_names() {
+    fn argon2_params_match_owasp() {
         let params = Params::DEFAULT;
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
     }
 
     #[tokio::test]
-    async fn a_password_is_recognised_and_another_is_not() {
+    async fn verify_accepts_only_the_right_password() {
         let (hashing, password) = (hashing(), Password::new("correct horse".into()));
         let hash = hashing.hash(&password).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
@@ -131,21 +131,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_hashes_of_a_password_differ() {
+    async fn hashes_are_salted() {
         let (hashing, password) = (hashing(), Password::new("correct horse".into()));
         let (one, two) = (hashing.hash(&password).await.unwrap(), hashing.hash(&password).await.unwrap());
         assert_ne!(one.as_str(), two.as_str());
     }
 
     #[tokio::test]
-    async fn nobody_has_no_password_not_even_the_one_that_was_tried_first() {
+    async fn verify_without_stored_hash_always_fails() {
         let (hashing, password) = (hashing(), Password::new("correct horse".into()));
         assert!(!hashing.verify(&password, None).await.unwrap());
         assert!(!hashing.verify(&password, None).await.unwrap());
     }
 
     #[tokio::test]
-    async fn a_damaged_hash_is_an_error_and_no_sign_in() {
+    async fn corrupt_hash_is_an_error() {
         let damaged = PasswordHash::from_stored("$argon2id$damaged".into());
         assert!(hashing().verify(&Password::new("x".into()), Some(damaged)).await.is_err());
     }

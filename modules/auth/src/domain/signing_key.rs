@@ -73,7 +73,7 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 ";
 
     #[test]
-    fn a_key_is_read_as_pem_and_as_either_base64_on_one_line() {
+    fn parses_pem_and_single_line_base64() {
         let one_line: String = OPENSSL.lines().filter(|line| !line.starts_with('-')).collect();
         let pem = SigningKey::parse(&OPENSSL.into()).unwrap();
         let encoded = STANDARD.encode(OPENSSL);
@@ -83,13 +83,13 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     }
 
     #[test]
-    fn a_generated_key_survives_its_pem() {
+    fn generated_key_round_trips_through_pem() {
         let (key, pem) = SigningKey::generate().unwrap();
         assert_eq!(SigningKey::parse(&pem).unwrap().public(), key.public());
     }
 
     #[test]
-    fn what_is_no_key_is_refused_and_not_repeated() {
+    fn invalid_key_is_rejected_without_echo() {
         for text in ["", "secret", "c2VjcmV0", "-----BEGIN PRIVATE KEY-----"] {
             let error = SigningKey::parse(&text.into()).map(drop).unwrap_err();
             assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
@@ -97,7 +97,7 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     }
 
     #[test]
-    fn a_key_prints_as_nothing() {
+    fn debug_redacts_key() {
         let (key, pem) = SigningKey::generate().unwrap();
         let printed = format!("{:?}", key.pkcs8) + &format!("{pem:?}");
         assert!(!printed.contains("MC"), "{printed}");

@@ -7,21 +7,21 @@ use time::OffsetDateTime;
 use super::*;
 
 /// A clock that stands where it is put.
-struct StandingClock(Mutex<OffsetDateTime>);
+struct FixedClock(Mutex<OffsetDateTime>);
 
-impl Clock for StandingClock {
+impl Clock for FixedClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap()
     }
 }
 
-struct Setting {
+struct TokenFixture {
     tokens: JwtAccessTokens,
-    clock: Arc<StandingClock>,
+    clock: Arc<FixedClock>,
     user: UserId,
 }
 
-impl Setting {
+impl TokenFixture {
     fn new() -> Self {
         let (signing_key, _) = SigningKey::generate().unwrap();
         let settings = AuthSettings {
@@ -30,11 +30,11 @@ impl Setting {
             token_ttl: Duration::from_secs(900),
             signing_key,
         };
-        let clock = Arc::new(StandingClock(Mutex::new(OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap())));
+        let clock = Arc::new(FixedClock(Mutex::new(OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap())));
         let tokens = JwtAccessTokens {
             settings: Arc::new(settings),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            verified: Verified::default(),
+            cache: VerifiedTokenCache::default(),
         };
         Self { tokens, clock, user: UserId::new() }
     }
@@ -44,7 +44,7 @@ impl Setting {
         json!({"iss": "tenantry", "aud": "tenantry-api", "sub": self.user, "iat": now, "exp": now + 900})
     }
 
-    fn signed(&self, header: Value, claims: Value) -> SecretString {
+    fn sign(&self, header: Value, claims: Value) -> SecretString {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(self.tokens.settings.signing_key.pkcs8()).unwrap();
@@ -57,23 +57,23 @@ fn header() -> Value {
 }
 
 #[test]
-fn an_issued_token_says_who_its_bearer_is() {
-    let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user, None).unwrap();
+fn issued_token_identifies_user() {
+    let fixture = TokenFixture::new();
+    let token = fixture.tokens.issue(fixture.user, None).unwrap();
     assert_eq!(token.expires_in, Duration::from_secs(900));
-    assert_eq!(setting.tokens.verify(&token.token).map(|claims| claims.user()), Ok(setting.user));
+    assert_eq!(fixture.tokens.verify(&token.token).map(|claims| claims.user()), Ok(fixture.user));
 }
 
 #[test]
-fn a_token_claims_the_tenant_that_was_wished_for_and_else_none() {
-    let setting = Setting::new();
+fn tenant_claim_is_the_requested_tenant() {
+    let fixture = TokenFixture::new();
     let id = "019a0000-0000-7000-8000-00000000acee";
     for tenant in [None, Some("acme"), Some(id)] {
         let tenant: Option<TenantRef> = tenant.map(|tenant| tenant.parse().unwrap());
-        let token = setting.tokens.issue(setting.user, tenant.as_ref()).unwrap().token;
+        let token = fixture.tokens.issue(fixture.user, tenant.as_ref()).unwrap().token;
         // The second time it is remembered.
         for _ in 0..2 {
-            assert_eq!(setting.tokens.verify(&token).unwrap().tenant(), tenant.as_ref());
+            assert_eq!(fixture.tokens.verify(&token).unwrap().tenant(), tenant.as_ref());
         }
         let claims = URL_SAFE_NO_PAD.decode(token.expose_secret().split('.').nth(1).unwrap()).unwrap();
         let claims: Value = serde_json::from_slice(&claims).unwrap();
@@ -82,37 +82,37 @@ fn a_token_claims_the_tenant_that_was_wished_for_and_else_none() {
 }
 
 #[test]
-fn a_tenant_that_is_none_is_a_credential_that_does_not_hold() {
-    let setting = Setting::new();
+fn invalid_tenant_claim_is_rejected() {
+    let fixture = TokenFixture::new();
     for tenant in [json!(""), json!("no slug"), json!("www"), json!(1), json!(["acme"])] {
-        let mut claims = setting.claims();
+        let mut claims = fixture.claims();
         claims["tenant"] = tenant.clone();
-        let token = setting.signed(header(), claims);
-        assert_eq!(setting.tokens.verify(&token), Err(CredentialError), "{tenant}");
+        let token = fixture.sign(header(), claims);
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError), "{tenant}");
     }
 }
 
 #[test]
-fn a_token_holds_until_the_second_it_expires() {
-    let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user, None).unwrap().token;
-    *setting.clock.0.lock().unwrap() += Duration::from_secs(899);
-    assert!(setting.tokens.verify(&token).is_ok());
-    *setting.clock.0.lock().unwrap() += Duration::from_secs(1);
-    assert_eq!(setting.tokens.verify(&token), Err(CredentialError));
+fn token_is_valid_until_exp() {
+    let fixture = TokenFixture::new();
+    let token = fixture.tokens.issue(fixture.user, None).unwrap().token;
+    *fixture.clock.0.lock().unwrap() += Duration::from_secs(899);
+    assert!(fixture.tokens.verify(&token).is_ok());
+    *fixture.clock.0.lock().unwrap() += Duration::from_secs(1);
+    assert_eq!(fixture.tokens.verify(&token), Err(CredentialError));
 }
 
 /// Each case differs from this one in a single thing: without it they might fail for another reason.
 #[test]
-fn a_token_put_together_by_hand_holds() {
-    let setting = Setting::new();
-    let token = setting.signed(header(), setting.claims());
-    assert_eq!(setting.tokens.verify(&token).map(|claims| claims.user()), Ok(setting.user));
+fn handcrafted_valid_token_is_accepted() {
+    let fixture = TokenFixture::new();
+    let token = fixture.sign(header(), fixture.claims());
+    assert_eq!(fixture.tokens.verify(&token).map(|claims| claims.user()), Ok(fixture.user));
 }
 
 #[test]
-fn a_token_for_somebody_else_does_not_hold() {
-    let setting = Setting::new();
+fn wrong_issuer_or_audience_is_rejected() {
+    let fixture = TokenFixture::new();
     for (claim, value) in [
         ("iss", json!("another")),
         ("aud", json!("another")),
@@ -120,61 +120,61 @@ fn a_token_for_somebody_else_does_not_hold() {
         ("sub", json!("alice")),
         ("exp", json!("tomorrow")),
     ] {
-        let mut claims = setting.claims();
+        let mut claims = fixture.claims();
         claims[claim] = value.clone();
-        let token = setting.signed(header(), claims);
-        assert_eq!(setting.tokens.verify(&token), Err(CredentialError), "{claim} = {value}");
+        let token = fixture.sign(header(), claims);
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError), "{claim} = {value}");
     }
 }
 
 #[test]
-fn a_token_that_lacks_a_claim_does_not_hold() {
-    let setting = Setting::new();
+fn missing_claim_is_rejected() {
+    let fixture = TokenFixture::new();
     for claim in ["iss", "aud", "sub", "exp"] {
-        let mut claims = setting.claims();
+        let mut claims = fixture.claims();
         claims.as_object_mut().unwrap().remove(claim);
-        let token = setting.signed(header(), claims);
-        assert_eq!(setting.tokens.verify(&token), Err(CredentialError), "without {claim}");
+        let token = fixture.sign(header(), claims);
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError), "without {claim}");
     }
 }
 
 #[test]
-fn another_algorithm_does_not_hold_whatever_it_is_signed_with() {
-    let setting = Setting::new();
+fn other_algorithms_are_rejected() {
+    let fixture = TokenFixture::new();
     for algorithm in ["none", "HS256", "RS256", "ES256", "eddsa"] {
-        let token = setting.signed(json!({"alg": algorithm, "typ": "at+jwt"}), setting.claims());
-        assert_eq!(setting.tokens.verify(&token), Err(CredentialError), "{algorithm}");
+        let token = fixture.sign(json!({"alg": algorithm, "typ": "at+jwt"}), fixture.claims());
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError), "{algorithm}");
     }
 }
 
 #[test]
-fn another_type_of_token_does_not_hold() {
-    let setting = Setting::new();
+fn wrong_typ_header_is_rejected() {
+    let fixture = TokenFixture::new();
     for header in [json!({"alg": "EdDSA"}), json!({"alg": "EdDSA", "typ": "JWT"})] {
-        let token = setting.signed(header, setting.claims());
-        assert_eq!(setting.tokens.verify(&token), Err(CredentialError));
+        let token = fixture.sign(header, fixture.claims());
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError));
     }
 }
 
 #[test]
-fn a_forged_token_does_not_hold() {
-    let (setting, forger) = (Setting::new(), Setting::new());
-    let token = forger.signed(header(), setting.claims());
-    assert_eq!(setting.tokens.verify(&token), Err(CredentialError));
+fn forged_signature_is_rejected() {
+    let (fixture, forger) = (TokenFixture::new(), TokenFixture::new());
+    let token = forger.sign(header(), fixture.claims());
+    assert_eq!(fixture.tokens.verify(&token), Err(CredentialError));
 }
 
 #[test]
-fn a_token_with_any_part_changed_does_not_hold() {
-    let setting = Setting::new();
-    let token = setting.tokens.issue(setting.user, None).unwrap().token;
+fn tampered_token_is_rejected() {
+    let fixture = TokenFixture::new();
+    let token = fixture.tokens.issue(fixture.user, None).unwrap().token;
     let token = token.expose_secret();
     for position in [2, token.len() / 2, token.len() - 10] {
         let mut changed = token.to_owned().into_bytes();
         changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
         let changed = SecretString::from(String::from_utf8(changed).unwrap());
-        assert_eq!(setting.tokens.verify(&changed), Err(CredentialError), "at {position}");
+        assert_eq!(fixture.tokens.verify(&changed), Err(CredentialError), "at {position}");
     }
     for text in ["", ".", "..", "a.b.c", "Bearer"] {
-        assert_eq!(setting.tokens.verify(&text.into()), Err(CredentialError), "{text:?}");
+        assert_eq!(fixture.tokens.verify(&text.into()), Err(CredentialError), "{text:?}");
     }
 }

@@ -12,13 +12,13 @@ pub(crate) enum Attribute {
     TenantId,
     TenantPlan,
     TenantContractType,
-    TenantMaxUsers,
+    TenantSeatLimit,
 }
 
 /// What an attribute is. Only the like can be compared: a person's id with a tenant's would never be the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
-    PersonId,
+pub(crate) enum AttributeType {
+    UserId,
     RoleId,
     TenantId,
     Text,
@@ -33,7 +33,7 @@ impl Attribute {
         Self::TenantId,
         Self::TenantPlan,
         Self::TenantContractType,
-        Self::TenantMaxUsers,
+        Self::TenantSeatLimit,
     ];
 
     /// As conditions name it.
@@ -45,21 +45,21 @@ impl Attribute {
             Self::TenantId => "tenant.id",
             Self::TenantPlan => "tenant.plan",
             Self::TenantContractType => "tenant.contract_type",
-            Self::TenantMaxUsers => "tenant.max_users",
+            Self::TenantSeatLimit => "tenant.seat_limit",
         }
     }
 
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|attribute| attribute.name() == name)
     }
 
-    pub(crate) fn is_a(self) -> Type {
+    pub(crate) fn attribute_type(self) -> AttributeType {
         match self {
-            Self::SubjectId | Self::ResourceOwner => Type::PersonId,
-            Self::SubjectRole => Type::RoleId,
-            Self::TenantId => Type::TenantId,
-            Self::TenantPlan | Self::TenantContractType => Type::Text,
-            Self::TenantMaxUsers => Type::Number,
+            Self::SubjectId | Self::ResourceOwner => AttributeType::UserId,
+            Self::SubjectRole => AttributeType::RoleId,
+            Self::TenantId => AttributeType::TenantId,
+            Self::TenantPlan | Self::TenantContractType => AttributeType::Text,
+            Self::TenantSeatLimit => AttributeType::Number,
         }
     }
 }
@@ -75,13 +75,13 @@ impl Serialize for Attribute {
 pub(crate) struct Comparison {
     pub(crate) name: Attribute,
     #[serde(flatten)]
-    pub(crate) test: Test,
+    pub(crate) predicate: Predicate,
 }
 
 /// What an attribute is compared with, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Test {
+pub(crate) enum Predicate {
     Is(Literal),
     /// Sorted and without repeats; never empty.
     OneOf(Vec<Literal>),

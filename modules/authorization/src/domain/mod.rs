@@ -1,44 +1,44 @@
 //! Policies and how they decide. Pure: no I/O, no clock.
 //!
 //! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: what is stored
-//! - `reading.rs`: JSON into a condition, or what is wrong with it and where
-//! - `compiled.rs`, `index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
+//! - `parse.rs`: JSON into a condition, or what is wrong with it and where
+//! - `compiled_condition.rs`, `policy_index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
 //! - `engine.rs`: the decision and its explanation
-//! - `grants.rs`: who may grant what
+//! - `escalation.rs`: who may grant what
 //! - `templates.rs`: what the system roles may do from the start
-//! - `token.rs`: what is kept of an invitation's token
+//! - `invitation_token.rs`: what is kept of an invitation's token
 
 mod attribute;
-mod compiled;
+mod compiled_condition;
 mod condition;
 mod engine;
-mod grants;
-mod index;
+mod escalation;
+mod policy_index;
 mod policy;
-mod reading;
+mod parse;
 mod slug;
 mod templates;
 mod time_window;
-mod token;
+mod invitation_token;
 
 pub(crate) use kernel::contracts::Effect;
 use kernel::contracts::{ConditionError, TenantId};
 
-use attribute::{Attribute, Comparison, Literal, Test, Type};
-use compiled::{Compiled, Facts};
+use attribute::{Attribute, Comparison, Literal, Predicate, AttributeType};
+use compiled_condition::{CompiledCondition, EvalContext};
 pub(crate) use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
-pub(crate) use grants::{Holdings, may_still_grant};
-use index::{Bucket, Conditional, Index};
+pub(crate) use escalation::{EffectivePermissions, may_invite_into};
+use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
-pub(crate) use slug::slugs_for;
-pub(crate) use templates::{ADMIN, Additions, FreshIds, MEMBER, NameTaken, NamedRole, NewIds, TEMPLATES};
+pub(crate) use slug::slug_candidates;
+pub(crate) use templates::{ADMIN, TemplateAdditions, RandomIds, MEMBER, RoleNameConflict, ExistingRole, IdGenerator, TEMPLATES};
 use time_window::{Days, TimeOfDay, TimeWindow};
-pub(crate) use token::{TokenHash, hash, new_token};
+pub(crate) use invitation_token::{TokenHash, hash_token, random_token};
 
 /// What a condition may look at in the tenant. It stays as it is under one `policy_version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TenantFacts {
+pub(crate) struct TenantAttributes {
     /// Which tenant.
     pub(crate) id: TenantId,
     /// What the tenant pays for.
@@ -48,19 +48,19 @@ pub(crate) struct TenantFacts {
     /// What is switched on for it.
     pub(crate) features: Vec<String>,
     /// Seats.
-    pub(crate) max_users: i32,
+    pub(crate) seat_limit: i32,
 }
 
 #[cfg(test)]
-impl TenantFacts {
+impl TenantAttributes {
     /// Of some tenant in a test.
-    pub(crate) fn of_a_test() -> Self {
+    pub(crate) fn for_test() -> Self {
         Self {
             id: TenantId::new(),
             plan: "pro".into(),
             contract_type: "standard".into(),
             features: vec![],
-            max_users: 10,
+            seat_limit: 10,
         }
     }
 }

@@ -11,17 +11,17 @@ use super::{Condition, ConditionError, Effect};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredCondition {
     Always,
-    When(Condition),
+    If(Condition),
     /// Why.
-    Unreadable(Vec<ConditionError>),
+    Invalid(Vec<ConditionError>),
 }
 
 impl From<Option<Value>> for StoredCondition {
     fn from(value: Option<Value>) -> Self {
         match value.as_ref().map(Condition::parse) {
             None => Self::Always,
-            Some(Ok(condition)) => Self::When(condition),
-            Some(Err(errors)) => Self::Unreadable(errors),
+            Some(Ok(condition)) => Self::If(condition),
+            Some(Err(errors)) => Self::Invalid(errors),
         }
     }
 }
@@ -59,11 +59,11 @@ pub(crate) struct NewPolicy {
 impl NewPolicy {
     /// A policy for a role, without a condition.
     pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
-        Self::always(Some(role), effect, resource, verbs)
+        Self::unconditional(Some(role), effect, resource, verbs)
     }
 
     /// A policy without a condition, for a role or every member.
-    pub(crate) fn always(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+    pub(crate) fn unconditional(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
         let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
         verbs.sort();
         verbs.dedup();
@@ -71,7 +71,7 @@ impl NewPolicy {
     }
 
     /// The same under a condition, in the form in which it is stored; whatever is stored is in that form already.
-    pub(crate) fn when(self, mut condition: Option<Value>) -> Self {
+    pub(crate) fn with_condition(self, mut condition: Option<Value>) -> Self {
         // serde_json sorts fields by itself, unless any crate of the build has switched that off.
         if let Some(condition) = &mut condition {
             condition.sort_all_objects();
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_policies_that_say_the_same_have_the_same_digest() {
+    fn equal_policies_have_equal_digests() {
         let role = RoleId::new();
         let digest = |effect, verbs| NewPolicy::for_role(role, effect, "user", verbs).digest().unwrap();
         let one = digest(Effect::Allow, &["read", "update"]);
@@ -122,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_part_of_what_a_policy_says_and_its_fields_order_is_not() {
-        let under = |condition| NewPolicy::always(None, Effect::Deny, "*", &["*"]).when(condition);
+    fn digest_covers_condition_not_key_order() {
+        let under = |condition| NewPolicy::unconditional(None, Effect::Deny, "*", &["*"]).with_condition(condition);
         let read = |text| serde_json::from_str::<Value>(text).unwrap();
         let (one, turned) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
         assert_eq!(under(Some(one.clone())).condition(), Some(&one));

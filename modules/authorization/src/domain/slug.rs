@@ -5,23 +5,23 @@ use std::iter;
 use kernel::contracts::{TenantId, TenantName, TenantSlug};
 
 /// How many characters of an id make an ending, and the hyphen before them.
-const ENDING: usize = 6;
+const SUFFIX_LENGTH: usize = 6;
 /// What is left of a slug beside an ending.
-const BEGINNING: usize = TenantSlug::MAX_LENGTH - ENDING - 1;
+const MAX_PREFIX_LENGTH: usize = TenantSlug::MAX_LENGTH - SUFFIX_LENGTH - 1;
 /// How many choices have an ending. With 24 bits of chance in each, the last is never needed.
-const WITH_ENDING: usize = 4;
+const SUFFIXED_CANDIDATES: usize = 4;
 
 /// What a tenant of this name may be called in addresses: its letters a-z and digits, where they make a slug; and then
 /// the same with a short ending by chance, some times over.
-pub(crate) fn slugs_for(name: &TenantName) -> impl Iterator<Item = TenantSlug> + Send {
-    let beginning = beginning(name.as_str());
-    let plain = beginning.parse().ok();
-    let beginning = if beginning.is_empty() { "tenant".into() } else { beginning };
-    let with_ending = iter::repeat_with(move || format!("{beginning}-{}", ending()).parse().ok());
-    plain.into_iter().chain(with_ending.take(WITH_ENDING).flatten())
+pub(crate) fn slug_candidates(name: &TenantName) -> impl Iterator<Item = TenantSlug> + Send {
+    let prefix = prefix(name.as_str());
+    let plain = prefix.parse().ok();
+    let prefix = if prefix.is_empty() { "tenant".into() } else { prefix };
+    let suffixed = iter::repeat_with(move || format!("{prefix}-{}", random_suffix()).parse().ok());
+    plain.into_iter().chain(suffixed.take(SUFFIXED_CANDIDATES).flatten())
 }
 
-fn beginning(name: &str) -> String {
+fn prefix(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars() {
         if c.is_ascii_alphanumeric() {
@@ -31,27 +31,27 @@ fn beginning(name: &str) -> String {
         }
     }
     // All of it is ASCII.
-    slug.truncate(BEGINNING);
+    slug.truncate(MAX_PREFIX_LENGTH);
     slug.truncate(slug.trim_end_matches('-').len());
     slug
 }
 
 /// The last bits of a UUIDv7 are chance.
-fn ending() -> String {
+fn random_suffix() -> String {
     let id = TenantId::new().as_uuid().simple().to_string();
-    id[id.len() - ENDING..].to_owned()
+    id[id.len() - SUFFIX_LENGTH..].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn choices(name: &str) -> Vec<String> {
-        slugs_for(&name.parse().unwrap()).map(|slug| slug.to_string()).collect()
+    fn candidates(name: &str) -> Vec<String> {
+        slug_candidates(&name.parse().unwrap()).map(|slug| slug.to_string()).collect()
     }
 
     #[test]
-    fn a_name_that_makes_a_slug_is_the_first_choice() {
+    fn slug_is_derived_from_name() {
         for (name, slug) in [
             ("Acme", "acme"),
             ("Acme Corp", "acme-corp"),
@@ -59,22 +59,22 @@ mod tests {
             ("Ärzte ohne Grenzen", "rzte-ohne-grenzen"),
             ("42 is enough", "42-is-enough"),
         ] {
-            assert_eq!(choices(name)[0], slug, "{name}");
+            assert_eq!(candidates(name)[0], slug, "{name}");
         }
     }
 
     #[test]
-    fn a_long_name_leaves_room_for_an_ending() {
+    fn long_slug_is_truncated_for_suffix() {
         for (name, slug) in [("a".repeat(200), "a".repeat(56)), ("ab ".repeat(66), "ab-".repeat(18) + "ab")] {
-            let choices = choices(&name);
-            assert_eq!(choices[0], slug);
-            assert!(choices[1].starts_with(&slug) && choices[1].len() == TenantSlug::MAX_LENGTH, "{choices:?}");
+            let candidates = candidates(&name);
+            assert_eq!(candidates[0], slug);
+            assert!(candidates[1].starts_with(&slug) && candidates[1].len() == TenantSlug::MAX_LENGTH, "{candidates:?}");
         }
     }
 
     #[test]
-    fn a_name_that_makes_none_gets_an_ending() {
-        for (name, beginning) in [
+    fn unsluggable_name_gets_random_suffix() {
+        for (name, prefix) in [
             ("X", "x-"),
             ("API", "api-"),
             ("日本", "tenant-"),
@@ -82,15 +82,15 @@ mod tests {
             ("019a0000-0000-7000-8000-00000000acee", "019a0000-0000-7000-8000-00000000acee-"),
             ("019a00000000-70008000-00000000acee", "019a00000000-70008000-00000000acee-"),
         ] {
-            let slug = &choices(name)[0];
-            assert!(slug.starts_with(beginning) && slug.len() == beginning.len() + ENDING, "{name}: {slug}");
+            let slug = &candidates(name)[0];
+            assert!(slug.starts_with(prefix) && slug.len() == prefix.len() + SUFFIX_LENGTH, "{name}: {slug}");
         }
     }
 
     #[test]
-    fn the_next_choices_differ() {
-        let slugs = choices("Acme");
-        assert_eq!(slugs.len(), 1 + WITH_ENDING);
+    fn candidates_are_distinct() {
+        let slugs = candidates("Acme");
+        assert_eq!(slugs.len(), 1 + SUFFIXED_CANDIDATES);
         for (index, slug) in slugs.iter().enumerate() {
             assert!(index == 0 || slug.starts_with("acme-"), "{slug}");
             assert!(!slugs[..index].contains(slug), "{slug}");

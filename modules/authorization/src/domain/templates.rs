@@ -41,7 +41,7 @@ pub(crate) struct Templates(&'static [&'static [Allow]]);
 
 /// A tenant's role, found by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NamedRole {
+pub(crate) struct ExistingRole {
     pub(crate) id: RoleId,
     /// From a template; else it is one of the tenant's own.
     pub(crate) is_system: bool,
@@ -49,11 +49,11 @@ pub(crate) struct NamedRole {
 
 /// A role of the tenant's own has the name of this system role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NameTaken(pub(crate) &'static str);
+pub(crate) struct RoleNameConflict(pub(crate) &'static str);
 
 /// What a tenant gets.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Additions {
+pub(crate) struct TemplateAdditions {
     /// System roles by name, which is its own key.
     pub(crate) roles: Vec<(RoleId, &'static str)>,
     /// Template policies.
@@ -61,16 +61,16 @@ pub(crate) struct Additions {
 }
 
 /// Where the ids of what is added come from. They are asked for in the order of the versions.
-pub(crate) trait NewIds {
+pub(crate) trait IdGenerator {
     fn role(&mut self, name: &str) -> RoleId;
     fn policy(&mut self) -> PolicyId;
 }
 
 /// Ids that nothing has had before.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FreshIds;
+pub(crate) struct RandomIds;
 
-impl NewIds for FreshIds {
+impl IdGenerator for RandomIds {
     fn role(&mut self, _: &str) -> RoleId {
         RoleId::new()
     }
@@ -98,35 +98,35 @@ impl Templates {
     }
 
     /// What a tenant gets that has nothing.
-    pub(crate) fn whole(&self, ids: &mut impl NewIds) -> Additions {
-        self.beyond(BTreeMap::new(), ids)
+    pub(crate) fn initial_additions(&self, ids: &mut impl IdGenerator) -> TemplateAdditions {
+        self.build_additions(BTreeMap::new(), ids)
     }
 
     /// What a tenant at this version lacks. `roles` are those of its roles that have the name of a system role. A system
     /// role that isn't there is made with all that the versions give it.
-    pub(crate) fn lacking(
+    pub(crate) fn additions_since(
         &self,
         version: i32,
-        roles: &BTreeMap<String, NamedRole>,
-        ids: &mut impl NewIds,
-    ) -> Result<Additions, NameTaken> {
-        let mut there = BTreeMap::new();
+        roles: &BTreeMap<String, ExistingRole>,
+        ids: &mut impl IdGenerator,
+    ) -> Result<TemplateAdditions, RoleNameConflict> {
+        let mut existing = BTreeMap::new();
         for name in self.roles() {
             match roles.get(name) {
-                Some(NamedRole { id, is_system: true }) => _ = there.insert(name, (*id, version)),
-                Some(NamedRole { is_system: false, .. }) => return Err(NameTaken(name)),
+                Some(ExistingRole { id, is_system: true }) => _ = existing.insert(name, (*id, version)),
+                Some(ExistingRole { is_system: false, .. }) => return Err(RoleNameConflict(name)),
                 None => {}
             }
         }
-        Ok(self.beyond(there, ids))
+        Ok(self.build_additions(existing, ids))
     }
 
-    /// `there`: the system roles by name, and the version up to which each has its policies.
-    fn beyond(&self, mut there: BTreeMap<&'static str, (RoleId, i32)>, ids: &mut impl NewIds) -> Additions {
-        let mut added = Additions::default();
+    /// `existing`: the system roles by name, and the version up to which each has its policies.
+    fn build_additions(&self, mut existing: BTreeMap<&'static str, (RoleId, i32)>, ids: &mut impl IdGenerator) -> TemplateAdditions {
+        let mut added = TemplateAdditions::default();
         for (number, allows) in (1..).zip(self.0) {
             for allow in *allows {
-                let (role, has) = *there.entry(allow.role).or_insert_with(|| {
+                let (role, has) = *existing.entry(allow.role).or_insert_with(|| {
                     let role = ids.role(allow.role);
                     added.roles.push((role, allow.role));
                     (role, 0)
@@ -146,9 +146,9 @@ mod tests {
     use super::*;
 
     /// What is added, by the roles' names.
-    fn said(added: &Additions, roles: &BTreeMap<String, NamedRole>) -> Vec<String> {
-        let there = roles.iter().map(|(name, role)| (role.id, name.as_str()));
-        let names: BTreeMap<_, _> = there.chain(added.roles.iter().copied()).collect();
+    fn describe(added: &TemplateAdditions, roles: &BTreeMap<String, ExistingRole>) -> Vec<String> {
+        let existing = roles.iter().map(|(name, role)| (role.id, name.as_str()));
+        let names: BTreeMap<_, _> = existing.chain(added.roles.iter().copied()).collect();
         let policies = added.policies.iter().map(|(_, policy)| {
             let role = names[&policy.role_id().unwrap()];
             format!("{role} {}:{}", policy.resource(), policy.verbs().join(","))
@@ -156,17 +156,17 @@ mod tests {
         added.roles.iter().map(|(_, name)| format!("role {name}")).chain(policies).collect()
     }
 
-    fn system_role() -> NamedRole {
-        NamedRole { id: RoleId::new(), is_system: true }
+    fn system_role() -> ExistingRole {
+        ExistingRole { id: RoleId::new(), is_system: true }
     }
 
-    fn roles<const N: usize>(named: [(&str, NamedRole); N]) -> BTreeMap<String, NamedRole> {
+    fn roles<const N: usize>(named: [(&str, ExistingRole); N]) -> BTreeMap<String, ExistingRole> {
         named.map(|(name, role)| (name.to_owned(), role)).into()
     }
 
     /// What is out stays as it is: tenants have it already. A new version is a new line here.
     #[test]
-    fn the_versions_are_these() {
+    fn template_versions_snapshot() {
         let versions: Vec<_> = TEMPLATES
             .0
             .iter()
@@ -177,21 +177,21 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_they_are_stored() {
+    fn role_name_comparison_matches_database() {
         for name in TEMPLATES.roles() {
             assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
         }
     }
 
     #[test]
-    fn a_founded_tenant_gets_everything_and_one_that_is_behind_what_it_lacks() {
-        let whole = TEMPLATES.whole(&mut FreshIds);
+    fn new_tenant_gets_all_outdated_tenant_gets_missing() {
+        let whole = TEMPLATES.initial_additions(&mut RandomIds);
         let all = ["role admin", "role member", "admin *:*", "member user:read", "member role:read"];
-        assert_eq!(said(&whole, &BTreeMap::new()), all);
-        let there = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
+        assert_eq!(describe(&whole, &BTreeMap::new()), all);
+        let existing = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
         for (version, expected) in [(1, &all[4..]), (2, &[]), (3, &[])] {
             assert_eq!(
-                said(&TEMPLATES.lacking(version, &there, &mut FreshIds).unwrap(), &there),
+                describe(&TEMPLATES.additions_since(version, &existing, &mut RandomIds).unwrap(), &existing),
                 expected,
                 "{version}"
             );
@@ -199,29 +199,29 @@ mod tests {
     }
 
     #[test]
-    fn a_version_may_bring_a_role() {
+    fn template_version_can_add_role() {
         const LATER: Templates = Templates(&[
             TEMPLATES.0[0],
             TEMPLATES.0[1],
             &[allow("auditor", "policy", "read"), allow(MEMBER, "policy", "read")],
         ]);
         assert_eq!((LATER.current(), LATER.roles()), (3, vec![ADMIN, MEMBER, "auditor"]));
-        let there = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
-        let added = LATER.lacking(2, &there, &mut FreshIds).unwrap();
-        assert_eq!(said(&added, &there), ["role auditor", "auditor policy:read", "member policy:read"]);
+        let existing = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
+        let added = LATER.additions_since(2, &existing, &mut RandomIds).unwrap();
+        assert_eq!(describe(&added, &existing), ["role auditor", "auditor policy:read", "member policy:read"]);
     }
 
     #[test]
-    fn a_system_role_that_is_gone_comes_back_whole() {
-        let there = roles([(ADMIN, system_role())]);
-        let added = TEMPLATES.lacking(1, &there, &mut FreshIds).unwrap();
-        assert_eq!(said(&added, &there), ["role member", "member user:read", "member role:read"]);
+    fn missing_system_role_is_recreated() {
+        let existing = roles([(ADMIN, system_role())]);
+        let added = TEMPLATES.additions_since(1, &existing, &mut RandomIds).unwrap();
+        assert_eq!(describe(&added, &existing), ["role member", "member user:read", "member role:read"]);
     }
 
     #[test]
-    fn a_role_of_the_tenants_own_is_in_the_way_of_a_system_role_of_its_name() {
-        let own = NamedRole { id: RoleId::new(), is_system: false };
-        let there = roles([(ADMIN, system_role()), (MEMBER, own)]);
-        assert_eq!(TEMPLATES.lacking(1, &there, &mut FreshIds).unwrap_err(), NameTaken(MEMBER));
+    fn custom_role_blocks_same_named_system_role() {
+        let own = ExistingRole { id: RoleId::new(), is_system: false };
+        let existing = roles([(ADMIN, system_role()), (MEMBER, own)]);
+        assert_eq!(TEMPLATES.additions_since(1, &existing, &mut RandomIds).unwrap_err(), RoleNameConflict(MEMBER));
     }
 }

@@ -38,7 +38,7 @@ impl Serialize for TimeOfDay {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Days(u8);
 
-const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Days {
     pub(crate) const EVERY: Self = Self(0b111_1111);
@@ -46,7 +46,7 @@ impl Days {
 
     /// These and the day of this name.
     pub(crate) fn with(self, name: &str) -> Option<Self> {
-        NAMES.iter().position(|day| *day == name).map(|bit| Self(self.0 | 1 << bit))
+        DAY_NAMES.iter().position(|day| *day == name).map(|bit| Self(self.0 | 1 << bit))
     }
 
     fn is_every(&self) -> bool {
@@ -54,14 +54,14 @@ impl Days {
     }
 
     /// By the number of days since a Monday.
-    fn contain(self, day: i64) -> bool {
+    fn contains(self, day: i64) -> bool {
         self.0 >> day.rem_euclid(7) & 1 == 1
     }
 }
 
 impl Serialize for Days {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq((0..).zip(NAMES).filter(|(day, _)| self.contain(*day)).map(|(_, name)| name))
+        serializer.collect_seq((0..).zip(DAY_NAMES).filter(|(day, _)| self.contains(*day)).map(|(_, name)| name))
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct TimeWindow {
 }
 
 /// The zone of this name, in any case. The database is compiled in: what the machine has installed doesn't matter.
-pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok().filter(|zone| !zone.is_unknown())
 }
 
@@ -93,15 +93,15 @@ pub(crate) struct CompiledWindow {
 }
 
 /// In seconds.
-const DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 /// 1 January 1970 was a Thursday: this many days after a Monday.
-const EPOCH_DAY: i64 = 3;
+const EPOCH_WEEKDAY: i64 = 3;
 
 impl CompiledWindow {
     /// `None`: there is no such zone any more.
     pub(crate) fn new(window: &TimeWindow) -> Option<Self> {
         let seconds = |time: TimeOfDay| i64::from(time.0) * 60;
-        Some(Self { from: seconds(window.from), to: seconds(window.to), zone: zone(&window.zone)?, days: window.days })
+        Some(Self { from: seconds(window.from), to: seconds(window.to), zone: find_zone(&window.zone)?, days: window.days })
     }
 
     /// Whether a clock on the wall there is in the window. What is compared is what it shows: on the night when an hour is
@@ -110,12 +110,12 @@ impl CompiledWindow {
         let now = now.unix_timestamp();
         let offset = self.zone.to_offset(jiff::Timestamp::from_second(now).ok()?);
         let local = now + i64::from(offset.seconds());
-        let (day, second) = (local.div_euclid(DAY) + EPOCH_DAY, local.rem_euclid(DAY));
+        let (day, second) = (local.div_euclid(SECONDS_PER_DAY) + EPOCH_WEEKDAY, local.rem_euclid(SECONDS_PER_DAY));
         Some(if self.from < self.to {
-            self.days.contain(day) && (self.from..self.to).contains(&second)
+            self.days.contains(day) && (self.from..self.to).contains(&second)
         } else {
             // The morning belongs to the window that began the day before.
-            (self.days.contain(day) && second >= self.from) || (self.days.contain(day - 1) && second < self.to)
+            (self.days.contains(day) && second >= self.from) || (self.days.contains(day - 1) && second < self.to)
         })
     }
 }

@@ -1,7 +1,7 @@
-//! The table `invitations`, and what is asked together with it.
+//! The table `invitations`.
 //!
-//! Whoever changes it holds the lock on the tenant's row, which is always taken first. Whether one has expired is asked
-//! of the statement's time, which begins after the wait for that lock, and not of the transaction's.
+//! Every change takes the lock on the tenant's row first. Expiry is compared with `statement_timestamp()`, which is
+//! taken after the wait for that lock, and not with the transaction's start.
 
 use async_trait::async_trait;
 use kernel::{
@@ -14,21 +14,21 @@ use uuid::Uuid;
 
 use crate::domain::TokenHash;
 
-/// How long an invitation can be accepted, from when it was sent last.
+/// How long an invitation can be accepted after it was created or resent.
 const LIFETIME_DAYS: i32 = 7;
 
-/// What speaks against inviting an address.
+/// Reasons why an address can't be invited.
 #[derive(Debug)]
-pub(crate) struct Obstacles {
-    /// Somebody with this address is a member.
+pub(crate) struct InviteConflicts {
+    /// The address is that of a member.
     pub(crate) member: bool,
-    /// Another invitation to it is open.
+    /// Another invitation for the address is open.
     pub(crate) invited: bool,
-    /// Seats that neither members nor other open invitations take; below zero where seats were taken away.
+    /// Seats not taken by members or other open invitations; negative after the seat limit was lowered.
     pub(crate) free_seats: i64,
 }
 
-/// An invitation to be.
+/// The data of a new invitation.
 #[derive(Debug)]
 pub(crate) struct NewInvitation<'a> {
     pub(crate) id: InvitationId,
@@ -61,7 +61,7 @@ impl From<InvitationRow> for Invitation {
 /// Invitations.
 #[async_trait]
 pub(crate) trait InvitationRepository: Interface {
-    /// Invitations by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` invitations with ids greater than `after`, ordered by id.
     async fn page(
         &self,
         reader: &TenantReader,
@@ -69,21 +69,21 @@ pub(crate) trait InvitationRepository: Interface {
         limit: u16,
     ) -> Result<Vec<Invitation>, DbError>;
 
-    /// One of them.
+    /// Returns the invitation.
     async fn find(&self, tx: &mut TenantTx, id: InvitationId) -> Result<Option<Invitation>, DbError>;
 
-    /// What speaks against inviting this address. The invitation `except`, if it is there, speaks against nothing.
-    async fn obstacles(
+    /// Returns what prevents inviting this address, ignoring the invitation `except`.
+    async fn conflicts(
         &self,
         tx: &mut TenantTx,
         email: &Email,
         except: Option<InvitationId>,
-    ) -> Result<Obstacles, DbError>;
+    ) -> Result<InviteConflicts, DbError>;
 
-    /// Makes the invitation, in the place of one to the same address that has expired.
+    /// Creates the invitation, replacing an expired one for the same address.
     async fn create(&self, tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError>;
 
-    /// Gives it another token and its whole time again.
+    /// Replaces the token and restarts the lifetime.
     async fn renew(
         &self,
         tx: &mut TenantTx,
@@ -92,7 +92,7 @@ pub(crate) trait InvitationRepository: Interface {
         token_hash: TokenHash,
     ) -> Result<Option<Invitation>, DbError>;
 
-    /// Takes it back. `false`: there is no such invitation.
+    /// Deletes the invitation. Returns `false` if there was none.
     async fn revoke(&self, tx: &mut TenantTx, id: InvitationId) -> Result<bool, DbError>;
 }
 
@@ -136,7 +136,7 @@ impl InvitationRepository for PgInvitationRepository {
     }
 
     async fn find(&self, tx: &mut TenantTx, id: InvitationId) -> Result<Option<Invitation>, DbError> {
-        let found = sqlx::query_as!(
+        let invitation = sqlx::query_as!(
             InvitationRow,
             r#"SELECT i.id, i.email, i.role_id, r.name AS role_name, i.invited_by, i.created_at, i.expires_at,
                  i.expires_at <= statement_timestamp() AS "expired!"
@@ -146,22 +146,22 @@ impl InvitationRepository for PgInvitationRepository {
             tx.tenant().as_uuid(),
             id.as_uuid(),
         );
-        Ok(found.fetch_optional(&mut ***tx).await?.map(Into::into))
+        Ok(invitation.fetch_optional(&mut ***tx).await?.map(Into::into))
     }
 
-    async fn obstacles(
+    async fn conflicts(
         &self,
         tx: &mut TenantTx,
         email: &Email,
         except: Option<InvitationId>,
-    ) -> Result<Obstacles, DbError> {
-        let obstacles = sqlx::query_as!(
-            Obstacles,
+    ) -> Result<InviteConflicts, DbError> {
+        let conflicts = sqlx::query_as!(
+            InviteConflicts,
             r#"SELECT
                  EXISTS (
                    SELECT
                    FROM memberships AS m
-                   JOIN people AS p ON p.id = m.user_id
+                   JOIN user_profiles AS p ON p.id = m.user_id
                    WHERE m.tenant_id = a.tenant_id AND p.email = $2
                  ) AS "member!",
                  EXISTS (
@@ -170,7 +170,7 @@ impl InvitationRepository for PgInvitationRepository {
                    WHERE i.tenant_id = a.tenant_id AND i.email = $2 AND i.id <> $3
                      AND i.expires_at > statement_timestamp()
                  ) AS "invited!",
-                 a.max_users
+                 a.seat_limit
                    - (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = a.tenant_id)
                    - (
                      SELECT count(*)
@@ -183,7 +183,7 @@ impl InvitationRepository for PgInvitationRepository {
             email.as_str(),
             except.map_or(Uuid::nil(), InvitationId::as_uuid),
         );
-        Ok(obstacles.fetch_one(&mut ***tx).await?)
+        Ok(conflicts.fetch_one(&mut ***tx).await?)
     }
 
     async fn create(&self, tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError> {

@@ -1,21 +1,21 @@
-//! The table `memberships`, and what a request asks of it together with roles, tenants and policies.
+//! The table `memberships`, joined with roles, tenants and users.
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, Member, MyTenant, Person, RoleId, RoleSummary, TenantId, TenantStatus, TenantTarget, UserId},
-    db::{DbError, OwnTx, Reader, SystemTx, TenantReader, TenantTx},
+    contracts::{Email, Member, UserTenant, UserProfile, RoleId, RoleSummary, TenantId, TenantStatus, TenantTarget, UserId},
+    db::{DbError, UserTx, Reader, SystemTx, TenantReader, TenantTx},
 };
 use shaku::{Component, Interface};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// An active person, and their membership in the tenant if there is one.
+/// An active user, with their membership in the tenant if there is one.
 #[derive(Debug)]
-pub(crate) struct PersonRow {
+pub(crate) struct AdmissionRow {
     pub(crate) membership: Option<MembershipSummary>,
 }
 
-/// A membership, whether its tenant is in use, and the number under which the tenant's policies are kept.
+/// A membership with the status and policy version of its tenant.
 #[derive(Debug)]
 pub(crate) struct MembershipSummary {
     pub(crate) tenant: TenantId,
@@ -24,7 +24,7 @@ pub(crate) struct MembershipSummary {
     pub(crate) policy_version: i64,
 }
 
-/// A member: the membership, its role and the person.
+/// A membership with its role and user.
 #[derive(Debug)]
 struct MemberRow {
     user_id: UserId,
@@ -39,9 +39,9 @@ struct MemberRow {
 impl From<MemberRow> for Member {
     fn from(row: MemberRow) -> Self {
         Self {
-            person: Person { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
+            user: UserProfile { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
             role: RoleSummary { id: row.role_id, name: row.role_name },
-            since: row.since,
+            joined_at: row.since,
         }
     }
 }
@@ -49,34 +49,35 @@ impl From<MemberRow> for Member {
 /// Memberships.
 #[async_trait]
 pub(crate) trait MembershipRepository: Interface {
-    /// The person, unless deactivated or unknown, and their membership in the tenant, archived or not.
-    async fn admission(
+    /// Returns the user and their membership in the tenant, archived or not. `None` if the user is unknown or
+    /// deactivated.
+    async fn find_for_admission(
         &self,
         reader: &Reader,
-        person: UserId,
+        user: UserId,
         tenant: TenantTarget<'_>,
-    ) -> Result<Option<PersonRow>, DbError>;
+    ) -> Result<Option<AdmissionRow>, DbError>;
 
-    /// The active tenants of the person, by name.
-    async fn of_person(&self, tx: &mut OwnTx) -> Result<Vec<MyTenant>, DbError>;
+    /// Returns the user's active tenants, ordered by name.
+    async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError>;
 
-    /// Members by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` members with ids greater than `after`, ordered by id.
     async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
 
-    /// One member.
+    /// Returns the member.
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
 
-    /// The member's role, if there is such a member.
+    /// Returns the member's role, or `None` if the user isn't a member.
     async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 
-    /// Gives the member another role.
+    /// Changes the member's role.
     async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
-    /// Ends the membership. `false`: there is no such member.
+    /// Deletes the membership. Returns `false` if there was none.
     async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
 
-    /// How many tenants the person is admin of, archived or not. Until the transaction ends, whoever asks the same of the
-    /// same person waits, and then counts what this one has added.
+    /// Counts the tenants that the user is admin of, archived ones included. Holds a lock on the user until the
+    /// transaction ends, so that concurrent calls for the same user count what this transaction adds.
     async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError>;
 }
 
@@ -87,26 +88,26 @@ pub(crate) struct PgMembershipRepository;
 
 #[async_trait]
 impl MembershipRepository for PgMembershipRepository {
-    async fn admission(
+    async fn find_for_admission(
         &self,
         reader: &Reader,
-        person: UserId,
+        user: UserId,
         tenant: TenantTarget<'_>,
-    ) -> Result<Option<PersonRow>, DbError> {
+    ) -> Result<Option<AdmissionRow>, DbError> {
         let (id, slug, owner) = match tenant {
             TenantTarget::Id(id) => (Some(id.as_uuid()), None, None),
             TenantTarget::Slug(slug) => (None, Some(slug.as_str()), None),
-            TenantTarget::Own => (None, None, Some(person.as_uuid())),
+            TenantTarget::Personal => (None, None, Some(user.as_uuid())),
         };
         let query = || {
-            // own rows: whether the caller is a member is asked before there is a scope.
+            // user rows: membership is checked before there is a tenant scope.
             sqlx::query!(
                 r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
                      a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
-                   FROM (SELECT own_scope($1) AS user_id OFFSET 0) AS s,
+                   FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT m.tenant_id, m.role_id, m.status, m.policy_version
-                       FROM people AS p
+                       FROM user_profiles AS p
                        LEFT JOIN (
                          SELECT m.user_id, m.tenant_id, m.role_id, t.status, t.policy_version
                          FROM memberships AS m
@@ -116,14 +117,14 @@ impl MembershipRepository for PgMembershipRepository {
                        WHERE p.id = s.user_id AND p.active
                        OFFSET 0
                      ) AS a"#,
-                person.as_uuid(),
+                user.as_uuid(),
                 id,
                 slug,
                 owner,
             )
         };
         let row = reader.fetch_optional(query).await?;
-        Ok(row.map(|row| PersonRow {
+        Ok(row.map(|row| AdmissionRow {
             membership: match (row.tenant_id, row.role_id, row.status, row.policy_version) {
                 (Some(tenant), Some(role), Some(status), Some(policy_version)) => {
                     Some(MembershipSummary { tenant, role, status, policy_version })
@@ -133,9 +134,9 @@ impl MembershipRepository for PgMembershipRepository {
         }))
     }
 
-    async fn of_person(&self, tx: &mut OwnTx) -> Result<Vec<MyTenant>, DbError> {
+    async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError> {
         let user = tx.user().as_uuid();
-        // own rows: the tenants that somebody is in, all at once.
+        // user rows: the tenants of one user.
         let rows = sqlx::query!(
             "SELECT t.id, t.slug, t.name, m.role_id, r.name AS role_name
              FROM memberships AS m
@@ -149,7 +150,7 @@ impl MembershipRepository for PgMembershipRepository {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|row| MyTenant {
+            .map(|row| UserTenant {
                 id: row.id,
                 slug: row.slug,
                 name: row.name,
@@ -171,7 +172,7 @@ impl MembershipRepository for PgMembershipRepository {
                          m.created_at AS since
                        FROM memberships AS m
                        JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-                       JOIN people AS p ON p.id = m.user_id
+                       JOIN user_profiles AS p ON p.id = m.user_id
                        WHERE m.tenant_id = s.tenant_id AND m.user_id > $2
                        ORDER BY m.user_id
                        LIMIT $3
@@ -198,7 +199,7 @@ impl MembershipRepository for PgMembershipRepository {
                          m.created_at AS since
                        FROM memberships AS m
                        JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-                       JOIN people AS p ON p.id = m.user_id
+                       JOIN user_profiles AS p ON p.id = m.user_id
                        WHERE m.tenant_id = s.tenant_id AND m.user_id = $2
                        OFFSET 0
                      ) AS m"#,
@@ -245,8 +246,8 @@ impl MembershipRepository for PgMembershipRepository {
         sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
             .execute(&mut ***tx)
             .await?;
-        // A statement of its own: what it sees begins after the wait.
-        // system: what is limited is one person's tenants, all of them counted.
+        // A separate statement, so that its snapshot is taken after the lock was acquired.
+        // system: the limit counts all tenants of one user.
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!"
                FROM memberships AS m
@@ -258,7 +259,7 @@ impl MembershipRepository for PgMembershipRepository {
     }
 }
 
-/// Makes a person a member. `false`: they are one already, and their role stays.
+/// Makes the user a member. Returns `false` and keeps the role if they are a member already.
 pub(crate) async fn create_membership(
     tx: &mut SystemTx,
     tenant: TenantId,

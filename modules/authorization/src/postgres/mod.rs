@@ -1,21 +1,21 @@
 //! The tables of this module.
 
-mod acceptance;
+mod invitation_acceptance;
 mod invitations;
 mod memberships;
 mod policies;
 mod roles;
-mod rules;
+mod policy_state;
 mod templates;
 mod tenants;
 
-pub(crate) use acceptance::{AcceptanceRepository, PgAcceptanceRepository, Room, Standing, create_expired_invitation};
-pub(crate) use invitations::{InvitationRepository, NewInvitation, Obstacles, PgInvitationRepository};
+pub(crate) use invitation_acceptance::{AcceptanceRepository, PgAcceptanceRepository, Capacity, PendingInvitation, create_expired_invitation};
+pub(crate) use invitations::{InvitationRepository, NewInvitation, InviteConflicts, PgInvitationRepository};
 pub(crate) use memberships::{MembershipRepository, MembershipSummary, PgMembershipRepository, create_membership};
-pub(crate) use policies::{POLICY_EXISTS, PgPolicyRepository, PolicyRepository, StoredPolicy};
-pub(crate) use roles::{PgRoleRepository, ROLE_IN_USE, ROLE_NAME_TAKEN, RoleRepository};
-pub(crate) use rules::{PgRuleRepository, RoleInUse, RuleRepository, Rules};
+pub(crate) use policies::{UNIQUE_POLICY, PgPolicyRepository, PolicyRepository, StoredPolicy};
+pub(crate) use roles::{PgRoleRepository, ROLE_REFERENCES, UNIQUE_ROLE_NAME, RoleRepository};
+pub(crate) use policy_state::{PgPolicyStateRepository, RoleUsage, PolicyStateRepository, PolicyState};
 pub(crate) use templates::{
-    add, lock_tenants, lock_tenants_nobody_changes, set_version, templated, tenants_at_versions, tenants_behind,
+    insert_additions, lock_tenants, lock_tenants_skip_locked, set_template_version, find_template_states, tenants_at_versions, tenants_behind,
 };
-pub(crate) use tenants::{HAS_OWN, NewTenant, PgTenantRepository, SLUG_TAKEN, TenantRepository, create_tenant};
+pub(crate) use tenants::{UNIQUE_PERSONAL_TENANT, NewTenant, PgTenantRepository, UNIQUE_SLUG, TenantRepository, create_tenant};

@@ -1,4 +1,4 @@
-//! The table `policies`, and what is read together with it to decide.
+//! The table `policies`, and the tenant attributes that decisions depend on.
 
 use async_trait::async_trait;
 use kernel::{
@@ -11,26 +11,26 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::{Effect, NewPolicy, Policy, TenantFacts};
+use crate::domain::{Effect, NewPolicy, Policy, TenantAttributes};
 
-/// What a policy breaks that says the same as another of the tenant's.
-pub(crate) const POLICY_EXISTS: &str = "policies_tenant_id_digest_key";
+/// The constraint that rejects a policy identical to another one of the tenant.
+pub(crate) const UNIQUE_POLICY: &str = "policies_tenant_id_digest_key";
 
-/// All that a tenant's decisions follow from, at one moment.
+/// Everything that a tenant's decisions depend on, from one snapshot.
 #[derive(Debug)]
 pub(crate) struct TenantPolicies {
     pub(crate) version: i64,
-    pub(crate) facts: TenantFacts,
+    pub(crate) attributes: TenantAttributes,
     pub(crate) policies: Vec<Policy>,
 }
 
 /// Policies.
 #[async_trait]
 pub(crate) trait PolicyRepository: Interface {
-    /// The tenant's, for all its roles. For the gate, which has just read that somebody is a member.
-    async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError>;
+    /// Returns all policies of the tenant. Only for admission, which has checked the membership.
+    async fn find_for_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError>;
 
-    /// Policies by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` policies with ids greater than `after`, ordered by id.
     async fn page(
         &self,
         reader: &TenantReader,
@@ -38,26 +38,26 @@ pub(crate) trait PolicyRepository: Interface {
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, DbError>;
 
-    /// One policy.
+    /// Returns the policy.
     async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError>;
 
-    /// One policy, to be changed.
-    async fn find_for_change(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError>;
+    /// Returns the policy's row within a change.
+    async fn find_stored(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError>;
 
-    /// How many the tenant has.
+    /// Counts the tenant's policies.
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
-    /// Makes a policy of the tenant's own.
+    /// Creates a custom policy.
     async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
-    /// Puts another in the place of a policy of the tenant's own, for the same role.
+    /// Replaces a custom policy, except for its role.
     async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
-    /// Deletes a policy of the tenant's own.
+    /// Deletes a custom policy.
     async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError>;
 }
 
-/// A policy as its row has it.
+/// A row of `policies`.
 #[derive(Debug)]
 pub(crate) struct StoredPolicy {
     pub(crate) role_id: Option<RoleId>,
@@ -97,16 +97,16 @@ pub(crate) struct PgPolicyRepository;
 
 #[async_trait]
 impl PolicyRepository for PgPolicyRepository {
-    async fn of_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError> {
+    async fn find_for_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError> {
         let id = tenant.as_uuid();
         let query = || {
             sqlx::query!(
                 r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!",
-                     a.contract_type AS "contract_type!", a.features AS "features!", a.max_users AS "max_users!",
+                     a.contract_type AS "contract_type!", a.features AS "features!", a.seat_limit AS "seat_limit!",
                      a.policies AS "policies!: Json<Vec<Policy>>"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT t.policy_version, a.plan, a.contract_type, a.features, a.max_users,
+                       SELECT t.policy_version, a.plan, a.contract_type, a.features, a.seat_limit,
                          (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = s.tenant_id) AS policies
                        FROM tenants AS t
                        JOIN tenant_attributes AS a ON a.tenant_id = t.id
@@ -119,12 +119,12 @@ impl PolicyRepository for PgPolicyRepository {
         let row = reader.fetch_optional(query).await?;
         Ok(row.map(|row| TenantPolicies {
             version: row.policy_version,
-            facts: TenantFacts {
+            attributes: TenantAttributes {
                 id: tenant,
                 plan: row.plan,
                 contract_type: row.contract_type,
                 features: row.features,
-                max_users: row.max_users,
+                seat_limit: row.seat_limit,
             },
             policies: row.policies.0,
         }))
@@ -186,7 +186,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(reader.fetch_optional(query).await?.map(Into::into))
     }
 
-    async fn find_for_change(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError> {
+    async fn find_stored(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError> {
         let stored = sqlx::query_as!(
             StoredPolicy,
             "SELECT role_id, effect, resource, verbs, condition, is_template
@@ -207,7 +207,7 @@ impl PolicyRepository for PgPolicyRepository {
     }
 
     async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
-        let made = sqlx::query_as!(
+        let created = sqlx::query_as!(
             PolicyRow,
             r#"INSERT INTO policies AS p (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -222,11 +222,11 @@ impl PolicyRepository for PgPolicyRepository {
             new.condition(),
             digest(new)?,
         );
-        Ok(made.fetch_one(&mut ***tx).await?.into())
+        Ok(created.fetch_one(&mut ***tx).await?.into())
     }
 
     async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
-        let changed = sqlx::query_as!(
+        let updated = sqlx::query_as!(
             PolicyRow,
             r#"UPDATE policies AS p
                SET effect = $3, resource = $4, verbs = $5, condition = $6, digest = $7
@@ -242,7 +242,7 @@ impl PolicyRepository for PgPolicyRepository {
             new.condition(),
             digest(new)?,
         );
-        Ok(changed.fetch_one(&mut ***tx).await?.into())
+        Ok(updated.fetch_one(&mut ***tx).await?.into())
     }
 
     async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError> {

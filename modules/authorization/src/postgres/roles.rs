@@ -7,30 +7,30 @@ use kernel::{
 };
 use shaku::{Component, Interface};
 
-/// What a name that another role of the tenant has breaks.
-pub(crate) const ROLE_NAME_TAKEN: &str = "roles_tenant_id_name_key_key";
-/// What deleting a role breaks that somebody has, or is invited into.
-pub(crate) const ROLE_IN_USE: [&str; 2] = ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
+/// The constraint that rejects a duplicate role name.
+pub(crate) const UNIQUE_ROLE_NAME: &str = "roles_tenant_id_name_key_key";
+/// The constraints that prevent deleting a role that a member or an invitation has.
+pub(crate) const ROLE_REFERENCES: [&str; 2] = ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
 
 /// Roles.
 #[async_trait]
 pub(crate) trait RoleRepository: Interface {
-    /// All of the tenant's: the system's first, then by name.
+    /// Returns the tenant's roles: system roles first, then ordered by name.
     async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError>;
 
-    /// One of them.
+    /// Returns the role.
     async fn find(&self, tx: &mut TenantTx, id: RoleId) -> Result<Option<Role>, DbError>;
 
-    /// How many the tenant has.
+    /// Counts the tenant's roles.
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
-    /// Makes a custom role.
+    /// Creates a custom role.
     async fn insert(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
-    /// Calls a custom role something else.
+    /// Renames a custom role.
     async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
-    /// Deletes a custom role, and its policies with it.
+    /// Deletes a custom role and its policies.
     async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError>;
 }
 
@@ -84,14 +84,14 @@ impl RoleRepository for PgRoleRepository {
     }
 
     async fn insert(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
-        let made = sqlx::query!(
+        let created = sqlx::query!(
             "INSERT INTO roles (tenant_id, id, name, name_key)
              VALUES ($1, $2, $3, lower($3))",
             tx.tenant().as_uuid(),
             id.as_uuid(),
             name.as_str(),
         );
-        made.execute(&mut ***tx).await?;
+        created.execute(&mut ***tx).await?;
         Ok(())
     }
 

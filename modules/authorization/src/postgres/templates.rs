@@ -1,4 +1,4 @@
-//! What comes from the templates, for many tenants at once: each statement is one, however many they are.
+//! Statements for policy templates. Each handles many tenants at once.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use kernel::{
 };
 use uuid::Uuid;
 
-use crate::domain::{Additions, Effect, NamedRole};
+use crate::domain::{TemplateAdditions, Effect, ExistingRole};
 
-/// A tenant as the templates see it.
+/// A tenant's template version, and those of its roles that have the name of a system role.
 #[derive(Debug)]
-pub(crate) struct TemplatedTenant {
+pub(crate) struct TenantTemplateState {
     pub(crate) id: TenantId,
     pub(crate) slug: TenantSlug,
-    /// The version of the templates that it has.
+    /// The tenant's template version.
     pub(crate) version: i32,
-    /// Those of its roles that have one of the names asked for.
-    pub(crate) roles: BTreeMap<String, NamedRole>,
+    /// The roles that have one of the requested names, by name.
+    pub(crate) roles: BTreeMap<String, ExistingRole>,
 }
 
-/// How many tenants have which version, archived ones among them; the oldest version first.
+/// Counts tenants by template version, archived ones included, oldest version first.
 pub(crate) async fn tenants_at_versions(tx: &mut SystemTx) -> Result<Vec<TenantsAtVersion>, DbError> {
-    // system: the operator is told of all tenants.
+    // system: the operator sees the versions of all tenants.
     let rows = sqlx::query_as!(
         TenantsAtVersion,
         r#"SELECT policy_template_version AS version, count(*) AS "tenants!"
@@ -34,9 +34,9 @@ pub(crate) async fn tenants_at_versions(tx: &mut SystemTx) -> Result<Vec<Tenants
     Ok(rows.fetch_all(&mut ***tx).await?)
 }
 
-/// The tenants at older versions than this one, archived ones among them, by id.
+/// Returns the tenants at versions older than `version`, archived ones included, ordered by id.
 pub(crate) async fn tenants_behind(tx: &mut SystemTx, version: i32) -> Result<Vec<TenantId>, DbError> {
-    // system: an upgrade looks for the tenants that it is for.
+    // system: an upgrade searches all tenants for outdated ones.
     let ids = sqlx::query_scalar!(
         "SELECT tenant_id
          FROM tenant_attributes
@@ -47,7 +47,8 @@ pub(crate) async fn tenants_behind(tx: &mut SystemTx, version: i32) -> Result<Ve
     Ok(ids.fetch_all(&mut ***tx).await?)
 }
 
-/// Until the transaction ends, nobody else changes who may do what in these tenants. Waits for those who do.
+/// Locks the tenants against changes to their roles, policies and members until the transaction ends. Waits for changes
+/// in progress.
 pub(crate) async fn lock_tenants(tx: &mut SystemTx, tenants: &[TenantId]) -> Result<Vec<TenantId>, DbError> {
     let ids = sqlx::query_scalar!(
         "SELECT id
@@ -60,8 +61,8 @@ pub(crate) async fn lock_tenants(tx: &mut SystemTx, tenants: &[TenantId]) -> Res
     Ok(ids.fetch_all(&mut ***tx).await?)
 }
 
-/// The same for those of the tenants that nobody is changing at the moment: waits for nobody.
-pub(crate) async fn lock_tenants_nobody_changes(
+/// Like [`lock_tenants`], but skips tenants that are locked instead of waiting. Returns those that were locked.
+pub(crate) async fn lock_tenants_skip_locked(
     tx: &mut SystemTx,
     tenants: &[TenantId],
 ) -> Result<Vec<TenantId>, DbError> {
@@ -76,12 +77,12 @@ pub(crate) async fn lock_tenants_nobody_changes(
     Ok(ids.fetch_all(&mut ***tx).await?)
 }
 
-/// The tenants, each with those of its roles that have one of these names.
-pub(crate) async fn templated(
+/// Returns the tenants, each with those of its roles that have one of these names.
+pub(crate) async fn find_template_states(
     tx: &mut SystemTx,
     tenants: &[TenantId],
     names: &[&str],
-) -> Result<Vec<TemplatedTenant>, DbError> {
+) -> Result<Vec<TenantTemplateState>, DbError> {
     let (ids, names) = (uuids(tenants), names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
     let rows = sqlx::query!(
         "SELECT t.id, t.slug, a.policy_template_version AS version
@@ -90,10 +91,10 @@ pub(crate) async fn templated(
          WHERE t.id = ANY ($1)",
         &ids,
     );
-    let mut found = BTreeMap::new();
+    let mut states = BTreeMap::new();
     for row in rows.fetch_all(&mut ***tx).await? {
         let roles = BTreeMap::new();
-        found.insert(row.id, TemplatedTenant { id: row.id, slug: row.slug, version: row.version, roles });
+        states.insert(row.id, TenantTemplateState { id: row.id, slug: row.slug, version: row.version, roles });
     }
     let roles = sqlx::query!(
         "SELECT tenant_id, id, name_key, is_system
@@ -103,25 +104,24 @@ pub(crate) async fn templated(
         &names,
     );
     for row in roles.fetch_all(&mut ***tx).await? {
-        if let Some(tenant) = found.get_mut(&row.tenant_id) {
-            tenant.roles.insert(row.name_key, NamedRole { id: row.id, is_system: row.is_system });
+        if let Some(tenant) = states.get_mut(&row.tenant_id) {
+            tenant.roles.insert(row.name_key, ExistingRole { id: row.id, is_system: row.is_system });
         }
     }
-    Ok(found.into_values().collect())
+    Ok(states.into_values().collect())
 }
 
-/// Adds system roles and template policies. A policy that says the same as one that is there is there already, whoever
-/// made that.
-pub(crate) async fn add(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> Result<(), DbError> {
-    add_roles(tx, tenants).await?;
-    add_policies(tx, tenants).await
+/// Inserts system roles and template policies. Skips a policy if the tenant has an identical one, even a custom one.
+pub(crate) async fn insert_additions(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
+    insert_roles(tx, tenants).await?;
+    insert_policies(tx, tenants).await
 }
 
-async fn add_roles(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> Result<(), DbError> {
-    let roles = tenants.iter().flat_map(|(tenant, added)| added.roles.iter().map(|role| (*tenant, *role)));
-    let (mut of, mut ids, mut names) = (Vec::new(), Vec::new(), Vec::new());
+async fn insert_roles(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
+    let roles = tenants.iter().flat_map(|(tenant, additions)| additions.roles.iter().map(|role| (*tenant, *role)));
+    let (mut tenant_ids, mut ids, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (tenant, (id, name)) in roles {
-        of.push(tenant.as_uuid());
+        tenant_ids.push(tenant.as_uuid());
         ids.push(id.as_uuid());
         names.push(name.to_owned());
     }
@@ -132,7 +132,7 @@ async fn add_roles(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> Resu
         "INSERT INTO roles (tenant_id, id, name, name_key, is_system)
          SELECT r.tenant_id, r.id, r.name, r.name, true
          FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS r (tenant_id, id, name)",
-        &of,
+        &tenant_ids,
         &ids,
         &names,
     );
@@ -140,17 +140,17 @@ async fn add_roles(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> Resu
     Ok(())
 }
 
-async fn add_policies(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> Result<(), DbError> {
-    let mut rows = PolicyRows::default();
-    for (tenant, added) in tenants {
-        for (id, policy) in &added.policies {
+async fn insert_policies(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
+    let mut rows = PolicyColumns::default();
+    for (tenant, additions) in tenants {
+        for (id, policy) in &additions.policies {
             let digest = policy.digest().map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
             rows.tenants.push(tenant.as_uuid());
             rows.ids.push(PolicyId::as_uuid(*id));
             rows.roles.push(policy.role_id().map(RoleId::as_uuid));
             rows.effects.push(policy.effect());
             rows.resources.push(policy.resource().to_owned());
-            // Lists of different lengths make no array of arrays.
+            // PostgreSQL arrays can't hold arrays of different lengths.
             rows.verbs.push(policy.verbs().join(" "));
             rows.digests.push(digest);
         }
@@ -176,9 +176,9 @@ async fn add_policies(tx: &mut SystemTx, tenants: &[(TenantId, Additions)]) -> R
     Ok(())
 }
 
-/// Policies to be, a list for each column.
+/// New policies, one list for each column.
 #[derive(Debug, Default)]
-struct PolicyRows {
+struct PolicyColumns {
     tenants: Vec<Uuid>,
     ids: Vec<Uuid>,
     roles: Vec<Option<Uuid>>,
@@ -188,8 +188,8 @@ struct PolicyRows {
     digests: Vec<Vec<u8>>,
 }
 
-/// Notes that the tenants have this version now.
-pub(crate) async fn set_version(tx: &mut SystemTx, tenants: &[TenantId], version: i32) -> Result<(), DbError> {
+/// Sets the template version of the tenants that are at an older one.
+pub(crate) async fn set_template_version(tx: &mut SystemTx, tenants: &[TenantId], version: i32) -> Result<(), DbError> {
     let update = sqlx::query!(
         "UPDATE tenant_attributes
          SET policy_template_version = $2

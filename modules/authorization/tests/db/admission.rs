@@ -5,17 +5,17 @@ use std::sync::Arc;
 use authorization::AuthorizationModuleImpl;
 use kernel::{
     contracts::{
-        AccessRequest, AuthorizationService, Decision, Environment, Members, MembersError, MyTenants, Permission,
+        AccessRequest, TenantAdmission, Decision, Environment, Members, MembersError, UserTenants, Permission,
         ScopeError, TenantId, TenantTarget, UserId, UserRead, VerifiedClaims,
     },
-    di::Given,
+    shaku_value::ValueModule,
 };
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Seeded, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, db, seeded};
 
 fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build()
+    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build()
 }
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
@@ -23,12 +23,12 @@ fn members(db: &TestDb) -> Arc<dyn Members> {
 }
 
 async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_member_is_admitted_by_slug_and_by_id_in_any_case(#[future(awt)] seeded: Seeded) {
+async fn member_is_admitted_by_slug_or_id_case_insensitively(#[future(awt)] seeded: SeededDb) {
     let (bob, acme) = (seeded.seed.users.bob.id, &seeded.seed.tenants.acme);
     for name in ["acme".into(), "ACME".into(), acme.id.to_string(), acme.id.to_string().to_uppercase()] {
         let scope = seeded.scope(bob, &name).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_member_is_admitted_by_slug_and_by_id_in_any_case(#[future(awt)] seede
 
 #[rstest]
 #[tokio::test]
-async fn nobody_else_is_admitted(#[future(awt)] seeded: Seeded) {
+async fn non_member_is_not_admitted(#[future(awt)] seeded: SeededDb) {
     let (bob, globex) = (seeded.seed.users.bob.id, seeded.seed.tenants.globex.id);
     for name in ["globex".into(), globex.to_string(), "nowhere".into(), TenantId::new().to_string(), "no slug".into()] {
         let refused = seeded.scope(bob, &name).await.unwrap_err();
@@ -50,19 +50,19 @@ async fn nobody_else_is_admitted(#[future(awt)] seeded: Seeded) {
 
 #[rstest]
 #[tokio::test]
-async fn an_archived_tenant_is_as_good_as_none(#[future(awt)] seeded: Seeded) {
+async fn archived_tenant_is_not_found(#[future(awt)] seeded: SeededDb) {
     execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'acme'").await;
     let alice = seeded.seed.users.alice.id;
     assert!(matches!(seeded.scope(alice, "acme").await, Err(ScopeError::NotFound)));
-    let my_tenants: Arc<dyn MyTenants> = module(&seeded).resolve();
+    let my_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
     let mine = my_tenants.list(&seeded.identity(alice).await.unwrap()).await.unwrap();
     assert_eq!(mine.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["globex"]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_person_sees_the_tenants_they_are_in_with_their_roles(#[future(awt)] seeded: Seeded) {
-    let my_tenants: Arc<dyn MyTenants> = module(&seeded).resolve();
+async fn my_tenants_lists_memberships_with_roles(#[future(awt)] seeded: SeededDb) {
+    let my_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
     for (user, expected) in [
         (seeded.seed.users.alice.id, vec![("acme", "Acme Corp", "admin"), ("globex", "Globex Inc", "admin")]),
         (seeded.seed.users.bob.id, vec![("acme", "Acme Corp", "member")]),
@@ -75,63 +75,63 @@ async fn a_person_sees_the_tenants_they_are_in_with_their_roles(#[future(awt)] s
 
 #[rstest]
 #[tokio::test]
-async fn a_custom_role_allows_what_its_policy_says(#[future(awt)] db: TestDb) {
-    let tenant = db.make_tenant().await;
+async fn custom_role_grants_its_policies(#[future(awt)] db: TestDb) {
+    let tenant = db.create_tenant().await;
     for (policy, allowed) in [(["user", "read"], true), (["*", "read"], true), (["user", "invite"], false)] {
-        let (person, role) = (db.make_user().await, db.make_role(&tenant, policy).await);
-        db.make_member(&tenant, person, role).await;
-        assert_eq!(db.permit::<UserRead>(person, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
+        let (user, role) = (db.create_user().await, db.create_role(&tenant, policy).await);
+        db.add_member(&tenant, user, role).await;
+        assert_eq!(db.permit::<UserRead>(user, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn members_come_in_pages(#[future(awt)] db: TestDb) {
-    let (tenant, other) = (db.make_tenant().await, db.make_tenant().await);
-    let mut people = Vec::new();
+async fn members_are_paginated(#[future(awt)] db: TestDb) {
+    let (tenant, other) = (db.create_tenant().await, db.create_tenant().await);
+    let mut users = Vec::new();
     for _ in 0..9 {
-        people.push(db.make_user().await);
-        db.make_member(&tenant, people[people.len() - 1], tenant.member_role).await;
-        db.make_member(&other, people[people.len() - 1], other.admin_role).await;
+        users.push(db.create_user().await);
+        db.add_member(&tenant, users[users.len() - 1], tenant.member_role).await;
+        db.add_member(&other, users[users.len() - 1], other.admin_role).await;
     }
-    let permit = db.permit::<UserRead>(people[0], &tenant.slug).await.unwrap();
+    let permit = db.permit::<UserRead>(users[0], &tenant.slug).await.unwrap();
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = members(&db).list(&permit, after, 4).await.unwrap();
         assert!(page.len() <= 4);
         let Some(last) = page.last() else { break };
-        after = Some(last.person.id);
-        seen.extend(page.iter().map(|member| member.person.id));
+        after = Some(last.user.id);
+        seen.extend(page.iter().map(|member| member.user.id));
     }
     // In the order in which they came.
-    assert_eq!(seen, people);
+    assert_eq!(seen, users);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_page_shows_the_people_of_the_tenant_alone(#[future(awt)] seeded: Seeded) {
+async fn member_list_is_tenant_scoped(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
     let page = members(&seeded).list(&permit, None, 100).await.unwrap();
     assert_eq!(
-        page.iter().map(|m| (m.person.id, m.role.id)).collect::<Vec<_>>(),
+        page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(),
         [(seeded.seed.users.alice.id, seeded.seed.tenants.globex.admin_role)]
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_person_of_another_tenant_is_as_good_as_none(#[future(awt)] seeded: Seeded) {
+async fn other_tenants_member_is_not_found(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
     for stranger in [seeded.seed.users.bob.id, UserId::new()] {
         assert!(matches!(members(&seeded).get(&permit, stranger).await, Err(MembersError::NotFound)));
     }
     let alice = members(&seeded).get(&permit, seeded.seed.users.alice.id).await.unwrap();
-    assert_eq!(alice.person.email.as_str(), "alice@example.com");
+    assert_eq!(alice.user.email.as_str(), "alice@example.com");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_deny_wins_over_the_admins_allow_from_the_next_request_on(#[future(awt)] seeded: Seeded) {
+async fn new_deny_applies_to_next_request(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
     execute(
@@ -148,11 +148,11 @@ async fn a_deny_wins_over_the_admins_allow_from_the_next_request_on(#[future(awt
 /// Two programs on one database, each with what it remembers.
 #[rstest]
 #[tokio::test]
-async fn a_change_made_through_one_program_is_in_force_on_the_next_request_at_another(#[future(awt)] seeded: Seeded) {
+async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: SeededDb) {
     let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
     #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
-    let claims = VerifiedClaims::of(alice, None);
-    let programs: [Arc<dyn AuthorizationService>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
+    let claims = VerifiedClaims::new(alice, None);
+    let programs: [Arc<dyn TenantAdmission>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
     let scope = seeded.scope(alice, "acme").await.unwrap();
     for round in 0..5 {
         for (sql, allowed) in [
@@ -180,8 +180,8 @@ async fn a_change_made_through_one_program_is_in_force_on_the_next_request_at_an
 
 #[rstest]
 #[tokio::test]
-async fn whatever_decisions_follow_from_raises_its_own_tenants_policy_version(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     let mut versions = async || {
         let versions = "SELECT policy_version FROM tenants ORDER BY slug";
         sqlx::query_scalar::<_, i64>(versions).fetch_all(&mut owner).await.unwrap()
@@ -205,7 +205,7 @@ async fn whatever_decisions_follow_from_raises_its_own_tenants_policy_version(#[
 
 #[rstest]
 #[tokio::test]
-async fn a_condition_that_nobody_can_read_fails_closed(#[future(awt)] seeded: Seeded) {
+async fn invalid_stored_condition_fails_closed(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
     execute(&seeded, r#"UPDATE policies SET condition = '{"moon": "full"}' WHERE resource = 'user'"#).await;
     assert!(seeded.permit::<UserRead>(bob, "acme").await.is_err());
@@ -221,7 +221,7 @@ async fn a_condition_that_nobody_can_read_fails_closed(#[future(awt)] seeded: Se
 
 #[rstest]
 #[tokio::test]
-async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seeded) {
+async fn condition_reads_tenant_attributes(#[future(awt)] seeded: SeededDb) {
     let bob = seeded.seed.users.bob.id;
     let read = async |condition: &'static str| {
         execute(&seeded, condition).await;
@@ -237,7 +237,7 @@ async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seed
             true,
         ),
         (
-            r#"UPDATE policies SET condition = '{"attribute": {"name": "tenant.max_users", "at_most": 1}}'
+            r#"UPDATE policies SET condition = '{"attribute": {"name": "tenant.seat_limit", "at_most": 1}}'
                WHERE resource = 'user'"#,
             false,
         ),
@@ -253,8 +253,8 @@ async fn a_condition_looks_at_the_tenants_attributes(#[future(awt)] seeded: Seed
 
 #[rstest]
 #[tokio::test]
-async fn the_schema_refuses_slugs_that_could_be_mistaken(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn schema_rejects_ambiguous_slugs(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     for slug in [
         "ab",
         "Acme",
@@ -273,8 +273,8 @@ async fn the_schema_refuses_slugs_that_could_be_mistaken(#[future(awt)] seeded: 
 
 #[rstest]
 #[tokio::test]
-async fn a_role_that_somebody_has_cannot_go(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn role_in_use_cannot_be_deleted(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     let refused = sqlx::query("DELETE FROM roles WHERE name = 'member'").execute(&mut owner).await.unwrap_err();
     // foreign_key_violation; since PostgreSQL 18, restrict_violation.
     let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
@@ -284,11 +284,11 @@ async fn a_role_that_somebody_has_cannot_go(#[future(awt)] seeded: Seeded) {
 /// The keys carry the tenant, so it takes no row-level security: not even the owner of the tables can do it.
 #[rstest]
 #[tokio::test]
-async fn nothing_names_another_tenants_role_by_any_sql(#[future(awt)] seeded: Seeded) {
+async fn sql_cannot_reference_other_tenants_role(#[future(awt)] seeded: SeededDb) {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND confrelid = 'roles'::regclass",
     )
-    .fetch_all(&mut seeded.owner().await)
+    .fetch_all(&mut seeded.superuser().await)
     .await
     .unwrap();
     assert!(tables.iter().any(|table| table == "memberships") && tables.iter().any(|table| table == "policies"));
@@ -302,7 +302,7 @@ async fn nothing_names_another_tenants_role_by_any_sql(#[future(awt)] seeded: Se
                 "UPDATE roles SET tenant_id = ({globex}), name = name || 'x', name_key = name_key || 'x' WHERE id IN (SELECT role_id FROM {table} WHERE tenant_id = ({acme}))"
             ),
         ] {
-            let refused = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut seeded.owner().await).await;
+            let refused = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut seeded.superuser().await).await;
             let code = refused.unwrap_err().as_database_error().unwrap().code().unwrap().into_owned();
             // A foreign key, or the key of a person who is in both.
             assert!(["23503", "23001", "23505"].contains(&code.as_str()), "{change}: {code}");

@@ -4,6 +4,6 @@
 
 mod admission;
 mod invitations;
-mod managing;
+mod roles_policies_members;
 mod templates;
 mod tenants;

@@ -4,44 +4,44 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{
-    BlockedTenant, Busy, PolicyTemplates, RoleRead, TenantId, TenantName, TenantSlug, Tenants, TenantsAtVersion,
-    Upgraded,
+    BlockedTenant, OnLocked, PolicyTemplates, RoleRead, TenantId, TenantName, TenantSlug, Tenants, TenantsAtVersion,
+    UpgradeReport,
 };
-use kernel::di::Given;
+use kernel::shaku_value::ValueModule;
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};
-use test_support::{MadeTenant, TestDb, db};
+use test_support::{TestTenant, TestDb, db};
 use tokio::task::JoinSet;
 
 /// A program of its own on the database, and the version that it knows.
 fn templates(db: &TestDb) -> Arc<dyn PolicyTemplates> {
-    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve()
+    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve()
 }
 
 const CURRENT: i32 = 2;
 
 async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 /// Tenants that version 1 has founded.
-async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<MadeTenant> {
+async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<TestTenant> {
     let mut tenants = Vec::new();
     for _ in 0..count {
-        tenants.push(db.make_tenant().await);
+        tenants.push(db.create_tenant().await);
     }
     tenants
 }
 
 /// All that is behind, at once.
-async fn upgrade(db: &TestDb) -> Upgraded {
-    let behind = templates(db).behind().await.unwrap();
-    templates(db).upgrade(&behind, Busy::LeaveOut).await.unwrap()
+async fn upgrade(db: &TestDb) -> UpgradeReport {
+    let behind = templates(db).outdated_tenants().await.unwrap();
+    templates(db).upgrade(&behind, OnLocked::Skip).await.unwrap()
 }
 
-fn upgraded(upgraded: usize) -> Upgraded {
-    Upgraded { upgraded, ..Upgraded::default() }
+fn upgraded(upgraded: usize) -> UpgradeReport {
+    UpgradeReport { upgraded, ..UpgradeReport::default() }
 }
 
 /// The rows that an upgrade may touch, each as text.
@@ -76,18 +76,18 @@ async fn versions_and_additions(connection: &mut PgConnection) -> Vec<(i32, i64)
 async fn versions(db: &TestDb) -> Vec<(i32, i64)> {
     let versions = templates(db).versions().await.unwrap();
     assert_eq!(versions.current, CURRENT);
-    versions.found.iter().map(|TenantsAtVersion { version, tenants }| (*version, *tenants)).collect()
+    versions.in_use.iter().map(|TenantsAtVersion { version, tenants }| (*version, *tenants)).collect()
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_upgraded_tenant_has_what_a_founded_one_has(#[future(awt)] db: TestDb) {
-    let person = db.identity(db.make_user().await).await.unwrap();
+async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
+    let user = db.identity(db.create_user().await).await.unwrap();
     let tenants: Arc<dyn Tenants> =
-        AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve();
-    let founded = tenants.found(&person, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
-    let [old, archived] = [db.make_tenant().await, db.make_tenant().await];
-    let mut owner = db.owner().await;
+        AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve();
+    let founded = tenants.create(&user, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
+    let [old, archived] = [db.create_tenant().await, db.create_tenant().await];
+    let mut owner = db.superuser().await;
     let archive = sqlx::query("UPDATE tenants SET status = 'archived' WHERE id = $1").bind(archived.id.as_uuid());
     archive.execute(&mut owner).await.unwrap();
     assert_eq!(versions(&db).await, [(1, 2), (CURRENT, 1)]);
@@ -105,9 +105,9 @@ async fn an_upgraded_tenant_has_what_a_founded_one_has(#[future(awt)] db: TestDb
 
 #[rstest]
 #[tokio::test]
-async fn an_upgrade_adds_what_is_new_and_changes_nothing_else(#[future(awt)] db: TestDb) {
-    let tenant = db.make_tenant().await;
-    db.make_role(&tenant, ["user", "read"]).await;
+async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
+    let tenant = db.create_tenant().await;
+    db.create_role(&tenant, ["user", "read"]).await;
     // For every member, and one of the tenant's own for a system role.
     execute(
         &db,
@@ -118,7 +118,7 @@ async fn an_upgrade_adds_what_is_new_and_changes_nothing_else(#[future(awt)] db:
          FROM roles WHERE name = 'member'",
     )
     .await;
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     let before = rows(&mut owner).await;
     upgrade(&db).await;
     let after = rows(&mut owner).await;
@@ -130,37 +130,37 @@ async fn an_upgrade_adds_what_is_new_and_changes_nothing_else(#[future(awt)] db:
 
 #[rstest]
 #[tokio::test]
-async fn what_is_added_is_in_force_on_the_next_request(#[future(awt)] db: TestDb) {
-    let (tenant, person) = (db.make_tenant().await, db.make_user().await);
-    db.make_member(&tenant, person, tenant.member_role).await;
-    assert!(db.permit::<RoleRead>(person, &tenant.slug).await.is_err());
+async fn upgrade_applies_to_next_request(#[future(awt)] db: TestDb) {
+    let (tenant, user) = (db.create_tenant().await, db.create_user().await);
+    db.add_member(&tenant, user, tenant.member_role).await;
+    assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_err());
     upgrade(&db).await;
-    assert!(db.permit::<RoleRead>(person, &tenant.slug).await.is_ok());
+    assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_ok());
 }
 
 #[rstest]
 #[tokio::test]
-async fn run_again_it_changes_nothing(#[future(awt)] db: TestDb) {
+async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
     let tenants: Vec<TenantId> = tenants_at_version_1(&db, 3).await.iter().map(|tenant| tenant.id).collect();
     assert_eq!(upgrade(&db).await, upgraded(3));
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     let once = rows(&mut owner).await;
-    assert_eq!(templates(&db).behind().await.unwrap(), []);
-    for busy in [Busy::LeaveOut, Busy::WaitFor] {
+    assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
+    for busy in [OnLocked::Skip, OnLocked::Wait] {
         let again = templates(&db).upgrade(&tenants, busy).await.unwrap();
-        assert_eq!(again, Upgraded { not_behind: 3, ..Upgraded::default() });
+        assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
     }
     assert_eq!(rows(&mut owner).await, once);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_plan_says_what_an_upgrade_does_and_changes_nothing(#[future(awt)] db: TestDb) {
+async fn dry_run_reports_without_changes(#[future(awt)] db: TestDb) {
     tenants_at_version_1(&db, 3).await;
     execute(&db, "UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     let before = rows(&mut owner).await;
-    let behind = templates(&db).behind().await.unwrap();
+    let behind = templates(&db).outdated_tenants().await.unwrap();
     let planned = templates(&db).plan(&behind).await.unwrap();
     assert_eq!(rows(&mut owner).await, before);
     assert_eq!((planned.upgraded, planned.blocked.len()), (2, 1));
@@ -169,7 +169,7 @@ async fn a_plan_says_what_an_upgrade_does_and_changes_nothing(#[future(awt)] db:
 
 #[rstest]
 #[tokio::test]
-async fn upgrades_that_race_do_each_tenant_once(#[future(awt)] db: TestDb) {
+async fn concurrent_upgrades_apply_once(#[future(awt)] db: TestDb) {
     let ids: Vec<TenantId> = tenants_at_version_1(&db, 40).await.iter().map(|tenant| tenant.id).collect();
     let before: i64 = policy_versions(&db).await;
     let mut runs = JoinSet::new();
@@ -178,45 +178,45 @@ async fn upgrades_that_race_do_each_tenant_once(#[future(awt)] db: TestDb) {
         runs.spawn(async move {
             let (mut total, mut busy) = (0, Vec::new());
             for tenants in ids.chunks(3 + run) {
-                let done = templates.upgrade(tenants, Busy::LeaveOut).await.unwrap();
-                assert_eq!(done.upgraded + done.not_behind + done.busy.len(), tenants.len());
+                let done = templates.upgrade(tenants, OnLocked::Skip).await.unwrap();
+                assert_eq!(done.upgraded + done.up_to_date + done.skipped.len(), tenants.len());
                 total += done.upgraded;
-                busy.extend(done.busy);
+                busy.extend(done.skipped);
             }
             for tenant in busy {
-                total += templates.upgrade(&[tenant], Busy::WaitFor).await.unwrap().upgraded;
+                total += templates.upgrade(&[tenant], OnLocked::Wait).await.unwrap().upgraded;
             }
             total
         });
     }
     assert_eq!(runs.join_all().await.into_iter().sum::<usize>(), 40);
-    assert_eq!(versions_and_additions(&mut db.owner().await).await, [(CURRENT, 1); 40]);
+    assert_eq!(versions_and_additions(&mut db.superuser().await).await, [(CURRENT, 1); 40]);
     // By the policy and by the attributes.
     assert_eq!(policy_versions(&db).await - before, 2 * 40);
 }
 
 async fn policy_versions(db: &TestDb) -> i64 {
     let sum = "SELECT sum(policy_version)::bigint FROM tenants";
-    sqlx::query_scalar(sum).fetch_one(&mut db.owner().await).await.unwrap()
+    sqlx::query_scalar(sum).fetch_one(&mut db.superuser().await).await.unwrap()
 }
 
 /// As a program that is killed does: the future is dropped wherever it is.
 #[rstest]
 #[tokio::test]
-async fn stopped_at_any_moment_each_tenant_is_at_one_version_or_the_other_and_running_again_completes(
+async fn interrupted_upgrade_is_atomic_and_resumable(
     #[future(awt)] db: TestDb,
 ) {
     let ids: Vec<TenantId> = tenants_at_version_1(&db, 12).await.iter().map(|tenant| tenant.id).collect();
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     let mut unfinished = 0;
     for polls in 0.. {
         let templates = templates(&db);
         let work = async {
             for tenants in ids.chunks(5) {
-                templates.upgrade(tenants, Busy::WaitFor).await.unwrap();
+                templates.upgrade(tenants, OnLocked::Wait).await.unwrap();
             }
         };
-        let completed = polled_so_often(polls, work).await;
+        let completed = poll_at_most(polls, work).await;
         let now = versions_and_additions(&mut owner).await;
         assert!(now.iter().all(|at| [(1, 0), (CURRENT, 1)].contains(at)), "after {polls} polls: {now:?}");
         if completed {
@@ -230,7 +230,7 @@ async fn stopped_at_any_moment_each_tenant_is_at_one_version_or_the_other_and_ru
 }
 
 /// Whether the work is done by then. If it isn't, it is dropped.
-async fn polled_so_often(polls: usize, work: impl Future<Output = ()>) -> bool {
+async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
     let mut work = std::pin::pin!(work);
     let mut left = polls;
     std::future::poll_fn(|cx| {
@@ -245,16 +245,16 @@ async fn polled_so_often(polls: usize, work: impl Future<Output = ()>) -> bool {
 
 #[rstest]
 #[tokio::test]
-async fn a_tenant_that_somebody_changes_holds_up_nobody_else(#[future(awt)] db: TestDb) {
+async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 3).await;
-    let (mut other, mut owner) = (db.owner().await, db.owner().await);
+    let (mut other, mut owner) = (db.superuser().await, db.superuser().await);
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
     sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *change).await.unwrap();
-    assert_eq!(upgrade(&db).await, Upgraded { upgraded: 2, busy: vec![tenants[1].id], ..Upgraded::default() });
+    assert_eq!(upgrade(&db).await, UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() });
 
     let (templates, id) = (templates(&db), tenants[1].id);
-    let waiting = tokio::spawn(async move { templates.upgrade(&[id], Busy::WaitFor).await.unwrap() });
+    let waiting = tokio::spawn(async move { templates.upgrade(&[id], OnLocked::Wait).await.unwrap() });
     let held_up = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE NOT l.granted AND a.datname = current_database()";
     while sqlx::query_scalar::<_, i64>(held_up).fetch_one(&mut owner).await.unwrap() == 0 {
@@ -273,20 +273,20 @@ async fn a_tenant_that_somebody_changes_holds_up_nobody_else(#[future(awt)] db: 
     change.commit().await.unwrap();
     let slug: TenantSlug = tenants[1].slug.parse().unwrap();
     let blocked = vec![BlockedTenant { slug, role: "member" }];
-    assert_eq!(waiting.await.unwrap(), Upgraded { blocked, ..Upgraded::default() });
+    assert_eq!(waiting.await.unwrap(), UpgradeReport { blocked, ..UpgradeReport::default() });
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_tenant_at_a_newer_version_is_left_alone(#[future(awt)] db: TestDb) {
+async fn newer_tenant_is_skipped(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 2).await;
     execute(&db, "UPDATE tenant_attributes SET policy_template_version = 3").await;
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     let before = rows(&mut owner).await;
-    assert_eq!(templates(&db).behind().await.unwrap(), []);
+    assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
     let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-    let left = templates(&db).upgrade(&ids, Busy::WaitFor).await.unwrap();
-    assert_eq!(left, Upgraded { not_behind: 2, ..Upgraded::default() });
+    let left = templates(&db).upgrade(&ids, OnLocked::Wait).await.unwrap();
+    assert_eq!(left, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
     assert_eq!(rows(&mut owner).await, before);
     let versions = templates(&db).versions().await.unwrap();
     assert_eq!((versions.behind(), versions.ahead()), (0, 2));
@@ -294,16 +294,16 @@ async fn a_tenant_at_a_newer_version_is_left_alone(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn a_role_of_the_tenants_own_with_a_system_roles_name_keeps_that_tenant_back_and_no_other(
+async fn role_name_conflict_blocks_only_that_tenant(
     #[future(awt)] db: TestDb,
 ) {
     let tenants = tenants_at_version_1(&db, 3).await;
     let own = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
-    let mut owner = db.owner().await;
+    let mut owner = db.superuser().await;
     sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut owner).await.unwrap();
     let before = allowed(&mut owner, tenants[1].id).await;
     let blocked = vec![BlockedTenant { slug: tenants[1].slug.parse().unwrap(), role: "member" }];
-    assert_eq!(upgrade(&db).await, Upgraded { upgraded: 2, blocked, ..Upgraded::default() });
+    assert_eq!(upgrade(&db).await, UpgradeReport { upgraded: 2, blocked, ..UpgradeReport::default() });
     assert_eq!(allowed(&mut owner, tenants[1].id).await, before);
 
     // Renamed, it is in nobody's way: the system role comes beside it.
@@ -322,8 +322,8 @@ async fn a_role_of_the_tenants_own_with_a_system_roles_name_keeps_that_tenant_ba
 
 #[rstest]
 #[tokio::test]
-async fn a_policy_of_the_tenants_own_that_says_the_same_counts_as_the_templates(#[future(awt)] db: TestDb) {
-    let tenant = db.make_tenant().await;
+async fn identical_custom_policy_is_not_duplicated(#[future(awt)] db: TestDb) {
+    let tenant = db.create_tenant().await;
     // The canonical form of a policy.
     execute(
         &db,
@@ -339,5 +339,5 @@ async fn a_policy_of_the_tenants_own_that_says_the_same_counts_as_the_templates(
         "2 member allow role {read} system",
         "2 member allow user {read} template system",
     ];
-    assert_eq!(allowed(&mut db.owner().await, tenant.id).await, expected);
+    assert_eq!(allowed(&mut db.superuser().await, tenant.id).await, expected);
 }

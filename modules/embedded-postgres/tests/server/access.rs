@@ -1,4 +1,4 @@
-//! Who gets in, and from where.
+//! Authentication, and isolation from network and environment.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -6,41 +6,41 @@ use std::os::unix::fs::PermissionsExt;
 use embedded_postgres::{Options, Server};
 use nix::unistd::{User, geteuid};
 
-use crate::support::{Helper, Place, is_root, psql, psql_as, user_of};
+use crate::support::{Helper, TestDir, process_user, psql, psql_as, require_root};
 
-/// Neither of the users that are let in.
+/// Returns a user that isn't permitted to connect.
 fn stranger(server: u32) -> User {
     let is_stranger = |user: &User| user.uid.as_raw() != server && !user.uid.is_root();
     ["nobody", "daemon", "postgres"].iter().find_map(|name| User::from_name(name).unwrap().filter(is_stranger)).unwrap()
 }
 
 #[test]
-fn other_local_users_are_refused() {
-    if !is_root("other_local_users_are_refused") {
+fn other_os_users_cannot_connect() {
+    if !require_root("other_os_users_cannot_connect") {
         return;
     }
-    let place = Place::new();
-    let server = place.start();
-    let stranger = stranger(user_of(server.pid()));
-    let refused = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
-    assert!(refused.contains("Permission denied"), "{refused}");
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
+    let stranger = stranger(process_user(server.pid()));
+    let error = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
+    assert!(error.contains("Permission denied"), "{error}");
 
-    // With every door of the file system open, there is still the server's own.
+    // With permissive file modes, peer authentication still rejects the user.
     for (path, mode) in [("", 0o755), ("socket", 0o755), ("socket/.s.PGSQL.5432", 0o777)] {
         fs::set_permissions(server.root().join(path), Permissions::from_mode(mode)).unwrap();
     }
-    let refused = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
-    assert!(refused.contains("Peer authentication failed"), "{refused}");
-    let own = User::from_uid(user_of(server.pid()).into()).unwrap().unwrap();
-    assert_eq!(psql_as(&server, Some(&own), "SELECT 1").unwrap(), "1");
+    let error = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
+    assert!(error.contains("Peer authentication failed"), "{error}");
+    let server_user = User::from_uid(process_user(server.pid()).into()).unwrap().unwrap();
+    assert_eq!(psql_as(&server, Some(&server_user), "SELECT 1").unwrap(), "1");
 }
 
 #[test]
-fn the_users_of_server_and_process_are_let_in_by_name_and_nobody_else() {
-    let place = Place::new();
-    let server = place.start();
+fn hba_allows_server_and_process_user_only() {
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
     let name = |uid: u32| User::from_uid(uid.into()).unwrap().unwrap().name;
-    let mut expected = vec![name(user_of(server.pid())), name(geteuid().as_raw())];
+    let mut expected = vec![name(process_user(server.pid())), name(geteuid().as_raw())];
     expected.dedup();
     let mapped = "SELECT string_agg(sys_name || '=' || pg_username, ' ') FROM pg_ident_file_mappings";
     let rules = "SELECT string_agg(concat_ws(' ', type, auth_method, options[1]), '; ') FROM pg_hba_file_rules";
@@ -50,36 +50,40 @@ fn the_users_of_server_and_process_are_let_in_by_name_and_nobody_else() {
 }
 
 #[test]
-fn further_roles_are_open_to_the_same_users() {
-    let place = Place::new();
+fn extra_roles_map_to_same_os_users() {
+    let test_dir = TestDir::new();
     let roles = vec!["reporting".to_owned(), "a \"b\"".to_owned()];
-    let server = Server::start(Options { further_roles: roles, ..place.options() }).unwrap();
+    let server = Server::start(Options { extra_roles: roles, ..test_dir.options() }).unwrap();
     let mapped = "SELECT string_agg(DISTINCT pg_username, ' ' ORDER BY pg_username) FROM pg_ident_file_mappings";
     assert_eq!(psql(&server, mapped), r#"a "b" postgres reporting"#);
 }
 
 #[test]
 fn nothing_listens_on_the_network() {
-    let place = Place::new();
-    let server = place.start();
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
     assert_eq!(psql(&server, "SHOW listen_addresses"), "");
 }
 
 #[test]
-fn times_and_text_do_not_depend_on_the_machine() {
-    let place = Place::new();
-    let server = place.start();
+fn timezone_and_locale_are_fixed() {
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
     assert_eq!(
         psql(&server, "SELECT current_setting('timezone') || ' ' || current_setting('log_timezone')"),
         "UTC UTC"
     );
     assert_eq!(psql(&server, "SHOW server_encoding"), "UTF8");
-    assert_eq!(psql(&server, "SELECT 'a' > 'B'"), "t", "by code point, not by the language of the machine");
+    assert_eq!(
+        psql(&server, "SELECT 'a' > 'B'"),
+        "t",
+        "the sort order is by code point, not by the locale of the machine"
+    );
 }
 
 #[test]
-fn the_variables_of_the_surroundings_are_not_heeded() {
-    let place = Place::new();
+fn pg_environment_variables_are_ignored() {
+    let test_dir = TestDir::new();
     let environment = [
         ("PGDATA", "/nowhere"),
         ("PGPORT", "1"),
@@ -89,7 +93,7 @@ fn the_variables_of_the_surroundings_are_not_heeded() {
         ("LC_ALL", "de_DE.UTF-8"),
         ("TZ", "Asia/Tokyo"),
     ];
-    let helper = Helper::spawn_with(&place.root(), &environment).ready();
+    let helper = Helper::spawn_with(&test_dir.root(), &environment).wait_until_ready();
     helper.kill();
-    assert_eq!(psql(&place.start(), "SHOW timezone"), "UTC");
+    assert_eq!(psql(&test_dir.start(), "SHOW timezone"), "UTC");
 }

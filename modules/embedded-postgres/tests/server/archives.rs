@@ -1,4 +1,4 @@
-//! Archives that aren't what they should be. Each is refused, and nothing of it is kept or written elsewhere.
+//! Invalid archives. Each is rejected, and nothing of it is kept or written elsewhere.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,36 +9,36 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use crate::download::{assert_nothing_is_kept, assert_one_line_with_a_way_out};
-use crate::releases::{Manner, RELEASE, Releases, copy_installation, packed};
-use crate::support::{Place, psql};
+use crate::download::{assert_cache_is_empty, assert_single_line_with_advice};
+use crate::release_server::{Delivery, RELEASE, ReleaseServer, copy_installation, pack};
+use crate::support::{TestDir, psql};
 
-/// The release is refused with these words, and a good one is taken after it.
-fn assert_refused(place: &Place, releases: &Releases, words: &str) {
-    let refused = Server::start(releases.options(place)).unwrap_err();
-    assert!(matches!(refused, Error::BadArchive { .. }), "{refused:?}");
-    assert!(refused.to_string().contains(words), "{refused}");
-    assert_one_line_with_a_way_out(&refused.to_string());
-    assert_nothing_is_kept(place);
+/// Asserts that the release is rejected with this message and leaves nothing in the cache.
+fn assert_rejected(test_dir: &TestDir, releases: &ReleaseServer, expected: &str) {
+    let error = Server::start(releases.options(test_dir)).unwrap_err();
+    assert!(matches!(error, Error::InvalidArchive { .. }), "{error:?}");
+    assert!(error.to_string().contains(expected), "{error}");
+    assert_single_line_with_advice(&error.to_string());
+    assert_cache_is_empty(test_dir);
 }
 
-fn served(archive: Vec<u8>) -> Releases {
-    Releases::of(archive, Manner::Whole)
+fn serve(archive: Vec<u8>) -> ReleaseServer {
+    ReleaseServer::of(archive, Delivery::Complete)
 }
 
-/// Entries that `tar` itself would refuse to write: the name goes straight into the header.
-struct Crafted(Builder<GzEncoder<Vec<u8>>>);
+/// Writes entries that `tar` itself would reject, by setting names directly in the header.
+struct ArchiveBuilder(Builder<GzEncoder<Vec<u8>>>);
 
-impl Crafted {
+impl ArchiveBuilder {
     fn new() -> Self {
-        let mut crafted = Self(Builder::new(GzEncoder::new(Vec::new(), Compression::fast())));
-        for folder in ["pg/", "pg/bin/", "pg/lib/"] {
-            crafted.entry(folder, EntryType::Directory, 0o755, None);
+        let mut builder = Self(Builder::new(GzEncoder::new(Vec::new(), Compression::fast())));
+        for dir in ["pg/", "pg/bin/", "pg/lib/"] {
+            builder.entry(dir, EntryType::Directory, 0o755, None);
         }
         for program in ["pg/bin/postgres", "pg/bin/initdb"] {
-            crafted.entry(program, EntryType::Regular, 0o755, None);
+            builder.entry(program, EntryType::Regular, 0o755, None);
         }
-        crafted
+        builder
     }
 
     fn entry(&mut self, name: &str, kind: EntryType, mode: u32, target: Option<&str>) {
@@ -61,103 +61,105 @@ impl Crafted {
 }
 
 #[test]
-fn a_wrong_checksum_is_refused() {
-    let place = Place::new();
-    let releases = Releases::with(RELEASE.0.clone(), Some("0".repeat(64)), Manner::Whole);
-    assert_refused(&place, &releases, "and should be 0000");
-    assert_eq!(psql(&Releases::good().start(&place), "SELECT 1"), "1");
+fn wrong_checksum_is_rejected() {
+    let test_dir = TestDir::new();
+    let releases = ReleaseServer::with(RELEASE.0.clone(), Some("0".repeat(64)), Delivery::Complete);
+    assert_rejected(&test_dir, &releases, "expected 0000");
+    assert_eq!(psql(&ReleaseServer::good().start(&test_dir), "SELECT 1"), "1");
 }
 
 #[test]
-fn what_is_no_whole_archive_is_refused() {
-    let place = Place::new();
+fn truncated_archive_is_rejected() {
+    let test_dir = TestDir::new();
     let half = RELEASE.0[..RELEASE.0.len() / 2].to_vec();
     for archive in [b"<html>Sign in first</html>".to_vec(), Vec::new(), half] {
-        assert_refused(&place, &served(archive), "it isn't a whole .tar.gz archive");
+        assert_rejected(&test_dir, &serve(archive), "it isn't a complete .tar.gz archive");
     }
-    assert_eq!(psql(&Releases::good().start(&place), "SELECT 1"), "1");
+    assert_eq!(psql(&ReleaseServer::good().start(&test_dir), "SELECT 1"), "1");
 }
 
 #[test]
-fn an_archive_without_a_server_is_refused() {
-    let place = Place::new();
-    let clients = place.path("clients");
+fn archive_without_server_is_rejected() {
+    let test_dir = TestDir::new();
+    let clients = test_dir.path("clients");
     fs::create_dir_all(clients.join("bin")).unwrap();
     fs::write(clients.join("bin/postgres"), "").unwrap();
-    assert_refused(&place, &served(packed(&clients)), "it doesn't hold bin/initdb");
+    assert_rejected(&test_dir, &serve(pack(&clients)), "it doesn't contain bin/initdb");
 }
 
 #[test]
-fn an_archive_of_another_version_or_platform_is_refused() {
-    let place = Place::new();
-    let other = place.fake_installation("99.0");
-    let home = place.path("home");
-    fs::create_dir(&home).unwrap();
-    fs::rename(other, home.join("bin")).unwrap();
-    assert_refused(&place, &served(packed(&home)), "it holds PostgreSQL 99");
+fn archive_for_other_version_or_platform_is_rejected() {
+    let test_dir = TestDir::new();
+    let other = test_dir.fake_installation("99.0");
+    let install_dir = test_dir.path("home");
+    fs::create_dir(&install_dir).unwrap();
+    fs::rename(other, install_dir.join("bin")).unwrap();
+    assert_rejected(&test_dir, &serve(pack(&install_dir)), "it contains PostgreSQL 99");
 
-    fs::write(home.join("bin/postgres"), b"\x7fELF of another processor").unwrap();
-    assert_refused(&place, &served(packed(&home)), "its programs don't run on this machine");
+    fs::write(install_dir.join("bin/postgres"), b"\x7fELF of another processor").unwrap();
+    assert_rejected(&test_dir, &serve(pack(&install_dir)), "its programs don't run on this machine");
 }
 
 #[test]
-fn no_entry_leads_out_of_the_folder() {
-    let place = Place::new();
-    let outside = place.path("outside");
+fn archive_entries_cannot_escape() {
+    let test_dir = TestDir::new();
+    let outside = test_dir.path("outside");
     fs::create_dir(&outside).unwrap();
     fs::set_permissions(&outside, Permissions::from_mode(0o777)).unwrap();
     let outside = outside.to_str().unwrap();
     let file = |name: &str| {
-        let mut crafted = Crafted::new();
-        crafted.entry(name, EntryType::Regular, 0o644, None);
-        crafted
+        let mut builder = ArchiveBuilder::new();
+        builder.entry(name, EntryType::Regular, 0o644, None);
+        builder
     };
     let link = |target: &str, then: &str| {
-        let mut crafted = Crafted::new();
-        crafted.entry("pg/lib/way", EntryType::Symlink, 0o777, Some(target));
-        crafted.entry(then, EntryType::Regular, 0o644, None);
-        crafted
+        let mut builder = ArchiveBuilder::new();
+        builder.entry("pg/lib/way", EntryType::Symlink, 0o777, Some(target));
+        builder.entry(then, EntryType::Regular, 0o644, None);
+        builder
     };
-    for (crafted, words) in [
-        (file("pg/../../../escaped"), "pg/../../../escaped leads out of it"),
-        (file("../escaped"), "leads out of it"),
-        (file(&format!("{outside}/escaped")), "leads out of it"),
-        (link(outside, "pg/lib/way/escaped"), "its link pg/lib/way leads out of it"),
-        (link("../../../outside", "pg/lib/way/escaped"), "its link pg/lib/way leads out of it"),
-        (link("../bin", "pg/lib/way/escaped"), "pg/lib/way/escaped leads through a link"),
-        (link("../bin/initdb", "pg/lib/way"), "pg/lib/way leads through a link"),
-        (link("../bin", "pg/lib/WAY/escaped"), "leads through a link"),
+    for (builder, expected) in [
+        (file("pg/../../../escaped"), "pg/../../../escaped points outside of it"),
+        (file("../escaped"), "points outside of it"),
+        (file(&format!("{outside}/escaped")), "points outside of it"),
+        (link(outside, "pg/lib/way/escaped"), "its symbolic link pg/lib/way points outside of it"),
+        (link("../../../outside", "pg/lib/way/escaped"), "its symbolic link pg/lib/way points outside of it"),
+        (link("../bin", "pg/lib/way/escaped"), "pg/lib/way/escaped passes through a symbolic link"),
+        (link("../bin/initdb", "pg/lib/way"), "pg/lib/way passes through a symbolic link"),
+        (link("../bin", "pg/lib/WAY/escaped"), "passes through a symbolic link"),
     ] {
-        assert_refused(&place, &served(crafted.finish()), words);
-        for escaped in [place.path("escaped"), place.path("cache/escaped"), PathBuf::from(outside).join("escaped")] {
+        assert_rejected(&test_dir, &serve(builder.finish()), expected);
+        for escaped in
+            [test_dir.path("escaped"), test_dir.path("cache/escaped"), PathBuf::from(outside).join("escaped")]
+        {
             assert!(!escaped.exists(), "{}", escaped.display());
         }
     }
 }
 
 #[test]
-fn devices_and_borrowed_rights_are_refused() {
-    let place = Place::new();
-    let mut device = Crafted::new();
+fn devices_and_setuid_are_rejected() {
+    let test_dir = TestDir::new();
+    let mut device = ArchiveBuilder::new();
     device.entry("pg/lib/memory", EntryType::Char, 0o666, None);
-    assert_refused(&place, &served(device.finish()), "is neither file, folder nor link");
-    let mut rights = Crafted::new();
-    rights.entry("pg/lib/shell", EntryType::Regular, 0o4755, None);
-    assert_refused(&place, &served(rights.finish()), "would run with the rights of its owner");
+    assert_rejected(&test_dir, &serve(device.finish()), "is not a file, directory or link");
+    let mut setuid = ArchiveBuilder::new();
+    setuid.entry("pg/lib/shell", EntryType::Regular, 0o4755, None);
+    assert_rejected(&test_dir, &serve(setuid.finish()), "is setuid or setgid");
 }
 
 #[test]
-fn an_installation_is_readable_and_written_by_its_owner_alone() {
-    // Whatever the archive says; links stay links.
-    let place = Place::new();
-    let home = place.path("home");
-    copy_installation(&place, &home);
-    fs::set_permissions(home.join("bin/postgres"), Permissions::from_mode(0o777)).unwrap();
-    File::create(home.join("bin/notes")).unwrap();
-    fs::set_permissions(home.join("bin/notes"), Permissions::from_mode(0o600)).unwrap();
-    symlink("psql", home.join("bin/client")).unwrap();
-    let server = served(packed(&home)).start(&place);
-    let mode = |name: &str| crate::support::mode(server.binaries().join(name));
+fn installation_is_owner_writable_only() {
+    // Regardless of the modes in the archive. Links remain links.
+    let test_dir = TestDir::new();
+    let install_dir = test_dir.path("home");
+    copy_installation(&test_dir, &install_dir);
+    fs::set_permissions(install_dir.join("bin/postgres"), Permissions::from_mode(0o777)).unwrap();
+    File::create(install_dir.join("bin/notes")).unwrap();
+    fs::set_permissions(install_dir.join("bin/notes"), Permissions::from_mode(0o600)).unwrap();
+    symlink("psql", install_dir.join("bin/client")).unwrap();
+    let server = serve(pack(&install_dir)).start(&test_dir);
+    let mode = |name: &str| crate::support::mode(server.bin_dir().join(name));
     assert_eq!((mode("postgres"), mode("notes"), mode("")), (0o755, 0o644, 0o755));
-    assert_eq!(fs::read_link(server.binaries().join("client")).unwrap(), Path::new("psql"));
+    assert_eq!(fs::read_link(server.bin_dir().join("client")).unwrap(), Path::new("psql"));
 }

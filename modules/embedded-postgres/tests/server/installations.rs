@@ -1,138 +1,140 @@
-//! Which PostgreSQL is used.
+//! Discovery and selection of the installation.
 
 use std::env::join_paths;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use embedded_postgres::{Error, Look, Server};
+use embedded_postgres::{Error, Inspection, Server};
 
-use crate::support::{Place, psql, script};
+use crate::support::{TestDir, psql, script};
 
 #[test]
-fn a_configured_folder_is_the_only_one_that_counts() {
-    let place = Place::new();
-    let mut options = place.options();
-    options.binaries = Some(place.path("nothing"));
-    let refused = Server::start(options);
-    assert!(matches!(&refused, Err(Error::NotBinaries { folder }) if *folder == place.path("nothing")), "{refused:?}");
-    assert!(!place.root().exists(), "nothing was created for it");
+fn explicit_bin_dir_disables_discovery() {
+    let test_dir = TestDir::new();
+    let mut options = test_dir.options();
+    options.bin_dir = Some(test_dir.path("nothing"));
+    let result = Server::start(options);
+    assert!(matches!(&result, Err(Error::InvalidBinDir { dir }) if *dir == test_dir.path("nothing")), "{result:?}");
+    assert!(!test_dir.root().exists(), "a directory was created");
 }
 
 #[test]
-fn clients_alone_are_no_server() {
-    let place = Place::new();
-    let folder = place.fake_installation("17.0");
-    fs::remove_file(folder.join("initdb")).unwrap();
-    let mut options = place.options();
-    options.binaries = Some(folder);
-    assert!(matches!(Server::start(options), Err(Error::NotBinaries { .. })));
+fn client_only_installation_is_skipped() {
+    let test_dir = TestDir::new();
+    let dir = test_dir.fake_installation("17.0");
+    fs::remove_file(dir.join("initdb")).unwrap();
+    let mut options = test_dir.options();
+    options.bin_dir = Some(dir);
+    assert!(matches!(Server::start(options), Err(Error::InvalidBinDir { .. })));
 }
 
 #[test]
-fn a_server_before_15_is_refused() {
-    let place = Place::new();
-    let mut options = place.options();
-    options.binaries = Some(place.fake_installation("14.11"));
-    let refused = Server::start(options).unwrap_err();
-    assert!(matches!(refused, Error::TooOld { major: 14, .. }), "{refused:?}");
-    assert!(refused.to_string().contains("version 15 or newer"), "{refused}");
+fn server_before_15_is_rejected() {
+    let test_dir = TestDir::new();
+    let mut options = test_dir.options();
+    options.bin_dir = Some(test_dir.fake_installation("14.11"));
+    let error = Server::start(options).unwrap_err();
+    assert!(matches!(error, Error::TooOld { major: 14, .. }), "{error:?}");
+    assert!(error.to_string().contains("version 15 or newer"), "{error}");
 }
 
 #[test]
-fn existing_data_is_served_by_the_version_that_wrote_it() {
-    let place = Place::new();
-    let server = place.start();
-    let (version, real) = (server.version(), server.binaries().to_owned());
+fn matching_major_version_is_selected() {
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
+    let (version, real) = (server.major(), server.bin_dir().to_owned());
     drop(server);
-    let mut options = place.options();
-    let fake = place.fake_installation("99.0");
-    options.search_path = Some(join_paths([&fake, &place.path("missing"), &real]).unwrap());
+    let mut options = test_dir.options();
+    let fake = test_dir.fake_installation("99.0");
+    options.search_path = Some(join_paths([&fake, &test_dir.path("missing"), &real]).unwrap());
     let server = Server::start(options.clone()).unwrap();
-    assert_eq!(server.version(), version);
-    assert_ne!(server.binaries(), fake);
-    let newer = server.newer().unwrap();
-    assert_eq!((newer.major(), newer.folder()), (99, &*fake), "the newer one isn't kept quiet");
+    assert_eq!(server.major(), version);
+    assert_ne!(server.bin_dir(), fake);
+    let newer = server.newer_installation().unwrap();
+    assert_eq!((newer.major(), newer.bin_dir()), (99, &*fake), "the newer installation must be reported");
     assert_eq!(psql(&server, "SELECT 1"), "1");
     drop(server);
 
-    // For new data the newest is taken.
-    options.root = place.path("other");
-    let refused = Server::start(options);
-    assert!(matches!(&refused, Err(Error::NotCreated { output, .. }) if output == "only a fake"), "{refused:?}");
+    // New data is created with the newest version.
+    options.root = test_dir.path("other");
+    let result = Server::start(options);
+    assert!(matches!(&result, Err(Error::InitdbFailed { output, .. }) if output == "only a fake"), "{result:?}");
 }
 
 #[test]
-fn data_of_a_version_that_is_not_installed_is_explained_and_kept() {
-    let place = Place::new();
-    drop(place.start());
-    let file = place.root().join("data/PG_VERSION");
+fn missing_major_version_is_reported() {
+    let test_dir = TestDir::new();
+    drop(test_dir.start());
+    let file = test_dir.root().join("data/PG_VERSION");
     let written = fs::read_to_string(&file).unwrap();
     fs::write(&file, "12\n").unwrap();
-    let refused = Server::start(place.options()).unwrap_err();
-    assert!(matches!(refused, Error::OtherMajor { data: 12, .. }), "{refused:?}");
-    let message = refused.to_string();
+    let error = Server::start(test_dir.options()).unwrap_err();
+    assert!(matches!(error, Error::MajorVersionMismatch { data_major: 12, .. }), "{error:?}");
+    let message = error.to_string();
     let found = format!("{} (in ", written.trim());
     assert!(message.contains("PostgreSQL 12") && message.contains(&found), "{message}");
     fs::write(&file, written).unwrap();
-    assert_eq!(psql(&place.start(), "SELECT 1"), "1");
+    assert_eq!(psql(&test_dir.start(), "SELECT 1"), "1");
 }
 
 #[test]
-fn a_configured_version_that_cannot_read_the_data_is_explained_with_where_it_is() {
-    let place = Place::new();
-    drop(place.start());
-    let mut options = place.options();
-    let fake = place.fake_installation("99.0");
-    options.binaries = Some(fake.clone());
-    let refused = Server::start(options).unwrap_err();
-    assert!(matches!(&refused, Error::OtherMajor { configured: true, found, .. } if found[0].folder() == fake));
-    assert!(refused.to_string().contains(fake.to_str().unwrap()), "{refused}");
-    assert_eq!(psql(&place.start(), "SELECT 1"), "1", "the data was harmed");
+fn explicit_version_mismatch_is_reported() {
+    let test_dir = TestDir::new();
+    drop(test_dir.start());
+    let mut options = test_dir.options();
+    let fake = test_dir.fake_installation("99.0");
+    options.bin_dir = Some(fake.clone());
+    let error = Server::start(options).unwrap_err();
+    let Error::MajorVersionMismatch { configured: true, installations, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(installations[0].bin_dir(), fake);
+    assert!(error.to_string().contains(fake.to_str().unwrap()), "{error}");
+    assert_eq!(psql(&test_dir.start(), "SELECT 1"), "1", "the data was damaged");
 }
 
 #[test]
-fn a_program_that_an_installation_lacks_is_named_with_its_package() {
-    let place = Place::new();
-    let mut options = place.options();
-    options.binaries = Some(place.fake_installation("17.2"));
-    let installation = Look::at(options).unwrap().installation().unwrap();
+fn missing_program_names_package() {
+    let test_dir = TestDir::new();
+    let mut options = test_dir.options();
+    options.bin_dir = Some(test_dir.fake_installation("17.2"));
+    let installation = Inspection::of(options).unwrap().installation().unwrap();
     let missing = installation.command("pg_dump").unwrap_err().to_string();
-    assert!(missing.contains("`pg_dump` isn't part of") && missing.contains("postgresql-client-17"), "{missing}");
+    assert!(missing.contains("has no `pg_dump`") && missing.contains("postgresql-client-17"), "{missing}");
 }
 
 #[test]
-fn the_folder_in_use_holds_the_clients_as_well() {
-    // Links to some of the programs, as a package or an administrator puts them on the search path.
-    let place = Place::new();
-    let server = place.start();
-    let real = server.binaries().to_owned();
+fn clients_come_from_selected_installation() {
+    // Links to some of the programs, as packages and administrators put them on the search path.
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
+    let real = server.bin_dir().to_owned();
     drop(server);
-    let links = place.path("links");
+    let links = test_dir.path("links");
     fs::create_dir(&links).unwrap();
     for name in ["postgres", "initdb"] {
         symlink(real.join(name), links.join(name)).unwrap();
     }
-    let mut options = place.options();
+    let mut options = test_dir.options();
     options.search_path = Some(links.into_os_string());
-    assert_eq!(Server::start(options).unwrap().binaries(), real);
+    assert_eq!(Server::start(options).unwrap().bin_dir(), real);
 }
 
 #[test]
-fn where_a_system_lacks_the_locale_the_plain_one_is_used() {
-    let place = Place::new();
-    let server = place.start();
-    let real = server.binaries().to_owned();
+fn missing_locale_falls_back_to_c() {
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
+    let real = server.bin_dir().to_owned();
     drop(server);
-    let folder = place.path("without-locale");
-    fs::create_dir(&folder).unwrap();
+    let dir = test_dir.path("without-locale");
+    fs::create_dir(&dir).unwrap();
     for name in ["postgres", "psql"] {
-        symlink(real.join(name), folder.join(name)).unwrap();
+        symlink(real.join(name), dir.join(name)).unwrap();
     }
-    let refuse = r#"case "$*" in *C.UTF-8*) echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1 ;; esac"#;
-    script(&folder.join("initdb"), &format!("{refuse}\nexec '{}' \"$@\"", real.join("initdb").display()));
-    let mut options = place.options();
-    options.root = place.path("other");
-    options.binaries = Some(folder);
+    let reject_locale =
+        r#"case "$*" in *C.UTF-8*) echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1 ;; esac"#;
+    script(&dir.join("initdb"), &format!("{reject_locale}\nexec '{}' \"$@\"", real.join("initdb").display()));
+    let mut options = test_dir.options();
+    options.root = test_dir.path("other");
+    options.bin_dir = Some(dir);
     let server = Server::start(options).unwrap();
     assert_eq!(psql(&server, "SELECT datcollate FROM pg_database WHERE datname = 'postgres'"), "C");
     assert_eq!(psql(&server, "SHOW server_encoding"), "UTF8");

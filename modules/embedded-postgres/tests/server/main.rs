@@ -1,20 +1,20 @@
-//! The rules of the embedded server, each provoked on real processes.
+//! Integration tests of the embedded server, with real processes.
 //!
-//! The tests pass as root and as an ordinary user. What only root can show is left out otherwise, and says so.
+//! They pass as root and as an ordinary user. Tests that require root print a note and are skipped otherwise.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
 #[cfg(feature = "download")]
 mod archives;
+mod crash_recovery;
 #[cfg(feature = "download")]
 mod download;
-mod folders;
+mod inspect;
 mod installations;
-mod leftovers;
-mod life;
-mod look;
+mod layout;
+mod lifecycle;
+mod orphans;
 #[cfg(feature = "download")]
-mod releases;
+mod release_server;
 mod support;
-mod torture;

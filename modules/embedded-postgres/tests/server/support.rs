@@ -1,4 +1,4 @@
-//! A place for a test's files, a second process, and questions to the server and the process table.
+//! Fixtures: a directory per test, a helper process, `psql`, and queries to the process table.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -15,24 +15,25 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use tempfile::TempDir;
 
-/// A folder of the test's own, open to every user as `/tmp` is.
-pub(crate) struct Place {
+/// A temporary directory per test, readable for every user as `/tmp` is.
+pub(crate) struct TestDir {
     base: TempDir,
 }
 
-impl Place {
+impl TestDir {
+    /// Creates it in memory if possible, where `initdb` takes a fifth of the time.
     pub(crate) fn new() -> Self {
-        Self::within(memory().unwrap_or(std::env::temp_dir()))
+        Self::create_in(memory_dir().unwrap_or(std::env::temp_dir()))
     }
 
-    /// On a disk, where the system has a place for temporary files that is one.
+    /// Creates it on a disk if the system has a directory for temporary files on one.
     pub(crate) fn on_disk() -> Self {
-        let usual = Path::new("/var/tmp");
-        Self::within(if usual.is_dir() { usual.to_owned() } else { std::env::temp_dir() })
+        let var_tmp = Path::new("/var/tmp");
+        Self::create_in(if var_tmp.is_dir() { var_tmp.to_owned() } else { std::env::temp_dir() })
     }
 
-    fn within(folder: PathBuf) -> Self {
-        let base = tempfile::tempdir_in(folder).unwrap();
+    fn create_in(dir: PathBuf) -> Self {
+        let base = tempfile::tempdir_in(dir).unwrap();
         fs::set_permissions(base.path(), Permissions::from_mode(0o755)).unwrap();
         Self { base }
     }
@@ -47,13 +48,16 @@ impl Place {
 
     pub(crate) fn options(&self) -> Options {
         let mut options = Options::new(self.root());
-        #[expect(clippy::disallowed_methods, reason = "as the helper: where several versions are, both find the same")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the helper process searches it too, and both must find the same version"
+        )]
         let search_path = std::env::var_os("PATH");
         options.search_path = search_path;
         options.durable = false;
         options.max_connections = 10;
-        options.closed_parent_fallback = self.path("fallback");
-        options.socket_fallback = self.path("socket-");
+        options.fallback_root_dir = self.path("fallback");
+        options.fallback_socket_prefix = self.path("socket-");
         options
     }
 
@@ -61,43 +65,43 @@ impl Place {
         Server::start(self.options()).unwrap()
     }
 
-    /// A file in the root, which belongs to whom the root does.
+    /// Writes a file in the root, with the owner of the root.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.root().join(name);
         fs::write(&path, text).unwrap();
         chown(&path, Some(owner(self.root())), None).unwrap();
     }
 
-    /// A folder with programs `postgres` and `initdb` that only know what version they are.
+    /// Creates programs `postgres` and `initdb` that only report a version.
     pub(crate) fn fake_installation(&self, version: &str) -> PathBuf {
-        let folder = self.path(&format!("fake-{version}"));
-        fs::create_dir(&folder).unwrap();
+        let dir = self.path(&format!("fake-{version}"));
+        fs::create_dir(&dir).unwrap();
         let program = format!(
             "case $1 in --version) echo 'postgres (PostgreSQL) {version}' ;; *) echo 'only a fake' >&2; exit 1 ;; esac"
         );
-        script(&folder.join("postgres"), &program);
-        script(&folder.join("initdb"), &program);
-        folder
+        script(&dir.join("postgres"), &program);
+        script(&dir.join("initdb"), &program);
+        dir
     }
 }
 
-/// A program. Not written by this process: a child that another thread is just starting could still hold the file open
-/// for writing, and then it can't be run.
+/// Writes an executable script. A shell writes it, not this process: a child process that another thread is spawning
+/// could hold a duplicate of the descriptor, and a file that is open for writing can't be run.
 pub(crate) fn script(path: &Path, text: &str) {
     let write = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
     let status = Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(text).status().unwrap();
     assert!(status.success());
 }
 
-/// A file system in memory, with a gigabyte to spare: `initdb` in each test takes a fifth of the time there.
-fn memory() -> Option<PathBuf> {
+/// Returns an in-memory file system with more than 1 GiB of free space.
+fn memory_dir() -> Option<PathBuf> {
     let output = Command::new("df").args(["-Pk", "/dev/shm"]).stderr(Stdio::null()).output().ok()?;
     let table = String::from_utf8(output.stdout).ok()?;
     let free: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     (free > 1024 * 1024).then(|| PathBuf::from("/dev/shm"))
 }
 
-/// The program of this package, as the process to kill and as the second process.
+/// The program of this package: a second process that starts a server and can be killed.
 pub(crate) struct Helper {
     pub(crate) child: Child,
     root: PathBuf,
@@ -123,16 +127,16 @@ impl Helper {
         Self { child, root: root.to_owned() }
     }
 
-    /// Waits for the line that says how to connect.
-    pub(crate) fn ready(mut self) -> Self {
+    /// Waits until it prints how to connect.
+    pub(crate) fn wait_until_ready(mut self) -> Self {
         let mut line = String::new();
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("psql -h "), "the helper didn't start: {line:?}");
         self
     }
 
-    /// Waits for its end, and hands out what it wrote to standard error.
-    pub(crate) fn failed(mut self) -> String {
+    /// Waits until it exits with an error, and returns what it wrote to standard error.
+    pub(crate) fn expect_failure(mut self) -> String {
         drop(self.child.stdin.take());
         let mut message = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
@@ -158,14 +162,14 @@ impl Drop for Helper {
     }
 }
 
-/// Asks the server as the user of this process.
+/// Runs SQL as the user of this process.
 pub(crate) fn psql(server: &Server, sql: &str) -> String {
     psql_as(server, None, sql).unwrap()
 }
 
-/// Asks the server as another user; the error is what `psql` says.
+/// Runs SQL as another operating system user. The error is the output of `psql`.
 pub(crate) fn psql_as(server: &Server, user: Option<&User>, sql: &str) -> Result<String, String> {
-    let mut command = Command::new(server.binaries().join("psql"));
+    let mut command = Command::new(server.bin_dir().join("psql"));
     command.env_clear().current_dir("/").args(["-X", "-A", "-t", "-q", "-d", "postgres", "-c", sql]);
     command.arg("-h").arg(server.socket_dir()).args(["-p", &server.port().to_string(), "-U", server.superuser()]);
     if let Some(user) = user {
@@ -176,7 +180,7 @@ pub(crate) fn psql_as(server: &Server, user: Option<&User>, sql: &str) -> Result
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// One line of the process table. Processes that only await their parent are not in it.
+/// One line of the process table, which excludes zombies.
 struct Entry {
     pid: u32,
     parent: u32,
@@ -207,20 +211,20 @@ pub(crate) fn group(pid: u32) -> u32 {
     process_table().iter().find(|entry| entry.pid == pid).unwrap().group
 }
 
-pub(crate) fn user_of(pid: u32) -> u32 {
+pub(crate) fn process_user(pid: u32) -> u32 {
     process_table().iter().find(|entry| entry.pid == pid).unwrap().user
 }
 
-/// The process and all that came from it.
-pub(crate) fn family(pid: u32) -> Vec<u32> {
+/// Returns a process and all its descendants.
+pub(crate) fn process_tree(pid: u32) -> Vec<u32> {
     let table = process_table();
-    let mut family = vec![pid];
+    let mut process_tree = vec![pid];
     let mut next = 0;
-    while let Some(parent) = family.get(next).copied() {
-        family.extend(table.iter().filter(|entry| entry.parent == parent).map(|entry| entry.pid));
+    while let Some(parent) = process_tree.get(next).copied() {
+        process_tree.extend(table.iter().filter(|entry| entry.parent == parent).map(|entry| entry.pid));
         next += 1;
     }
-    family
+    process_tree
 }
 
 pub(crate) fn children(pid: u32) -> Vec<u32> {
@@ -231,23 +235,23 @@ pub(crate) fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
 }
 
-/// Some may end by themselves while the others are signalled.
+/// Signals processes, some of which may exit meanwhile.
 pub(crate) fn signal_all(processes: &[u32], signal: Signal) {
     for process in processes {
         let _ = kill(Pid::from_raw((*process).try_into().unwrap()), signal);
     }
 }
 
-/// Waits until it is so, by asking again; panics when it isn't after a time that only a failure needs.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Polls until the condition is true; panics after 30 s.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
+    while !condition() {
         assert!(Instant::now() < deadline, "not within 30 s: {what}");
         sleep(Duration::from_millis(5));
     }
 }
 
-pub(crate) fn all_gone(processes: &[u32]) -> bool {
+pub(crate) fn all_exited(processes: &[u32]) -> bool {
     let table = process_table();
     !table.iter().any(|entry| processes.contains(&entry.pid))
 }
@@ -260,13 +264,13 @@ pub(crate) fn owner(path: impl AsRef<Path>) -> u32 {
     fs::metadata(path).unwrap().uid()
 }
 
-/// A process of this user that does nothing. Ends when dropped.
-pub(crate) struct Bystander(pub(crate) Child);
+/// An idle process that isn't a server. Killed when dropped.
+pub(crate) struct UnrelatedProcess(pub(crate) Child);
 
-impl Bystander {
+impl UnrelatedProcess {
     pub(crate) fn spawn(uid: u32, argument: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "read -r line", "bystander"]).arg(argument).current_dir("/").stdin(Stdio::piped());
+        command.args(["-c", "read -r line", "unrelated"]).arg(argument).current_dir("/").stdin(Stdio::piped());
         if geteuid().is_root() {
             command.uid(uid);
         }
@@ -274,23 +278,23 @@ impl Bystander {
     }
 }
 
-impl Drop for Bystander {
+impl Drop for UnrelatedProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Whether the test can be run; says so aloud where it can't, past the test harness, which swallows what passes.
-pub(crate) fn is_root(test: &str) -> bool {
+/// Returns whether this process is root. Otherwise prints that the test is skipped.
+pub(crate) fn require_root(test: &str) -> bool {
     let is_root = geteuid().is_root();
     if !is_root {
-        say(&format!("LEFT OUT: {test} shows nothing unless it is run as root"));
+        print(&format!("SKIPPED: {test} requires root"));
     }
     is_root
 }
 
-/// Says something past the test harness, which swallows what passing tests print.
-pub(crate) fn say(words: &str) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+/// Prints a line directly to standard error, since the test harness captures the output of passing tests.
+pub(crate) fn print(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

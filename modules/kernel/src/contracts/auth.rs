@@ -1,4 +1,4 @@
-//! Credentials in, tokens out; tokens in, claims out.
+//! Sign-in, access tokens and account creation.
 
 use std::time::Duration;
 
@@ -9,39 +9,41 @@ use shaku::{HasComponent, Interface};
 use super::{CredentialError, DisplayName, Email, TenantRef, UserId, VerifiedClaims};
 use crate::db::DbError;
 
-/// A password as typed. It prints as nothing.
+/// A password as entered. `Debug` redacts it.
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// Longer ones are refused before any work is done on them, in bytes.
+    /// Maximum length in bytes. Longer passwords are rejected before they are hashed.
     pub const MAX_LENGTH: usize = 1024;
 
-    /// Takes the password in.
+    /// Wraps a password.
     pub fn new(text: String) -> Self {
         Self(text.into())
     }
 
-    /// For hashing and comparing.
+    /// The password, for hashing and comparing.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
 }
 
-/// A password that somebody chooses, which has to be better than one that is only tried. It prints as nothing.
+/// A password that meets the requirements for new passwords. `Debug` redacts it.
+///
+/// Sign-in accepts any [`Password`], so that stricter rules don't lock existing users out.
 #[derive(Debug, Clone)]
-pub struct ChosenPassword(Password);
+pub struct NewPassword(Password);
 
-/// The text isn't good enough for a password. It doesn't say which text.
+/// The password doesn't meet the requirements. The message doesn't contain the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a new password has at least 12 characters, at most 1024 bytes, and no control characters")]
 pub struct InvalidPassword;
 
-impl ChosenPassword {
-    /// In characters, spaces among them: more than the 8 that NIST SP 800-63B wanted in its third revision, and fewer
-    /// than the 15 that its fourth wants where nothing but the password is asked for.
+impl NewPassword {
+    /// Minimum length in characters, including spaces. NIST SP 800-63B asked for 8 in revision 3; revision 4 asks for
+    /// 15 where the password is the only factor.
     pub const MIN_LENGTH: usize = 12;
-    /// In bytes: what signing in takes, so that nobody chooses a password that lets them in nowhere.
+    /// Maximum length in bytes: the same as at sign-in, so that every new password can be used.
     pub const MAX_LENGTH: usize = Password::MAX_LENGTH;
 
     /// The password, for hashing.
@@ -50,10 +52,10 @@ impl ChosenPassword {
     }
 }
 
-impl TryFrom<Password> for ChosenPassword {
+impl TryFrom<Password> for NewPassword {
     type Error = InvalidPassword;
 
-    /// A control character is what an arrow key leaves where nobody sees what they type.
+    /// Rejects control characters: an arrow key leaves an escape sequence in a prompt without echo.
     fn try_from(password: Password) -> Result<Self, InvalidPassword> {
         let text = password.secret().expose_secret();
         let long_enough = text.chars().count() >= Self::MIN_LENGTH && text.len() <= Self::MAX_LENGTH;
@@ -61,35 +63,36 @@ impl TryFrom<Password> for ChosenPassword {
     }
 }
 
-/// A signed statement of who its bearer is.
+/// A signed access token.
 #[derive(Debug)]
 pub struct AccessToken {
     /// A JWT (RFC 7519), signed with EdDSA (RFC 8037).
     pub token: SecretString,
-    /// How long it holds from now on.
+    /// Time until the token expires.
     pub expires_in: Duration,
 }
 
-/// Why nobody was signed in.
+/// Reasons for a failed sign-in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// Unknown address, wrong password or a deactivated person: nobody learns which.
+    /// Unknown address, wrong password or deactivated user. Callers can't tell them apart.
     #[error("the e-mail address or the password is wrong")]
-    Refused,
-    /// Nobody could be asked.
+    InvalidCredentials,
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The token couldn't be made.
-    #[error("signing in failed")]
+    /// The token couldn't be signed.
+    #[error("sign-in failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Signing in.
+/// Signs users in.
 #[async_trait]
 pub trait SignIn: Interface {
-    /// Exchanges e-mail and password for a token, with the same work whether or not the person exists. The token claims
-    /// the tenant, if one is wished for, whatever it is: whether the person is a member is asked at each request, and
-    /// nobody learns here which tenants there are.
+    /// Exchanges e-mail and password for an access token. Takes the same time whether or not the user exists.
+    ///
+    /// The token claims `tenant` as given. Membership isn't checked here, because that would leak which tenants exist;
+    /// every request checks it.
     async fn with_password(
         &self,
         email: Option<&Email>,
@@ -98,50 +101,50 @@ pub trait SignIn: Interface {
     ) -> Result<AccessToken, SignInError>;
 }
 
-/// Access tokens.
+/// Issues and verifies access tokens.
 pub trait AccessTokens: Interface {
-    /// Makes one for a person who has just proven who they are, to act in this tenant if one is wished for.
+    /// Issues a token for a user who has just been authenticated, with a claim for `tenant` if there is one.
     ///
     /// # Errors
-    /// [`SignInError::Internal`] if the signature can't be made.
+    /// [`SignInError::Internal`] if signing fails.
     fn issue(&self, user: UserId, tenant: Option<&TenantRef>) -> Result<AccessToken, SignInError>;
 
     /// Checks signature, algorithm, issuer, audience and expiry.
     ///
     /// # Errors
-    /// [`CredentialError`], which doesn't say what was wrong.
+    /// [`CredentialError`], which doesn't say which check failed.
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError>;
 }
 
-/// Why no account was made.
+/// Reasons why an account can't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Somebody has this address, deactivated or not.
+    /// A user with this address exists, possibly deactivated.
     #[error("the e-mail address is taken")]
     EmailTaken,
     /// The password couldn't be hashed.
     #[error("the password couldn't be hashed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Accounts on the word of whoever operates the program. It asks for no proof, so no request has it.
+/// Creates accounts on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
-pub trait AccountCreation: Interface {
-    /// Makes a person who can sign in, and is a member nowhere: all of it or nothing.
+pub trait AccountAdmin: Interface {
+    /// Creates a user with a password and no memberships, in one transaction.
     async fn create(
         &self,
         email: &Email,
         name: &DisplayName,
-        password: &ChosenPassword,
+        password: &NewPassword,
     ) -> Result<UserId, AccountError>;
 }
 
-/// The module `auth`, as others see it.
+/// The interface of the module `auth`.
 pub trait AuthModule:
-    HasComponent<dyn AccessTokens> + HasComponent<dyn AccountCreation> + HasComponent<dyn SignIn>
+    HasComponent<dyn AccessTokens> + HasComponent<dyn AccountAdmin> + HasComponent<dyn SignIn>
 {
 }
 
@@ -150,11 +153,11 @@ mod tests {
     use super::*;
 
     fn chosen(text: &str) -> Result<(), InvalidPassword> {
-        ChosenPassword::try_from(Password::new(text.into())).map(drop)
+        NewPassword::try_from(Password::new(text.into())).map(drop)
     }
 
     #[test]
-    fn a_new_password_is_counted_in_characters_and_takes_any_of_them() {
+    fn password_length_counts_chars() {
         let longest = "a".repeat(1024);
         for good in ["twelve chars", "éééééééééééé", "            ", longest.as_str()] {
             assert_eq!(chosen(good), Ok(()), "{good:?}");
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_too_long_or_typed_by_mistake_is_no_new_password() {
+    fn invalid_password_is_rejected() {
         let (long, long_in_bytes) = ("a".repeat(1025), "é".repeat(513));
         let mistyped = ["tenantry-demo\u{1b}[A", "tenantry\0demo"];
         for bad in ["", "eleven char", "éééééé", &long, &long_in_bytes].into_iter().chain(mistyped) {

@@ -1,4 +1,4 @@
-//! Tenants, and who may do what in them.
+//! Tenant admission, and the errors shared by everything that changes permissions.
 
 use std::sync::Arc;
 
@@ -6,46 +6,46 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 
 use super::{
-    Denial, Identity, Invitations, Members, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
-    RoleSummary, Roles, TenantFounding, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
+    PermissionDenied, Identity, Invitations, Members, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
+    RoleSummary, Roles, TenantProvisioning, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
 };
 use crate::db::DbError;
 
-/// What the kernel needs to make a [`super::TenantScope`]: the person is an active member of this active tenant.
+/// Input for a [`super::TenantScope`]: the user is an active member of this active tenant.
 #[derive(Debug)]
 pub struct Admission {
     /// The tenant.
     pub tenant: TenantId,
-    /// The person.
+    /// The user.
     pub user: UserId,
     /// The member's role.
     pub role: RoleId,
-    /// The tenant's policies, compiled.
+    /// The tenant's compiled policies.
     pub policies: Arc<dyn PolicySet>,
 }
 
-/// Why somebody isn't let in.
+/// Reasons why a user isn't admitted to a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
-    /// The person doesn't exist or is deactivated.
-    #[error("no such person")]
-    NoPerson,
-    /// The tenant doesn't exist, is archived, or the person isn't a member.
+    /// The user doesn't exist or is deactivated.
+    #[error("no such user")]
+    UserNotFound,
+    /// The tenant doesn't exist, is archived, or the user isn't a member.
     #[error("no such tenant")]
-    NoTenant,
-    /// The database.
+    TenantNotFound,
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// The gate to a tenant.
+/// Admits users to tenants.
 #[async_trait]
-pub trait AuthorizationService: Interface {
-    /// Person, membership and role, in one statement; the tenant's policies as they are at that moment, from memory
-    /// where they are known.
+pub trait TenantAdmission: Interface {
+    /// Loads user, membership and role in one statement. The policies are current; they come from the cache if it has
+    /// this version.
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError>;
 
-    /// The same, where the tenant may be archived.
+    /// Like [`Self::admit`], but also admits to an archived tenant.
     async fn admit_to_restore(
         &self,
         claims: &VerifiedClaims,
@@ -53,67 +53,67 @@ pub trait AuthorizationService: Interface {
     ) -> Result<RestoreAdmission, AdmissionError>;
 }
 
-/// What can go wrong in the authorization module.
+/// Errors of the authorization module.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizationError {
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Why a change to who may do what in a tenant isn't made, whatever it is that changes.
+/// Reasons why a change to a tenant's permissions (roles, policies, members, invitations) is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum ChangeRefused {
-    /// The tenant has been archived since the request was let in, or the caller is no member any more.
+pub enum ChangeError {
+    /// The tenant was archived or the caller was removed after the request had been admitted.
     #[error("no such tenant")]
-    Gone,
-    /// The policies have changed since the request was let in.
+    NoLongerMember,
+    /// The caller's permission was revoked after the request had been admitted.
     #[error(transparent)]
-    Denied(#[from] Denial),
-    /// Somebody would get what the caller doesn't hold under the same conditions.
-    #[error("the caller doesn't hold {permission} and can't grant it")]
-    NotHeld {
-        /// A resource and a verb, either of which may be `*`.
+    Denied(#[from] PermissionDenied),
+    /// The change would grant a permission that the caller doesn't hold under the same conditions.
+    #[error("privilege escalation: the caller doesn't hold {permission} and can't grant it")]
+    PrivilegeEscalation {
+        /// `resource:verb`; either part may be `*`.
         permission: String,
     },
-    /// There would be no active member any more who may do everything: allowed `*:*` without a condition, and denied
-    /// nothing. Such a member can take back whatever others do.
-    #[error("nobody would be left who may do everything")]
+    /// The tenant would be left without an admin: an active member who is allowed `*:*` unconditionally and denied
+    /// nothing. Only such a member can undo every other change.
+    #[error("the tenant would be left without an admin; promote another admin first")]
     LastAdmin,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// A tenant from a member's point of view.
+/// A tenant, as shown to one of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MyTenant {
-    /// Stays the same for good.
+pub struct UserTenant {
+    /// Immutable id.
     pub id: TenantId,
-    /// Names the tenant in addresses and headers.
+    /// Name in URLs and headers.
     pub slug: TenantSlug,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// The caller's role there.
+    /// The caller's role in the tenant.
     pub role: RoleSummary,
 }
 
-/// The tenants of a person.
+/// Lists the tenants of a user.
 #[async_trait]
-pub trait MyTenants: Interface {
-    /// The active tenants that the person is a member of, by name.
-    async fn list(&self, identity: &Identity) -> Result<Vec<MyTenant>, AuthorizationError>;
+pub trait UserTenants: Interface {
+    /// Returns the active tenants that the user is a member of, ordered by name.
+    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, AuthorizationError>;
 }
 
-/// The module `authorization`, as others see it.
+/// The interface of the module `authorization`.
 pub trait AuthorizationModule:
-    HasComponent<dyn AuthorizationService>
+    HasComponent<dyn TenantAdmission>
     + HasComponent<dyn Invitations>
     + HasComponent<dyn Members>
-    + HasComponent<dyn MyTenants>
+    + HasComponent<dyn UserTenants>
     + HasComponent<dyn Policies>
     + HasComponent<dyn Roles>
-    + HasComponent<dyn TenantFounding>
+    + HasComponent<dyn TenantProvisioning>
     + HasComponent<dyn PolicyTemplates>
     + HasComponent<dyn Tenants>
 {

@@ -1,4 +1,4 @@
-//! What a tenant pays for.
+//! Subscriptions.
 
 use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
@@ -17,52 +17,53 @@ crate::permission! {
     pub BillingRead = "billing", "read";
 }
 
-/// Where a subscription stands.
+/// State of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "subscription_status", rename_all = "snake_case")]
 pub enum SubscriptionStatus {
-    /// Not paid yet, and not due yet.
+    /// Trial period, no payment due yet.
     Trialing,
     /// Paid.
     Active,
-    /// A payment failed.
+    /// The last payment failed.
     PastDue,
-    /// Over.
+    /// Ended.
     Canceled,
 }
 
 /// A tenant's subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: SubscriptionId,
-    /// Who collects the money.
+    /// Payment provider.
     pub provider: String,
-    /// Where it stands.
+    /// State of the subscription.
     pub status: SubscriptionStatus,
-    /// What is paid for.
+    /// Subscribed plan.
     pub plan: String,
-    /// Paid until.
+    /// End of the paid period.
     pub current_period_end: OffsetDateTime,
 }
 
-/// Why there is no subscription to show.
+/// Reasons why there is no subscription to return.
 #[derive(Debug, thiserror::Error)]
 pub enum BillingError {
-    /// The tenant has none.
+    /// The tenant has no subscription.
     #[error("no subscription")]
     NotFound,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// The tenant's subscription.
+/// Reads a tenant's subscription.
 #[async_trait]
 pub trait Subscriptions: Interface {
-    /// The one that counts: the latest to end among those that aren't over, else the latest of all.
+    /// Returns the subscription that is in effect: of those not canceled the one that ends last, or else the one that
+    /// ended last.
     async fn current(&self, permit: &Permit<BillingRead>) -> Result<Subscription, BillingError>;
 }
 
-/// The module `billing`, as others see it.
+/// The interface of the module `billing`.
 pub trait BillingModule: HasComponent<dyn Subscriptions> {}

@@ -1,4 +1,4 @@
-//! The first proof: who is calling.
+//! The first proof: the identity of the caller.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use shaku::Interface;
 use super::{Email, TenantRef, User, UserId};
 use crate::db::DbError;
 
-/// Proof that the caller is this active person: id and e-mail, nothing else.
+/// Proof that the caller is this active user.
 ///
-/// Made by [`crate::request::VerifiedIdentityProvider`] alone: the fields are private and there is no public
-/// constructor, so elsewhere it can only be asked for.
+/// Created only by [`crate::request::VerifiedIdentityProvider`]: the fields are private and there is no public
+/// constructor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     user: UserId,
@@ -19,24 +19,25 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Only the kernel can call this.
-    pub(crate) fn of(user: User) -> Self {
+    /// Callable only inside the kernel.
+    pub(crate) fn from_user(user: User) -> Self {
         Self { user: user.id, email: user.email }
     }
 
-    /// Who it is.
+    /// The user.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// Their address.
+    /// The user's e-mail address.
     pub fn email(&self) -> &Email {
         &self.email
     }
 }
 
-/// What a credential says, once its signature, issuer, audience and expiry have been checked. Whether the person
-/// still exists is another question, and so is whether they are a member of the tenant.
+/// Claims of a credential whose signature, issuer, audience and expiry have been checked.
+///
+/// They don't prove that the user still exists or is a member of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedClaims {
     user: UserId,
@@ -44,8 +45,8 @@ pub struct VerifiedClaims {
 }
 
 impl VerifiedClaims {
-    /// For whoever has just verified a credential: `clippy.toml` keeps it from everybody else.
-    pub fn of(user: UserId, tenant: Option<TenantRef>) -> Self {
+    /// Creates claims for a credential that has just been verified. `clippy.toml` disallows calling it elsewhere.
+    pub fn new(user: UserId, tenant: Option<TenantRef>) -> Self {
         Self { user, tenant }
     }
 
@@ -54,41 +55,41 @@ impl VerifiedClaims {
         self.user
     }
 
-    /// The tenant that was wished for when signing in.
+    /// The tenant requested at sign-in.
     pub fn tenant(&self) -> Option<&TenantRef> {
         self.tenant.as_ref()
     }
 }
 
-/// The credential was there and didn't hold.
+/// The credential is present but invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the credential is malformed, forged, expired or meant for somebody else")]
+#[error("the credential is malformed, forged, expired or issued for another audience")]
 pub struct CredentialError;
 
-/// The request's credential, verified. The module `auth` implements it.
+/// Verifies the credential of a request. Implemented by the module `auth`.
 #[async_trait]
 pub trait IdentitySource: Interface {
-    /// The claims, or `None` where the request carries no credential.
+    /// Returns the claims, or `None` if the request carries no credential.
     async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError>;
 }
 
-/// Why there is no identity.
+/// Reasons why the caller has no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The request carries no credential.
     #[error("no credential")]
     Missing,
-    /// The credential doesn't hold, or the person it names is gone.
-    #[error("the credential doesn't hold")]
+    /// The credential is invalid or expired, or its user doesn't exist or is deactivated.
+    #[error("the credential is invalid or has expired")]
     Invalid,
-    /// Nobody could be asked.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Who is calling, looked up once a request.
+/// Looks up the caller, at most once per request.
 #[async_trait]
 pub trait IdentityProvider: Interface {
-    /// The proof; the second call of a request costs nothing.
+    /// Returns the proof. It is cached for the rest of the request.
     async fn identity(&self) -> Result<Arc<Identity>, IdentityError>;
 }

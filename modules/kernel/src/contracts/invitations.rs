@@ -1,5 +1,6 @@
-//! Invitations: how people come into a tenant. Nobody is put into one by an address alone, which would tell who has an
-//! account.
+//! Invitations: how users join a tenant.
+//!
+//! A user can't be added by e-mail address alone, because that would reveal which addresses have accounts.
 
 use std::str::FromStr;
 
@@ -9,11 +10,11 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{ChangeRefused, Email, Identity, MyTenant, Permit, RoleId, RoleSummary, UserId};
+use super::{ChangeError, Email, Identity, UserTenant, Permit, RoleId, RoleSummary, UserId};
 use crate::{db::DbError, id::id};
 
 id! {
-    /// An invitation. Sent again it is the same one.
+    /// An invitation. Resending keeps the id.
     InvitationId
 }
 
@@ -22,17 +23,18 @@ crate::permission! {
     pub MemberInvite = "member", "invite";
 }
 
-/// What is in an invitation's link: 32 bytes by chance, as text in base64url without padding. Whoever has it and is
-/// signed in with the invited address comes in. It prints as nothing.
+/// The secret in an invitation link: 32 random bytes, in base64url without padding. `Debug` redacts it.
+///
+/// A user who presents it and is signed in with the invited address becomes a member.
 #[derive(Debug)]
 pub struct InvitationToken(SecretBox<[u8; Self::LENGTH]>);
 
 impl InvitationToken {
-    /// In bytes.
+    /// Length in bytes.
     pub const LENGTH: usize = 32;
 
-    /// A token of these bytes, which must be chance.
-    pub fn of(bytes: [u8; Self::LENGTH]) -> Self {
+    /// Creates a token from random bytes.
+    pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         Self(SecretBox::new(Box::new(bytes)))
     }
 
@@ -41,15 +43,15 @@ impl InvitationToken {
         self.0.expose_secret()
     }
 
-    /// As it stands in a link.
-    pub fn text(&self) -> SecretString {
+    /// The text form for a link.
+    pub fn encode(&self) -> SecretString {
         URL_SAFE_NO_PAD.encode(self.secret()).into()
     }
 }
 
-/// The text can't be an invitation's token.
+/// The text isn't an invitation token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an invitation's token is 32 bytes in base64url")]
+#[error("an invitation token is 32 bytes in base64url")]
 pub struct InvalidInvitationToken;
 
 impl FromStr for InvitationToken {
@@ -57,86 +59,85 @@ impl FromStr for InvitationToken {
 
     fn from_str(text: &str) -> Result<Self, InvalidInvitationToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidInvitationToken)?;
-        bytes.try_into().map(Self::of).map_err(|_| InvalidInvitationToken)
+        bytes.try_into().map(Self::from_bytes).map_err(|_| InvalidInvitationToken)
     }
 }
 
 /// An invitation that has been neither accepted nor revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: InvitationId,
-    /// Whom it is for.
+    /// Invited address.
     pub email: Email,
-    /// What they are to be.
+    /// Role that the invitation grants.
     pub role: RoleSummary,
-    /// Who has sent it last, and answers for it.
+    /// User who sent it last. The invitation stays valid only while this user may grant the role.
     pub invited_by: UserId,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
-    /// Until when it can be accepted.
+    /// Time of expiry.
     pub expires_at: OffsetDateTime,
-    /// Whether it is too late for that. It stays until it is revoked, sent again, or replaced by another one to the same
-    /// address; a seat it takes no longer.
+    /// Whether the invitation has expired. An expired invitation takes no seat. It is listed until it is revoked,
+    /// resent or replaced by another invitation to the same address.
     pub expired: bool,
 }
 
-/// An invitation with what opens it: this once, and never again.
+/// An invitation with its token, which is returned only once.
 #[derive(Debug)]
-pub struct SentInvitation {
+pub struct InvitationWithToken {
     /// The invitation.
     pub invitation: Invitation,
-    /// To be handed over.
+    /// The token, for the link.
     pub token: InvitationToken,
 }
 
-/// Why nobody was invited, or an invitation stays as it is.
+/// Reasons why an invitation can't be created, resent or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum InvitationsError {
-    /// There is no such invitation in this tenant, or no longer.
+    /// The tenant has no such open invitation.
     #[error("no such invitation")]
     NotFound,
-    /// There is no such role in this tenant.
+    /// The tenant has no such role.
     #[error("no such role")]
-    NoSuchRole,
-    /// Somebody with this address is a member.
+    RoleNotFound,
+    /// A user with this address is already a member.
     #[error("already a member")]
     AlreadyMember,
-    /// An invitation to this address is open.
+    /// There is an open invitation to this address.
     #[error("already invited")]
     AlreadyInvited,
-    /// Members and open invitations take all the seats there are.
-    #[error("no seat is left")]
-    NoSeatLeft,
-    /// The tenancy mode is [`super::Tenancy::Personal`]: nobody but the one whose own it is comes into a tenant.
-    #[error("tenants have one member each")]
-    Personal,
-    /// There was no chance to make a token from.
-    #[error("no token could be made")]
-    NoToken,
-    /// The caller may not give this role, or may invite nobody any more.
+    /// Members and open invitations take all seats.
+    #[error("seat limit reached: members and open invitations take all seats; remove a member or revoke an invitation")]
+    SeatLimitReached,
+    /// In [`super::TenancyMode::Personal`] a tenant has no other members than its owner.
+    #[error("personal tenants can't have other members")]
+    PersonalMode,
+    /// The random number generator failed.
+    #[error("failed to generate an invitation token")]
+    TokenGeneration,
+    /// The caller may not grant this role, or may no longer invite.
     #[error(transparent)]
-    Refused(#[from] ChangeRefused),
-    /// The database.
+    Change(#[from] ChangeError),
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Why an invitation wasn't accepted.
+/// Reasons why an invitation can't be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// The token is unknown, used, revoked or expired; or it is somebody else's, its tenant is archived or, by the
-    /// tenancy mode, its member's own; or whoever sent
-    /// it may no longer give this role: nobody learns which.
+    /// The token is unknown, used, revoked or expired; the invitation is for another address; its tenant is archived
+    /// or personal; or its sender may no longer grant the role. Callers can't tell these apart.
     #[error("no such invitation")]
     NotFound,
-    /// The person is a member already. The invitation stays.
+    /// The user is already a member. The invitation is kept.
     #[error("already a member")]
     AlreadyMember,
-    /// The tenant has as many members as it may have. The invitation stays.
-    #[error("no seat is left")]
-    NoSeatLeft,
-    /// The database.
+    /// All seats are taken. The invitation is kept.
+    #[error("seat limit reached: members take all seats")]
+    SeatLimitReached,
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -144,16 +145,17 @@ pub enum AcceptError {
 /// The invitations of a tenant.
 #[async_trait]
 pub trait Invitations: Interface {
-    /// Invites whoever has this address, into a role that the inviter may give. It takes a seat until it expires. Nothing
-    /// that comes of it depends on whether anybody with this address has an account.
-    async fn invite(
+    /// Creates an invitation into a role that the caller may grant. It takes a seat until it expires.
+    ///
+    /// The outcome doesn't depend on whether an account with this address exists.
+    async fn create(
         &self,
         permit: &Permit<MemberInvite>,
         email: &Email,
         role: RoleId,
-    ) -> Result<SentInvitation, InvitationsError>;
+    ) -> Result<InvitationWithToken, InvitationsError>;
 
-    /// A page of invitations by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` invitations with ids after `after`, ordered by id.
     async fn list(
         &self,
         permit: &Permit<MemberInvite>,
@@ -161,16 +163,16 @@ pub trait Invitations: Interface {
         limit: u16,
     ) -> Result<Vec<Invitation>, InvitationsError>;
 
-    /// Gives it another token and its whole time again: the link that was handed over before opens nothing any more.
-    /// This is inviting once more, so it takes that the role is one that the caller may give.
+    /// Replaces the token, which invalidates the previous link, and restarts the expiry period. Like creating, it
+    /// requires that the caller may grant the role.
     async fn resend(&self, permit: &Permit<MemberInvite>, id: InvitationId)
-    -> Result<SentInvitation, InvitationsError>;
+    -> Result<InvitationWithToken, InvitationsError>;
 
-    /// Takes it back.
+    /// Revokes an invitation.
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError>;
 
-    /// Makes the person a member and uses the invitation up, both or neither.
-    async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<MyTenant, AcceptError>;
+    /// Makes the user a member and consumes the invitation, in one transaction.
+    async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError>;
 }
 
 #[cfg(test)]
@@ -178,22 +180,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_survives_its_text_form() {
-        let token = InvitationToken::of([0xfb; 32]);
-        let text = token.text();
+    fn token_round_trips() {
+        let token = InvitationToken::from_bytes([0xfb; 32]);
+        let text = token.encode();
         assert_eq!(text.expose_secret(), "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s");
         assert_eq!(text.expose_secret().parse::<InvitationToken>().unwrap().secret(), &[0xfb; 32]);
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn invalid_token_is_rejected() {
         let (short, long) = ("A".repeat(42), "A".repeat(44));
         for text in [
             "",
             "token",
             short.as_str(),
             long.as_str(),
-            // Padded, of the other alphabet, with bits left over, surrounded by blanks.
+            // Padding, the standard alphabet, trailing bits, surrounding spaces.
             "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s=",
             "+/v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s",
             "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_t",
@@ -204,9 +206,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_prints_as_nothing() {
-        let token = InvitationToken::of([7; 32]);
+    fn debug_redacts_token() {
+        let token = InvitationToken::from_bytes([7; 32]);
         let printed = format!("{token:?}");
-        assert!(!printed.contains('7') && !printed.contains(token.text().expose_secret()), "{printed}");
+        assert!(!printed.contains('7') && !printed.contains(token.encode().expose_secret()), "{printed}");
     }
 }

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{ChangeRefused, Permit, Person, RoleId, RoleSummary, TenantScope, UserId, UserRead};
+use super::{ChangeError, Permit, UserProfile, RoleId, RoleSummary, TenantScope, UserId, UserRead};
 use crate::db::DbError;
 
 crate::permission! {
-    /// Give a member another role.
+    /// Change a member's role.
     pub MemberUpdate = "member", "update";
 }
 
@@ -20,35 +20,35 @@ crate::permission! {
 /// A member of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// The person.
-    pub person: Person,
-    /// What they are here.
+    /// The user.
+    pub user: UserProfile,
+    /// The member's role.
     pub role: RoleSummary,
-    /// Since when.
-    pub since: OffsetDateTime,
+    /// Start of the membership.
+    pub joined_at: OffsetDateTime,
 }
 
-/// Why a member can't be shown or changed.
+/// Reasons why a member can't be returned or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MembersError {
-    /// Not a member of this tenant, if a person at all: nobody learns which.
+    /// Not a member of this tenant. Callers can't tell whether the user exists.
     #[error("no such member")]
     NotFound,
     /// The tenant has no such role.
     #[error("no such role")]
-    NoSuchRole,
-    /// It isn't the caller's to do.
+    RoleNotFound,
+    /// The change is rejected by the escalation or last-admin check.
     #[error(transparent)]
-    Refused(#[from] ChangeRefused),
-    /// The database.
+    Change(#[from] ChangeError),
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// The members of a tenant. A person's own record is none of a tenant's business: see [`super::Profiles`].
+/// The members of a tenant. For users' own data see [`super::Profiles`].
 #[async_trait]
 pub trait Members: Interface {
-    /// A page of members by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` members with ids after `after`, ordered by id.
     async fn list(
         &self,
         permit: &Permit<UserRead>,
@@ -56,10 +56,10 @@ pub trait Members: Interface {
         limit: u16,
     ) -> Result<Vec<Member>, MembersError>;
 
-    /// One member.
+    /// Returns a member.
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError>;
 
-    /// Gives the member another role, which must be within what the caller may grant.
+    /// Changes the member's role to one that the caller may grant.
     async fn change_role(
         &self,
         permit: &Permit<MemberUpdate>,
@@ -67,9 +67,9 @@ pub trait Members: Interface {
         role: RoleId,
     ) -> Result<Member, MembersError>;
 
-    /// Ends the membership, from the member's next request on.
+    /// Ends the membership, effective from the member's next request.
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError>;
 
-    /// Ends one's own membership. It takes no permission.
+    /// Ends the caller's own membership. It requires no permission.
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError>;
 }

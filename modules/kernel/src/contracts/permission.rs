@@ -52,7 +52,7 @@ macro_rules! permission {
 
 /// What a policy's condition may look at in the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ResourceFacts {
+pub struct ResourceAttributes {
     /// Whose it is.
     pub owner: Option<UserId>,
 }
@@ -73,7 +73,7 @@ pub struct AccessRequest<'a> {
     pub permission: &'a PermissionInfo,
     /// With what; `None` where no particular resource is meant. A condition that would have to look at it then
     /// can't be evaluated, and never allows.
-    pub resource: Option<&'a ResourceFacts>,
+    pub resource: Option<&'a ResourceAttributes>,
     /// Under which circumstances.
     pub environment: &'a Environment,
 }
@@ -82,21 +82,21 @@ pub struct AccessRequest<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Go ahead.
-    Allow(Allowed),
+    Allow(AllowReason),
     /// Don't.
-    Deny(Denied),
+    Deny(DenyReason),
 }
 
 /// Why something is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allowed {
+pub enum AllowReason {
     /// A policy allows it, and none denies it.
     ByPolicy(PolicyId),
 }
 
 /// Why something is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub enum DenyReason {
     /// A policy denies it: one is enough, whatever others allow.
     ByPolicy(PolicyId),
     /// No policy allows it. What isn't allowed is denied.
@@ -128,23 +128,23 @@ pub struct PolicyTrace {
 pub struct ConditionTrace {
     /// Which part: a JSON pointer (RFC 6901) from the condition's root.
     pub pointer: String,
-    /// Its kind, as policies name it; `unreadable` where the policy's condition can't be understood.
+    /// Its kind, as policies name it; `invalid` where the policy's condition can't be understood.
     pub kind: &'static str,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: Truth,
     /// What is wrong with this part, where it can't be understood.
     pub detail: Option<&'static str>,
 }
 
 /// How a condition came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Truth {
     /// It holds.
-    Held,
+    True,
     /// It doesn't.
-    DidNotHold,
+    False,
     /// It looks at something that isn't there. The policy is taken on the side of denying.
-    CannotBeTold,
+    Indeterminate,
 }
 
 /// A tenant's policies, ready to decide. The module `authorization` implements it.
@@ -159,11 +159,11 @@ pub trait PolicySet: fmt::Debug + Send + Sync {
 /// The answer was no.
 #[derive(Debug, thiserror::Error)]
 #[error("the permission {} is missing", permission.name)]
-pub struct Denial {
+pub struct PermissionDenied {
     /// What is missing.
     pub permission: &'static PermissionInfo,
     /// Why.
-    pub reason: Denied,
+    pub reason: DenyReason,
 }
 
 /// Proof that the tenant's policies allow permission `P` in this scope. A use case takes a permit of exactly its
@@ -171,7 +171,7 @@ pub struct Denial {
 #[derive(Debug)]
 pub struct Permit<P> {
     scope: Arc<TenantScope>,
-    resource: Option<ResourceFacts>,
+    resource: Option<ResourceAttributes>,
     environment: Environment,
     permission: PhantomData<fn() -> P>,
 }
@@ -181,12 +181,12 @@ impl<P: Permission> Permit<P> {
     /// alone, and its policies with it.
     ///
     /// # Errors
-    /// [`Denial`], naming the permission.
-    pub fn ask(
+    /// [`PermissionDenied`], naming the permission.
+    pub fn authorize(
         scope: &Arc<TenantScope>,
-        resource: Option<&ResourceFacts>,
+        resource: Option<&ResourceAttributes>,
         environment: &Environment,
-    ) -> Result<Self, Denial> {
+    ) -> Result<Self, PermissionDenied> {
         let permission = const { &P::INFO };
         match scope.decide(&AccessRequest { permission, resource, environment }) {
             Decision::Allow(_) => Ok(Self {
@@ -195,20 +195,20 @@ impl<P: Permission> Permit<P> {
                 environment: *environment,
                 permission: PhantomData,
             }),
-            Decision::Deny(reason) => Err(Denial { permission, reason }),
+            Decision::Deny(reason) => Err(PermissionDenied { permission, reason }),
         }
     }
 
     /// Asks the same once more, of policies and in a role that may be others by now: for whoever has waited for their turn.
     ///
     /// # Errors
-    /// [`Denial`], naming the permission.
-    pub fn ask_again(&self, role: RoleId, policies: &dyn PolicySet) -> Result<(), Denial> {
+    /// [`PermissionDenied`], naming the permission.
+    pub fn reauthorize(&self, role: RoleId, policies: &dyn PolicySet) -> Result<(), PermissionDenied> {
         let permission = const { &P::INFO };
         let request = AccessRequest { permission, resource: self.resource.as_ref(), environment: &self.environment };
         match policies.decide(self.scope.principal(), role, &request) {
             Decision::Allow(_) => Ok(()),
-            Decision::Deny(reason) => Err(Denial { permission, reason }),
+            Decision::Deny(reason) => Err(PermissionDenied { permission, reason }),
         }
     }
 

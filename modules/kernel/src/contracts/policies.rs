@@ -7,7 +7,7 @@ use serde_json::Value;
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{ChangeRefused, PermissionInfo, Permit, PolicyId, RoleId, RoleSummary};
+use super::{ChangeError, PermissionInfo, Permit, PolicyId, RoleId, RoleSummary};
 use crate::db::DbError;
 
 crate::permission! {
@@ -43,20 +43,20 @@ pub struct PolicyTarget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidTarget {
     /// No permission speaks of the resource.
-    Resource,
-    /// There are none, or more than [`PolicyTarget::MOST_VERBS`].
-    Verbs,
+    UnknownResource,
+    /// There are none, or more than [`PolicyTarget::MAX_VERBS`].
+    VerbCount,
     /// The verb at this place isn't one of the resource's, or is a `*` that isn't alone.
-    Verb(usize),
+    InvalidVerb(usize),
 }
 
 impl PolicyTarget {
     /// How many verbs a policy may name.
-    pub const MOST_VERBS: usize = 32;
+    pub const MAX_VERBS: usize = 32;
 
     /// # Errors
     /// All that is wrong, never nothing.
-    pub fn of(
+    pub fn new(
         catalogue: &'static [PermissionInfo],
         resource: &str,
         verbs: &[String],
@@ -65,10 +65,10 @@ impl PolicyTarget {
         let permissions: Vec<_> = catalogue.iter().filter(known).collect();
         let mut errors = Vec::new();
         if permissions.is_empty() {
-            errors.push(InvalidTarget::Resource);
+            errors.push(InvalidTarget::UnknownResource);
         }
-        if !(1..=Self::MOST_VERBS).contains(&verbs.len()) {
-            errors.push(InvalidTarget::Verbs);
+        if !(1..=Self::MAX_VERBS).contains(&verbs.len()) {
+            errors.push(InvalidTarget::VerbCount);
             return Err(errors);
         }
         let mut names = Vec::new();
@@ -78,7 +78,7 @@ impl PolicyTarget {
                 None if verb == "*" && verbs.len() == 1 => names.push("*"),
                 // Of what isn't known, no verb is.
                 None if permissions.is_empty() => {}
-                None => errors.push(InvalidTarget::Verb(place)),
+                None => errors.push(InvalidTarget::InvalidVerb(place)),
             }
         }
         names.sort_unstable();
@@ -164,25 +164,25 @@ pub enum PoliciesError {
     NotFound,
     /// The tenant has no such role.
     #[error("no such role")]
-    NoSuchRole,
+    RoleNotFound,
     /// It came with the tenant, and stays as it is.
     #[error("a template policy stays as it is")]
-    Template,
+    TemplateImmutable,
     /// Another policy of the tenant says the same.
     #[error("there is such a policy already")]
-    Exists,
+    Duplicate,
     /// The tenant has as many policies as it may have.
     #[error("too many policies")]
-    TooMany {
+    LimitReached {
         /// How many that is.
-        most: u16,
+        limit: u16,
     },
     /// The condition can't be understood. All that is wrong with it, never nothing.
     #[error("the condition doesn't fit")]
-    Condition(Vec<ConditionError>),
+    InvalidCondition(Vec<ConditionError>),
     /// It isn't the caller's to do.
     #[error(transparent)]
-    Refused(#[from] ChangeRefused),
+    Change(#[from] ChangeError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -229,11 +229,11 @@ mod tests {
 
     fn target(resource: &str, verbs: &[&str]) -> Result<(&'static str, Vec<&'static str>), Vec<InvalidTarget>> {
         let verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
-        PolicyTarget::of(&CATALOGUE, resource, &verbs).map(|target| (target.resource(), target.verbs().to_vec()))
+        PolicyTarget::new(&CATALOGUE, resource, &verbs).map(|target| (target.resource(), target.verbs().to_vec()))
     }
 
     #[test]
-    fn a_target_is_made_of_names_in_the_catalogue() {
+    fn policy_target_requires_known_permission() {
         assert_eq!(target("user", &["read", "pay", "read"]), Ok(("user", vec!["pay", "read"])));
         assert_eq!(target("user", &["*"]), Ok(("user", vec!["*"])));
         assert_eq!(target("*", &["see", "read"]), Ok(("*", vec!["read", "see"])));
@@ -241,18 +241,18 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_named() {
-        use InvalidTarget::{Resource, Verb, Verbs};
+    fn all_errors_are_reported() {
+        use InvalidTarget::{InvalidVerb, UnknownResource, VerbCount};
         let many = ["read"; 33];
         for (resource, verbs, errors) in [
-            ("moon", &["read"][..], vec![Resource]),
-            ("moon", &[], vec![Resource, Verbs]),
-            ("", &["*"], vec![Resource]),
-            ("user", &[], vec![Verbs]),
-            ("user", &many, vec![Verbs]),
-            ("user", &["see"], vec![Verb(0)]),
-            ("user", &["read", "*", "USER"], vec![Verb(1), Verb(2)]),
-            ("*", &["eat"], vec![Verb(0)]),
+            ("moon", &["read"][..], vec![UnknownResource]),
+            ("moon", &[], vec![UnknownResource, VerbCount]),
+            ("", &["*"], vec![UnknownResource]),
+            ("user", &[], vec![VerbCount]),
+            ("user", &many, vec![VerbCount]),
+            ("user", &["see"], vec![InvalidVerb(0)]),
+            ("user", &["read", "*", "USER"], vec![InvalidVerb(1), InvalidVerb(2)]),
+            ("*", &["eat"], vec![InvalidVerb(0)]),
         ] {
             assert_eq!(target(resource, verbs), Err(errors), "{resource} {verbs:?}");
         }

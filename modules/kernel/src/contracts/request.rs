@@ -9,13 +9,13 @@ use super::{TenantRef, TenantSource};
 
 /// How a source names the tenant that the request wants to act in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WantedTenant {
+pub enum RequestedTenant {
     /// Not at all.
-    Unnamed,
+    Absent,
     /// In a way that no tenant can be named: answered like a tenant that doesn't exist.
-    Impossible,
+    Invalid,
     /// So that it can be looked up.
-    Named(TenantRef),
+    Present(TenantRef),
 }
 
 /// The facts of one request. The HTTP delivery implements it.
@@ -23,7 +23,7 @@ pub trait RequestContext: Interface {
     /// The bearer token (RFC 6750), if there is one.
     fn credential(&self) -> Option<&SecretString>;
     /// The tenant, by this source. What the credential claims isn't known here: by [`TenantSource::Claim`] none is named.
-    fn wanted_tenant(&self, source: &TenantSource) -> &WantedTenant;
+    fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant;
     /// Where it comes from, as far as can be trusted.
     fn client_addr(&self) -> Option<IpAddr>;
     /// What the client says it is.

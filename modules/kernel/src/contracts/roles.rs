@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use shaku::Interface;
 
-use super::{ChangeRefused, Permit, text::line};
+use super::{ChangeError, Permit, bounded_text::bounded_text};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -21,7 +21,7 @@ crate::permission! {
     pub RoleManage = "role", "manage";
 }
 
-line! {
+bounded_text! {
     /// What people call a role: a line of 1 to 100 characters, trimmed.
     RoleName, 100 characters;
     /// The text can't be a role's name.
@@ -61,19 +61,19 @@ pub enum RolesError {
     NameTaken,
     /// It came with the tenant, and stays as it is.
     #[error("a system role stays as it is")]
-    System,
+    SystemRoleImmutable,
     /// Somebody has it, or is invited to it.
     #[error("the role is in use")]
     InUse,
     /// The tenant has as many roles as it may have.
     #[error("too many roles")]
-    TooMany {
+    LimitReached {
         /// How many that is.
-        most: u16,
+        limit: u16,
     },
     /// It isn't the caller's to do.
     #[error(transparent)]
-    Refused(#[from] ChangeRefused),
+    Change(#[from] ChangeError),
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, text::line};
+use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, bounded_text::bounded_text};
 use crate::db::DbError;
 
 crate::permission! {
@@ -22,7 +22,7 @@ crate::permission! {
     pub TenantArchive = "tenant", "archive";
 }
 
-line! {
+bounded_text! {
     /// What people call a tenant: a line of 1 to 200 characters, trimmed.
     TenantName, 200 characters;
     /// The text can't be a tenant's name.
@@ -55,7 +55,7 @@ pub struct Tenant {
     /// What it may use beyond what everybody may, in no particular order.
     pub features: Vec<String>,
     /// How many people may be members.
-    pub seats: i32,
+    pub seat_limit: i32,
     /// When it was founded.
     pub created_at: OffsetDateTime,
 }
@@ -80,19 +80,19 @@ pub enum TenantsError {
     SlugTaken,
     /// The person is admin of as many tenants as one person may found.
     #[error("admin of too many tenants to found another")]
-    TooMany {
+    LimitReached {
         /// How many that is.
-        most: u16,
+        limit: u16,
     },
     /// Each person has one tenant of their own, and this one has it already, archived or not.
     #[error("the person has a tenant of their own already")]
-    HasOwn,
+    PersonalTenantExists,
     /// There is to be one tenant, and founding it is the operator's business.
     #[error("there is one tenant, which the operator founds")]
-    OnlyOne,
+    SingleTenantMode,
     /// The one tenant is found by its slug, which the configuration has.
     #[error("the one tenant keeps its slug")]
-    SlugStays,
+    SlugImmutable,
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -102,9 +102,9 @@ pub enum TenantsError {
 #[async_trait]
 pub trait Tenants: Interface {
     /// Makes a tenant on the free plan, with the system roles and their policies, and the person as its admin: all of it
-    /// or nothing. Without a slug it gets one that is made from its name. In the mode [`super::Tenancy::Personal`] it is
+    /// or nothing. Without a slug it gets one that is made from its name. In the mode [`super::TenancyMode::Personal`] it is
     /// the person's own.
-    async fn found(
+    async fn create(
         &self,
         identity: &Identity,
         name: &TenantName,
@@ -126,10 +126,10 @@ pub trait Tenants: Interface {
 
 /// Founding on the word of whoever operates the program. It asks for no proof, so no request has it.
 #[async_trait]
-pub trait TenantFounding: Interface {
-    /// As [`Tenants::found`], with this person as the admin. It is the one way to the one tenant of the mode
-    /// [`super::Tenancy::Single`]; there, another slug than the configured one is [`TenantsError::OnlyOne`].
-    async fn found_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
+pub trait TenantProvisioning: Interface {
+    /// As [`Tenants::create`], with this person as the admin. It is the one way to the one tenant of the mode
+    /// [`super::TenancyMode::Single`]; there, another slug than the configured one is [`TenantsError::SingleTenantMode`].
+    async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
 
     /// Whether there is a tenant of this slug, archived or not.
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;

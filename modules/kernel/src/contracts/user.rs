@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
-use super::{Identity, text::line};
+use super::{Identity, bounded_text::bounded_text};
 use crate::{
     db::{DbError, SystemTx, Tx},
     id::id,
@@ -61,7 +61,7 @@ impl fmt::Display for Email {
     }
 }
 
-line! {
+bounded_text! {
     /// What others see of a person: a line of 1 to 200 characters, trimmed.
     DisplayName, 200 characters;
     /// The text can't be what others see of a person.
@@ -87,7 +87,7 @@ pub struct User {
 
 /// A person as others see them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct UserProfile {
     /// Stays the same for good.
     pub id: UserId,
     /// Unique among all people.
@@ -161,12 +161,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_normalised() {
+    fn email_is_normalized() {
         assert_eq!(" Alice@Example.COM ".parse::<Email>().map(|e| e.to_string()), Ok("alice@example.com".into()));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_email_is_rejected() {
         let long = format!("{}@example.com", "a".repeat(250));
         for text in ["", "@", "a@", "@b", "a@b@c", "a b@c", "a@b\n.c", long.as_str()] {
             assert_eq!(text.parse::<Email>(), Err(InvalidEmail), "{text:?}");

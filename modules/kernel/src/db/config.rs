@@ -39,11 +39,11 @@ pub struct EmbeddedConfig {
     /// Where its data lives.
     pub root: PathBuf,
     /// The folder with `postgres` and `initdb`; `None`: search.
-    pub binaries: Option<PathBuf>,
+    pub bin_dir: Option<PathBuf>,
     /// The folders to search first, in the form of `PATH`.
     pub search_path: Option<OsString>,
     /// Where a PostgreSQL comes from when none is found.
-    pub download: Option<embedded_postgres::Download>,
+    pub download: Option<embedded_postgres::DownloadOptions>,
     /// Whether committed data survives a power cut. Off only for tests.
     pub durable: bool,
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_postgres_urls_are_taken_and_none_is_repeated() {
+    fn invalid_url_is_rejected_without_echo() {
         for text in ["mysql://u:hunter2@h/d", "hunter2", "postgres//hunter2", "sqlite::memory:"] {
             let error = DatabaseUrl::parse(text).err();
             assert_eq!(error, Some(DatabaseUrlError::Scheme), "{text}");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_and_the_loopback_interface_are_this_machine() {
+    fn socket_and_loopback_are_local() {
         for (url, local) in [
             ("postgres://u@127.0.0.1/d", true),
             ("postgres://u@localhost:5433/d", true),

@@ -29,7 +29,7 @@ impl From<sqlx::Error> for DbError {
 
 impl DbError {
     /// Whether it was refused for this constraint's sake.
-    pub fn breaks(&self, constraint: &str) -> bool {
+    pub fn violates(&self, constraint: &str) -> bool {
         matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
     }
 }
@@ -41,7 +41,7 @@ pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
 /// How PgBouncer turns away a connection whose settings it can't pass on:
 /// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
-pub(super) fn is_refused_by_a_pooler(error: &sqlx::Error) -> bool {
+pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|words| words.message().contains("unsupported startup parameter"))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     "a connection pooler answers at {address} and doesn't pass on a connection's settings, which tenantry relies on: put \
      the server's own address into DATABASE_URL or MIGRATION_DATABASE_URL; the program pools its connections itself"
 )]
-pub struct Pooler {
+pub struct PoolerDetected {
     /// Host and port, or the socket's folder.
     pub address: String,
 }
@@ -92,14 +92,14 @@ pub enum OpenError {
         reason: String,
     },
     /// The server is too old.
-    #[error("the database server is PostgreSQL {found}, and {} or newer is needed", super::driver::OLDEST_MAJOR)]
+    #[error("the database server is PostgreSQL {found}, and {} or newer is needed", super::server::MIN_MAJOR_VERSION)]
     TooOld {
         /// Its version.
         found: String,
     },
     /// The server turned the login away.
     #[error("the database at {address} refused the login: {reason}")]
-    Refused {
+    LoginRejected {
         /// Host and port, or the socket's folder.
         address: String,
         /// The server's words.
@@ -107,7 +107,7 @@ pub enum OpenError {
     },
     /// Not the server itself.
     #[error(transparent)]
-    Pooler(#[from] Pooler),
+    PoolerDetected(#[from] PoolerDetected),
     /// Production, and row-level security wouldn't hold everywhere.
     #[error(
         "DATABASE_URL logs in as a superuser, which row-level security doesn't bind: in production give the \
@@ -119,7 +119,7 @@ pub enum OpenError {
         "row-level security doesn't bind the role {APP_ROLE}: it is a superuser, has BYPASSRLS, owns a table or is a \
          member of {SYSTEM_ROLE}; take that away"
     )]
-    Unbound,
+    RlsBypassed,
     /// The schema isn't the one this program was built for.
     #[error("the database schema isn't current ({detail}): run `tenantry migrate run`")]
     SchemaNotCurrent {
@@ -132,7 +132,7 @@ pub enum OpenError {
     /// The embedded database was written by a major version that isn't there.
     #[cfg(feature = "embedded")]
     #[error("{0}")]
-    OtherMajor(String),
+    MajorVersionMismatch(String),
     /// The embedded server didn't start.
     #[cfg(feature = "embedded")]
     #[error("{_0}{}", settings(_0))]
@@ -147,8 +147,8 @@ pub enum OpenError {
 impl From<embedded_postgres::Error> for OpenError {
     fn from(error: embedded_postgres::Error) -> Self {
         match &error {
-            embedded_postgres::Error::OtherMajor { folder, data, found, configured } => {
-                Self::OtherMajor(super::care::other_major(folder, *data, found, *configured))
+            embedded_postgres::Error::MajorVersionMismatch { dir: folder, data_major: data, installations: found, configured } => {
+                Self::MajorVersionMismatch(super::embedded_admin::version_mismatch_message(folder, *data, found, *configured))
             }
             _ => Self::Embedded(error),
         }
@@ -158,17 +158,16 @@ impl From<embedded_postgres::Error> for OpenError {
 /// What the embedded server advises, in the names of this program's settings, which it doesn't know.
 #[cfg(feature = "embedded")]
 fn settings(error: &embedded_postgres::Error) -> &'static str {
-    use embedded_postgres::Error::{BadArchive, NoBinaries, NotDownloaded, NotUnpacked, OtherDownload, UnsafeCache};
+    use embedded_postgres::Error::{InvalidArchive, NotInstalled, DownloadFailed, UnpackFailed, DownloadVersionMismatch, UnsafeCacheDir};
     match error {
-        NoBinaries => {
-            " POSTGRES_BIN_DIR names such a folder, DB_DRIVER=postgres with DATABASE_URL a server; POSTGRES_DOWNLOAD=true \
-             has PostgreSQL downloaded."
+        NotInstalled => {
+            " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)"
         }
-        NotDownloaded { .. } | BadArchive { .. } => {
-            " POSTGRES_BIN_DIR names such a folder, DB_DRIVER=postgres with DATABASE_URL a server."
+        DownloadFailed { .. } | InvalidArchive { .. } => {
+            " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
         }
-        NotUnpacked { .. } | UnsafeCache { .. } => " POSTGRES_CACHE_DIR names the folder.",
-        OtherDownload { .. } => " POSTGRES_DOWNLOAD_VERSION names the version to download.",
+        UnpackFailed { .. } | UnsafeCacheDir { .. } => " (setting: POSTGRES_CACHE_DIR)",
+        DownloadVersionMismatch { .. } => " (setting: POSTGRES_DOWNLOAD_VERSION)",
         _ => "",
     }
 }
@@ -186,7 +185,7 @@ pub enum MigrateError {
     },
     /// Not the server itself.
     #[error(transparent)]
-    Pooler(#[from] Pooler),
+    PoolerDetected(#[from] PoolerDetected),
     /// Another run holds the lock.
     #[error("another migration has been running for over {} s; wait for it and try again", .waited.as_secs())]
     Locked {
@@ -226,24 +225,24 @@ pub enum MigrateError {
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use embedded_postgres::Error::{
-        self, BadArchive, GivenUp, NoBinaries, NotDownloaded, NotUnpacked, OtherDownload, UnsafeCache,
+        self, InvalidArchive, DownloadCancelled, NotInstalled, DownloadFailed, UnpackFailed, DownloadVersionMismatch, UnsafeCacheDir,
     };
 
     use super::*;
 
     #[test]
-    fn what_the_operator_can_choose_is_named_as_the_setting_is() {
+    fn error_names_config_key() {
         let (folder, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "it was".into());
         let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
         let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
         let cases: [(Error, &[&str]); 7] = [
-            (NoBinaries, &all),
-            (NotDownloaded { url: url(), reason: reason() }, &without_download),
-            (BadArchive { url: url(), reason: reason() }, &without_download),
-            (NotUnpacked { folder: folder(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
-            (UnsafeCache { folder: folder() }, &["POSTGRES_CACHE_DIR"]),
-            (OtherDownload { folder: folder(), data: 15, offered: "17.1.0".into() }, &["POSTGRES_DOWNLOAD_VERSION"]),
-            (GivenUp, &[]),
+            (NotInstalled, &all),
+            (DownloadFailed { url: url(), reason: reason() }, &without_download),
+            (InvalidArchive { url: url(), reason: reason() }, &without_download),
+            (UnpackFailed { dir: folder(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
+            (UnsafeCacheDir { dir: folder() }, &["POSTGRES_CACHE_DIR"]),
+            (DownloadVersionMismatch { dir: folder(), data_major: 15, offered: "17.1.0".into() }, &["POSTGRES_DOWNLOAD_VERSION"]),
+            (DownloadCancelled, &[]),
         ];
         for (error, settings) in cases {
             let words = OpenError::from(error).to_string();

@@ -12,9 +12,9 @@ use sqlx::{
 };
 
 use super::{
-    MigrateError, Pooler,
+    MigrateError, PoolerDetected,
     config::Address,
-    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_refused_by_a_pooler, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
     roles::{self, APP_ROLE},
 };
 
@@ -65,9 +65,9 @@ pub enum MigrationState {
 }
 
 /// What a database says has been applied: versions and checksums.
-pub(super) struct Applied(Vec<(i64, Vec<u8>)>);
+pub(super) struct AppliedMigrations(Vec<(i64, Vec<u8>)>);
 
-impl Applied {
+impl AppliedMigrations {
     /// As the application, which may only see the table once a migration has run to its end. `None`: it may not.
     pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
         match Self::read(connection).await {
@@ -146,14 +146,14 @@ impl Migrator {
 
     /// The same with further migrations: to try them before they are files, as tests do.
     #[must_use]
-    pub fn with(self, more: impl IntoIterator<Item = Migration>) -> Self {
+    pub fn with_extra(self, more: impl IntoIterator<Item = Migration>) -> Self {
         let program = unlocked(self.program.iter().cloned().chain(more).collect());
         Self { program, ..self }
     }
 
     /// The same, waiting this long for another migration to end, where a minute is too long, as in tests.
     #[must_use]
-    pub fn waiting(self, lock_wait: Duration) -> Self {
+    pub fn with_lock_timeout(self, lock_wait: Duration) -> Self {
         Self { lock_wait, ..self }
     }
 
@@ -163,7 +163,7 @@ impl Migrator {
     /// [`MigrateError`]. A login that isn't the owner's and a history that doesn't fit are refused before anything is
     /// changed; what was applied before stays, each migration whole.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let mut connection = self.locked().await?;
+        let mut connection = self.acquire_lock().await?;
         let pending = self.pending(&mut connection).await?;
         roles::ensure(&mut connection, &self.app_login).await?;
         connection.ensure_migrations_table(TABLE).await.map_err(history)?;
@@ -180,7 +180,7 @@ impl Migrator {
     /// a backup's grants and policies name them.
     #[cfg(feature = "embedded")]
     pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
-        let mut connection = self.locked().await?;
+        let mut connection = self.acquire_lock().await?;
         roles::ensure(&mut connection, &self.app_login).await?;
         connection.close().await?;
         Ok(())
@@ -214,9 +214,9 @@ impl Migrator {
     /// # Errors
     /// [`MigrateError`]; what was reverted before stays so.
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let mut connection = self.locked().await?;
+        let mut connection = self.acquire_lock().await?;
         let states = Self::applied(&mut connection).await?.states(&self.program);
-        refuse_other_pasts(&states)?;
+        check_history(&states)?;
         let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
         let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
@@ -232,7 +232,7 @@ impl Migrator {
 
     async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
         let states = Self::applied(connection).await?.states(&self.program);
-        refuse_other_pasts(&states)?;
+        check_history(&states)?;
         Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
     }
 
@@ -256,15 +256,15 @@ impl Migrator {
             let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name).persistent(false);
             let found: String = setting.fetch_one(&mut connection).await?;
             if found != value {
-                return Err(Pooler { address: self.address() }.into());
+                return Err(PoolerDetected { address: self.address() }.into());
             }
         }
         Ok(connection)
     }
 
     fn cant_connect(&self, source: sqlx::Error) -> MigrateError {
-        match is_refused_by_a_pooler(&source) {
-            true => Pooler { address: self.address() }.into(),
+        match is_pooler_rejection(&source) {
+            true => PoolerDetected { address: self.address() }.into(),
             false => MigrateError::Connect { address: self.address(), source },
         }
     }
@@ -275,7 +275,7 @@ impl Migrator {
 
     /// A connection that holds the lock until it is closed. Polled rather than waited for in the server: there a
     /// lock time-out would end the wait.
-    async fn locked(&self) -> Result<PgConnection, MigrateError> {
+    async fn acquire_lock(&self) -> Result<PgConnection, MigrateError> {
         let mut connection = self.connect().await?;
         let deadline = Instant::now() + self.lock_wait;
         loop {
@@ -289,10 +289,10 @@ impl Migrator {
         }
     }
 
-    async fn applied(connection: &mut PgConnection) -> Result<Applied, MigrateError> {
-        match Applied::read(connection).await {
+    async fn applied(connection: &mut PgConnection) -> Result<AppliedMigrations, MigrateError> {
+        match AppliedMigrations::read(connection).await {
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Err(MigrateError::NotOwner),
-            outcome => Ok(outcome?.unwrap_or(Applied(Vec::new()))),
+            outcome => Ok(outcome?.unwrap_or(AppliedMigrations(Vec::new()))),
         }
     }
 }
@@ -304,7 +304,7 @@ fn unlocked(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
     Arc::new(program)
 }
 
-fn refuse_other_pasts(states: &[MigrationStatus]) -> Result<(), MigrateError> {
+fn check_history(states: &[MigrationStatus]) -> Result<(), MigrateError> {
     let versions = |state| {
         let hits = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
         hits.collect::<Vec<_>>().join(", ")

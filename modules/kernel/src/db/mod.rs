@@ -5,9 +5,9 @@
 //! | way in | needs | sees |
 //! | --- | --- | --- |
 //! | [`Database::begin_unscoped`] | nothing | what belongs to no tenant: people |
-//! | [`Database::begin_as`] | [`Identity`] | a person's own rows across tenants, read-only |
+//! | [`Database::begin_for_user`] | [`Identity`] | a person's own rows across tenants, read-only |
 //! | [`Database::begin`] | [`TenantScope`] | one tenant's rows |
-//! | [`SystemDatabase::begin`] | the token, and a [`SystemWork`] to say why | everything |
+//! | [`SystemDatabase::begin`] | the token, and a [`SystemReason`] to say why | everything |
 //!
 //! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security. So do
 //! [`Database::reader`] and [`Database::tenant_reader`]: the first and the third way for a read that is a single
@@ -19,38 +19,38 @@
 )]
 
 #[cfg(feature = "embedded")]
-mod care;
+mod embedded_admin;
 mod config;
-mod driver;
+mod server;
 mod error;
 mod migrate;
 mod module;
 mod pool;
-mod read;
+mod single_statement;
 #[cfg(feature = "embedded")]
-mod replace;
+mod staged_restore;
 mod roles;
-mod spare;
+mod idle_connections;
 mod tx;
 
 use async_trait::async_trait;
 #[cfg(feature = "embedded")]
-pub use care::{Care, CareError, look};
+pub use embedded_admin::{EmbeddedAdmin, AdminError, inspect};
 #[cfg(feature = "embedded")]
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
-pub use driver::{Db, Driver, create_db};
+pub use server::{Db, DbServer, open_db};
 /// How the embedded database gets a PostgreSQL, for whoever configures it.
 #[cfg(feature = "embedded")]
-pub use embedded_postgres::{Download, Progress, Proxy, Step};
-pub use error::{DbError, MigrateError, OpenError, Pooler};
+pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
+pub use error::{DbError, MigrateError, OpenError, PoolerDetected};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
-pub use read::{Reader, TenantReader};
+pub use single_statement::{Reader, TenantReader};
 #[cfg(feature = "embedded")]
-pub use replace::{Replaced, Replacement};
+pub use staged_restore::{OldDatabase, StagedDatabase};
 use shaku::Interface;
-pub use tx::{OwnTx, SystemTx, TenantTx, Tx};
+pub use tx::{UserTx, SystemTx, TenantTx, Tx};
 
 use crate::contracts::{Identity, TenantScope};
 
@@ -61,7 +61,7 @@ pub trait Database: Interface {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError>;
 
     /// A person's own rows across tenants, read-only.
-    async fn begin_as(&self, identity: &Identity) -> Result<OwnTx, DbError>;
+    async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError>;
 
     /// The same, for single statements that open the scope themselves: see [`TenantReader`].
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader;
@@ -84,12 +84,12 @@ pub trait Readiness: Interface {
 #[async_trait]
 pub trait SystemDatabase: Interface {
     /// Work that spans tenants, as the role `tenantry_system`.
-    async fn begin(&self, work: SystemWork) -> Result<SystemTx, DbError>;
+    async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError>;
 }
 
 /// Why the whole database is opened. Each reason has a name, so that they can be counted on two hands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SystemWork {
+pub enum SystemReason {
     /// Reading a credential: nobody is known to be anybody yet.
     SignIn,
     /// Making a person with a password, on the operator's word: nobody else writes either.
@@ -97,7 +97,7 @@ pub enum SystemWork {
     /// Founding the demo tenants, and asking whether they are there.
     Seed,
     /// Founding a tenant: there is none yet that anybody could be a member of.
-    FoundTenant,
+    CreateTenant,
     /// Restoring a tenant: while it is archived, nobody has a scope in it.
     RestoreTenant,
     /// Accepting an invitation: who isn't a member yet has no scope in the tenant.

@@ -8,14 +8,14 @@ use shaku::module;
 use super::{Database, Readiness, SystemDatabase};
 #[cfg(doc)]
 use crate::clock::Clock;
-use crate::{clock::SystemClock, contracts::DbModule, di::Given};
+use crate::{clock::SystemClock, contracts::DbModule, shaku_value::ValueModule};
 
 module! {
     pub DbModuleImpl: DbModule {
         components = [SystemClock],
         providers = [],
-        use Given<dyn Database> { components = [dyn Database], providers = [] },
-        use Given<dyn SystemDatabase> { components = [dyn SystemDatabase], providers = [] },
-        use Given<dyn Readiness> { components = [dyn Readiness], providers = [] }
+        use ValueModule<dyn Database> { components = [dyn Database], providers = [] },
+        use ValueModule<dyn SystemDatabase> { components = [dyn SystemDatabase], providers = [] },
+        use ValueModule<dyn Readiness> { components = [dyn Readiness], providers = [] }
     }
 }

@@ -13,13 +13,13 @@ use tokio::{
 };
 
 use super::{
-    Database, DbConfig, DbError, MIGRATIONS, OwnTx, Reader, Readiness, SystemDatabase, SystemTx, SystemWork,
+    Database, DbConfig, DbError, MIGRATIONS, UserTx, Reader, Readiness, SystemDatabase, SystemTx, SystemReason,
     TenantReader, TenantTx, Tx,
     error::is_unavailable,
-    migrate::Applied,
+    migrate::AppliedMigrations,
     roles::{APP_ROLE, SYSTEM_ROLE},
-    spare::{Spares, Taken},
-    tx::joined,
+    idle_connections::{IdleConnections, CheckedOut},
+    tx::join_task,
 };
 use crate::contracts::{Identity, TenantScope};
 
@@ -47,7 +47,7 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     connections: PgPool,
-    spares: Arc<Spares>,
+    idle_connections: Arc<IdleConnections>,
     runtime: Handle,
 }
 
@@ -61,11 +61,11 @@ impl Pool {
             .test_before_acquire(false)
             .connect_lazy_with(app_options(options));
         let runtime = Handle::current();
-        Self { connections, spares: Arc::new(Spares::new(runtime.clone())), runtime }
+        Self { connections, idle_connections: Arc::new(IdleConnections::new(runtime.clone())), runtime }
     }
 
     pub(super) async fn close(&self) {
-        self.spares.close();
+        self.idle_connections.close();
         self.connections.close().await;
     }
 
@@ -79,8 +79,8 @@ impl Pool {
     }
 
     /// A connection for a single statement.
-    pub(super) async fn take(&self) -> Result<Taken, DbError> {
-        if let Some(taken) = self.spares.take().or_else(|| self.idle()) {
+    pub(super) async fn check_out(&self) -> Result<CheckedOut, DbError> {
+        if let Some(taken) = self.idle_connections.check_out().or_else(|| self.idle()) {
             return Ok(taken);
         }
         let patience = self.connections.options().get_acquire_timeout();
@@ -88,27 +88,27 @@ impl Pool {
         waited.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
-    fn idle(&self) -> Option<Taken> {
-        self.connections.try_acquire().map(|connection| self.spares.was_idle(connection))
+    fn idle(&self) -> Option<CheckedOut> {
+        self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
     }
 
     /// For one that is opened here, one that another reader is done with, or one that comes back from a transaction: of
     /// that nobody tells.
-    async fn open_or_wait(&self) -> Result<Taken, DbError> {
+    async fn open_or_wait(&self) -> Result<CheckedOut, DbError> {
         if self.is_full()
-            && let Some(taken) = self.spares.take_any()
+            && let Some(taken) = self.idle_connections.check_out_any()
         {
             return Ok(taken);
         }
         let mut opening = OptionalTask(None);
-        let mut next = pin!(self.spares.next());
+        let mut next = pin!(self.idle_connections.next());
         // Ticks at once for the first time.
         let mut look = tokio::time::interval(Duration::from_millis(2));
         loop {
             tokio::select! {
                 biased;
                 taken = &mut next => return Ok(taken?),
-                opened = opening.ended() => joined(opened)?,
+                opened = opening.ended() => join_task(opened)?,
                 _ = look.tick() => {
                     if let Some(taken) = self.idle() {
                         return Ok(taken);
@@ -125,7 +125,7 @@ impl Pool {
     /// Goes on where whoever wanted it has found another: it is kept for the next one.
     async fn open_spare(self) -> Result<(), DbError> {
         let connection = self.connections.acquire().await?;
-        self.spares.was_opened(connection).keep();
+        self.idle_connections.adopt_new(connection).check_in();
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Pool {
     /// task's transaction is then dropped, and so rolled back.
     async fn open(&self, opening: String, role: Option<&'static str>) -> Result<Tx, DbError> {
         let pool = self.clone();
-        joined(self.runtime.spawn(async move { pool.open_here(&opening, role).await }).await)
+        join_task(self.runtime.spawn(async move { pool.open_here(&opening, role).await }).await)
     }
 
     /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
@@ -150,7 +150,7 @@ impl Pool {
         let mut tries = self.size();
         loop {
             match self.try_open(opening, role).await {
-                Err(DbError::Unavailable(error)) if tries > 0 && worth_another_try(&error) => {
+                Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
                     tracing::debug!(%error, "a pooled connection was dead; trying another");
                     tries -= 1;
                 }
@@ -162,7 +162,7 @@ impl Pool {
     async fn try_open(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
         // Safe: `opening` is put together below from constants and UUIDs. It can't fail, so whatever does is on the
         // way there: no connection, or one that is refused.
-        let in_line = self.spares.stand_in_line(self.is_full() && self.connections.num_idle() == 0);
+        let in_line = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
         let tx = self.connections.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
         drop(in_line);
         let mut tx = Tx::new(tx);
@@ -191,7 +191,7 @@ impl<T> OptionalTask<T> {
 }
 
 /// A pool that is exhausted or closed stays so, whoever asks again, and so does a server that refuses.
-fn worth_another_try(error: &sqlx::Error) -> bool {
+fn is_retryable(error: &sqlx::Error) -> bool {
     is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
 }
 
@@ -203,10 +203,10 @@ impl Database for Pool {
         Ok(TenantTx::new(self.open(opening, None).await?, tenant))
     }
 
-    async fn begin_as(&self, identity: &Identity) -> Result<OwnTx, DbError> {
+    async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
         let user = identity.user();
         let opening = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
-        Ok(OwnTx::new(self.open(opening, None).await?, user))
+        Ok(UserTx::new(self.open(opening, None).await?, user))
     }
 
     fn reader(&self) -> Reader {
@@ -227,7 +227,7 @@ impl Database for Pool {
 impl Readiness for Pool {
     async fn ready(&self) -> Result<(), DbError> {
         let mut tx = self.begin_unscoped().await?;
-        let Some(applied) = Applied::read_as_application(&mut tx).await? else {
+        let Some(applied) = AppliedMigrations::read_as_application(&mut tx).await? else {
             return Err(DbError::SchemaNotCurrent);
         };
         applied.compare(&MIGRATIONS).map_err(|_| DbError::SchemaNotCurrent)
@@ -236,10 +236,10 @@ impl Readiness for Pool {
 
 #[async_trait]
 impl SystemDatabase for Pool {
-    async fn begin(&self, work: SystemWork) -> Result<SystemTx, DbError> {
+    async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
         let tx = self.open("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
-        tracing::debug!(?work, "opened the whole database");
-        Ok(SystemTx::new(tx, work))
+        tracing::debug!(?reason, "opened the whole database");
+        Ok(SystemTx::new(tx, reason))
     }
 }
 
@@ -248,11 +248,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stays_as_it_is_is_not_tried_again() {
+    fn permanent_errors_are_not_retried() {
         let hung_up = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
-        assert!(worth_another_try(&hung_up) && worth_another_try(&sqlx::Error::WorkerCrashed));
+        assert!(is_retryable(&hung_up) && is_retryable(&sqlx::Error::WorkerCrashed));
         for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
-            assert!(!worth_another_try(&error), "{error}");
+            assert!(!is_retryable(&error), "{error}");
         }
     }
 }

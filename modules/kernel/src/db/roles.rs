@@ -25,7 +25,7 @@ pub(super) async fn ensure(connection: &mut PgConnection, login: &str) -> Result
     loop {
         tries -= 1;
         match try_ensure(connection, login).await {
-            Err(error) if tries > 0 && raced(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if tries > 0 && is_concurrent_update(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
                 return Err(MigrateError::Roles { reason: error.to_string(), login: login.to_owned() });
             }
@@ -40,7 +40,7 @@ async fn try_ensure(connection: &mut PgConnection, login: &str) -> Result<(), sq
             sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
         if !exists {
             let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
-            make_unless_there(connection, sql).await?;
+            execute_if_missing(connection, sql).await?;
         }
     }
     grant(connection, login).await
@@ -72,13 +72,13 @@ async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::E
     .fetch_all(&mut *connection)
     .await?;
     for statement in statements {
-        make_unless_there(connection, statement).await?;
+        execute_if_missing(connection, statement).await?;
     }
     Ok(())
 }
 
 /// `duplicate_object` and `unique_violation` say that somebody else made it at the same moment.
-async fn make_unless_there(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+async fn execute_if_missing(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
         Err(error) if !matches!(sqlstate(&error).as_deref(), Some("42710" | "23505")) => Err(error),
         _ => Ok(()),
@@ -86,13 +86,13 @@ async fn make_unless_there(connection: &mut PgConnection, sql: String) -> Result
 }
 
 /// "tuple concurrently updated" has no SQLSTATE of its own.
-fn raced(error: &sqlx::Error) -> bool {
+fn is_concurrent_update(error: &sqlx::Error) -> bool {
     sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
 }
 
 /// How a login stands to the roles.
 #[derive(Debug, sqlx::FromRow)]
-pub(super) struct Standing {
+pub(super) struct LoginPrivileges {
     /// The role that was asked for when connecting is in force.
     pub(super) taken: bool,
     /// Row-level security doesn't bind the login.
@@ -103,7 +103,7 @@ pub(super) struct Standing {
     pub(super) unbound: bool,
 }
 
-impl Standing {
+impl LoginPrivileges {
     /// Asks on a connection of the application's, which has taken its role.
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         sqlx::query_as(

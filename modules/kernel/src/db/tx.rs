@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::task::JoinError;
 
-use super::{DbError, SystemWork};
+use super::{DbError, SystemReason};
 use crate::contracts::{TenantId, UserId};
 
 /// An open transaction, whatever it may see.
@@ -32,12 +32,12 @@ impl Tx {
             }
             self.0.commit().await.map_err(DbError::from)
         });
-        joined(committed.await)
+        join_task(committed.await)
     }
 }
 
 /// What a spawned task came to. It can't have been cancelled, for nobody else has its handle.
-pub(super) fn joined<T>(outcome: Result<Result<T, DbError>, JoinError>) -> Result<T, DbError> {
+pub(super) fn join_task<T>(outcome: Result<Result<T, DbError>, JoinError>) -> Result<T, DbError> {
     outcome.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         // The runtime is shutting down.
@@ -112,12 +112,12 @@ transaction! {
 
 transaction! {
     /// A person's own rows across tenants, read-only.
-    OwnTx, user: UserId,
+    UserTx, user: UserId,
     /// The person.
 }
 
 transaction! {
     /// Work that spans tenants.
-    SystemTx, work: SystemWork,
+    SystemTx, reason: SystemReason,
     /// What for.
 }

@@ -2,13 +2,13 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the queries, and provoke")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-mod between;
+mod tcp_proxy;
 mod migration_rules;
 mod migrations;
-mod opening;
+mod startup_checks;
 mod pooler;
-mod reads;
+mod single_statement_reads;
 #[cfg(feature = "embedded")]
-mod replacing;
+mod restore_swap;
 mod row_level_security;
-mod ways_in;
+mod transactions;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use kernel::db::{Driver, MIGRATIONS, MigrateError, Migrator};
+use kernel::db::{DbServer, MIGRATIONS, MigrateError, Migrator};
 use rstest::rstest;
 use sqlx::{
     PgConnection, SqlSafeStr,
@@ -11,7 +11,7 @@ use sqlx::{
 use test_support::{Logins, OwnedDb};
 
 #[test]
-fn every_migration_has_a_way_back_and_an_owner() {
+fn every_migration_has_down_and_owner() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let is_module = |owner: &str| folder.join(owner).is_dir();
     for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
@@ -28,25 +28,25 @@ fn every_migration_has_a_way_back_and_an_owner() {
 }
 
 /// How a back-fill reaches every tenant's rows. The first line alone is an error, the second alone would reach none.
-const BACK_FILL: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
+const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
 
 /// Whether it switches row-level security on for a role that isn't to see every row: its changes would reach none.
-fn reaches_nothing(sql: &str) -> bool {
-    sql.replace(BACK_FILL, "").contains("row_security")
+fn lacks_system_role(sql: &str) -> bool {
+    sql.replace(BACKFILL_PREFIX, "").contains("row_security")
 }
 
 #[test]
-fn no_migration_reaches_nothing_without_saying_so() {
+fn noop_backfill_is_declared() {
     for migration in MIGRATIONS.iter() {
-        let careless = reaches_nothing(migration.sql.as_str());
-        assert!(!careless, "{:04}: a back-fill begins with exactly\n{BACK_FILL}", migration.version);
+        let careless = lacks_system_role(migration.sql.as_str());
+        assert!(!careless, "{:04}: a back-fill begins with exactly\n{BACKFILL_PREFIX}", migration.version);
     }
-    assert!(reaches_nothing("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
-    assert!(!reaches_nothing(&format!("{BACK_FILL}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
+    assert!(lacks_system_role("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
+    assert!(!lacks_system_role(&format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
 }
 
 /// Watches a database: which settings each command that changes the schema runs under; and none may write a table anew.
-const WATCH: &str = r"
+const EVENT_TRIGGERS: &str = r"
     CREATE SCHEMA watch;
     CREATE TABLE watch.commands (tag text, lock_timeout text, statement_timeout text, row_security text, login text);
     CREATE FUNCTION watch.note() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
@@ -68,8 +68,8 @@ const WATCH: &str = r"
 async fn populated(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
     let owned = OwnedDb::new(logins).await;
     let mut superuser = owned.superuser().await;
-    sqlx::raw_sql(WATCH).execute(&mut superuser).await.unwrap();
-    let migrator = Driver::start(owned.config()).await.unwrap().migrator();
+    sqlx::raw_sql(EVENT_TRIGGERS).execute(&mut superuser).await.unwrap();
+    let migrator = DbServer::start(owned.config()).await.unwrap().migrator();
     migrator.run().await.unwrap();
     owned.seed().await;
     (owned, migrator, superuser)
@@ -85,10 +85,10 @@ async fn rows(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
 }
 
 #[rstest]
-#[case::the_application_has_its_own(Logins::Two)]
-#[case::the_owners_is_the_applications(Logins::One)]
+#[case::the_application_has_its_own(Logins::Separate)]
+#[case::the_owners_is_the_applications(Logins::Shared)]
 #[tokio::test]
-async fn going_back_and_forth_keeps_the_rows_of_every_table_that_stays(#[case] logins: Logins) {
+async fn down_up_preserves_rows(#[case] logins: Logins) {
     let (owned, migrator, mut superuser) = populated(logins).await;
     let before = rows(&mut superuser).await;
     assert!(before["memberships"] > 2 && before["users"] > 1 && before["subscriptions"] > 1, "{before:?}");
@@ -116,32 +116,32 @@ fn migration(sql: &'static str) -> Migration {
 }
 
 async fn refusal(migrator: &Migrator, sql: &'static str) -> String {
-    match migrator.clone().with([migration(sql)]).run().await.unwrap_err() {
+    match migrator.clone().with_extra([migration(sql)]).run().await.unwrap_err() {
         MigrateError::Failed { version: 9999, source } => source.to_string(),
         other => panic!("{other}"),
     }
 }
 
 #[tokio::test]
-async fn a_migration_that_writes_a_table_anew_is_noticed() {
-    let (_owned, migrator, _) = populated(Logins::Two).await;
+async fn table_rewrite_is_detected() {
+    let (_owned, migrator, _) = populated(Logins::Separate).await;
     let words = refusal(&migrator, "ALTER TABLE tenants ALTER name TYPE varchar(200)").await;
     assert!(words.contains("writes the table tenants anew"), "{words}");
 }
 
 #[rstest]
-#[case::the_application_has_its_own(Logins::Two)]
-#[case::the_owners_is_the_applications(Logins::One)]
+#[case::the_application_has_its_own(Logins::Separate)]
+#[case::the_owners_is_the_applications(Logins::Shared)]
 #[tokio::test]
-async fn a_back_fill_reaches_every_row_or_is_an_error(#[case] logins: Logins) {
+async fn incomplete_backfill_is_an_error(#[case] logins: Logins) {
     let (_owned, migrator, mut superuser) = populated(logins).await;
     for careless in ["", "SET LOCAL ROLE tenantry_system; "] {
         let sql = format!("{careless}UPDATE roles SET name = upper(name)");
         let words = refusal(&migrator, sql.leak()).await;
         assert!(words.contains("row-level security"), "{words}");
     }
-    let careful = format!("{BACK_FILL}UPDATE roles SET name = upper(name);\nRESET ROLE;");
-    migrator.clone().with([migration(careful.leak())]).run().await.unwrap();
+    let careful = format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;");
+    migrator.clone().with_extra([migration(careful.leak())]).run().await.unwrap();
     let missed: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name <> upper(name)")
         .fetch_one(&mut superuser)
         .await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kernel::db::{
-    DatabaseUrl, DbConfig, DbDriver, Driver, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator,
+    DatabaseUrl, DbConfig, DbDriver, DbServer, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator,
     PostgresConfig,
 };
 use rstest::rstest;
@@ -49,17 +49,17 @@ fn migrations() -> usize {
     MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
 }
 
-async fn empty() -> (EmptyDb, Driver) {
+async fn empty() -> (EmptyDb, DbServer) {
     let empty = TestDb::empty().await;
-    let driver = Driver::start(empty.config()).await.unwrap();
+    let driver = DbServer::start(empty.config()).await.unwrap();
     (empty, driver)
 }
 
 #[tokio::test]
-async fn all_up_all_down_and_all_up_again_is_all_up() {
+async fn up_down_up_is_identity() {
     let (empty, driver) = empty().await;
     let migrator = driver.migrator();
-    let mut owner = empty.owner().await;
+    let mut owner = empty.superuser().await;
     let nothing = schema(&mut owner).await;
 
     let applied = migrator.run().await.unwrap();
@@ -80,10 +80,10 @@ async fn all_up_all_down_and_all_up_again_is_all_up() {
 }
 
 #[tokio::test]
-async fn a_plan_says_what_would_be_applied_and_changes_nothing() {
+async fn dry_run_changes_nothing() {
     let (empty, driver) = empty().await;
     let migrator = driver.migrator();
-    let mut owner = empty.owner().await;
+    let mut owner = empty.superuser().await;
     let nothing = schema(&mut owner).await;
     let planned = migrator.plan().await.unwrap();
     assert_eq!(schema(&mut owner).await, nothing);
@@ -93,7 +93,7 @@ async fn a_plan_says_what_would_be_applied_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_step_back_is_one_migration_and_status_shows_it() {
+async fn revert_undoes_one_migration() {
     let (_empty, driver) = empty().await;
     let migrator = driver.migrator();
     let (all, last) = (migrations(), MIGRATIONS.iter().map(|migration| migration.version).max().unwrap());
@@ -111,7 +111,7 @@ async fn a_step_back_is_one_migration_and_status_shows_it() {
 }
 
 #[tokio::test]
-async fn runners_that_race_apply_each_migration_once() {
+async fn concurrent_runners_apply_once() {
     let (_empty, driver) = empty().await;
     let runs = (0..4).map(|_| {
         let migrator = driver.migrator();
@@ -125,11 +125,11 @@ async fn runners_that_race_apply_each_migration_once() {
 }
 
 #[tokio::test]
-async fn a_runner_that_never_ends_is_not_waited_for_for_good() {
+async fn lock_wait_times_out() {
     let (empty, driver) = empty().await;
     let mut other = PgConnection::connect(&empty.url()).await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(8368268)").execute(&mut other).await.unwrap();
-    let waiting = || driver.migrator().waiting(Duration::from_secs(1));
+    let waiting = || driver.migrator().with_lock_timeout(Duration::from_secs(1));
     for refused in [waiting().run().await.unwrap_err(), waiting().revert(1).await.unwrap_err()] {
         assert!(refused.to_string().contains("for over 1 s; wait for it and try again"), "{refused}");
     }
@@ -140,10 +140,10 @@ async fn a_runner_that_never_ends_is_not_waited_for_for_good() {
 
 #[rstest]
 #[tokio::test]
-async fn a_file_that_was_changed_after_it_was_applied_is_refused(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").execute(&mut owner).await.unwrap();
-    let migrator = Driver::start(db.config(1)).await.unwrap().migrator();
+    let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
     for refused in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
         assert!(matches!(&refused, MigrateError::History(words) if words.contains("0003")), "{refused}");
     }
@@ -152,25 +152,25 @@ async fn a_file_that_was_changed_after_it_was_applied_is_refused(#[future(awt)] 
 
 #[rstest]
 #[tokio::test]
-async fn a_database_of_a_newer_program_is_refused(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn unknown_migration_is_rejected(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     sqlx::query("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)")
         .execute(&mut owner)
         .await
         .unwrap();
-    let migrator = Driver::start(db.config(1)).await.unwrap().migrator();
+    let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
     let refused = migrator.run().await.unwrap_err();
     assert!(matches!(&refused, MigrateError::History(words) if words.contains("9999")), "{refused}");
     assert_eq!(migrator.status().await.unwrap().last().unwrap().state, MigrationState::Unknown);
 }
 
 #[tokio::test]
-async fn a_login_that_is_not_the_owners_is_told_whose_is_needed() {
-    let owned = OwnedDb::new(Logins::Two).await;
-    Driver::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
+async fn non_owner_login_error_names_owner() {
+    let owned = OwnedDb::new(Logins::Separate).await;
+    DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
     let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
     let driver = DbDriver::Postgres(PostgresConfig { url: application, migration_url: None });
-    let migrator = Driver::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
+    let migrator = DbServer::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
     let refused = [
         migrator.status().await.unwrap_err(),
         migrator.plan().await.unwrap_err(),
@@ -183,19 +183,19 @@ async fn a_login_that_is_not_the_owners_is_told_whose_is_needed() {
 }
 
 #[tokio::test]
-async fn an_owner_who_may_not_grant_the_roles_is_told_who_may() {
-    let owned = OwnedDb::new(Logins::Two).await;
+async fn missing_grant_option_error_names_grantor() {
+    let owned = OwnedDb::new(Logins::Separate).await;
     let mut superuser = owned.superuser().await;
     let before = schema(&mut superuser).await;
     sqlx::query("REVOKE tenantry_system FROM tenantry_test_owner").execute(&mut superuser).await.unwrap();
-    let refused = Driver::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
+    let refused = DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
     assert!(matches!(&refused, MigrateError::Roles { login, .. } if login == "tenantry_test_login"), "{refused:?}");
     assert!(refused.to_string().contains("CREATEROLE"), "{refused}");
     assert_eq!(schema(&mut superuser).await, before);
 }
 
 /// An ordinary login, as in production, and the statement that removes it.
-async fn new_login(owner: &mut PgConnection, name: &str) -> (String, String) {
+async fn create_login(owner: &mut PgConnection, name: &str) -> (String, String) {
     let login = format!("{name}_{}", std::process::id());
     let remove = format!("DROP ROLE IF EXISTS {login}");
     execute(owner, format!("{remove}; CREATE ROLE {login} LOGIN")).await;
@@ -208,13 +208,13 @@ async fn execute(owner: &mut PgConnection, sql: String) {
 
 /// What prepares the database for the login, as the server's superuser.
 async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
-    let [url, owner] = [&as_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
+    let [url, owner] = [&with_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
     let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner) });
-    Driver::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
+    DbServer::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
 }
 
 /// The URL with another login, which nobody is going to use.
-fn as_login(url: &str, login: &str) -> String {
+fn with_login(url: &str, login: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let host = rest.split_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{login}@{host}")
@@ -222,9 +222,9 @@ fn as_login(url: &str, login: &str) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
-    let (login, remove) = new_login(&mut owner, "login").await;
+async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
+    let (login, remove) = create_login(&mut owner, "login").await;
     migrator_for(&db, &login).await.run().await.unwrap();
 
     let row = sqlx::query(
@@ -242,9 +242,9 @@ async fn the_system_role_must_be_taken_on_purpose(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn a_history_that_does_not_fit_is_refused_before_anything_changes(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
-    let (login, remove) = new_login(&mut owner, "late").await;
+async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
+    let (login, remove) = create_login(&mut owner, "late").await;
     execute(&mut owner, "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3".into()).await;
     let refused = migrator_for(&db, &login).await.run().await;
     let roles = "SELECT count(*) FROM pg_auth_members WHERE member = to_regrole($1)";
@@ -258,9 +258,9 @@ async fn a_history_that_does_not_fit_is_refused_before_anything_changes(#[future
 /// changed, and whoever waits to change it, too, is turned away.
 #[rstest]
 #[tokio::test]
-async fn a_login_that_somebody_else_prepares_meanwhile_is_tried_again(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
-    let (login, remove) = new_login(&mut owner, "raced").await;
+async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
+    let (login, remove) = create_login(&mut owner, "raced").await;
     let migrator = migrator_for(&db, &login).await;
     let mut other = owner.begin().await.unwrap();
     execute(&mut other, format!("ALTER ROLE {login} CONNECTION LIMIT 5")).await;

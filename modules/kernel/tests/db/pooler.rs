@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::db::{DbConfig, Driver, MigrateError, OpenError, Pooler, create_db};
+use kernel::db::{DbConfig, DbServer, MigrateError, OpenError, PoolerDetected, open_db};
 use rstest::rstest;
 use sqlx::postgres::PgConnectOptions;
 use test_support::{TestDb, db};
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::between::{by_way_of, relay};
+use crate::tcp_proxy::{through_proxy, relay};
 
 /// What it does with the settings that a connection begins with.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ enum Settings {
 
 /// Begins one for as long as the test's runtime lives. The database's configuration, by way of it.
 async fn pooled(db: &TestDb, settings: Settings) -> DbConfig {
-    let config = by_way_of(db, move |client, server| pass_on(client, server, settings)).await;
+    let config = through_proxy(db, move |client, server| pass_on(client, server, settings)).await;
     DbConfig { connect_timeout: Duration::from_secs(10), ..config }
 }
 
@@ -62,20 +62,20 @@ async fn refuse(client: &mut TcpStream) {
 
 #[rstest]
 #[tokio::test]
-async fn neither_migrations_nor_the_program_run_through_a_pooler(
+async fn transaction_pooler_is_rejected(
     #[future(awt)] db: TestDb,
     #[values(Settings::Dropped, Settings::Refused)] settings: Settings,
 ) {
     let config = pooled(&db, settings).await;
     let address = |refused: OpenError| match refused {
-        OpenError::Pooler(Pooler { address }) | OpenError::Migrate(MigrateError::Pooler(Pooler { address })) => address,
+        OpenError::PoolerDetected(PoolerDetected { address }) | OpenError::Migrate(MigrateError::PoolerDetected(PoolerDetected { address })) => address,
         other => panic!("{other}"),
     };
     let migrate = async |config| {
-        let migrator = Driver::start(config).await?.migrator();
+        let migrator = DbServer::start(config).await?.migrator();
         migrator.plan().await.map(drop)?;
         migrator.run().await.map(drop).map_err(OpenError::from)
     };
     assert!(address(migrate(config.clone()).await.unwrap_err()).starts_with("127.0.0.1:"));
-    assert!(address(create_db(config).await.unwrap_err()).starts_with("127.0.0.1:"));
+    assert!(address(open_db(config).await.unwrap_err()).starts_with("127.0.0.1:"));
 }

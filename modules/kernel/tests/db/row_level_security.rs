@@ -1,9 +1,9 @@
 //! Every tenant table found in the catalogue, whatever its name: a new one without its policies turns this red.
 
-use kernel::db::SystemWork;
+use kernel::db::SystemReason;
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
-use test_support::{Seeded, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, db, seeded};
 
 /// Tables with a column `tenant_id`, and `tenants` itself, with the column that says whose a row is.
 async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> {
@@ -22,8 +22,8 @@ async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> 
 
 #[rstest]
 #[tokio::test]
-async fn every_tenant_table_has_row_level_security_forced(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn every_tenant_table_forces_rls(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     let tables = tenant_tables(&mut owner).await;
     assert!(tables.len() >= 7, "the catalogue query finds no tables: {tables:?}");
     for (table, _) in tables {
@@ -39,8 +39,8 @@ async fn every_tenant_table_has_row_level_security_forced(#[future(awt)] db: Tes
 
 #[rstest]
 #[tokio::test]
-async fn policies_for_own_rows_only_read(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn self_row_policies_are_read_only(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     let rows = sqlx::query(
         "SELECT tablename::text, policyname::text, cmd
          FROM pg_policies
@@ -58,8 +58,8 @@ async fn policies_for_own_rows_only_read(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn a_forgotten_predicate_shows_the_scopes_rows_alone(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
@@ -89,8 +89,8 @@ async fn may(owner: &mut PgConnection, table: &str, privilege: &str) -> bool {
 
 #[rstest]
 #[tokio::test]
-async fn nothing_is_written_into_or_taken_from_another_tenant(#[future(awt)] seeded: Seeded) {
-    let mut owner = seeded.owner().await;
+async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
+    let mut owner = seeded.superuser().await;
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let globex = seeded.seed.tenants.globex.id.as_uuid();
     for (table, column) in tenant_tables(&mut owner).await {
@@ -137,9 +137,9 @@ async fn contents(owner: &mut PgConnection, table: &str) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn a_row_cannot_point_into_another_tenant(#[future(awt)] seeded: Seeded) {
+async fn cross_tenant_foreign_key_is_rejected(#[future(awt)] seeded: SeededDb) {
     let tenants = &seeded.seed.tenants;
-    let mut tx = seeded.db.system().begin(SystemWork::Seed).await.unwrap();
+    let mut tx = seeded.db.system().begin(SystemReason::Seed).await.unwrap();
     // Not even the system role can give Bob of Acme the admin role of Globex.
     let moved = sqlx::query("UPDATE memberships SET role_id = $1 WHERE tenant_id = $2")
         .bind(tenants.globex.admin_role.as_uuid())
@@ -151,8 +151,8 @@ async fn a_row_cannot_point_into_another_tenant(#[future(awt)] seeded: Seeded) {
 
 #[rstest]
 #[tokio::test]
-async fn every_foreign_key_between_tenant_tables_carries_the_tenant(#[future(awt)] db: TestDb) {
-    let mut owner = db.owner().await;
+async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] db: TestDb) {
+    let mut owner = db.superuser().await;
     let tables: Vec<String> = tenant_tables(&mut owner).await.into_iter().map(|(name, _)| name).collect();
     let without: Vec<String> = sqlx::query_scalar(
         "SELECT conrelid::regclass || ': ' || conname

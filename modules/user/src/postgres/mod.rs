@@ -49,7 +49,7 @@ impl UserRepository for PgUserRepository {
     }
 
     async fn create(&self, tx: &mut SystemTx, user: &NewUser) -> Result<bool, DbError> {
-        // Only the id may be taken already: another person with the same address is an error.
+        // Only a duplicate id is ignored. A duplicate email address is an error.
         let created = sqlx::query!(
             "INSERT INTO users (id, email, display_name)
              VALUES ($1, $2, $3)
@@ -72,8 +72,8 @@ impl UserRepository for PgUserRepository {
     }
 }
 
-/// The person themselves, unless deactivated.
-pub(crate) async fn find_own(reader: &Reader, identity: &Identity) -> Result<Option<User>, DbError> {
+/// Returns the calling user, or `None` if they are deactivated.
+pub(crate) async fn find_by_identity(reader: &Reader, identity: &Identity) -> Result<Option<User>, DbError> {
     let id = identity.user().as_uuid();
     let query = || {
         sqlx::query_as!(
@@ -87,7 +87,8 @@ pub(crate) async fn find_own(reader: &Reader, identity: &Identity) -> Result<Opt
     reader.fetch_optional(query).await
 }
 
-/// Changes what others see of the person, unless deactivated. Whom is for the proof to say, and for nobody else.
+/// Changes the calling user's display name. Returns `None` if they are deactivated. The user's id comes from the
+/// identity alone, so no caller can rename another user.
 pub(crate) async fn rename(
     tx: &mut SystemTx,
     identity: &Identity,

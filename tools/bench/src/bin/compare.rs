@@ -15,11 +15,11 @@ use std::{
 
 use bench::{
     load::{self, Round},
-    process::{Running, resident, ticks},
+    process::{ServerProcess, resident_kib, cpu_ticks},
     ratio::ratio,
 };
 use sqlx::{Connection, PgConnection};
-use test_support::{MadeTenant, Seeded};
+use test_support::{TestTenant, SeededDb};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -28,28 +28,28 @@ const CONNECTIONS: usize = 16;
 const MEMBERS: usize = 25;
 
 /// One of the programs, and the request that it answers.
-struct Contender {
+struct Candidate {
     name: &'static str,
     program: PathBuf,
     settings: Vec<(&'static str, String)>,
     request: String,
 }
 
-impl Contender {
-    fn start(&self, folder: &std::path::Path) -> Outcome<Running> {
+impl Candidate {
+    fn start(&self, folder: &std::path::Path) -> Outcome<ServerProcess> {
         let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(Running::start(&self.program, folder, &settings)?)
+        Ok(ServerProcess::start(&self.program, folder, &settings)?)
     }
 }
 
 /// What a contender's rounds came to.
 #[derive(Default)]
-struct Measured {
+struct Measurements {
     throughput: Vec<f64>,
     p99: Vec<f64>,
     /// Of the program and of the database's processes, in ticks a request.
     cpu: Vec<f64>,
-    resident: u64,
+    resident_kib: u64,
     first_answer: Vec<f64>,
 }
 
@@ -59,39 +59,39 @@ async fn main() -> Outcome<()> {
     let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
 
-    let seeded = Seeded::new().await;
-    let contenders = contenders(&seeded).await?;
+    let seeded = SeededDb::new().await;
+    let candidates = candidates(&seeded).await?;
     let folder = std::env::temp_dir();
-    let mut measured: Vec<Measured> = contenders.iter().map(|_| Measured::default()).collect();
+    let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
 
     println!("from start to first answer, 5 times each");
     for _ in 0..5 {
-        for (contender, measured) in contenders.iter().zip(&mut measured) {
-            let began = Instant::now();
-            let running = contender.start(&folder)?;
-            load::run(running.addr, &contender.request, 1, Duration::ZERO)?;
-            measured.first_answer.push(began.elapsed().as_secs_f64());
+        for (candidate, measured) in candidates.iter().zip(&mut measured) {
+            let started = Instant::now();
+            let running = candidate.start(&folder)?;
+            load::run(running.addr, &candidate.request, 1, Duration::ZERO)?;
+            measured.first_answer.push(started.elapsed().as_secs_f64());
         }
     }
 
     println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} rounds of {seconds} s each, in turns");
-    let running: Vec<Running> = contenders.iter().map(|contender| contender.start(&folder)).collect::<Outcome<_>>()?;
-    let mut backends = seeded.owner().await;
+    let running: Vec<ServerProcess> = candidates.iter().map(|candidate| candidate.start(&folder)).collect::<Outcome<_>>()?;
+    let mut backends = seeded.superuser().await;
     // Caches are filled before anything is counted.
-    for (contender, running) in contenders.iter().zip(&running) {
-        load::run(running.addr, &contender.request, CONNECTIONS, Duration::from_millis(500))?;
+    for (candidate, running) in candidates.iter().zip(&running) {
+        load::run(running.addr, &candidate.request, CONNECTIONS, Duration::from_millis(500))?;
     }
     for round in 1..=rounds {
-        for ((contender, running), measured) in contenders.iter().zip(&running).zip(&mut measured) {
+        for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
             let before = cpu(&mut backends, running).await?;
-            let outcome = loaded(running.addr, &contender.request, seconds)?;
+            let outcome = loaded(running.addr, &candidate.request, seconds)?;
             let used = cpu(&mut backends, running).await?.saturating_sub(before);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
             let cpu = used as f64 / outcome.requests as f64;
             measured.cpu.push(cpu);
             measured.throughput.push(outcome.throughput());
             measured.p99.push(outcome.p99.as_secs_f64());
-            measured.resident = resident(running.pid());
+            measured.resident_kib = resident_kib(running.pid());
         }
         let last = |n: usize| measured[n].throughput[round - 1];
         println!(
@@ -100,7 +100,7 @@ async fn main() -> Outcome<()> {
             last(0) / last(2)
         );
     }
-    report(&contenders, &measured);
+    report(&candidates, &measured);
     Ok(())
 }
 
@@ -109,22 +109,22 @@ fn loaded(addr: SocketAddr, request: &str, seconds: u64) -> Outcome<Round> {
 }
 
 /// Of the program, and of all who serve this database: while one contender is loaded, the others are idle.
-async fn cpu(backends: &mut PgConnection, running: &Running) -> Outcome<u64> {
+async fn cpu(backends: &mut PgConnection, running: &ServerProcess) -> Outcome<u64> {
     let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(backends).await?;
-    Ok(ticks(running.pid()) + pids.into_iter().map(|pid| ticks(pid.unsigned_abs())).sum::<u64>())
+    Ok(cpu_ticks(running.pid()) + pids.into_iter().map(|pid| cpu_ticks(pid.unsigned_abs())).sum::<u64>())
 }
 
-async fn contenders(seeded: &Seeded) -> Outcome<Vec<Contender>> {
+async fn candidates(seeded: &SeededDb) -> Outcome<Vec<Candidate>> {
     let (acme, alice) = (&seeded.seed.tenants.acme, seeded.seed.users.alice.id);
     let tenant =
-        MadeTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
+        TestTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
     // Two are there already.
     for _ in 2..MEMBERS {
-        let person = seeded.make_user().await;
-        seeded.make_member(&tenant, person, tenant.member_role).await;
+        let user = seeded.create_user().await;
+        seeded.add_member(&tenant, user, tenant.member_role).await;
     }
-    let mut owner = seeded.owner().await;
+    let mut owner = seeded.superuser().await;
     sqlx::raw_sql("ANALYZE").execute(&mut owner).await?;
     owner.close().await?;
 
@@ -139,7 +139,7 @@ async fn contenders(seeded: &Seeded) -> Outcome<Vec<Contender>> {
     let with = |more: &[(&'static str, &str)]| {
         common.iter().cloned().chain(more.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
     };
-    let mut ours = Contender {
+    let mut ours = Candidate {
         name: "tenantry",
         program: programs.join("tenantry"),
         settings: with(&[("DATA_DIR", "bench-data")]),
@@ -154,26 +154,26 @@ async fn contenders(seeded: &Seeded) -> Outcome<Vec<Contender>> {
     };
     let get = |headers: &str| format!("GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
     ours.request = get(&format!("Authorization: Bearer {token}\r\nX-Tenant-Id: acme\r\n"));
-    let bare = |name, lookup| Contender {
+    let baseline = |name, lookup| Candidate {
         name,
-        program: programs.join("bare"),
+        program: programs.join("baseline"),
         settings: with(&[("LOOKUP", lookup)]),
         request: get(&format!("X-User-Id: {alice}\r\nX-Tenant-Id: {}\r\n", acme.id)),
     };
-    let (list, lookup) = (bare("bare", "0"), bare("bare with lookup", "1"));
+    let (list, lookup) = (baseline("baseline", "0"), baseline("baseline with lookup", "1"));
     Ok(vec![ours, list, lookup])
 }
 
-fn report(contenders: &[Contender], measured: &[Measured]) {
+fn report(candidates: &[Candidate], measured: &[Measurements]) {
     let ours = &measured[0];
     println!("\n| tenantry divided by | throughput | p99 | CPU a request | memory | start to first answer |");
     println!("| --- | --- | --- | --- | --- | --- |");
-    for (contender, theirs) in contenders.iter().zip(measured).skip(1) {
+    for (candidate, theirs) in candidates.iter().zip(measured).skip(1) {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-        let memory = ours.resident as f64 / theirs.resident as f64;
+        let memory = ours.resident_kib as f64 / theirs.resident_kib as f64;
         println!(
             "| {} | {:.2} | {:.2} | {:.2} | {memory:.2} | {:.2} |",
-            contender.name,
+            candidate.name,
             ratio(&ours.throughput, &theirs.throughput),
             ratio(&ours.p99, &theirs.p99),
             ratio(&ours.cpu, &theirs.cpu),

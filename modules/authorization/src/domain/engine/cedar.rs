@@ -1,9 +1,9 @@
-//! Cedar's answers beside the engine's, to the same questions about the same policies; `in_cedar` has said them in Cedar.
+//! Cedar's answers beside the engine's, to the same questions about the same policies; `cedar_oracle` has said them in Cedar.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use in_cedar::{Answer, InCedar, Stored, When};
-use kernel::contracts::Outcome;
+use cedar_oracle::{OracleDecision, CedarOracle, StoredPolicy, PolicyCondition};
+use kernel::contracts::Truth;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -12,89 +12,89 @@ use proptest::{
 
 use super::{
     super::StoredCondition,
-    generators::{Given, Question, policies, question, tenant},
+    generators::{GeneratedPolicy, TestRequest, policies, test_request, tenant},
     *,
 };
 
-mod wrong;
+mod mutants;
 
 const TENANTS: u32 = 1_000;
-const QUESTIONS: usize = 25;
+const REQUESTS_PER_TENANT: usize = 25;
 
 #[derive(Debug, Clone)]
 struct Case {
-    tenant: TenantFacts,
-    given: Vec<Given>,
-    questions: Vec<Question>,
+    tenant: TenantAttributes,
+    generated: Vec<GeneratedPolicy>,
+    test_requests: Vec<TestRequest>,
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (tenant(), policies(), vec(question(), QUESTIONS)).prop_map(|(tenant, given, questions)| Case {
+    (tenant(), policies(), vec(test_request(), REQUESTS_PER_TENANT)).prop_map(|(tenant, generated, test_requests)| Case {
         tenant,
-        given,
-        questions,
+        generated,
+        test_requests,
     })
 }
 
 impl Case {
     fn policies(&self) -> Vec<Policy> {
-        self.given.iter().map(|(policy, _)| policy.clone()).collect()
+        self.generated.iter().map(|(policy, _)| policy.clone()).collect()
     }
 
     fn compiled(&self, policies: &[Policy]) -> CompiledPolicies {
         CompiledPolicies::new(1, policies, &self.tenant)
     }
 
-    fn in_cedar(&self) -> InCedar {
-        let stored: Vec<_> = self.given.iter().map(stored).collect();
-        let TenantFacts { id, plan, contract_type, features, max_users } = &self.tenant;
-        let tenant = in_cedar::Tenant { id: *id, plan, contract_type, features, max_users: (*max_users).into() };
-        InCedar::new(&stored, &tenant).unwrap()
+    fn cedar_oracle(&self) -> CedarOracle {
+        let oracle_policy: Vec<_> = self.generated.iter().map(oracle_policy).collect();
+        let TenantAttributes { id, plan, contract_type, features, seat_limit } = &self.tenant;
+        let tenant = cedar_oracle::Tenant { id: *id, plan, contract_type, features, seat_limit: (*seat_limit).into() };
+        CedarOracle::new(&oracle_policy, &tenant).unwrap()
     }
 }
 
-fn stored((policy, condition): &Given) -> Stored<'_> {
+fn oracle_policy((policy, condition): &GeneratedPolicy) -> StoredPolicy<'_> {
     let Policy { id, role_id, effect, resource, verbs, .. } = policy;
     let when = match condition {
-        None => When::Always,
-        Some(Some(condition)) => When::If(condition),
-        Some(None) => When::Unreadable,
+        None => PolicyCondition::Always,
+        Some(Some(condition)) => PolicyCondition::If(condition),
+        Some(None) => PolicyCondition::Invalid,
     };
-    Stored { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, when }
+    StoredPolicy { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, when }
 }
 
 /// Something that decides a case's questions.
-type Engine<'a> = Box<dyn Fn(&Question) -> Decision + 'a>;
+type Engine<'a> = Box<dyn Fn(&TestRequest) -> Decision + 'a>;
 
-fn decide(set: &CompiledPolicies, question: &Question) -> Decision {
-    set.decide(question.principal(), question.role, &question.request())
+fn decide(set: &CompiledPolicies, test_request: &TestRequest) -> Decision {
+    set.decide(test_request.principal(), test_request.role, &test_request.request())
 }
 
-fn ours(case: &Case) -> Engine<'_> {
+fn real_engine(case: &Case) -> Engine<'_> {
     let set = case.compiled(&case.policies());
-    Box::new(move |question| decide(&set, question))
+    Box::new(move |test_request| decide(&set, test_request))
 }
 
 /// What the engine should say by Cedar's answer: of the policies with the deciding effect that apply, it names one without
 /// a condition before those with one, and then the lowest id.
-fn expected(answer: &Answer, given: &[Given]) -> Decision {
-    let rank = |id: &PolicyId| (given.iter().any(|(policy, when)| policy.id == *id && when.is_some()), *id);
+fn expected_decision(answer: &OracleDecision, generated: &[GeneratedPolicy]) -> Decision {
+    let rank = |id: &PolicyId| (generated.iter().any(|(policy, when)| policy.id == *id && when.is_some()), *id);
     match answer.reasons.iter().copied().min_by_key(rank) {
-        Some(id) if answer.allows => Decision::Allow(Allowed::ByPolicy(id)),
-        Some(id) => Decision::Deny(Denied::ByPolicy(id)),
-        None => Decision::Deny(Denied::NoPolicyAllows),
+        Some(id) if answer.allows => Decision::Allow(AllowReason::ByPolicy(id)),
+        Some(id) => Decision::Deny(DenyReason::ByPolicy(id)),
+        None => Decision::Deny(DenyReason::NoPolicyAllows),
     }
 }
 
-fn same_answers(case: &Case, engine: &Engine<'_>) -> TestCaseResult {
-    let cedar = case.in_cedar();
-    for question in &case.questions {
-        let (principal, request) = (question.principal(), question.request());
-        let entities = cedar.entities(principal, question.role, &request).unwrap();
-        let answer = cedar.ask(&cedar.request(principal, &request).unwrap(), &entities).unwrap();
+fn check_agreement(case: &Case, engine: &Engine<'_>) -> TestCaseResult {
+    let cedar = case.cedar_oracle();
+    for test_request in &case.test_requests {
+        let (principal, request) = (test_request.principal(), test_request.request());
+        let entities = cedar.entities(principal, test_request.role, &request).unwrap();
+        let answer = cedar.evaluate(&cedar.request(principal, &request).unwrap(), &entities).unwrap();
         prop_assert!(answer.errors.is_empty(), "{:?}", answer.errors);
-        prop_assert_eq!(answer.allows, matches!(engine(question), Decision::Allow(_)), "{:?}", question);
-        prop_assert_eq!(expected(&answer, &case.given), engine(question), "{:?}", question);
+        prop_assert_eq!(answer.allows, matches!(engine(test_request), Decision::Allow(_)), "{:?}", test_request);
+        prop_assert_eq!(expected_decision(&answer, &case.generated), engine(test_request), "{:?}", test_request);
     }
     Ok(())
 }
@@ -110,18 +110,18 @@ struct Tally(BTreeMap<String, usize>);
 impl Tally {
     fn count(&mut self, case: &Case) {
         let set = case.compiled(&case.policies());
-        for question in &case.questions {
+        for test_request in &case.test_requests {
             let Explanation { decision, policy, unmet } =
-                set.explain(question.principal(), question.role, &question.request());
+                set.explain(test_request.principal(), test_request.role, &test_request.request());
             let whole = policy.as_ref().and_then(|policy| policy.conditions.first());
             let way = match (decision, whole.map(|whole| (whole.kind, whole.outcome))) {
                 (Decision::Allow(_), None) => "allowed",
                 (Decision::Allow(_), Some(_)) => "allowed under a condition",
-                (Decision::Deny(Denied::NoPolicyAllows), _) if unmet.is_empty() => "no policy",
-                (Decision::Deny(Denied::NoPolicyAllows), _) => "no policy whose condition is met",
+                (Decision::Deny(DenyReason::NoPolicyAllows), _) if unmet.is_empty() => "no policy",
+                (Decision::Deny(DenyReason::NoPolicyAllows), _) => "no policy whose condition is met",
                 (Decision::Deny(_), None) => "denied",
-                (Decision::Deny(_), Some(("unreadable", _))) => "denied under a condition that can't be read",
-                (Decision::Deny(_), Some((_, Outcome::CannotBeTold))) => "denied under a condition that can't be told",
+                (Decision::Deny(_), Some(("invalid", _))) => "denied under a condition that can't be read",
+                (Decision::Deny(_), Some((_, Truth::Indeterminate))) => "denied under a condition that can't be told",
                 (Decision::Deny(_), Some(_)) => "denied under a condition",
             };
             *self.0.entry(way.into()).or_default() += 1;
@@ -131,18 +131,18 @@ impl Tally {
         }
     }
 
-    fn assert_often(&self, what: &str, least: usize) {
+    fn assert_min_count(&self, what: &str, least: usize) {
         let times = self.0.get(what).copied().unwrap_or(0);
         assert!(times >= least, "{what}: {times} times, which is too seldom to say anything: {:?}", self.0);
     }
 }
 
 #[test]
-fn cedar_gives_the_same_answers_for_the_same_reasons() {
+fn engine_agrees_with_cedar() {
     let tally = RefCell::new(Tally::default());
     let found = runner(TENANTS, 1_000).run(&case(), |case| {
         tally.borrow_mut().count(&case);
-        same_answers(&case, &ours(&case))
+        check_agreement(&case, &real_engine(&case))
     });
     if let Err(difference) = found {
         panic!("{difference}");
@@ -158,16 +158,16 @@ fn cedar_gives_the_same_answers_for_the_same_reasons() {
         "no policy",
         "no policy whose condition is met",
     ] {
-        tally.assert_often(way, 300);
+        tally.assert_min_count(way, 300);
     }
     for kind in ["all", "any", "not", "owner", "attribute", "client_addr"] {
-        for outcome in [Outcome::Held, Outcome::DidNotHold, Outcome::CannotBeTold] {
-            tally.assert_often(&format!("{kind} {outcome:?}"), 30);
+        for outcome in [Truth::True, Truth::False, Truth::Indeterminate] {
+            tally.assert_min_count(&format!("{kind} {outcome:?}"), 30);
         }
     }
     for kind in ["feature", "plan", "time"] {
-        for outcome in [Outcome::Held, Outcome::DidNotHold] {
-            tally.assert_often(&format!("{kind} {outcome:?}"), 30);
+        for outcome in [Truth::True, Truth::False] {
+            tally.assert_min_count(&format!("{kind} {outcome:?}"), 30);
         }
     }
 }

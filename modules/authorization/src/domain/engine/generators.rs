@@ -1,6 +1,6 @@
 //! Made-up tenants, policies and questions to them.
 
-use kernel::contracts::{Environment, PermissionInfo, ResourceFacts, TenantId, UserId};
+use kernel::contracts::{Environment, PermissionInfo, ResourceAttributes, TenantId, UserId};
 use proptest::{
     collection::vec,
     option,
@@ -43,32 +43,32 @@ fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-pub(in crate::domain) fn tenant() -> impl Strategy<Value = TenantFacts> {
+pub(in crate::domain) fn tenant() -> impl Strategy<Value = TenantAttributes> {
     let features = subsequence(&FEATURES[..], 0..=FEATURES.len());
     (0..3_u128, select(&PLANS[..]), select(&PLANS[..]), features, 1..6_i32).prop_map(
-        |(tenant, plan, contract_type, features, max_users)| TenantFacts {
+        |(tenant, plan, contract_type, features, seat_limit)| TenantAttributes {
             id: TenantId::from_uuid(id(tenant)),
             plan: plan.into(),
             contract_type: contract_type.into(),
             features: features.into_iter().map(Into::into).collect(),
-            max_users,
+            seat_limit,
         },
     )
 }
 
 /// A policy and its condition as JSON; `Some(None)`: one that nobody can read.
-pub(in crate::domain) type Given = (Policy, Option<Option<Value>>);
+pub(in crate::domain) type GeneratedPolicy = (Policy, Option<Option<Value>>);
 
 #[derive(Debug, Clone)]
-pub(in crate::domain) struct Question {
+pub(in crate::domain) struct TestRequest {
     pub(in crate::domain) user: UserId,
     pub(in crate::domain) role: RoleId,
     pub(in crate::domain) permission: &'static PermissionInfo,
-    pub(in crate::domain) resource: Option<ResourceFacts>,
+    pub(in crate::domain) resource: Option<ResourceAttributes>,
     pub(in crate::domain) environment: Environment,
 }
 
-impl Question {
+impl TestRequest {
     pub(in crate::domain) fn principal(&self) -> Principal {
         Principal::User(self.user)
     }
@@ -97,8 +97,8 @@ fn comparison() -> impl Strategy<Value = Value> {
         1 => (text_of(), vec(select(&PLANS[..]), 1..3)).prop_map(|(name, plans)| json!({"name": name, "one_of": plans})),
         2 => same.prop_map(|(name, other)| json!({"name": name, "is_same_as": other})),
         2 => (select(vec!["is", "at_least", "at_most"]), numbers())
-            .prop_map(|(test, number)| json!({"name": "tenant.max_users", test: number})),
-        1 => vec(numbers(), 1..3).prop_map(|numbers| json!({"name": "tenant.max_users", "one_of": numbers})),
+            .prop_map(|(test, number)| json!({"name": "tenant.seat_limit", test: number})),
+        1 => vec(numbers(), 1..3).prop_map(|numbers| json!({"name": "tenant.seat_limit", "one_of": numbers})),
     ]
 }
 
@@ -137,7 +137,7 @@ fn condition() -> impl Strategy<Value = Value> {
     })
 }
 
-pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<Given>> {
+pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy>> {
     let condition = prop_oneof![
         2 => Just(None),
         5 => condition().prop_map(|condition| Some(Some(condition))),
@@ -164,14 +164,14 @@ pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<Given>> {
     })
 }
 
-pub(in crate::domain) fn question() -> impl Strategy<Value = Question> {
+pub(in crate::domain) fn test_request() -> impl Strategy<Value = TestRequest> {
     let user = || (0..3_u128).prop_map(|user| UserId::from_uuid(id(user)));
-    let resource = option::of(option::of(user()).prop_map(|owner| ResourceFacts { owner }));
+    let resource = option::of(option::of(user()).prop_map(|owner| ResourceAttributes { owner }));
     // 2026 and 2027, so that summer time begins and ends.
     let now = 1_767_225_600..1_830_297_600_i64;
     let addr = option::of(select(&ADDRS[..]).prop_map(|addr| addr.parse().unwrap()));
     (user(), 0..3_u128, 0..PERMISSIONS.len(), resource, now, addr).prop_map(
-        |(user, role, permission, resource, now, client_addr)| Question {
+        |(user, role, permission, resource, now, client_addr)| TestRequest {
             user,
             role: RoleId::from_uuid(id(role)),
             permission: &PERMISSIONS[permission],

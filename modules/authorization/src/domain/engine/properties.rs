@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    generators::{DAYS, Given, Question, policies, question, tenant},
+    generators::{DAYS, GeneratedPolicy, TestRequest, policies, test_request, tenant},
     *,
 };
 
@@ -16,69 +16,69 @@ mod naive {
 
     use super::*;
 
-    pub(super) fn decide(policies: &[Given], tenant: &TenantFacts, question: &Question) -> Decision {
-        let mut applying: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, question)).collect();
+    pub(super) fn decide(policies: &[GeneratedPolicy], tenant: &TenantAttributes, test_request: &TestRequest) -> Decision {
+        let mut applying: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, test_request)).collect();
         applying.sort_by_key(|(policy, condition)| (policy.effect != Effect::Deny, condition.is_some(), policy.id));
         match applying.first() {
-            None => Decision::Deny(Denied::NoPolicyAllows),
-            Some((policy, _)) if policy.effect == Effect::Deny => Decision::Deny(Denied::ByPolicy(policy.id)),
-            Some((policy, _)) => Decision::Allow(Allowed::ByPolicy(policy.id)),
+            None => Decision::Deny(DenyReason::NoPolicyAllows),
+            Some((policy, _)) if policy.effect == Effect::Deny => Decision::Deny(DenyReason::ByPolicy(policy.id)),
+            Some((policy, _)) => Decision::Allow(AllowReason::ByPolicy(policy.id)),
         }
     }
 
-    fn applies((policy, condition): &Given, tenant: &TenantFacts, question: &Question) -> bool {
+    fn applies((policy, condition): &GeneratedPolicy, tenant: &TenantAttributes, test_request: &TestRequest) -> bool {
         let covers = |name: &str, asked: &str| name == "*" || name == asked;
-        policy.role_id.is_none_or(|role| role == question.role)
-            && covers(&policy.resource, question.permission.resource)
-            && policy.verbs.iter().any(|verb| covers(verb, question.permission.verb))
+        policy.role_id.is_none_or(|role| role == test_request.role)
+            && covers(&policy.resource, test_request.permission.resource)
+            && policy.verbs.iter().any(|verb| covers(verb, test_request.permission.verb))
             && match condition {
                 None => true,
                 Some(None) => policy.effect == Effect::Deny,
-                Some(Some(json)) => holds(json, tenant, question).unwrap_or(policy.effect == Effect::Deny),
+                Some(Some(json)) => holds(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny),
             }
     }
 
-    fn holds(json: &Value, tenant: &TenantFacts, question: &Question) -> Option<bool> {
+    fn holds(json: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
         let (kind, inner) = json.as_object().unwrap().iter().next().unwrap();
-        let parts = || inner.as_array().unwrap().iter().map(|part| holds(part, tenant, question)).collect::<Vec<_>>();
+        let parts = || inner.as_array().unwrap().iter().map(|part| holds(part, tenant, test_request)).collect::<Vec<_>>();
         match kind.as_str() {
             "all" if parts().contains(&Some(false)) => Some(false),
             "any" if parts().contains(&Some(true)) => Some(true),
             "all" | "any" if parts().contains(&None) => None,
             "all" => Some(true),
             "any" => Some(false),
-            "not" => Some(!holds(inner, tenant, question)?),
-            "owner" => Some(question.resource?.owner? == question.user),
+            "not" => Some(!holds(inner, tenant, test_request)?),
+            "owner" => Some(test_request.resource?.owner? == test_request.user),
             "feature" => Some(tenant.features.iter().any(|feature| inner == feature)),
             "plan" => Some(*inner == tenant.plan),
-            "attribute" => compares(inner, tenant, question),
+            "attribute" => compares(inner, tenant, test_request),
             "client_addr" => {
-                let addr = question.environment.client_addr?;
+                let addr = test_request.environment.client_addr?;
                 Some(inner.as_array().unwrap().iter().any(|range| is_in(range.as_str().unwrap(), addr)))
             }
-            "time" => Some(is_within(inner, question.environment.now)),
+            "time" => Some(is_within(inner, test_request.environment.now)),
             kind => panic!("{kind}"),
         }
     }
 
-    fn attribute(name: &str, tenant: &TenantFacts, question: &Question) -> Option<Value> {
+    fn attribute(name: &str, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<Value> {
         Some(match name {
-            "subject.id" => json!(question.user),
-            "subject.role" => json!(question.role),
-            "resource.owner" => json!(question.resource?.owner?),
+            "subject.id" => json!(test_request.user),
+            "subject.role" => json!(test_request.role),
+            "resource.owner" => json!(test_request.resource?.owner?),
             "tenant.id" => json!(tenant.id),
             "tenant.plan" => json!(tenant.plan),
             "tenant.contract_type" => json!(tenant.contract_type),
-            "tenant.max_users" => json!(tenant.max_users),
+            "tenant.seat_limit" => json!(tenant.seat_limit),
             name => panic!("{name}"),
         })
     }
 
-    fn compares(comparison: &Value, tenant: &TenantFacts, question: &Question) -> Option<bool> {
-        let value = attribute(comparison["name"].as_str().unwrap(), tenant, question)?;
+    fn compares(comparison: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
+        let value = attribute(comparison["name"].as_str().unwrap(), tenant, test_request)?;
         let number = |bound: &str| Some((value.as_i64()?, comparison[bound].as_i64()?));
         if let Some(other) = comparison["is_same_as"].as_str() {
-            return Some(value == attribute(other, tenant, question)?);
+            return Some(value == attribute(other, tenant, test_request)?);
         }
         let is_listed = comparison["one_of"].as_array().is_some_and(|list| list.contains(&value));
         let is_high = number("at_least").is_some_and(|(value, least)| value >= least);
@@ -121,18 +121,18 @@ mod naive {
     }
 }
 
-fn same_answers(mut given: Vec<Given>, tenant: &TenantFacts, questions: &[Question]) -> TestCaseResult {
-    let policies = |given: &[Given]| given.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
+fn check_agreement(mut given: Vec<GeneratedPolicy>, tenant: &TenantAttributes, test_requests: &[TestRequest]) -> TestCaseResult {
+    let policies = |given: &[GeneratedPolicy]| given.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
     let forwards = CompiledPolicies::new(1, &policies(&given), tenant);
     given.reverse();
     let backwards = CompiledPolicies::new(1, &policies(&given), tenant);
-    for question in questions {
-        let request = question.request();
-        let decide = |set: &CompiledPolicies| set.decide(question.principal(), question.role, &request);
+    for test_request in test_requests {
+        let request = test_request.request();
+        let decide = |set: &CompiledPolicies| set.decide(test_request.principal(), test_request.role, &request);
         let decision = decide(&forwards);
-        prop_assert_eq!(decision, naive::decide(&given, tenant, question), "{:?}", question);
-        prop_assert_eq!(decision, decide(&backwards), "{:?}", question);
-        prop_assert_eq!(decision, forwards.explain(question.principal(), question.role, &request).decision);
+        prop_assert_eq!(decision, naive::decide(&given, tenant, test_request), "{:?}", test_request);
+        prop_assert_eq!(decision, decide(&backwards), "{:?}", test_request);
+        prop_assert_eq!(decision, forwards.explain(test_request.principal(), test_request.role, &request).decision);
     }
     Ok(())
 }
@@ -142,11 +142,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_index_answers_as_a_scan_of_the_stored_policies_does(
+    fn index_matches_naive_scan(
         policies in policies(),
         tenant in tenant(),
-        questions in vec(question(), 16),
+        test_requests in vec(test_request(), 16),
     ) {
-        same_answers(policies, &tenant, &questions)?;
+        check_agreement(policies, &tenant, &test_requests)?;
     }
 }

@@ -1,4 +1,4 @@
-use kernel::contracts::{Environment, Outcome, PermissionInfo, PolicyId, ResourceFacts, UserId};
+use kernel::contracts::{Environment, Truth, PermissionInfo, PolicyId, ResourceAttributes, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,13 +28,13 @@ fn numbered(number: u128, policy: Policy) -> Policy {
 }
 
 fn compiled(policies: &[Policy]) -> CompiledPolicies {
-    CompiledPolicies::new(1, policies, &TenantFacts::of_a_test())
+    CompiledPolicies::new(1, policies, &TenantAttributes::for_test())
 }
 
 fn explain(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Explanation {
     let set = compiled(policies);
     let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
-    let resource = owner.map(|owner| ResourceFacts { owner: Some(owner) });
+    let resource = owner.map(|owner| ResourceAttributes { owner: Some(owner) });
     let request = AccessRequest { permission, resource: resource.as_ref(), environment: &environment };
     let explanation = set.explain(Principal::User(ME), role, &request);
     assert_eq!(explanation.decision, set.decide(Principal::User(ME), role, &request));
@@ -50,14 +50,14 @@ fn allowed(policies: &[Policy], permission: &PermissionInfo) -> bool {
 }
 
 #[test]
-fn what_no_policy_allows_is_denied() {
-    assert_eq!(decide(&[], RoleId::new(), &READ, None), Decision::Deny(Denied::NoPolicyAllows));
+fn default_is_deny() {
+    assert_eq!(decide(&[], RoleId::new(), &READ, None), Decision::Deny(DenyReason::NoPolicyAllows));
     assert!(!allowed(&[policy(Effect::Allow, "user", "update")], &READ));
     assert!(!allowed(&[policy(Effect::Allow, "billing", "read")], &READ));
 }
 
 #[test]
-fn a_policy_covers_its_resource_and_verb_and_a_star_covers_all() {
+fn policy_matches_resource_verb_and_wildcard() {
     for (resource, verb) in [("user", "read"), ("user", "*"), ("*", "read"), ("*", "*")] {
         assert!(allowed(&[policy(Effect::Allow, resource, verb)], &READ), "{resource}:{verb}");
     }
@@ -65,7 +65,7 @@ fn a_policy_covers_its_resource_and_verb_and_a_star_covers_all() {
 }
 
 #[test]
-fn a_policy_covers_each_of_its_verbs() {
+fn policy_matches_each_verb() {
     let verbs = |verbs: &[&str]| Policy {
         verbs: verbs.iter().map(|verb| (*verb).into()).collect(),
         ..policy(Effect::Allow, "user", "")
@@ -77,16 +77,16 @@ fn a_policy_covers_each_of_its_verbs() {
 }
 
 #[test]
-fn one_deny_wins_in_any_order() {
+fn deny_overrides_in_any_order() {
     let (allow, deny) = (policy(Effect::Allow, "*", "*"), policy(Effect::Deny, "user", "read"));
-    let reason = Decision::Deny(Denied::ByPolicy(deny.id));
+    let reason = Decision::Deny(DenyReason::ByPolicy(deny.id));
     assert_eq!(decide(&[allow.clone(), deny.clone()], RoleId::new(), &READ, None), reason);
     assert_eq!(decide(&[deny.clone(), allow.clone()], RoleId::new(), &READ, None), reason);
     assert!(allowed(&[deny, allow], &PAY));
 }
 
 #[test]
-fn a_policy_of_another_role_is_not_for_me() {
+fn other_roles_policies_do_not_apply() {
     let (mine, other) = (RoleId::new(), RoleId::new());
     let of = |role| Policy { role_id: Some(role), ..policy(Effect::Allow, "user", "read") };
     assert!(matches!(decide(&[of(mine)], mine, &READ, None), Decision::Allow(_)));
@@ -94,19 +94,19 @@ fn a_policy_of_another_role_is_not_for_me() {
 }
 
 #[test]
-fn a_deny_for_every_member_wins_over_what_a_role_is_allowed_and_the_other_way_round() {
+fn deny_overrides_across_tenant_and_role_policies() {
     let role = RoleId::new();
     let of_role = |effect| Policy { role_id: Some(role), ..policy(effect, "*", "*") };
     for [one, other] in [
         [of_role(Effect::Allow), policy(Effect::Deny, "user", "read")],
         [of_role(Effect::Deny), policy(Effect::Allow, "user", "read")],
     ] {
-        assert!(matches!(decide(&[one, other], role, &READ, None), Decision::Deny(Denied::ByPolicy(_))));
+        assert!(matches!(decide(&[one, other], role, &READ, None), Decision::Deny(DenyReason::ByPolicy(_))));
     }
 }
 
 #[test]
-fn a_condition_that_cannot_be_read_never_allows_and_always_denies() {
+fn invalid_condition_fails_closed() {
     let unreadable = |effect| when(json!({"moon": "full"}), policy(effect, "user", "read"));
     let everything = policy(Effect::Allow, "*", "*");
     assert!(!allowed(&[unreadable(Effect::Allow)], &READ));
@@ -114,7 +114,7 @@ fn a_condition_that_cannot_be_read_never_allows_and_always_denies() {
 }
 
 #[test]
-fn a_condition_that_cannot_be_evaluated_never_allows_and_always_denies() {
+fn indeterminate_condition_fails_closed() {
     let owner = |effect| when(json!({"owner": {}}), policy(effect, "user", "read"));
     let everything = policy(Effect::Allow, "*", "*");
     assert!(!allowed(&[owner(Effect::Allow)], &READ));
@@ -127,11 +127,11 @@ fn a_condition_that_cannot_be_evaluated_never_allows_and_always_denies() {
 }
 
 #[test]
-fn the_reason_is_the_policy_without_a_condition_and_then_the_lowest_id() {
+fn reason_prefers_unconditional_then_lowest_id() {
     let allow = || policy(Effect::Allow, "user", "read");
     let star = || policy(Effect::Allow, "*", "*");
     let reason = |policies: &[Policy]| match decide(policies, RoleId::new(), &READ, None) {
-        Decision::Allow(Allowed::ByPolicy(id)) => id.as_uuid().as_u128(),
+        Decision::Allow(AllowReason::ByPolicy(id)) => id.as_uuid().as_u128(),
         denied @ Decision::Deny(_) => panic!("{denied:?}"),
     };
     assert_eq!(reason(&[numbered(3, allow()), numbered(2, star()), numbered(7, allow())]), 2);
@@ -142,12 +142,12 @@ fn the_reason_is_the_policy_without_a_condition_and_then_the_lowest_id() {
 }
 
 /// Kind, place, outcome.
-fn traces(policy: &PolicyTrace) -> Vec<(&str, &str, Outcome)> {
+fn traces(policy: &PolicyTrace) -> Vec<(&str, &str, Truth)> {
     policy.conditions.iter().map(|trace| (trace.pointer.as_str(), trace.kind, trace.outcome)).collect()
 }
 
 #[test]
-fn an_explanation_tells_which_policy_decided_and_how_each_part_of_its_condition_came_out() {
+fn explanation_traces_deciding_policy() {
     let condition = json!({"any": [{"plan": "free"}, {"all": [{"plan": "pro"}, {"not": {"owner": {}}}]}]});
     let policies = [when(condition, policy(Effect::Deny, "user", "*")), policy(Effect::Allow, "*", "*")];
     let explanation = explain(&policies, RoleId::new(), &READ, None);
@@ -156,26 +156,26 @@ fn an_explanation_tells_which_policy_decided_and_how_each_part_of_its_condition_
     assert_eq!(
         traces(&decisive),
         [
-            ("", "any", Outcome::CannotBeTold),
-            ("/any/0", "plan", Outcome::DidNotHold),
-            ("/any/1", "all", Outcome::CannotBeTold),
-            ("/any/1/all/0", "plan", Outcome::Held),
-            ("/any/1/all/1", "not", Outcome::CannotBeTold),
-            ("/any/1/all/1/not", "owner", Outcome::CannotBeTold),
+            ("", "any", Truth::Indeterminate),
+            ("/any/0", "plan", Truth::False),
+            ("/any/1", "all", Truth::Indeterminate),
+            ("/any/1/all/0", "plan", Truth::True),
+            ("/any/1/all/1", "not", Truth::Indeterminate),
+            ("/any/1/all/1/not", "owner", Truth::Indeterminate),
         ]
     );
     assert_eq!(explanation.unmet, []);
 }
 
 #[test]
-fn a_policy_without_a_condition_explains_itself() {
+fn unconditional_policy_has_empty_trace() {
     let allow = policy(Effect::Allow, "user", "read");
     let explanation = explain(std::slice::from_ref(&allow), RoleId::new(), &READ, None);
     assert_eq!(explanation.policy, Some(PolicyTrace { id: allow.id, conditions: vec![] }));
 }
 
 #[test]
-fn where_nothing_applies_an_explanation_names_a_few_that_would_have_allowed() {
+fn default_deny_explanation_lists_candidates() {
     let allow = |number| {
         let policy = Policy { verbs: vec!["read".into(), "*".into()], ..policy(Effect::Allow, "user", "") };
         numbered(number, when(json!({"plan": "free"}), policy))
@@ -184,19 +184,19 @@ fn where_nothing_applies_an_explanation_names_a_few_that_would_have_allowed() {
     policies.push(numbered(0, when(json!({"plan": "free"}), policy(Effect::Deny, "user", "read"))));
     policies.push(numbered(0, when(json!({"plan": "free"}), policy(Effect::Allow, "billing", "read"))));
     let explanation = explain(&policies, RoleId::new(), &READ, None);
-    assert_eq!((explanation.decision, explanation.policy), (Decision::Deny(Denied::NoPolicyAllows), None));
+    assert_eq!((explanation.decision, explanation.policy), (Decision::Deny(DenyReason::NoPolicyAllows), None));
     let ids: Vec<_> = explanation.unmet.iter().map(|policy| policy.id.as_uuid().as_u128()).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
-    assert_eq!(traces(&explanation.unmet[0]), [("", "plan", Outcome::DidNotHold)]);
+    assert_eq!(traces(&explanation.unmet[0]), [("", "plan", Truth::False)]);
 }
 
 #[test]
-fn an_explanation_tells_what_cannot_be_read_and_where() {
+fn explanation_locates_invalid_condition() {
     let policies = [when(json!({"all": [{"plan": 1}, {"owner": {}}]}), policy(Effect::Allow, "user", "read"))];
     let explanation = explain(&policies, RoleId::new(), &READ, None);
     assert_eq!(
         traces(&explanation.unmet[0]),
-        [("", "unreadable", Outcome::CannotBeTold), ("/all/0/plan", "unreadable", Outcome::CannotBeTold)]
+        [("", "invalid", Truth::Indeterminate), ("/all/0/plan", "invalid", Truth::Indeterminate)]
     );
     assert_eq!(explanation.unmet[0].conditions[1].detail, Some("A text of 1 to 200 bytes belongs here."));
 }

@@ -19,7 +19,7 @@ fn minutes(window: &CompiledWindow, from: OffsetDateTime, span: Duration) -> usi
 }
 
 #[test]
-fn a_window_begins_with_its_first_moment_and_ends_before_its_last() {
+fn window_is_half_open() {
     let window = window("08:00", "18:00", "UTC", &[]);
     for (now, expected) in [
         (datetime!(2026-06-01 07:59:59.999 UTC), false),
@@ -37,7 +37,7 @@ fn a_window_begins_with_its_first_moment_and_ends_before_its_last() {
 }
 
 #[test]
-fn a_day_of_the_week_is_the_zones_own() {
+fn weekday_is_local_to_timezone() {
     // 1 June 2026 is a Monday. In Auckland it begins twelve hours before it does in UTC, in Honolulu ten hours after.
     for (zone, begins) in [
         ("UTC", datetime!(2026-06-01 00:00 UTC)),
@@ -54,7 +54,7 @@ fn a_day_of_the_week_is_the_zones_own() {
 }
 
 #[test]
-fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
+fn overnight_window_belongs_to_start_day() {
     let night = window("22:00", "06:00", "UTC", &["fri"]);
     for (now, expected) in [
         (datetime!(2026-06-05 05:00 UTC), false),
@@ -74,7 +74,7 @@ fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
 }
 
 #[test]
-fn the_hour_that_is_left_out_in_spring_is_in_no_window() {
+fn dst_gap_matches_no_window() {
     // Berlin, 29 March 2026: 02:00 is 03:00. New York: 8 March.
     let berlin = window("02:00", "03:00", "Europe/Berlin", &[]);
     assert_eq!(minutes(&berlin, datetime!(2026-03-28 12:00 UTC), Duration::DAY), 0);
@@ -87,7 +87,7 @@ fn the_hour_that_is_left_out_in_spring_is_in_no_window() {
 }
 
 #[test]
-fn the_hour_that_is_repeated_in_autumn_is_in_the_window_twice() {
+fn dst_overlap_matches_twice() {
     // Berlin, 25 October 2026: 03:00 is 02:00 again.
     let berlin = window("02:00", "03:00", "Europe/Berlin", &["sun"]);
     assert_eq!(minutes(&berlin, datetime!(2026-10-24 12:00 UTC), Duration::DAY), 120);
@@ -97,14 +97,14 @@ fn the_hour_that_is_repeated_in_autumn_is_in_the_window_twice() {
 }
 
 #[test]
-fn rules_go_on_where_the_tables_of_the_database_end() {
+fn posix_rule_applies_after_last_transition() {
     let work = window("09:00", "17:00", "Europe/Berlin", &[]);
     assert_eq!(work.contains(datetime!(2199-07-01 07:30 UTC)), Some(true));
     assert_eq!(work.contains(datetime!(2199-01-02 07:30 UTC)), Some(false));
 }
 
 #[test]
-fn the_epoch_was_a_thursday() {
+fn epoch_is_thursday() {
     let thursday = window("00:00", "24:00", "UTC", &["thu"]);
     assert_eq!(minutes(&thursday, utc_datetime!(1969-12-29 00:00).into(), Duration::WEEK), 24 * 60);
     assert_eq!(thursday.contains(OffsetDateTime::UNIX_EPOCH), Some(true));

@@ -1,6 +1,6 @@
 //! Inviting, resending, revoking and accepting, against a real server.
 
-mod grants;
-mod house;
-mod life;
-mod races;
+mod escalation;
+mod fixture;
+mod lifecycle;
+mod concurrency;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use in_cedar::{InCedar, Stored, When};
+use cedar_oracle::{CedarOracle, StoredPolicy, PolicyCondition};
 use kernel::contracts::{PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
-use test_support::Seeded;
+use test_support::SeededDb;
 use uuid::Uuid;
 
 use super::Outcome;
@@ -14,16 +14,16 @@ use super::Outcome;
 /// The member's proof, and the tenant's policies as they are stored.
 pub(crate) struct Tenant {
     pub(crate) scope: Arc<TenantScope>,
-    pub(crate) person: UserId,
+    pub(crate) user: UserId,
     pub(crate) role: RoleId,
-    pub(crate) policies: Vec<Row>,
+    pub(crate) policies: Vec<PolicyRow>,
     id: TenantId,
     attributes: (String, String, Vec<String>, i32),
 }
 
 /// A policy.
 #[derive(sqlx::FromRow)]
-pub(crate) struct Row {
+pub(crate) struct PolicyRow {
     id: Uuid,
     pub(crate) role_id: Option<Uuid>,
     pub(crate) denies: bool,
@@ -35,10 +35,10 @@ pub(crate) struct Row {
 impl Tenant {
     /// One of the policies lets members read people, under this condition; the others speak of other things, half of them to
     /// every member and half to the member's own role, a tenth as denies, a quarter with a condition.
-    pub(crate) async fn with(seeded: &Seeded, policies: i64, condition: Option<&str>) -> Outcome<Self> {
-        let (tenant, person) = (seeded.make_tenant().await, seeded.make_user().await);
-        seeded.make_member(&tenant, person, tenant.member_role).await;
-        let mut owner = seeded.owner().await;
+    pub(crate) async fn create(seeded: &SeededDb, policies: i64, condition: Option<&str>) -> Outcome<Self> {
+        let (tenant, user) = (seeded.create_tenant().await, seeded.create_user().await);
+        seeded.add_member(&tenant, user, tenant.member_role).await;
+        let mut owner = seeded.superuser().await;
         sqlx::query("UPDATE policies SET condition = $1::text::jsonb WHERE role_id = $2")
             .bind(condition)
             .bind(tenant.member_role.as_uuid())
@@ -59,13 +59,13 @@ impl Tenant {
         .execute(&mut owner)
         .await?;
         Ok(Self {
-            scope: seeded.scope(person, &tenant.slug).await?,
-            person,
+            scope: seeded.scope(user, &tenant.slug).await?,
+            user,
             role: tenant.member_role,
             policies: stored(&mut owner, tenant.id).await?,
             id: tenant.id,
             attributes: sqlx::query_as(
-                "SELECT plan, contract_type, features, max_users FROM tenant_attributes WHERE tenant_id = $1",
+                "SELECT plan, contract_type, features, seat_limit FROM tenant_attributes WHERE tenant_id = $1",
             )
             .bind(tenant.id.as_uuid())
             .fetch_one(&mut owner)
@@ -74,31 +74,31 @@ impl Tenant {
     }
 
     pub(crate) fn principal(&self) -> Principal {
-        Principal::User(self.person)
+        Principal::User(self.user)
     }
 
-    pub(crate) fn in_cedar(&self) -> Outcome<InCedar> {
-        let stored: Vec<_> = self.policies.iter().map(Row::stored).collect();
-        let (plan, contract_type, features, max_users) = &self.attributes;
-        let (id, max_users) = (self.id, (*max_users).into());
-        InCedar::new(&stored, &in_cedar::Tenant { id, plan, contract_type, features, max_users })
+    pub(crate) fn cedar_oracle(&self) -> Outcome<CedarOracle> {
+        let stored: Vec<_> = self.policies.iter().map(PolicyRow::stored).collect();
+        let (plan, contract_type, features, seat_limit) = &self.attributes;
+        let (id, seat_limit) = (self.id, (*seat_limit).into());
+        CedarOracle::new(&stored, &cedar_oracle::Tenant { id, plan, contract_type, features, seat_limit })
     }
 }
 
-impl Row {
-    fn stored(&self) -> Stored<'_> {
-        Stored {
+impl PolicyRow {
+    fn stored(&self) -> StoredPolicy<'_> {
+        StoredPolicy {
             id: PolicyId::from_uuid(self.id),
             role: self.role_id.map(RoleId::from_uuid),
             denies: self.denies,
             resource: &self.resource,
             verbs: &self.verbs,
-            when: self.condition.as_ref().map_or(When::Always, When::If),
+            when: self.condition.as_ref().map_or(PolicyCondition::Always, PolicyCondition::If),
         }
     }
 }
 
-async fn stored(owner: &mut PgConnection, tenant: TenantId) -> Outcome<Vec<Row>> {
+async fn stored(owner: &mut PgConnection, tenant: TenantId) -> Outcome<Vec<PolicyRow>> {
     let rows = sqlx::query_as(
         "SELECT id, role_id, effect = 'deny' AS denies, resource, verbs, condition FROM policies WHERE tenant_id = $1",
     );

@@ -2,15 +2,15 @@
 
 use rstest::rstest;
 
-use crate::client::{App, app};
+use crate::client::{TestApp, app};
 
 #[rstest]
-fn made_renamed_and_deleted(app: App) {
-    let acme = app.alice().within("acme");
-    let made = acme.post("/v1/gadgets", r#"{"name": " First "}"#);
-    assert_eq!((made.status, made.json()["name"].as_str()), (201, Some("First")), "{made}");
-    let path = format!("/v1/gadgets/{}", made.json()["id"].as_str().unwrap());
-    assert_eq!(acme.get(&path).json(), made.json());
+fn lifecycle(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
+    let created = acme.post("/v1/gadgets", r#"{"name": " First "}"#);
+    assert_eq!((created.status, created.json()["name"].as_str()), (201, Some("First")), "{created}");
+    let path = format!("/v1/gadgets/{}", created.json()["id"].as_str().unwrap());
+    assert_eq!(acme.get(&path).json(), created.json());
     let renamed = acme.patch(&path, r#"{"name": "Second"}"#);
     assert_eq!((renamed.status, renamed.json()["name"].as_str()), (200, Some("Second")), "{renamed}");
     let first = acme.get("/v1/gadgets?limit=1").json();
@@ -21,23 +21,23 @@ fn made_renamed_and_deleted(app: App) {
 }
 
 #[rstest]
-fn a_name_that_does_not_fit_changes_nothing(app: App) {
-    let acme = app.alice().within("acme");
+fn invalid_name_is_rejected(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
     let path = format!("/v1/gadgets/{}", app.seed.gadgets.acme.id);
     let before = acme.get("/v1/gadgets").body;
     for name in ["", "  ", "a\\nb", &"a".repeat(201)] {
         let body = format!(r#"{{"name": "{name}"}}"#);
-        for answer in [acme.post("/v1/gadgets", &body), acme.patch(&path, &body)] {
-            assert_eq!((answer.status, answer.json()["errors"][0]["pointer"].as_str()), (422, Some("/name")), "{answer}");
+        for response in [acme.post("/v1/gadgets", &body), acme.patch(&path, &body)] {
+            assert_eq!((response.status, response.json()["errors"][0]["pointer"].as_str()), (422, Some("/name")), "{response}");
         }
     }
     assert_eq!(acme.get("/v1/gadgets").body, before);
 }
 
 #[rstest]
-fn another_tenants_is_the_same_bytes_as_none(app: App) {
-    let globex = app.alice().within("globex");
+fn other_tenants_gadget_is_not_found(app: TestApp) {
+    let globex = app.alice().in_tenant("globex");
     let theirs = globex.get(&format!("/v1/gadgets/{}", app.seed.gadgets.acme.id));
-    let nobodys = globex.get("/v1/gadgets/019a0000-0000-7000-8000-0000000000ff");
-    assert_eq!((theirs.status, &theirs.body), (404, &nobodys.body));
+    let unknown = globex.get("/v1/gadgets/019a0000-0000-7000-8000-0000000000ff");
+    assert_eq!((theirs.status, &theirs.body), (404, &unknown.body));
 }

@@ -14,7 +14,7 @@ use crate::postgres::GadgetRepository;
 /// The use cases behind `/v1/gadgets`.
 #[derive(Component)]
 #[shaku(interface = Gadgets)]
-pub(crate) struct TenantGadgets {
+pub(crate) struct GadgetService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
@@ -22,7 +22,7 @@ pub(crate) struct TenantGadgets {
 }
 
 #[async_trait]
-impl Gadgets for TenantGadgets {
+impl Gadgets for GadgetService {
     async fn list(
         &self,
         permit: &Permit<GadgetRead>,
@@ -39,9 +39,9 @@ impl Gadgets for TenantGadgets {
 
     async fn create(&self, permit: &Permit<GadgetManage>, name: &GadgetName) -> Result<Gadget, GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
-        let made = self.gadgets.insert(&mut tx, GadgetId::new(), name).await?;
+        let created = self.gadgets.insert(&mut tx, GadgetId::new(), name).await?;
         tx.commit().await?;
-        Ok(made)
+        Ok(created)
     }
 
     async fn rename(

@@ -9,11 +9,11 @@ use kernel::{
 };
 use shaku::module;
 
-use crate::{gadgets::TenantGadgets, postgres::PgGadgetRepository};
+use crate::{gadgets::GadgetService, postgres::PgGadgetRepository};
 
 module! {
     pub GadgetsModuleImpl: GadgetsModule {
-        components = [PgGadgetRepository, TenantGadgets],
+        components = [PgGadgetRepository, GadgetService],
         providers = [],
         use dyn DbModule { components = [dyn Database], providers = [] }
     }

@@ -7,19 +7,19 @@ use gadgets::GadgetsModuleImpl;
 use kernel::contracts::{Gadget, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError, Permit};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Seeded, TestDb, seeded};
+use test_support::{SeededDb, TestDb, seeded};
 
 fn gadgets(db: &TestDb) -> Arc<dyn Gadgets> {
     GadgetsModuleImpl::builder(db.db.module()).build().resolve()
 }
 
 /// Alice's permits in a tenant, where she is admin.
-async fn permits(seeded: &Seeded, tenant: &str) -> (Permit<GadgetRead>, Permit<GadgetManage>) {
+async fn permits(seeded: &SeededDb, tenant: &str) -> (Permit<GadgetRead>, Permit<GadgetManage>) {
     let alice = seeded.seed.users.alice.id;
     (seeded.permit(alice, tenant).await.unwrap(), seeded.permit(alice, tenant).await.unwrap())
 }
 
-async fn all(seeded: &Seeded, tenant: &str) -> Vec<Gadget> {
+async fn all(seeded: &SeededDb, tenant: &str) -> Vec<Gadget> {
     gadgets(seeded).list(&permits(seeded, tenant).await.0, None, 100).await.unwrap()
 }
 
@@ -29,23 +29,23 @@ fn name(text: &str) -> GadgetName {
 
 #[rstest]
 #[tokio::test]
-async fn made_renamed_and_deleted(#[future(awt)] seeded: Seeded) {
+async fn lifecycle(#[future(awt)] seeded: SeededDb) {
     let (service, (read, manage)) = (gadgets(&seeded), permits(&seeded, "acme").await);
     let before = all(&seeded, "acme").await;
-    let made = service.create(&manage, &name("First")).await.unwrap();
-    assert_eq!(service.get(&read, made.id).await.unwrap(), made);
-    let renamed = service.rename(&manage, made.id, &name("Second")).await.unwrap();
-    assert_eq!((renamed.name.as_str(), renamed.created_at), ("Second", made.created_at));
-    assert!(renamed.updated_at > made.updated_at);
+    let created = service.create(&manage, &name("First")).await.unwrap();
+    assert_eq!(service.get(&read, created.id).await.unwrap(), created);
+    let renamed = service.rename(&manage, created.id, &name("Second")).await.unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.created_at), ("Second", created.created_at));
+    assert!(renamed.updated_at > created.updated_at);
     assert_eq!(all(&seeded, "acme").await, [before.clone(), vec![renamed]].concat());
-    service.delete(&manage, made.id).await.unwrap();
+    service.delete(&manage, created.id).await.unwrap();
     assert_eq!(all(&seeded, "acme").await, before);
-    assert!(matches!(service.delete(&manage, made.id).await, Err(GadgetsError::NotFound)));
+    assert!(matches!(service.delete(&manage, created.id).await, Err(GadgetsError::NotFound)));
 }
 
 #[rstest]
 #[tokio::test]
-async fn another_tenants_are_not_there(#[future(awt)] seeded: Seeded) {
+async fn other_tenants_gadgets_are_not_found(#[future(awt)] seeded: SeededDb) {
     let (service, (read, manage)) = (gadgets(&seeded), permits(&seeded, "globex").await);
     let (theirs, before) = (seeded.seed.gadgets.acme.id, all(&seeded, "acme").await);
     assert!(before.iter().any(|gadget| gadget.id == theirs));
@@ -58,7 +58,7 @@ async fn another_tenants_are_not_there(#[future(awt)] seeded: Seeded) {
 
 #[rstest]
 #[tokio::test]
-async fn they_come_in_pages(#[future(awt)] seeded: Seeded) {
+async fn list_is_paginated(#[future(awt)] seeded: SeededDb) {
     let (service, (read, manage)) = (gadgets(&seeded), permits(&seeded, "acme").await);
     for number in 1..=4 {
         service.create(&manage, &name(&format!("Number {number}"))).await.unwrap();
@@ -78,7 +78,7 @@ async fn they_come_in_pages(#[future(awt)] seeded: Seeded) {
 
 #[rstest]
 #[tokio::test]
-async fn a_member_has_no_permit_to_ask_with(#[future(awt)] seeded: Seeded) {
+async fn member_is_denied(#[future(awt)] seeded: SeededDb) {
     let bob = seeded.seed.users.bob.id;
     let denial = seeded.permit::<GadgetRead>(bob, "acme").await.unwrap_err();
     assert_eq!(denial.permission.name, "gadget:read");

@@ -6,11 +6,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::page::PageQuery;
+use super::pagination::PageQuery;
 use crate::http::{
-    extract::{Body, PathId, Query, Scoped},
-    fields::field,
-    guard::{Access, Then},
+    extract::{Body, PathId, Query, Inject},
+    validation::validate,
+    access::{Access, Authorized},
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
 };
@@ -26,8 +26,7 @@ pub(super) struct GadgetRequest {
 
 /// One of the tenant's gadgets.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Gadget)]
-pub(super) struct GadgetBody {
+pub(super) struct GadgetResponse {
     id: Uuid,
     #[schema(example = "Acme's gadget")]
     name: String,
@@ -39,9 +38,9 @@ pub(super) struct GadgetBody {
 
 /// A page of them.
 #[derive(Serialize, ToSchema)]
-pub(super) struct GadgetPage {
+pub(super) struct GadgetListResponse {
     /// By id: in the order in which they were made.
-    gadgets: Vec<GadgetBody>,
+    gadgets: Vec<GadgetResponse>,
     /// For the query parameter `cursor`; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -57,49 +56,49 @@ pub(super) fn register(routes: &mut Routes) {
 }
 
 async fn list(
-    Then(access, Query(page)): Then<Access<GadgetRead>, Query<PageQuery>>,
-    gadgets: Scoped<dyn Gadgets>,
-) -> Result<Json<GadgetPage>, Problem> {
-    let found = gadgets.list(&access, page.cursor()?.map(GadgetId::from_uuid), page.one_more()).await?;
-    let (gadgets, next_cursor) = page.cut(found, |gadget| gadget.id.as_uuid());
-    Ok(Json(GadgetPage { gadgets, next_cursor }))
+    Authorized(access, Query(page)): Authorized<Access<GadgetRead>, Query<PageQuery>>,
+    gadgets: Inject<dyn Gadgets>,
+) -> Result<Json<GadgetListResponse>, Problem> {
+    let rows = gadgets.list(&access, page.cursor()?.map(GadgetId::from_uuid), page.fetch_limit()).await?;
+    let (gadgets, next_cursor) = page.into_page(rows, |gadget| gadget.id.as_uuid());
+    Ok(Json(GadgetListResponse { gadgets, next_cursor }))
 }
 
 async fn show(
-    Then(access, PathId(id)): Then<Access<GadgetRead>, PathId<GadgetId>>,
-    gadgets: Scoped<dyn Gadgets>,
-) -> Result<Json<GadgetBody>, Problem> {
+    Authorized(access, PathId(id)): Authorized<Access<GadgetRead>, PathId<GadgetId>>,
+    gadgets: Inject<dyn Gadgets>,
+) -> Result<Json<GadgetResponse>, Problem> {
     Ok(Json(gadgets.get(&access, id).await?.into()))
 }
 
 async fn create(
-    Then(access, Body(request)): Then<Access<GadgetManage>, Body<GadgetRequest>>,
-    gadgets: Scoped<dyn Gadgets>,
-) -> Result<Created<GadgetBody>, Problem> {
-    let name = field("/name", &request.name)?;
+    Authorized(access, Body(request)): Authorized<Access<GadgetManage>, Body<GadgetRequest>>,
+    gadgets: Inject<dyn Gadgets>,
+) -> Result<Created<GadgetResponse>, Problem> {
+    let name = validate("/name", &request.name)?;
     Ok(Created { location: "/v1/gadgets", body: gadgets.create(&access, &name).await?.into() })
 }
 
 async fn rename(
-    Then(Then(access, PathId(id)), Body(request)): Then<
-        Then<Access<GadgetManage>, PathId<GadgetId>>,
+    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
+        Authorized<Access<GadgetManage>, PathId<GadgetId>>,
         Body<GadgetRequest>,
     >,
-    gadgets: Scoped<dyn Gadgets>,
-) -> Result<Json<GadgetBody>, Problem> {
-    let name = field("/name", &request.name)?;
+    gadgets: Inject<dyn Gadgets>,
+) -> Result<Json<GadgetResponse>, Problem> {
+    let name = validate("/name", &request.name)?;
     Ok(Json(gadgets.rename(&access, id, &name).await?.into()))
 }
 
 async fn delete(
-    Then(access, PathId(id)): Then<Access<GadgetManage>, PathId<GadgetId>>,
-    gadgets: Scoped<dyn Gadgets>,
+    Authorized(access, PathId(id)): Authorized<Access<GadgetManage>, PathId<GadgetId>>,
+    gadgets: Inject<dyn Gadgets>,
 ) -> Result<NoContent, Problem> {
     gadgets.delete(&access, id).await?;
     Ok(NoContent)
 }
 
-impl From<Gadget> for GadgetBody {
+impl From<Gadget> for GadgetResponse {
     fn from(Gadget { id, name, created_at, updated_at }: Gadget) -> Self {
         Self { id: id.as_uuid(), name: name.to_string(), created_at, updated_at }
     }

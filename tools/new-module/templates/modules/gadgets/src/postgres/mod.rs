@@ -83,7 +83,7 @@ impl GadgetRepository for PgGadgetRepository {
     }
 
     async fn insert(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Gadget, DbError> {
-        let made = sqlx::query_as!(
+        let created = sqlx::query_as!(
             Gadget,
             "INSERT INTO gadgets (tenant_id, id, name)
              VALUES ($1, $2, $3)
@@ -92,7 +92,7 @@ impl GadgetRepository for PgGadgetRepository {
             id.as_uuid(),
             name.as_str(),
         );
-        Ok(made.fetch_one(&mut ***tx).await?)
+        Ok(created.fetch_one(&mut ***tx).await?)
     }
 
     async fn rename(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Option<Gadget>, DbError> {
@@ -116,7 +116,7 @@ impl GadgetRepository for PgGadgetRepository {
     }
 
     async fn seed(&self, tx: &mut SystemTx, tenant: TenantId, id: GadgetId, name: &str) -> Result<bool, DbError> {
-        let made = sqlx::query!(
+        let created = sqlx::query!(
             "INSERT INTO gadgets (tenant_id, id, name)
              VALUES ($1, $2, $3)
              ON CONFLICT (tenant_id, id) DO NOTHING",
@@ -124,6 +124,6 @@ impl GadgetRepository for PgGadgetRepository {
             id.as_uuid(),
             name,
         );
-        Ok(made.execute(&mut ***tx).await?.rows_affected() == 1)
+        Ok(created.execute(&mut ***tx).await?.rows_affected() == 1)
     }
 }

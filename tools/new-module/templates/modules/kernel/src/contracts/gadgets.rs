@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 use time::OffsetDateTime;
 
-use super::{Permit, text::line};
+use super::{Permit, bounded_text::bounded_text};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -22,7 +22,7 @@ crate::permission! {
     pub GadgetManage = "gadget", "manage";
 }
 
-line! {
+bounded_text! {
     /// What people call a gadget: a line of 1 to 200 characters, trimmed.
     GadgetName, 200 characters;
     /// The text can't be the name of a gadget.

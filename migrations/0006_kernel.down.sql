@@ -1,1 +1,0 @@
-DROP FUNCTION own_scope, tenant_scope;

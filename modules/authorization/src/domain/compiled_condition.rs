@@ -1,0 +1,242 @@
+//! Conditions ready to be evaluated: time zones resolved, and whatever the tenant alone decides is decided.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use kernel::contracts::{ConditionTrace, Environment, Truth, Principal, ResourceAttributes, RoleId};
+use uuid::Uuid;
+
+use super::{
+    Attribute, Comparison, Condition, ConditionError, Literal, StoredCondition, TenantAttributes, Predicate,
+    time_window::CompiledWindow,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// What there is to look at, beside the tenant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EvalContext<'a> {
+    pub(crate) principal: Principal,
+    pub(crate) role: RoleId,
+    pub(crate) resource: Option<&'a ResourceAttributes>,
+    pub(crate) environment: &'a Environment,
+}
+
+/// A condition of one tenant's policy. Evaluating it allocates nothing.
+#[derive(Debug)]
+pub(crate) enum CompiledCondition {
+    All(Box<[CompiledCondition]>),
+    Any(Box<[CompiledCondition]>),
+    Not(Box<CompiledCondition>),
+    Owner,
+    /// It looks at the tenant alone, so it is the same for every request.
+    Constant {
+        kind: &'static str,
+        value: bool,
+    },
+    /// An id of the request is one of these.
+    IdIn(RequestAttribute, Box<[Uuid]>),
+    IdsEqual(RequestAttribute, RequestAttribute),
+    ClientAddr(Box<[IpNet]>),
+    Time(Box<CompiledWindow>),
+    /// Nobody can say what it means, nor whether it holds. Why, where that is known.
+    Invalid(Box<[ConditionError]>),
+}
+
+/// An id that only the request tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RequestAttribute {
+    Subject,
+    Role,
+    Owner,
+}
+
+impl CompiledCondition {
+    /// `None`: there is no condition.
+    pub(crate) fn from_stored(stored: &StoredCondition, tenant: &TenantAttributes) -> Option<Self> {
+        match stored {
+            StoredCondition::Always => None,
+            StoredCondition::If(condition) => Some(Self::new(condition, tenant)),
+            StoredCondition::Invalid(errors) => Some(Self::Invalid(errors.as_slice().into())),
+        }
+    }
+
+    fn new(condition: &Condition, tenant: &TenantAttributes) -> Self {
+        let each = |parts: &[Condition]| parts.iter().map(|part| Self::new(part, tenant)).collect();
+        match condition {
+            Condition::All(parts) => Self::All(each(parts)),
+            Condition::Any(parts) => Self::Any(each(parts)),
+            Condition::Not(part) => Self::Not(Box::new(Self::new(part, tenant))),
+            Condition::Owner {} => Self::Owner,
+            Condition::Feature(name) => Self::Constant { kind: "feature", value: tenant.features.contains(name) },
+            Condition::Plan(name) => Self::Constant { kind: "plan", value: tenant.plan == *name },
+            Condition::Attribute(comparison) => Self::compile_comparison(comparison, tenant),
+            Condition::ClientAddr(ranges) => Self::ClientAddr(ranges.as_slice().into()),
+            Condition::Time(window) => {
+                CompiledWindow::new(window).map_or_else(Self::invalid, |window| Self::Time(Box::new(window)))
+            }
+        }
+    }
+
+    /// What reading has let through and nobody can say all the same. There should be no such thing.
+    fn invalid() -> Self {
+        Self::Invalid(Box::default())
+    }
+
+    fn compile_comparison(comparison: &Comparison, tenant: &TenantAttributes) -> Self {
+        match (RequestAttribute::from_attribute(comparison.name), &comparison.predicate) {
+            (Some(id), Predicate::Is(Literal::Id(one))) => Self::IdIn(id, [*one].into()),
+            (Some(id), Predicate::OneOf(many)) => Self::IdIn(id, many.iter().filter_map(Literal::id).collect()),
+            (Some(id), Predicate::IsSameAs(other)) => {
+                RequestAttribute::from_attribute(*other).map_or_else(Self::invalid, |other| Self::IdsEqual(id, other))
+            }
+            _ => Self::compile_constant(comparison, tenant).unwrap_or_else(Self::invalid),
+        }
+    }
+
+    fn compile_constant(Comparison { name, predicate }: &Comparison, tenant: &TenantAttributes) -> Option<Self> {
+        let value = tenant.value(*name)?;
+        let result = match (predicate, &value) {
+            (Predicate::Is(literal), value) => literal == value,
+            (Predicate::OneOf(literals), value) => literals.contains(value),
+            (Predicate::AtLeast(least), Literal::Number(number)) => number >= least,
+            (Predicate::AtMost(most), Literal::Number(number)) => number <= most,
+            (Predicate::IsSameAs(other), value) => tenant.value(*other)? == *value,
+            _ => return None,
+        };
+        Some(Self::Constant { kind: "attribute", value: result })
+    }
+
+    /// Whether it holds. `None`: it looks at something that isn't there, so nobody can say; whoever asks must take
+    /// the side of denying.
+    pub(crate) fn evaluate(&self, context: &EvalContext<'_>) -> Option<bool> {
+        match self {
+            Self::All(parts) => kleene_and(parts.iter().map(|part| part.evaluate(context))),
+            Self::Any(parts) => kleene_or(parts.iter().map(|part| part.evaluate(context))),
+            Self::Not(part) => part.evaluate(context).map(|yes| !yes),
+            Self::Owner => context.resource?.owner.map(|owner| context.principal == Principal::User(owner)),
+            Self::Constant { value, .. } => Some(*value),
+            Self::IdIn(id, ids) => Some(ids.contains(&id.value(context)?)),
+            Self::IdsEqual(one, other) => Some(one.value(context)? == other.value(context)?),
+            Self::ClientAddr(ranges) => Some(contains_addr(ranges, context.environment.client_addr?)),
+            Self::Time(window) => window.contains(context.environment.now),
+            Self::Invalid(_) => None,
+        }
+    }
+
+    /// The kind under which it is stored.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::All(_) => "all",
+            Self::Any(_) => "any",
+            Self::Not(_) => "not",
+            Self::Owner => "owner",
+            Self::Constant { kind, .. } => kind,
+            Self::IdIn(..) | Self::IdsEqual(..) => "attribute",
+            Self::ClientAddr(_) => "client_addr",
+            Self::Time(_) => "time",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+
+    /// How it and each of its parts came out, whole before parts.
+    pub(crate) fn trace(&self, context: &EvalContext<'_>) -> Vec<ConditionTrace> {
+        let mut traces = Vec::new();
+        self.trace_into(&mut traces, String::new(), context);
+        traces
+    }
+
+    fn trace_into(&self, traces: &mut Vec<ConditionTrace>, pointer: String, context: &EvalContext<'_>) {
+        let kind = self.kind();
+        let outcome = match self.evaluate(context) {
+            Some(true) => Truth::True,
+            Some(false) => Truth::False,
+            None => Truth::Indeterminate,
+        };
+        traces.push(ConditionTrace { pointer: pointer.clone(), kind, outcome, detail: None });
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                for (index, part) in parts.iter().enumerate() {
+                    part.trace_into(traces, format!("{pointer}/{kind}/{index}"), context);
+                }
+            }
+            Self::Not(part) => part.trace_into(traces, format!("{pointer}/not"), context),
+            Self::Invalid(errors) => traces.extend(errors.iter().map(|error| ConditionTrace {
+                pointer: error.pointer.clone(),
+                kind,
+                outcome,
+                detail: Some(error.detail),
+            })),
+            _ => {}
+        }
+    }
+}
+
+/// "And" of three values: one no is a no, whatever the unknown ones would have been.
+fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut answer = Some(true);
+    for part in parts {
+        match part {
+            Some(false) => return Some(false),
+            None => answer = None,
+            Some(true) => {}
+        }
+    }
+    answer
+}
+
+/// "Or" of three values: one yes is a yes.
+fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    kleene_and(parts.map(|part| part.map(|yes| !yes))).map(|none| !none)
+}
+
+/// An IPv4 address that came in an IPv6 one's clothes is an IPv4 address.
+fn contains_addr(ranges: &[IpNet], addr: IpAddr) -> bool {
+    let addr = addr.to_canonical();
+    ranges.iter().any(|range| range.contains(&addr))
+}
+
+impl RequestAttribute {
+    fn from_attribute(attribute: Attribute) -> Option<Self> {
+        match attribute {
+            Attribute::SubjectId => Some(Self::Subject),
+            Attribute::SubjectRole => Some(Self::Role),
+            Attribute::ResourceOwner => Some(Self::Owner),
+            Attribute::TenantId | Attribute::TenantPlan | Attribute::TenantContractType | Attribute::TenantSeatLimit => {
+                None
+            }
+        }
+    }
+
+    fn value(self, context: &EvalContext<'_>) -> Option<Uuid> {
+        match (self, context.principal) {
+            (Self::Subject, Principal::User(user)) => Some(user.as_uuid()),
+            // Not a person: there is nobody's id to compare.
+            (Self::Subject, _) => None,
+            (Self::Role, _) => Some(context.role.as_uuid()),
+            (Self::Owner, _) => context.resource?.owner.map(|owner| owner.as_uuid()),
+        }
+    }
+}
+
+impl Literal {
+    fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Id(id) => Some(*id),
+            Self::Text(_) | Self::Number(_) => None,
+        }
+    }
+}
+
+impl TenantAttributes {
+    fn value(&self, attribute: Attribute) -> Option<Literal> {
+        match attribute {
+            Attribute::TenantId => Some(Literal::Id(self.id.as_uuid())),
+            Attribute::TenantPlan => Some(Literal::Text(self.plan.clone())),
+            Attribute::TenantContractType => Some(Literal::Text(self.contract_type.clone())),
+            Attribute::TenantSeatLimit => Some(Literal::Number(self.seat_limit.into())),
+            Attribute::SubjectId | Attribute::SubjectRole | Attribute::ResourceOwner => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The kinds of conditions that have more to them than a text.
+
+use ipnet::{IpNet, Ipv4Net};
+use serde_json::Value;
+
+use super::{
+    super::{Attribute, Comparison, Days, Literal, Predicate, TimeOfDay, TimeWindow, AttributeType, time_window},
+    ConditionParser,
+};
+
+const OPERATORS: [&str; 5] = ["is", "one_of", "at_least", "at_most", "is_same_as"];
+
+impl ConditionParser {
+    pub(super) fn comparison(&mut self, value: &Value, pointer: &str) -> Option<Comparison> {
+        let fields = self.fields(value, pointer, &["name", "is", "one_of", "at_least", "at_most", "is_same_as"])?;
+        let name = self.field(fields, pointer, "name")?;
+        let name = self.attribute(name, &format!("{pointer}/name"))?;
+        let mut operators = OPERATORS.into_iter().filter_map(|operator| Some((operator, fields.get(operator)?)));
+        let (Some((operator, value)), None) = (operators.next(), operators.next()) else {
+            return self.fail(pointer, "Exactly one of is, one_of, at_least, at_most and is_same_as belongs here.");
+        };
+        let pointer = format!("{pointer}/{operator}");
+        let predicate = match operator {
+            "is" => Predicate::Is(self.literal(name, value, &pointer)?),
+            "one_of" => Predicate::OneOf(self.list(value, &pointer, |parser, value, pointer| parser.literal(name, value, pointer))?),
+            "is_same_as" => Predicate::IsSameAs(self.comparable_attribute(name, value, &pointer)?),
+            "at_least" => Predicate::AtLeast(self.bound(name, value, &pointer)?),
+            _ => Predicate::AtMost(self.bound(name, value, &pointer)?),
+        };
+        Some(Comparison { name, predicate })
+    }
+
+    fn attribute(&mut self, value: &Value, pointer: &str) -> Option<Attribute> {
+        let attribute = value.as_str().and_then(Attribute::from_name);
+        attribute.or_else(|| {
+            self.fail(
+                pointer,
+                "There is no such attribute. The attributes are subject.id, subject.role, resource.owner, tenant.id, \
+                 tenant.plan, tenant.contract_type and tenant.seat_limit.",
+            )
+        })
+    }
+
+    fn comparable_attribute(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<Attribute> {
+        let other = self.attribute(value, pointer)?;
+        if other == attribute {
+            return self.fail(pointer, "An attribute is always the same as itself: name another one.");
+        }
+        if other.attribute_type() != attribute.attribute_type() {
+            return self.fail(pointer, "These two are never the same: they are of different types.");
+        }
+        Some(other)
+    }
+
+    fn literal(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<Literal> {
+        match attribute.attribute_type() {
+            AttributeType::UserId | AttributeType::RoleId | AttributeType::TenantId => match value.as_str().and_then(|text| text.parse().ok()) {
+                Some(id) => Some(Literal::Id(id)),
+                None => self.fail(pointer, "This attribute is an id: a UUID belongs here."),
+            },
+            AttributeType::Text => self.text(value, pointer).map(Literal::Text),
+            AttributeType::Number => self.number(value, pointer).map(Literal::Number),
+        }
+    }
+
+    fn bound(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<i64> {
+        if attribute.attribute_type() != AttributeType::Number {
+            return self.fail(pointer, "This attribute isn't a number: it can only be the same or another.");
+        }
+        self.number(value, pointer)
+    }
+
+    fn number(&mut self, value: &Value, pointer: &str) -> Option<i64> {
+        value.as_i64().or_else(|| self.fail(pointer, "This attribute is a number: a whole number belongs here."))
+    }
+
+    pub(super) fn ranges(&mut self, value: &Value, pointer: &str) -> Option<Vec<IpNet>> {
+        self.list(value, pointer, Self::range)
+    }
+
+    fn range(&mut self, value: &Value, pointer: &str) -> Option<IpNet> {
+        let Some(range) = value.as_str().and_then(|text| text.parse::<IpNet>().ok()) else {
+            return self.fail(pointer, "A range of addresses belongs here, such as 10.0.0.0/8 or 2001:db8::/32.");
+        };
+        if range != range.trunc() {
+            return self
+                .fail(pointer, "The address has bits set beyond the length of its prefix: a slip in one of the two.");
+        }
+        Some(unmap_ipv4(range))
+    }
+
+    pub(super) fn window(&mut self, value: &Value, pointer: &str) -> Option<TimeWindow> {
+        let fields = self.fields(value, pointer, &["from", "to", "zone", "days"])?;
+        let from = self.field(fields, pointer, "from").and_then(|from| self.start_time(from, &format!("{pointer}/from")));
+        let to = self.field(fields, pointer, "to").and_then(|to| self.end_time(to, &format!("{pointer}/to")));
+        let zone = self.field(fields, pointer, "zone").and_then(|zone| self.zone(zone, &format!("{pointer}/zone")));
+        let days = match fields.get("days") {
+            Some(days) => self.days(days, &format!("{pointer}/days")),
+            None => Some(Days::EVERY),
+        };
+        let (from, to, zone, days) = (from?, to?, zone?, days?);
+        if from == to {
+            return self.fail(pointer, "A window that ends when it begins is empty; a whole day is from 00:00 to 24:00.");
+        }
+        // One form for the same moment.
+        let to = if to == TimeOfDay::MIDNIGHT { TimeOfDay::END_OF_DAY } else { to };
+        Some(TimeWindow { from, to, zone, days })
+    }
+
+    fn start_time(&mut self, value: &Value, pointer: &str) -> Option<TimeOfDay> {
+        let time = value.as_str().and_then(TimeOfDay::parse).filter(|time| *time != TimeOfDay::END_OF_DAY);
+        time.or_else(|| self.fail(pointer, "A time from 00:00 to 23:59 belongs here."))
+    }
+
+    fn end_time(&mut self, value: &Value, pointer: &str) -> Option<TimeOfDay> {
+        let time = value.as_str().and_then(TimeOfDay::parse);
+        time.or_else(|| self.fail(pointer, "A time from 00:00 to 24:00 belongs here."))
+    }
+
+    fn zone(&mut self, value: &Value, pointer: &str) -> Option<String> {
+        let zone = value.as_str().and_then(time_window::find_zone);
+        match zone.as_ref().and_then(|zone| zone.iana_name()) {
+            Some(name) => Some(name.into()),
+            None => self.fail(pointer, "There is no such time zone. Zones are named as in Europe/Berlin, or UTC."),
+        }
+    }
+
+    fn days(&mut self, value: &Value, pointer: &str) -> Option<Days> {
+        let names = value.as_array().filter(|names| !names.is_empty());
+        let days = names.and_then(|names| names.iter().try_fold(Days::NONE, |days, name| days.with(name.as_str()?)));
+        days.or_else(|| self.fail(pointer, "A list of at least one of mon, tue, wed, thu, fri, sat and sun belongs here."))
+    }
+}
+
+/// A range of IPv4 addresses in IPv6's clothes is one of IPv4 addresses: as such are those compared that come.
+fn unmap_ipv4(range: IpNet) -> IpNet {
+    let IpNet::V6(v6) = range else { return range };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(addr, length)| Ipv4Net::new(addr, length).ok()).map_or(range, IpNet::V4)
+}

@@ -1,0 +1,168 @@
+//! Many at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use authorization::AuthorizationModuleImpl;
+use kernel::contracts::{InvitationToken, InvitationsError, InvitationWithToken, TenantArchive, Tenants};
+use kernel::shaku_value::ValueModule;
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{TestDb, db};
+use tokio::task::JoinSet;
+
+use super::fixture::{InvitationFixture, accept_outcome, test_email, invite_outcome};
+
+/// A token once more, for one task each.
+fn clone_token(token: &InvitationToken) -> InvitationToken {
+    InvitationToken::from_bytes(*token.secret())
+}
+
+/// What came of many tries, and how often.
+async fn outcomes(mut tasks: JoinSet<&'static str>) -> BTreeMap<&'static str, usize> {
+    let mut outcomes = BTreeMap::new();
+    while let Some(outcome) = tasks.join_next().await {
+        *outcomes.entry(outcome.unwrap()).or_default() += 1;
+    }
+    outcomes
+}
+
+#[rstest]
+#[tokio::test]
+async fn concurrent_acceptance_creates_one_membership(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let carol = fixture.non_member().await;
+    let token = fixture.invite(carol.email()).await.unwrap().token;
+    let mut tasks = JoinSet::new();
+    for _ in 0..300 {
+        let (invitations, carol, token) = (fixture.invitations.clone(), carol.clone(), clone_token(&token));
+        tasks.spawn(async move { accept_outcome(&invitations.accept(&carol, &token).await) });
+    }
+    assert_eq!(outcomes(tasks).await, [("done", 1), ("not found", 299)].into());
+    assert_eq!(fixture.counts().await, (2, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn concurrent_invitations_respect_seat_limit(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(25).await;
+    let permit = fixture.permit(fixture.admin).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..200 {
+        let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
+        tasks.spawn(async move { invite_outcome(&invitations.create(&permit, &test_email(number), role).await) });
+    }
+    assert_eq!(outcomes(tasks).await, [("done", 24), ("no seat", 176)].into());
+    assert_eq!(fixture.counts().await, (1, 24));
+}
+
+#[rstest]
+#[tokio::test]
+async fn concurrent_invitations_to_one_email_create_one(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let permit = fixture.permit(fixture.admin).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..100 {
+        let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
+        tasks.spawn(async move { invite_outcome(&invitations.create(&permit, &test_email("carol"), role).await) });
+    }
+    assert_eq!(outcomes(tasks).await, [("already invited", 99), ("done", 1)].into());
+}
+
+/// Seats can be fewer by then than there were when they were invited.
+#[rstest]
+#[tokio::test]
+async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(301).await;
+    let mut invited = Vec::new();
+    for _ in 0..300 {
+        let user = fixture.non_member().await;
+        let token = fixture.invite(user.email()).await.unwrap().token;
+        invited.push((user, token));
+    }
+    fixture.set_seat_limit(25).await;
+    let mut tasks = JoinSet::new();
+    for (user, token) in invited {
+        let invitations = fixture.invitations.clone();
+        tasks.spawn(async move { accept_outcome(&invitations.accept(&user, &token).await) });
+    }
+    assert_eq!(outcomes(tasks).await, [("done", 24), ("no seat", 276)].into());
+    assert_eq!(fixture.counts().await, (25, 276));
+}
+
+#[rstest]
+#[tokio::test]
+async fn accept_and_revoke_are_serializable(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(100).await;
+    for round in 0..10 {
+        let carol = fixture.non_member().await;
+        let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
+        let (mut accepting, mut revoking) = (JoinSet::new(), JoinSet::new());
+        let permit = fixture.permit(fixture.admin).await;
+        for _ in 0..10 {
+            let (one, other, permit) = (fixture.invitations.clone(), fixture.invitations.clone(), permit.clone());
+            let (carol, token) = (carol.clone(), clone_token(&token));
+            accepting.spawn(async move { accept_outcome(&one.accept(&carol, &token).await) });
+            revoking.spawn(async move { invite_outcome(&other.revoke(&permit, invitation.id).await) });
+        }
+        let done = |outcomes: BTreeMap<&'static str, usize>| outcomes.get("done").copied().unwrap_or_default();
+        let (joined, revoked) = (done(outcomes(accepting).await), done(outcomes(revoking).await));
+        assert_eq!(joined + revoked, 1, "round {round}");
+        assert_eq!(fixture.db.scope(carol.user(), fixture.tenant.id).await.is_ok(), joined == 1, "round {round}");
+        assert_eq!(fixture.counts().await.1, 0, "round {round}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn accept_and_archive_are_serializable(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(100).await;
+    let tenants: Arc<dyn Tenants> =
+        AuthorizationModuleImpl::builder(fixture.db.db.module(), ValueModule::new(Arc::default())).build().resolve();
+    for round in 0..10 {
+        let carol = fixture.non_member().await;
+        let token = fixture.invite(carol.email()).await.unwrap().token;
+        let before = fixture.counts().await;
+        let archive = fixture.db.permit::<TenantArchive>(fixture.admin, fixture.tenant.id).await.unwrap();
+        let (invitations, accepting, life) = (fixture.invitations.clone(), carol.clone(), tenants.clone());
+        let accepting = tokio::spawn(async move { accept_outcome(&invitations.accept(&accepting, &token).await) });
+        let archiving = tokio::spawn(async move { life.archive(&archive).await });
+        let (outcome, archived) = (accepting.await.unwrap(), archiving.await.unwrap());
+        archived.unwrap();
+        let (members, invitations) = before;
+        let after = fixture.counts().await;
+        match outcome {
+            "done" => assert_eq!(after, (members + 1, invitations - 1), "round {round}"),
+            outcome => assert_eq!((outcome, after), ("not found", before), "round {round}"),
+        }
+        fixture.execute("UPDATE tenants SET status = 'active'; DELETE FROM invitations").await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn accept_and_resend_consume_exactly_one_token(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(100).await;
+    let permit = fixture.permit(fixture.admin).await;
+    for round in 0..10 {
+        let carol = fixture.non_member().await;
+        let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
+        let (one, other, permit, user) =
+            (fixture.invitations.clone(), fixture.invitations.clone(), permit.clone(), carol.clone());
+        let accepting = tokio::spawn(async move { accept_outcome(&one.accept(&user, &token).await) });
+        let sending = tokio::spawn(async move { other.resend(&permit, invitation.id).await });
+        let (old, sent) = (accepting.await.unwrap(), sending.await.unwrap());
+        match (old, &sent) {
+            ("done", Err(InvitationsError::NotFound)) => {}
+            ("not found", Ok(InvitationWithToken { token, .. })) => {
+                assert_eq!(accept_outcome(&fixture.accept(&carol, token).await), "done", "round {round}");
+            }
+            (old, sent) => panic!("round {round}: {old}, {sent:?}"),
+        }
+        assert_eq!(fixture.counts().await.1, 0, "round {round}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What inviters may give: asked when they invite, and again when it is accepted.
+
+use std::sync::Arc;
+
+use authorization::AuthorizationModuleImpl;
+use kernel::contracts::{RoleManage, Roles, RolesError};
+use kernel::shaku_value::ValueModule;
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{TestDb, db};
+
+use super::fixture::{InvitationFixture, accept_outcome, test_email, invite_outcome};
+
+#[rstest]
+#[tokio::test]
+async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let inviting = fixture.db.create_role(tenant, ["member", "invite"]).await;
+    fixture.db.add_member(tenant, inviter, inviting).await;
+    let (admins, permit) = (fixture.permit(fixture.admin).await, fixture.permit(inviter).await);
+    let into_admin = fixture.invitations.create(&admins, carol.email(), tenant.admin_role).await.unwrap();
+
+    let before = fixture.snapshot().await;
+    for role in [tenant.member_role, tenant.admin_role] {
+        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await), "not held");
+    }
+    // Sending again is inviting, and makes its sender answer for it.
+    let id = into_admin.invitation.id;
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), "not held");
+    assert_eq!(fixture.snapshot().await, before);
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &into_admin.token).await), "done");
+
+    let own = fixture.invitations.create(&permit, &test_email("dana"), inviting).await;
+    assert_eq!(invite_outcome(&own), "done");
+    // Taking one back gives nobody anything.
+    let erin = fixture.invitations.create(&admins, &test_email("erin"), tenant.admin_role).await.unwrap();
+    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let (inviting, same) = (
+        fixture.db.create_role(tenant, ["member", "invite"]).await,
+        fixture.db.create_role(tenant, ["member", "invite"]).await,
+    );
+    fixture.db.add_member(tenant, inviter, inviting).await;
+    let first = fixture.invitations.create(&*fixture.permit(inviter).await, carol.email(), same).await.unwrap();
+    // The role may do more by now, or the inviter less.
+    let (more, less) = ("UPDATE policies SET resource = '*', verbs = '{*}'", "UPDATE policies SET verbs = '{read}'");
+    let back = "UPDATE policies SET resource = 'member', verbs = '{invite}'";
+    for (breaking_sql, role) in [(more, same), (less, inviting)] {
+        fixture.execute(&format!("{breaking_sql} WHERE role_id = '{role}'")).await;
+        let before = fixture.snapshot().await;
+        assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found", "{breaking_sql}");
+        assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
+        fixture.execute(&format!("{back} WHERE role_id = '{role}'")).await;
+    }
+    // An admin may give whatever it is.
+    fixture.execute(&format!("{more} WHERE role_id = '{same}'")).await;
+    let second = fixture.invitations.resend(&*fixture.permit(fixture.admin).await, first.invitation.id).await.unwrap();
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn revoked_inviter_invalidates_invitation(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let everything = fixture.db.create_role(tenant, ["*", "*"]).await;
+    fixture.db.add_member(tenant, inviter, everything).await;
+    let permit = fixture.permit(inviter).await;
+    let sent = fixture.invitations.create(&permit, carol.email(), tenant.member_role).await.unwrap();
+    let give = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
+    // A member like the one whom they invited: they hold all that they give, and invite nobody.
+    fixture.execute(&give(tenant.member_role)).await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "not found");
+    fixture.execute(&give(everything)).await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let sent = fixture.invite(&test_email("carol")).await.unwrap();
+    let (id, member, admin) = (sent.invitation.id, fixture.tenant.member_role, fixture.tenant.admin_role);
+    let permit = fixture.permit(fixture.admin).await;
+    let (demote, promote) =
+        (format!("UPDATE memberships SET role_id = '{member}'"), format!("UPDATE memberships SET role_id = '{admin}'"));
+    for (breaking_sql, repairing_sql, outcome) in [
+        (demote.as_str(), promote.as_str(), "denied"),
+        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'", "gone"),
+        ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "gone"),
+        ("DELETE FROM memberships", "SELECT", "gone"),
+    ] {
+        fixture.execute(breaking_sql).await;
+        let before = fixture.snapshot().await;
+        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await), outcome, "{breaking_sql}");
+        assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), outcome, "{breaking_sql}");
+        assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, id).await), outcome, "{breaking_sql}");
+        assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
+        fixture.execute(repairing_sql).await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn role_with_open_invitation_cannot_be_deleted(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let roles: Arc<dyn Roles> =
+        AuthorizationModuleImpl::builder(fixture.db.db.module(), ValueModule::new(Arc::default())).build().resolve();
+    let role = fixture.db.create_role(&fixture.tenant, ["user", "read"]).await;
+    let (permit, invite) =
+        (fixture.db.permit::<RoleManage>(fixture.admin, fixture.tenant.id).await.unwrap(), fixture.permit(fixture.admin).await);
+    let sent = fixture.invitations.create(&invite, &test_email("carol"), role).await.unwrap();
+    assert!(matches!(roles.delete(&permit, role).await, Err(RolesError::InUse)));
+    fixture.invitations.revoke(&invite, sent.invitation.id).await.unwrap();
+    roles.delete(&permit, role).await.unwrap();
+}

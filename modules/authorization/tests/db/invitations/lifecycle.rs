@@ -1,0 +1,247 @@
+//! What becomes of an invitation.
+
+use kernel::contracts::{InvitationId, InvitationToken, MemberInvite, RoleId, InvitationWithToken, TenancyMode, UserRead};
+use rstest::rstest;
+use test_support::{TestDb, db};
+
+use super::fixture::{InvitationFixture, accept_outcome, test_email, invitations, invite_outcome};
+
+#[rstest]
+#[tokio::test]
+async fn acceptance_creates_membership_with_role(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
+    let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
+    assert_eq!((&invitation.email, invitation.invited_by), (carol.email(), fixture.admin));
+    assert_eq!((invitation.role.id, invitation.role.name.as_str()), (tenant.member_role, "member"));
+    assert_eq!((invitation.expires_at - invitation.created_at, invitation.expired), (time::Duration::days(7), false));
+
+    let mine = fixture.accept(&carol, &token).await.unwrap();
+    assert_eq!((mine.id, mine.slug.as_str(), mine.name.as_str()), (tenant.id, tenant.slug.as_str(), "Made Up"));
+    assert_eq!(mine.role, invitation.role);
+    assert!(fixture.db.permit::<UserRead>(carol.user(), tenant.id).await.is_ok());
+    assert!(fixture.db.permit::<MemberInvite>(carol.user(), tenant.id).await.is_err());
+    assert_eq!(fixture.counts().await, (2, 0));
+    // Once.
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found");
+}
+
+#[rstest]
+#[tokio::test]
+async fn only_token_hash_is_stored(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let sent = fixture.invite(&test_email("carol")).await.unwrap();
+    let (hash, same): (Vec<u8>, bool) = sqlx::query_as("SELECT token_hash, token_hash = sha256($1) FROM invitations")
+        .bind(sent.token.secret().as_slice())
+        .fetch_one(&mut fixture.db.superuser().await)
+        .await
+        .unwrap();
+    assert!(same && hash != sent.token.secret());
+}
+
+#[rstest]
+#[tokio::test]
+async fn mismatched_token_is_not_found(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (carol, other) = (fixture.non_member().await, fixture.non_member().await);
+    let token = fixture.invite(carol.email()).await.unwrap().token;
+    let before = fixture.snapshot().await;
+    let unknown = InvitationToken::from_bytes([7; InvitationToken::LENGTH]);
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &unknown).await), "not found");
+    assert_eq!(accept_outcome(&fixture.accept(&other, &token).await), "not found");
+    assert_eq!(fixture.snapshot().await, before);
+
+    let admin = fixture.admin;
+    for (breaking_sql, repairing_sql) in [
+        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'"),
+        (
+            "UPDATE invitations SET created_at = created_at - interval '7 days', expires_at = statement_timestamp()",
+            "UPDATE invitations SET expires_at = now() + interval '1 hour'",
+        ),
+        ("UPDATE users SET deactivated_at = now() WHERE id = '{admin}'", "UPDATE users SET deactivated_at = NULL"),
+        (
+            "DELETE FROM memberships",
+            "INSERT INTO memberships (tenant_id, user_id, role_id)
+             SELECT tenant_id, '{admin}', id FROM roles WHERE name = 'admin'",
+        ),
+    ] {
+        let (breaking_sql, repairing_sql) =
+            (breaking_sql.replace("{admin}", &admin.to_string()), repairing_sql.replace("{admin}", &admin.to_string()));
+        fixture.execute(&breaking_sql).await;
+        let before = fixture.snapshot().await;
+        assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found", "{breaking_sql}");
+        assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
+        fixture.execute(&repairing_sql).await;
+    }
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn one_open_invitation_per_email(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let carol = fixture.non_member().await;
+    let first = fixture.invite(carol.email()).await.unwrap();
+    let before = fixture.snapshot().await;
+    assert_eq!(invite_outcome(&fixture.invite(carol.email()).await), "already invited");
+    assert_eq!(fixture.snapshot().await, before);
+
+    fixture.expire_invitations().await;
+    let listed = fixture.invitations.list(&*fixture.permit(fixture.admin).await, None, 10).await.unwrap();
+    assert_eq!((listed.len(), listed[0].id, listed[0].expired), (1, first.invitation.id, true));
+    let second = fixture.invite(carol.email()).await.unwrap();
+    assert_ne!(second.invitation.id, first.invitation.id);
+    assert_eq!(fixture.counts().await, (1, 1));
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn inviting_existing_member_is_rejected(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (member, non_member) = (fixture.non_member().await, fixture.non_member().await);
+    fixture.db.add_member(&fixture.tenant, member.user(), fixture.tenant.member_role).await;
+    let before = fixture.snapshot().await;
+    assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
+    // Deactivated, they are still a member.
+    fixture.execute(&format!("UPDATE users SET deactivated_at = now() WHERE id = '{}'", member.user())).await;
+    assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
+    assert_eq!(fixture.snapshot().await, before);
+    for email in [non_member.email(), &test_email("nobody")] {
+        assert_eq!(invite_outcome(&fixture.invite(email).await), "done");
+        assert_eq!(invite_outcome(&fixture.invite(email).await), "already invited");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn other_tenants_role_is_not_found(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let elsewhere = fixture.db.create_tenant().await;
+    let permit = fixture.permit(fixture.admin).await;
+    for role in [elsewhere.member_role, RoleId::new()] {
+        let refused = fixture.invitations.create(&permit, &test_email("carol"), role).await;
+        assert_eq!(invite_outcome(&refused), "no such role");
+    }
+    assert_eq!(fixture.counts().await, (1, 0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let (carol, other_admin) = (fixture.non_member().await, fixture.db.create_user().await);
+    fixture.db.add_member(&fixture.tenant, other_admin, fixture.tenant.admin_role).await;
+    let first = fixture.invite(carol.email()).await.unwrap();
+    fixture.expire_invitations().await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
+
+    let permit = fixture.permit(other_admin).await;
+    let second = fixture.invitations.resend(&permit, first.invitation.id).await.unwrap();
+    assert_eq!((second.invitation.id, second.invitation.expired), (first.invitation.id, false));
+    assert_eq!((&second.invitation.role, second.invitation.invited_by), (&first.invitation.role, other_admin));
+    // Made eight days ago, and seven to come.
+    assert!(second.invitation.expires_at - second.invitation.created_at >= time::Duration::days(15));
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
+    // Whoever sent it first needn't be there any more.
+    fixture.execute(&format!("DELETE FROM memberships WHERE user_id = '{}'", fixture.admin)).await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let carol = fixture.non_member().await;
+    let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
+
+    let (elsewhere, non_member) = (fixture.db.create_tenant().await, fixture.db.create_user().await);
+    fixture.db.add_member(&elsewhere, non_member, elsewhere.admin_role).await;
+    let foreign = fixture.db.permit::<MemberInvite>(non_member, elsewhere.id).await.unwrap();
+    let before = fixture.snapshot().await;
+    assert_eq!(fixture.invitations.list(&foreign, None, 10).await.unwrap(), []);
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&foreign, invitation.id).await), "not found");
+    assert_eq!(invite_outcome(&fixture.invitations.revoke(&foreign, invitation.id).await), "not found");
+    assert_eq!(fixture.snapshot().await, before);
+
+    let permit = fixture.permit(fixture.admin).await;
+    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "done");
+    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "not found");
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, invitation.id).await), "not found");
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found");
+    assert_eq!(fixture.counts().await.1, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn list_continues_after_cursor(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let mut ids: Vec<InvitationId> = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(fixture.invite(&test_email(name)).await.unwrap().invitation.id);
+    }
+    ids.sort();
+    let permit = fixture.permit(fixture.admin).await;
+    let page = async |after| -> Vec<InvitationId> {
+        let page = fixture.invitations.list(&permit, after, 2).await.unwrap();
+        page.into_iter().map(|invitation| invitation.id).collect()
+    };
+    assert_eq!((page(None).await, page(Some(ids[1])).await), (ids[..2].to_vec(), ids[2..].to_vec()));
+}
+
+#[rstest]
+#[tokio::test]
+async fn open_invitation_reserves_seat(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    fixture.set_seat_limit(3).await;
+    let first = fixture.invite(&test_email("one")).await.unwrap();
+    assert_eq!(invite_outcome(&fixture.invite(&test_email("two")).await), "done");
+    assert_eq!(invite_outcome(&fixture.invite(&test_email("three")).await), "no seat");
+    // Its own seat is no obstacle to sending it again.
+    let permit = fixture.permit(fixture.admin).await;
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "done");
+
+    fixture.expire_invitations().await;
+    for name in ["three", "four"] {
+        assert_eq!(invite_outcome(&fixture.invite(&test_email(name)).await), "done");
+    }
+    let before = fixture.snapshot().await;
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "no seat");
+    assert_eq!(invite_outcome(&fixture.invite(&first.invitation.email).await), "no seat");
+    assert_eq!(fixture.snapshot().await, before);
+}
+
+#[rstest]
+#[tokio::test]
+async fn failed_acceptance_keeps_invitation(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let carol = fixture.non_member().await;
+    let token = fixture.invite(carol.email()).await.unwrap().token;
+    fixture.set_seat_limit(1).await;
+    let before = fixture.snapshot().await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "no seat");
+    assert_eq!(fixture.snapshot().await, before);
+
+    fixture.db.add_member(&fixture.tenant, carol.user(), fixture.tenant.admin_role).await;
+    let before = fixture.snapshot().await;
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "already a member");
+    assert_eq!(fixture.snapshot().await, before);
+}
+
+#[rstest]
+#[tokio::test]
+async fn personal_tenant_accepts_no_members(#[future(awt)] db: TestDb) {
+    let fixture = InvitationFixture::new(db).await;
+    let carol = fixture.non_member().await;
+    // Sent when the mode was another.
+    let sent = fixture.invite(carol.email()).await.unwrap();
+    let (personal, permit) = (invitations(&fixture.db, TenancyMode::Personal), fixture.permit(fixture.admin).await);
+    let before = fixture.snapshot().await;
+    let another = personal.create(&permit, &test_email("dana"), fixture.tenant.member_role).await;
+    assert_eq!(invite_outcome(&another), "personal");
+    assert_eq!(invite_outcome(&personal.resend(&permit, sent.invitation.id).await), "personal");
+    assert_eq!(accept_outcome(&personal.accept(&carol, &sent.token).await), "not found");
+    assert_eq!(fixture.snapshot().await, before);
+    assert_eq!(invite_outcome(&personal.revoke(&permit, sent.invitation.id).await), "done");
+}

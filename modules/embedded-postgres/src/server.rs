@@ -1,0 +1,250 @@
+//! A running server: start, access and stop.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::client_tools::ConnectionInfo;
+use crate::data_dir::{self, SUPERUSER};
+#[cfg(feature = "download")]
+use crate::download;
+use crate::installation::Installation;
+use crate::layout::{Layout, PORT, remove_if_exists};
+use crate::process::{Process, is_transient};
+use crate::server_user::ServerUser;
+use crate::{Error, Options, discovery, orphan, poll};
+
+/// A running PostgreSQL server. It is stopped when this value is dropped and when the process ends for any reason.
+#[derive(Debug)]
+pub struct Server {
+    /// `None` after the server was stopped.
+    process: Option<Process>,
+    lock: File,
+    pid: u32,
+    layout: Layout,
+    installation: Installation,
+    newer: Option<Installation>,
+    options: Options,
+}
+
+impl Server {
+    /// Starts a server and waits until it accepts connections. Creates the data directory if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`Error`] if the directory is in use, no suitable PostgreSQL is installed, or the server fails to
+    /// start. The messages are meant to be shown to users. No process is left running.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let user = ServerUser::choose()?;
+        let installations = discovery::discover(&options, &user)?;
+        if installations.is_empty() && !may_download(&options) {
+            return Err(Error::NotInstalled);
+        }
+        let newest = installations.first().cloned();
+        let layout = Layout::prepare(&options, &user)?;
+        let lock = layout.lock()?;
+        let started = start_locked(&options, &user, installations, &layout);
+        let (process, installation) = started.inspect_err(|_| unlock(&lock))?;
+        let pid = process.pid();
+        tracing::info!(pid, major = installation.major, root = %layout.root.display(), "database server is ready");
+        let newer = newest.filter(|newest| newest.major > installation.major);
+        Ok(Self { process: Some(process), lock, pid, layout, installation, newer, options })
+    }
+
+    /// Returns the directory of the socket: the `host` of a connection string.
+    pub fn socket_dir(&self) -> &Path {
+        &self.layout.socket_dir
+    }
+
+    /// Returns the number in the socket's file name: the `port` of a connection string.
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// Returns the database role to connect as. Only the operating system users that run this process and the server
+    /// may connect, both as this role and as [`Options::extra_roles`].
+    pub fn superuser(&self) -> &str {
+        SUPERUSER
+    }
+
+    /// Returns the directory in use, absolute and without symbolic links. It differs from [`Options::root`] if the
+    /// server's user can't access the parent of that one.
+    pub fn root(&self) -> &Path {
+        &self.layout.root
+    }
+
+    /// Returns the path of the server's log. A log of more than 10 MiB is renamed to `postgres.log.1` at the next
+    /// start.
+    pub fn log_file(&self) -> PathBuf {
+        self.layout.log_file()
+    }
+
+    /// Returns the directory of the PostgreSQL programs in use.
+    pub fn bin_dir(&self) -> &Path {
+        &self.installation.bin_dir
+    }
+
+    /// Returns the major version of PostgreSQL in use.
+    pub fn major(&self) -> u32 {
+        self.installation.major
+    }
+
+    /// Returns an installation that is newer than the one in use, if there is one. It isn't used because another
+    /// major version wrote the data.
+    pub fn newer_installation(&self) -> Option<&Installation> {
+        self.newer.as_ref()
+    }
+
+    /// Returns what client programs need to connect to this server. It doesn't keep the server running.
+    pub fn connection_info(&self) -> ConnectionInfo {
+        ConnectionInfo::new(self.installation.clone(), self.layout.socket_dir.clone())
+    }
+
+    /// Returns the server's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Returns `true` until [`mark_initialized`](Self::mark_initialized) has been called once for this data directory,
+    /// by this process or an earlier one.
+    pub fn needs_setup(&self) -> bool {
+        self.layout.setup_marker().exists()
+    }
+
+    /// Records that the first-time setup of the data directory is complete.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the marker file can't be removed.
+    pub fn mark_initialized(&self) -> Result<(), Error> {
+        remove_if_exists(&self.layout.setup_marker())?;
+        if self.options.durable { self.layout.sync() } else { Ok(()) }
+    }
+
+    /// Stops the server and waits until its processes have exited. Open transactions are rolled back and connections
+    /// closed. Dropping the server does the same but can't report an error.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server is still running after twice [`Options::stop_timeout`].
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.shut_down()
+    }
+
+    fn shut_down(&mut self) -> Result<(), Error> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let result = process.stop(&self.layout.data_dir(), self.options.stop_timeout);
+        self.layout.remove_fallback_socket_dir();
+        unlock(&self.lock);
+        result
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            tracing::error!(error = &error as &dyn std::error::Error, "failed to stop the database server");
+        }
+    }
+}
+
+/// Starts the server. The caller holds the lock of the directory.
+fn start_locked(
+    options: &Options,
+    user: &ServerUser,
+    installations: Vec<Installation>,
+    layout: &Layout,
+) -> Result<(Process, Installation), Error> {
+    let data_dir = layout.data_dir();
+    orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
+    let existing_data = data_dir::existing_major(layout)?;
+    let existing_data = existing_data.map(|major| (data_dir.as_path(), major));
+    let installations =
+        if installations.is_empty() { vec![ensure_downloaded(options, user, existing_data)?] } else { installations };
+    let installation = discovery::select(installations, existing_data, options)?;
+    let deadline = Instant::now() + options.start_timeout;
+    if existing_data.is_none() {
+        data_dir::create(layout, &installation, user, options)?;
+    }
+    data_dir::write_hba_files(layout, user, options)?;
+    layout.rotate_log()?;
+
+    let process = poll::until(deadline, || {
+        orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
+        layout.remove_stale_socket()?;
+        match try_start(options, user, &installation, layout, deadline) {
+            Err(error) if is_transient(&error) && Instant::now() < deadline => Ok(None),
+            result => result.map(Some),
+        }
+    })?;
+    let process = process.ok_or_else(|| start_timeout_error(options, layout, String::new()))?;
+    Ok((process, installation))
+}
+
+/// Makes a single attempt to start the server.
+fn try_start(
+    options: &Options,
+    user: &ServerUser,
+    installation: &Installation,
+    layout: &Layout,
+    deadline: Instant,
+) -> Result<Process, Error> {
+    let program = installation.bin_dir.join("postgres");
+    let mut process = Process::spawn(user, layout.log_file(), &program, data_dir::server_arguments(layout, options))?;
+    let data_dir = layout.data_dir();
+    let error = match process.wait_until_ready(&data_dir, deadline) {
+        Ok(true) => return Ok(process),
+        Ok(false) => start_timeout_error(options, layout, process.last_lines()),
+        Err(error) => error,
+    };
+    process.stop(&data_dir, options.stop_timeout)?;
+    Err(error)
+}
+
+fn start_timeout_error(options: &Options, layout: &Layout, last_lines: String) -> Error {
+    Error::StartTimeout { after: options.start_timeout, log: layout.log_file(), last_lines }
+}
+
+#[cfg(feature = "download")]
+fn may_download(options: &Options) -> bool {
+    options.download.as_ref().is_some_and(|download| download.enabled)
+}
+
+#[cfg(not(feature = "download"))]
+fn may_download(_: &Options) -> bool {
+    false
+}
+
+/// Downloads PostgreSQL. Fails without a download if the version on offer can't read the existing data, which only the
+/// major version that wrote it can.
+#[cfg(feature = "download")]
+fn ensure_downloaded(
+    options: &Options,
+    user: &ServerUser,
+    existing_data: Option<(&Path, u32)>,
+) -> Result<Installation, Error> {
+    let download = options.download.as_ref().filter(|download| download.enabled).ok_or(Error::NotInstalled)?;
+    match existing_data {
+        Some((data_dir, data_major)) if !download::provides_major(download, data_major) => {
+            Err(Error::DownloadVersionMismatch {
+                dir: data_dir.to_owned(),
+                data_major,
+                offered: download.version.clone(),
+            })
+        }
+        _ => download::ensure_downloaded(download, user),
+    }
+}
+
+#[cfg(not(feature = "download"))]
+fn ensure_downloaded(_: &Options, _: &ServerUser, _: Option<(&Path, u32)>) -> Result<Installation, Error> {
+    Err(Error::NotInstalled)
+}
+
+/// Unlocks explicitly instead of closing the file: a child process that another thread is spawning may briefly hold a
+/// duplicate of the descriptor, and the lock with it.
+fn unlock(lock: &File) {
+    if let Err(error) = lock.unlock() {
+        tracing::error!(error = &error as &dyn std::error::Error, "failed to unlock the database directory");
+    }
+}

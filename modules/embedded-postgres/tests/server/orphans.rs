@@ -1,0 +1,153 @@
+//! Processes and files that killed runs leave behind.
+
+use std::fs;
+
+use embedded_postgres::{Error, Server};
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    Helper, TestDir, UnrelatedProcess, children, eventually, is_alive, owner, parent, process_tree, psql, signal,
+    signal_all,
+};
+
+#[test]
+fn orphan_is_stopped_and_its_data_is_kept() {
+    let test_dir = TestDir::new();
+    let server = test_dir.start();
+    psql(&server, "CREATE TABLE t (n int)");
+    drop(server);
+    let helper = Helper::spawn(&test_dir.root()).wait_until_ready();
+    let orphan = helper.server_pid();
+    let shell = parent(orphan);
+    // Kills the shell and the watcher, which would otherwise stop the server together with its parent.
+    for process in children(shell).into_iter().filter(|process| *process != orphan).chain([shell]) {
+        signal(process, Signal::SIGKILL);
+    }
+    helper.kill();
+    assert!(is_alive(orphan));
+
+    let server = test_dir.start();
+    assert!(!is_alive(orphan));
+    assert_ne!(server.pid(), orphan);
+    assert_eq!(psql(&server, "INSERT INTO t VALUES (1); SELECT count(*) FROM t"), "1");
+}
+
+#[test]
+fn start_waits_for_dying_server() {
+    let test_dir = TestDir::new();
+    for round in 0..5 {
+        let helper = Helper::spawn(&test_dir.root()).wait_until_ready();
+        helper.kill();
+        let server = test_dir.start();
+        assert_eq!(psql(&server, "SELECT 1"), "1", "round {round}");
+    }
+}
+
+#[test]
+fn start_recovers_after_sigkill() {
+    let test_dir = TestDir::new();
+    let mut options = test_dir.options();
+    options.durable = true;
+    let server = Server::start(options).unwrap();
+    psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
+    let shell = parent(server.pid());
+    signal(server.pid(), Signal::SIGKILL);
+    drop(server);
+    assert!(!is_alive(shell));
+    let server = test_dir.start();
+    assert_eq!(psql(&server, "SELECT n FROM t"), "42");
+}
+
+#[test]
+fn orphan_of_moved_folder_is_stopped() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let test_dir = TestDir::new();
+    let helper = Helper::spawn(&test_dir.path("before")).wait_until_ready();
+    let orphan = helper.server_pid();
+    let shell = parent(orphan);
+    for process in children(shell).into_iter().filter(|process| *process != orphan).chain([shell]) {
+        signal(process, Signal::SIGKILL);
+    }
+    helper.kill();
+    fs::rename(test_dir.path("before"), test_dir.root()).unwrap();
+    let server = test_dir.start();
+    assert!(!is_alive(orphan));
+    assert_eq!(psql(&server, "SELECT 1"), "1");
+}
+
+#[test]
+fn reused_pid_is_not_signalled() {
+    let test_dir = TestDir::new();
+    drop(test_dir.start());
+    let data = test_dir.root().join("data");
+    // The process has the server's user and names the data directory. PostgreSQL itself would refuse to start.
+    let mut unrelated = UnrelatedProcess::spawn(owner(&data), &data);
+    let pid = unrelated.0.id();
+    let stale = format!("{pid}\n{}\n1700000000\n5432\n\n\n\nready\n", data.display());
+    test_dir.write("data/postmaster.pid", &stale);
+    test_dir.write("socket/.s.PGSQL.5432.lock", &format!("{pid}\n"));
+
+    let server = test_dir.start();
+    assert_eq!(psql(&server, "SELECT 1"), "1");
+    assert_ne!(server.pid(), pid);
+    drop(server);
+    assert!(unrelated.0.try_wait().unwrap().is_none(), "the unrelated process was signalled");
+}
+
+#[test]
+fn stale_pid_file_is_ignored() {
+    let test_dir = TestDir::new();
+    drop(test_dir.start());
+    let data = test_dir.root().join("data");
+    let stale = format!("999999999\n{}\n1700000000\n5432\n\n\n\nready\n", data.display());
+    test_dir.write("data/postmaster.pid", &stale);
+    assert_eq!(psql(&test_dir.start(), "SELECT 1"), "1");
+}
+
+#[test]
+fn interrupted_initdb_is_retried() {
+    let test_dir = TestDir::new();
+    let marker = test_dir.root().join("initializing");
+    let helper = Helper::spawn(&test_dir.root());
+    eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
+    let processes = process_tree(helper.child.id());
+    signal_all(&processes, Signal::SIGKILL);
+    drop(helper);
+    let server = test_dir.start();
+    assert!(server.needs_setup());
+    assert_eq!(psql(&server, "SELECT 1"), "1");
+    assert!(!marker.exists());
+    assert!(!test_dir.root().join("discarded").exists());
+}
+
+#[test]
+fn orphaned_initdb_is_stopped() {
+    let test_dir = TestDir::new();
+    let marker = test_dir.root().join("initializing");
+    let helper = Helper::spawn(&test_dir.root());
+    eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
+    let initdb: u32 = fs::read_to_string(&marker).unwrap().trim().parse().unwrap();
+    helper.kill();
+    let server = test_dir.start();
+    assert!(!is_alive(initdb));
+    assert!(server.needs_setup());
+    assert_eq!(psql(&server, "SELECT 1"), "1");
+}
+
+#[test]
+fn partial_data_dir_is_wiped_only_if_marked() {
+    let test_dir = TestDir::new();
+    drop(test_dir.start());
+    let data = test_dir.root().join("data");
+    fs::remove_file(data.join("PG_VERSION")).unwrap();
+    let result = Server::start(test_dir.options());
+    assert!(matches!(&result, Err(Error::ForeignDirectory { dir }) if *dir == data), "{result:?}");
+    assert!(data.join("pg_wal").exists());
+
+    test_dir.write("initializing", "");
+    let server = test_dir.start();
+    assert!(server.needs_setup());
+    assert_eq!(psql(&server, "SELECT 1"), "1");
+}

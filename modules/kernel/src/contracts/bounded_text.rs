@@ -1,0 +1,65 @@
+//! Single-line display texts.
+
+/// Declares a trimmed single-line text of 1 to `MAX_LENGTH` characters, and its error type.
+///
+/// Control characters are rejected: PostgreSQL can't store NUL, and the others are invisible.
+macro_rules! bounded_text {
+    (
+        $(#[$about:meta])* $name:ident, $max:literal characters;
+        $(#[$about_error:meta])* $error:ident
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
+        #[sqlx(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Maximum length in characters.
+            pub const MAX_LENGTH: usize = $max;
+
+            /// The text as stored.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        $(#[$about_error])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+        #[error("must be a single line of 1 to {} characters", $name::MAX_LENGTH)]
+        pub struct $error;
+
+        impl std::str::FromStr for $name {
+            type Err = $error;
+
+            fn from_str(text: &str) -> Result<Self, $error> {
+                let text = text.trim();
+                let fits =
+                    (1..=Self::MAX_LENGTH).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+                if fits { Ok(Self(text.to_owned())) } else { Err($error) }
+            }
+        }
+    };
+}
+pub(super) use bounded_text;
+
+#[cfg(test)]
+mod tests {
+    use crate::contracts::{InvalidRoleName, RoleName};
+
+    #[test]
+    fn text_is_single_line_and_bounded() {
+        assert_eq!(" Kä fer\n".parse::<RoleName>().map(|name| name.to_string()), Ok("Kä fer".into()));
+        assert!("ß".repeat(RoleName::MAX_LENGTH).parse::<RoleName>().is_ok());
+        let long = "a".repeat(RoleName::MAX_LENGTH + 1);
+        for text in ["", " ", "\n", "a\nb", "a\0b", "a\u{7f}", long.as_str()] {
+            assert_eq!(text.parse::<RoleName>(), Err(InvalidRoleName), "{text:?}");
+        }
+        assert_eq!(InvalidRoleName.to_string(), "must be a single line of 1 to 100 characters");
+    }
+}

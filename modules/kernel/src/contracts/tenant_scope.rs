@@ -1,0 +1,228 @@
+//! The second proof: this caller is an active member of this active tenant.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use async_trait::async_trait;
+use shaku::Interface;
+
+use super::{
+    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, TenancyMode, UserId,
+};
+use crate::{db::DbError, id::id};
+
+id! {
+    /// A tenant: a customer of the product, whose data nobody else sees.
+    TenantId
+}
+
+/// A tenant's name in addresses: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens; never the shape of a UUID, never a
+/// reserved word.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct TenantSlug(String);
+
+impl TenantSlug {
+    /// In characters.
+    pub const MAX_LENGTH: usize = 63;
+
+    /// What an address of the product itself may be called. The table refuses the same.
+    pub const RESERVED: [&str; 15] = [
+        "admin", "api", "app", "auth", "docs", "health", "help", "login", "mail", "static", "status", "support",
+        "system", "tenantry", "www",
+    ];
+
+    /// The slug as stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text can't be a tenant's slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
+pub struct InvalidSlug;
+
+impl FromStr for TenantSlug {
+    type Err = InvalidSlug;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSlug> {
+        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+        let taken = is_uuid_shaped(text) || Self::RESERVED.contains(&text);
+        if plain && !hyphens && !taken && (3..=Self::MAX_LENGTH).contains(&text.len()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidSlug)
+        }
+    }
+}
+
+/// As the table has it: also with some of a UUID's hyphens left out.
+fn is_uuid_shaped(text: &str) -> bool {
+    fn after_group(text: &str, digits: usize) -> Option<&str> {
+        let (group, rest) = text.split_at_checked(digits)?;
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        group.bytes().all(hex).then_some(rest)
+    }
+    let groups = [8, 4, 4, 4].into_iter().try_fold(text, |text, digits| {
+        let rest = after_group(text, digits)?;
+        Some(rest.strip_prefix('-').unwrap_or(rest))
+    });
+    groups.and_then(|last| after_group(last, 12)) == Some("")
+}
+
+impl fmt::Display for TenantSlug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a tenant is named. A slug never has the shape of a UUID, so the two can't be mixed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TenantRef {
+    /// By its id.
+    Id(TenantId),
+    /// By its slug.
+    Slug(TenantSlug),
+}
+
+impl fmt::Display for TenantRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Slug(slug) => slug.fmt(f),
+        }
+    }
+}
+
+impl FromStr for TenantRef {
+    type Err = InvalidSlug;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSlug> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) => text.to_ascii_lowercase().parse().map(Self::Slug),
+        }
+    }
+}
+
+/// Who acts. People now; machine clients will be another variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Principal {
+    /// A person.
+    User(UserId),
+}
+
+/// Proof that the principal is an active member of this active tenant, with the tenant's policies as they were at
+/// that moment.
+///
+/// Made by [`crate::request::MembershipTenantResolver`] alone. Tenant data is reached with it:
+/// [`crate::db::Database::begin`] takes nothing less.
+#[derive(Debug)]
+pub struct TenantScope {
+    tenant: TenantId,
+    principal: Principal,
+    role: RoleId,
+    policies: Arc<dyn PolicySet>,
+}
+
+impl TenantScope {
+    /// Only the kernel can call this.
+    pub(crate) fn from_admission(admission: Admission) -> Self {
+        let Admission { tenant, user, role, policies } = admission;
+        Self { tenant, principal: Principal::User(user), role, policies }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Who acts.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// The principal's role in the tenant.
+    pub fn role(&self) -> RoleId {
+        self.role
+    }
+
+    /// What the tenant's policies say to this request, from the principal in the principal's role.
+    pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
+        self.policies.decide(self.principal, self.role, request)
+    }
+
+    /// The same with what led to it: for those alone who may read the tenant's policies.
+    pub fn explain(&self, request: &AccessRequest<'_>) -> Explanation {
+        self.policies.explain(self.principal, self.role, request)
+    }
+}
+
+/// Why there is no scope.
+#[derive(Debug, thiserror::Error)]
+pub enum ScopeError {
+    /// It isn't even known who is calling.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The request names no tenant, which it must by one of the sources.
+    #[error("the request names no tenant")]
+    TenantRequired(Arc<TenancyMode>),
+    /// The request has the header that names a tenant, where the header doesn't count.
+    #[error("the request names a tenant where none is looked for")]
+    TenantHeaderNotAllowed(Arc<TenancyMode>),
+    /// The tenant doesn't exist, is archived, or the caller isn't a member: nobody learns which.
+    #[error("no such tenant")]
+    NotFound,
+    /// The caller has no tenant of their own, or it is archived.
+    #[error("no tenant of one's own")]
+    NoPersonalTenant,
+    /// Nobody could be asked.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The tenant that the request acts in, looked up once a request.
+#[async_trait]
+pub trait TenantResolver: Interface {
+    /// The proof; the second call of a request costs nothing.
+    async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+
+    /// The same, where the tenant may be archived: for restoring it, and for nothing else.
+    async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenant_ref_parses_id_or_slug() {
+        let id = TenantId::new();
+        assert_eq!(id.to_string().parse(), Ok(TenantRef::Id(id)));
+        assert!(matches!("Acme".parse(), Ok(TenantRef::Slug(slug)) if slug.as_str() == "acme"));
+    }
+
+    #[test]
+    fn invalid_slug_is_rejected() {
+        let long = "a".repeat(64);
+        for text in ["", "ab", "-abc", "abc-", "a--b", "a_b", "ä-b-c", "a b c", "a/b/c", "api", long.as_str()] {
+            assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn uuid_like_slug_is_rejected() {
+        for text in [
+            "019a0000-0000-7000-8000-00000000acee",
+            "019a000000007000800000000000acee",
+            "019a00000000-70008000-00000000acee",
+        ] {
+            assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+        }
+        for text in ["019a0000-0000-7000-8000-00000000acex", "019a0000-0000-7000-8000-00000000acee-2", "019a-0000"] {
+            assert!(text.parse::<TenantSlug>().is_ok(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Reads the table of contents of a backup, as printed by `pg_restore --list`.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    process::Stdio,
+};
+
+use embedded_postgres::Installation;
+
+use super::{
+    super::CliError,
+    subprocess::{run_to_completion, first_error_line},
+};
+
+/// The first bytes of a file written by `pg_dump --format=custom`.
+pub(super) const MAGIC: &[u8] = b"PGDMP";
+
+/// Metadata of a backup.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct DumpInfo {
+    /// Creation time, as `pg_restore` formats it.
+    pub(super) created: String,
+    /// Version of the server that was dumped.
+    pub(super) version: String,
+    /// Major part of `version`.
+    pub(super) major: u32,
+    /// Number of tables with data.
+    pub(super) tables: usize,
+}
+
+/// Rejects a file that doesn't start with [`MAGIC`], without running any program.
+pub(super) fn check_magic(file: &Path) -> Result<(), CliError> {
+    let mut head = Vec::new();
+    let read = File::open(file).and_then(|open| match open.metadata()?.is_file() {
+        true => open.take(MAGIC.len() as u64).read_to_end(&mut head),
+        false => Err(io::Error::other("not a regular file")),
+    });
+    read.map_err(|error| format!("{} can't be read: {error}", file.display()))?;
+    if head == MAGIC { Ok(()) } else { Err(not_a_backup(file)) }
+}
+
+/// Reads a backup's table of contents and checks that this installation can restore it.
+pub(super) async fn read(installation: &Installation, file: &Path) -> Result<DumpInfo, CliError> {
+    let mut command = installation.command("pg_restore")?;
+    command.arg("--list").arg(file).stdout(Stdio::piped());
+    let output = run_to_completion(command).await?;
+    if !output.status.success() {
+        let error = first_error_line(&output);
+        // The archive format has its own version, which some major releases of PostgreSQL increase.
+        if error.contains("unsupported version") {
+            return Err(newer_version(file, "", installation.major()));
+        }
+        return Err(format!("{} is damaged: {error}; nothing was changed", file.display()).into());
+    }
+    let dump_info = parse(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| not_a_backup(file))?;
+    if dump_info.major > installation.major() {
+        return Err(newer_version(file, &format!(" {}", dump_info.version), installation.major()));
+    }
+    Ok(dump_info)
+}
+
+fn newer_version(file: &Path, version: &str, major: u32) -> CliError {
+    format!(
+        "{} was written by a newer PostgreSQL{version}, which PostgreSQL {major} can't read; install that version and \
+         restore into a new DATA_DIR",
+        file.display()
+    )
+    .into()
+}
+
+fn not_a_backup(file: &Path) -> CliError {
+    format!("{} isn't a backup written by `tenantry db backup`; nothing was changed", file.display()).into()
+}
+
+/// Parses the output of `pg_restore --list`. Returns `None` if the dumped database isn't one of this program's: it has
+/// no table of migrations.
+fn parse(list: &str) -> Option<DumpInfo> {
+    let header = |name: &str| {
+        let lines = list.lines().filter_map(|line| line.strip_prefix(';'));
+        lines.into_iter().find_map(|line| Some(line.trim().strip_prefix(name)?.trim().to_owned()))
+    };
+    let version = header("Dumped from database version:")?;
+    let entries = list.lines().filter(|line| !line.starts_with(';'));
+    let is_data = |line: &&str| line.contains(" TABLE DATA ");
+    entries.clone().filter(is_data).find(|line| line.contains(" _sqlx_migrations "))?;
+    Some(DumpInfo {
+        created: header("Archive created at").unwrap_or_default(),
+        major: version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?,
+        version: version.split(' ').next().unwrap_or_default().to_owned(),
+        tables: entries.filter(is_data).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = ";
+; Archive created at 2026-01-02 03:04:05 UTC
+;     dbname: tenantry
+;     Dumped from database version: 18.1 (Debian 18.1-1)
+;     Dumped by pg_dump version: 18.1
+;
+3424; 0 16386 TABLE DATA public _sqlx_migrations postgres
+3425; 0 16395 TABLE DATA public users postgres
+216; 1259 16395 TABLE public users postgres
+";
+
+    #[test]
+    fn parses_dump_toc_header() {
+        let dump_info = parse(LIST).unwrap();
+        assert_eq!((dump_info.major, dump_info.version.as_str(), dump_info.tables), (18, "18.1", 2));
+        assert_eq!(dump_info.created, "2026-01-02 03:04:05 UTC");
+    }
+
+    #[test]
+    fn dump_without_migrations_is_rejected() {
+        assert_eq!(parse(&LIST.replace("_sqlx_migrations", "django_migrations")), None);
+        assert_eq!(parse(""), None);
+    }
+}

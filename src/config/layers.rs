@@ -1,0 +1,326 @@
+//! Reads the layers and lays them over one another; what the values mean is `check`'s business.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Read};
+use std::path::Path;
+#[cfg(feature = "embedded")]
+use std::path::PathBuf;
+
+use config::{Config, File, FileFormat, Map, Source, Value};
+
+use super::keys::{KEYS, Key};
+use super::error::{Origin, ConfigError};
+
+/// The name of the environment in problems.
+const ENVIRONMENT: &str = "environment";
+/// The name of the lowest layer; no problem mentions it, for a default is never wrong.
+const DEFAULTS: &str = "default";
+
+/// A file that may hold configuration.
+pub(super) struct SourceFile {
+    pub(super) name: String,
+    /// The content, or why it can't be read.
+    pub(super) text: Result<String, String>,
+}
+
+impl SourceFile {
+    /// Reads a file of this directory; `None` when there is none.
+    pub(super) fn read(directory: &Path, name: &str) -> Option<Self> {
+        let text = match std::fs::read_to_string(directory.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            other => other.map_err(|error| format!("can't be read: {error}")),
+        };
+        Some(Self { name: name.to_owned(), text })
+    }
+}
+
+/// A value and the layer that won.
+pub(super) struct LayeredValue {
+    pub(super) text: String,
+    pub(super) layer: String,
+}
+
+impl LayeredValue {
+    /// Whether somebody set it: a layer above the defaults.
+    pub(super) fn is_explicit(&self) -> bool {
+        self.layer != DEFAULTS
+    }
+}
+
+/// The outcome of laying the layers over one another.
+pub(super) struct MergedLayers {
+    /// The values that are set, by the keys' names.
+    pub(super) values: BTreeMap<String, LayeredValue>,
+    /// False when a file couldn't be read: what seems to be missing may stand there.
+    pub(super) complete: bool,
+    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
+    pub(super) process_env: ProcessEnv,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+/// What the environment says to every program, and the embedded database wants to know. Empty values count as unset.
+#[derive(Default)]
+pub(super) struct ProcessEnv(BTreeMap<&'static str, OsString>);
+
+impl ProcessEnv {
+    pub(super) const NAMES: [&str; 7] =
+        ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
+
+    /// The first of these names that is set.
+    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
+    pub(super) fn first_set(&self, names: &[&str]) -> Option<&OsString> {
+        names.iter().find_map(|name| self.0.get(*name))
+    }
+
+    /// This program's folder of what can be made again, where the user has a place for such folders.
+    #[cfg(feature = "embedded")]
+    pub(super) fn cache_dir(&self) -> Option<PathBuf> {
+        let absolute = |name: &str| self.first_set(&[name]).map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        base.map(|base| base.join("tenantry/postgres"))
+    }
+
+    #[cfg(feature = "embedded")]
+    pub(super) fn proxy(&self) -> Option<kernel::db::Proxy> {
+        let text = |names: &[&str]| self.first_set(names).and_then(|value| value.to_str()).map(str::to_owned);
+        let url = text(&["https_proxy", "HTTPS_PROXY"])?;
+        Some(kernel::db::Proxy { url, no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default() })
+    }
+}
+
+/// Lays the environment over `.env`, over the file, over the defaults.
+pub(super) fn read_layers(
+    file: Option<SourceFile>,
+    dotenv: Option<SourceFile>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> MergedLayers {
+    let mut reader = LayerReader { errors: Vec::new(), complete: true };
+    let mut defaults = Layer::new(DEFAULTS);
+    for key in KEYS {
+        defaults.set(key, key.default.unwrap_or_default());
+    }
+    let file = file.map(|source_file| reader.file(source_file)).unwrap_or_default();
+    let (environment, process_env) = reader.environment(environment);
+
+    // A file that can't be read may say that this is production, where .env mustn't count.
+    let app_env = environment.get("APP_ENV").or(file.get("APP_ENV"));
+    let development = match app_env {
+        Some(text) => text == "development",
+        None => reader.complete,
+    };
+    let dotenv = dotenv.filter(|_| development).map(|source_file| reader.dotenv(source_file)).unwrap_or_default();
+    if environment.get("APP_ENV").is_none() && dotenv.get("APP_ENV").is_some_and(|text| text != "development") {
+        let message = "can't be chosen here, for this file is read in development only; \
+                       set it in the environment or in tenantry.toml";
+        reader.add_error("APP_ENV", Origin::Layer(dotenv.name.clone()), message);
+    }
+
+    MergedLayers {
+        values: merge([defaults, file, dotenv, environment]),
+        complete: reader.complete,
+        process_env,
+        errors: reader.errors,
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the layers are flat maps of text under known names: nothing in them can fail")]
+fn merge(layers: [Layer; 4]) -> BTreeMap<String, LayeredValue> {
+    let builder = layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer));
+    let values = builder.build().and_then(|config| config.collect()).expect("layers of text merge");
+    let found = |value: Value| {
+        let layer = value.origin().unwrap_or(DEFAULTS).to_owned();
+        LayeredValue { text: value.into_string().expect("text is text"), layer }
+    };
+    values.into_iter().map(|(name, value)| (name, found(value))).collect()
+}
+
+/// Text by key; blank values are left out, so they count as unset.
+#[derive(Clone, Default)]
+struct Layer {
+    name: String,
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Layer {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), values: BTreeMap::new() }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    fn set(&mut self, key: &Key, text: &str) {
+        let text = text.trim();
+        if !text.is_empty() {
+            self.values.insert(key.name, text.to_owned());
+        }
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let value = |text: &String| Value::new(Some(&self.name), text.as_str());
+        Ok(self.values.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect())
+    }
+}
+
+/// `Source` asks for it; the values stay out, for there are secrets among them.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What turns up while the layers are read.
+struct LayerReader {
+    errors: Vec<ConfigError>,
+    complete: bool,
+}
+
+impl LayerReader {
+    fn add_error(&mut self, key: &str, origin: Origin, message: impl Into<String>) {
+        self.errors.push(ConfigError { key: key.to_owned(), origin, message: message.into() });
+    }
+
+    /// A problem with a file as a whole, which leaves unknown what else it would have said.
+    fn add_file_error(&mut self, name: &str, origin: Origin, message: impl Into<String>) {
+        self.complete = false;
+        self.add_error(name, origin, message);
+    }
+
+    /// The layer of `tenantry.toml`.
+    fn file(&mut self, source_file: SourceFile) -> Layer {
+        let mut layer = Layer::new(&source_file.name);
+        let text = match source_file.text {
+            Ok(text) => text,
+            Err(message) => {
+                self.add_file_error(&source_file.name, Origin::File, message);
+                return layer;
+            }
+        };
+        let values = match File::from_str(&text, FileFormat::Toml).collect() {
+            Ok(values) => values,
+            Err(error) => {
+                let (origin, message) = toml_error(&error);
+                self.add_file_error(&source_file.name, origin, message);
+                return layer;
+            }
+        };
+        // A map without order: sorted, so that the same file always gives the same answer.
+        for (name, value) in values.into_iter().collect::<BTreeMap<_, _>>() {
+            let origin = Origin::Layer(source_file.name.clone());
+            match (KEYS.iter().find(|key| key.file_name() == name), value.into_string()) {
+                (Some(key), Ok(text)) => layer.set(key, &text),
+                (Some(key), Err(_)) => {
+                    self.add_error(key.name, origin, "must be one value; where it may hold several, a text with commas");
+                }
+                (None, _) => {
+                    self.add_error(&name.escape_debug().to_string(), origin, unknown_key(&name));
+                }
+            }
+        }
+        layer
+    }
+
+    /// The layer of `.env`, where the keys of other tools may stand too.
+    fn dotenv(&mut self, source_file: SourceFile) -> Layer {
+        let mut layer = Layer::new(&source_file.name);
+        let text = match source_file.text {
+            // dotenvy takes blanks at the end for an open line unless a line break follows.
+            Ok(text) => format!("{}\n", text.trim_start_matches('\u{feff}')),
+            Err(message) => {
+                self.add_file_error(&source_file.name, Origin::File, message);
+                return layer;
+            }
+        };
+        let lines = Cell::new(0);
+        for item in dotenvy::from_read_iter(LineReader { rest: text.as_bytes(), lines: &lines }) {
+            match item {
+                Ok((name, value)) => {
+                    let Some(key) = KEYS.iter().find(|key| key.name == name) else { continue };
+                    if layer.values.contains_key(key.name) {
+                        self.add_error(key.name, Origin::Layer(source_file.name.clone()), "is set twice; keep one of the two");
+                    }
+                    layer.set(key, &value);
+                }
+                // Its own words are no use: they repeat the line, secret and all, and don't say which one it is.
+                Err(dotenvy::Error::LineParse(line, _)) => {
+                    let first = (lines.get() + 1).saturating_sub(line.lines().count().max(1));
+                    let message = "isn't of the form KEY=value; quote a value that has blanks or quotes in it, \
+                                   and close every quote";
+                    self.add_file_error(&source_file.name, Origin::Line(first), message);
+                }
+                Err(_) => self.add_file_error(&source_file.name, Origin::Line(lines.get()), "can't be read"),
+            }
+        }
+        layer
+    }
+
+    /// The layer of the environment, and what else is of use in it.
+    fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, ProcessEnv) {
+        let mut layer = Layer::new(ENVIRONMENT);
+        let mut process_env = ProcessEnv::default();
+        for (name, value) in variables {
+            if let Some(known) = ProcessEnv::NAMES.iter().find(|known| name == **known) {
+                if !value.is_empty() {
+                    process_env.0.insert(known, value);
+                }
+            } else if name == "PGOPTIONS" && !value.is_empty() {
+                let message = "the database library adds it to every connection; unset it";
+                self.add_error("PGOPTIONS", Origin::Layer(ENVIRONMENT.to_owned()), message);
+            } else if let Some(key) = KEYS.iter().find(|key| name == key.name) {
+                match value.to_str() {
+                    Some(text) => layer.set(key, text),
+                    None => self.add_error(key.name, Origin::Layer(ENVIRONMENT.to_owned()), "must be UTF-8"),
+                }
+            }
+        }
+        (layer, process_env)
+    }
+}
+
+/// Hands out one line a read, so that `lines` tells how far a buffered reader has really come.
+struct LineReader<'a> {
+    rest: &'a [u8],
+    lines: &'a Cell<usize>,
+}
+
+impl Read for LineReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let line = self.rest.iter().position(|&byte| byte == b'\n').map_or(self.rest.len(), |end| end + 1);
+        let length = line.min(buffer.len());
+        let (now, later) = self.rest.split_at(length);
+        buffer[..length].copy_from_slice(now);
+        self.rest = later;
+        if now.ends_with(b"\n") {
+            self.lines.set(self.lines.get() + 1);
+        }
+        Ok(length)
+    }
+}
+
+/// Where and what, without the excerpt in the middle: it may show a secret.
+fn toml_error(error: &config::ConfigError) -> (Origin, String) {
+    let text = match error {
+        config::ConfigError::FileParse { cause, .. } => cause.to_string(),
+        other => other.to_string(),
+    };
+    let line = text.strip_prefix("TOML parse error at line ").and_then(|rest| rest.split(',').next()?.parse().ok());
+    let what = text.trim_end().lines().last().unwrap_or_default();
+    (line.map_or(Origin::File, Origin::Line), format!("isn't valid TOML: {what}"))
+}
+
+fn unknown_key(name: &str) -> String {
+    match Key::nearest(name) {
+        Some(key) => format!("there is no such key; did you mean {}?", key.file_name()),
+        None => "there is no such key; .env.example lists them all, here they are flat and in lower case".to_owned(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The tenancy mode, and the keys that go with each.
+
+use kernel::contracts::{InvalidBaseDomain, InvalidSlug, InvalidTenantSources, TenancyMode, TenantSources};
+
+use super::{Validator, one_of};
+
+#[derive(Clone, Copy)]
+enum Mode {
+    Organization,
+    Personal,
+    Single,
+}
+
+const MODE: &str = "TENANCY_MODE";
+const SOURCES: &str = "TENANT_SOURCES";
+const BASE_DOMAIN: &str = "TENANT_BASE_DOMAIN";
+const SLUG: &str = "TENANT_SLUG";
+
+impl Validator {
+    pub(super) fn tenancy(&mut self) -> Option<TenancyMode> {
+        let modes = [("organization", Mode::Organization), ("personal", Mode::Personal), ("single", Mode::Single)];
+        let mode = self.value(MODE, one_of(modes))?;
+        if !self.layers.complete && !self.is_explicit(MODE) {
+            // The file that can't be read may name another mode, and with it other keys.
+            return None;
+        }
+        match mode {
+            Mode::Organization => {
+                self.reject_unused(SLUG, "it is for TENANCY_MODE=single: set that to use it, or unset TENANT_SLUG");
+                self.sources().map(TenancyMode::Organization)
+            }
+            Mode::Personal => {
+                for key in [SOURCES, BASE_DOMAIN, SLUG] {
+                    self.reject_unused(key, format!("TENANCY_MODE=personal goes by who is calling: unset {key}"));
+                }
+                Some(TenancyMode::Personal)
+            }
+            Mode::Single => {
+                for key in [SOURCES, BASE_DOMAIN] {
+                    self.reject_unused(key, format!("TENANCY_MODE=single goes by TENANT_SLUG alone: unset {key}"));
+                }
+                self.require(SLUG, "is required with TENANCY_MODE=single; set it to the tenant's slug, such as acme");
+                let slug = self.value(SLUG, |text| text.parse().map_err(|error: InvalidSlug| error.to_string()));
+                slug.map(TenancyMode::Single)
+            }
+        }
+    }
+
+    fn sources(&mut self) -> Option<TenantSources> {
+        let base = self.value(BASE_DOMAIN, |text| text.parse().map_err(|error: InvalidBaseDomain| error.to_string()));
+        let error = match TenantSources::parse(&self.layers.values.get(SOURCES)?.text, base) {
+            Ok(sources) => return Some(sources),
+            Err(error) => error,
+        };
+        match error {
+            // Not where it is set, and wrong.
+            InvalidTenantSources::NoBaseDomain => {
+                self.require(BASE_DOMAIN, "is required with subdomain in TENANT_SOURCES; set it, such as example.com");
+            }
+            InvalidTenantSources::UnusedBaseDomain if self.layers.complete || self.is_explicit(SOURCES) => {
+                let message =
+                    "nothing asks for it: add subdomain to TENANT_SOURCES to use it, or unset TENANT_BASE_DOMAIN";
+                self.add_error(BASE_DOMAIN, message);
+            }
+            // The file that can't be read may have the source.
+            InvalidTenantSources::UnusedBaseDomain => {}
+            InvalidTenantSources::Unknown | InvalidTenantSources::Duplicate => self.add_error(SOURCES, error.to_string()),
+        }
+        None
+    }
+
+    /// Notes that the key is set where it would do nothing, if it is: somebody meant something else.
+    fn reject_unused(&mut self, key: &'static str, message: impl Into<String>) {
+        if self.is_explicit(key) {
+            self.add_error(key, message);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How a request names the tenant it wants to act in. What the access token claims is the kernel's business.
+
+use actix_web::{
+    dev::ServiceRequest,
+    http::header::{HOST, HeaderMap, HeaderName, HeaderValue},
+};
+use kernel::contracts::{BaseDomain, TenantRef, TenantSlug, RequestedTenant};
+
+/// Names the tenant, by slug or id.
+pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
+
+/// By the header `X-Tenant-Id`.
+pub(super) fn from_header(headers: &HeaderMap) -> RequestedTenant {
+    match single_value(headers, &HeaderName::from_static("x-tenant-id")) {
+        Ok(None) => RequestedTenant::Absent,
+        Ok(Some(text)) => text.trim().parse().map_or(RequestedTenant::Invalid, RequestedTenant::Present),
+        Err(InvalidHeader) => RequestedTenant::Invalid,
+    }
+}
+
+/// By the host that the request is for: the one in its target where that has one (RFC 9112, section 3.2.2; HTTP/2's
+/// `:authority`), else the header `Host`. `Forwarded` and `X-Forwarded-Host` are believed of nobody, so a proxy passes the
+/// host on as it is.
+pub(super) fn from_host(request: &ServiceRequest, base: &BaseDomain) -> RequestedTenant {
+    match (single_value(request.headers(), &HOST), request.uri().authority()) {
+        (Err(InvalidHeader), _) => RequestedTenant::Invalid,
+        (Ok(_), Some(target)) => subdomain(target.as_str(), base),
+        (Ok(Some(host)), None) => subdomain(host, base),
+        (Ok(None), None) => RequestedTenant::Absent,
+    }
+}
+
+/// The header stands there twice, or isn't text.
+struct InvalidHeader;
+
+fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, InvalidHeader> {
+    let mut values = headers.get_all(name);
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        (Some(_), _) => Err(InvalidHeader),
+    }
+}
+
+/// `acme.example.com:8080` names `acme` where the base domain is `example.com`. That domain itself, the reserved words
+/// before it and other hosts name none. What else stands before it, two labels among it, names an impossible one.
+fn subdomain(host: &str, base: &BaseDomain) -> RequestedTenant {
+    let host = host.trim();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    // A name may end with the dot of the root.
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let Some(before) = name.strip_suffix(base.as_str()) else { return RequestedTenant::Absent };
+    if before.is_empty() {
+        return RequestedTenant::Absent;
+    }
+    // Another domain that ends in the same letters.
+    let Some(label) = before.strip_suffix('.') else { return RequestedTenant::Absent };
+    match label.parse::<TenantSlug>() {
+        Ok(slug) => RequestedTenant::Present(TenantRef::Slug(slug)),
+        Err(_) if TenantSlug::RESERVED.contains(&label) => RequestedTenant::Absent,
+        Err(_) => RequestedTenant::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    /// `-`: none; `?`: an impossible one.
+    fn display(requested: &RequestedTenant) -> String {
+        match requested {
+            RequestedTenant::Absent => "-".into(),
+            RequestedTenant::Invalid => "?".into(),
+            RequestedTenant::Present(tenant) => tenant.to_string(),
+        }
+    }
+
+    fn with(request: TestRequest, name: &'static str, values: &[&str]) -> TestRequest {
+        values.iter().fold(request, |request, value| request.append_header((name, *value)))
+    }
+
+    #[test]
+    fn duplicate_tenant_header_is_rejected() {
+        let requested = |values: &[&str]| {
+            let request = with(TestRequest::default(), TENANT_HEADER, values).to_srv_request();
+            from_header(request.headers())
+        };
+        assert_eq!(requested(&[]), RequestedTenant::Absent);
+        assert!(matches!(requested(&[" acme "]), RequestedTenant::Present(TenantRef::Slug(_))));
+        for values in [&[""][..], &["a b"], &["acme", "acme"]] {
+            assert_eq!(requested(values), RequestedTenant::Invalid, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn tenant_from_subdomain() {
+        let base: BaseDomain = "example.com".parse().unwrap();
+        let longest = "a".repeat(63);
+        let (long, too_long) = (format!("{longest}.example.com"), format!("{longest}a.example.com"));
+        for (host, expected) in [
+            ("acme.example.com", "acme"),
+            ("ACME.Example.COM", "acme"),
+            ("acme.example.com:8080", "acme"),
+            ("acme.example.com:", "acme"),
+            ("acme.example.com.", "acme"),
+            ("acme.example.com.:443", "acme"),
+            (" acme.example.com ", "acme"),
+            ("a-1.example.com", "a-1"),
+            (&long, &longest),
+            // None.
+            ("", "-"),
+            ("example.com", "-"),
+            ("Example.com:8080", "-"),
+            ("www.example.com", "-"),
+            ("API.example.com", "-"),
+            ("acme.example.org", "-"),
+            ("acmeexample.com", "-"),
+            ("acme.example.com.evil.net", "-"),
+            ("localhost:8080", "-"),
+            ("127.0.0.1:8080", "-"),
+            ("[::1]:8080", "-"),
+            ("[::1]", "-"),
+            // Impossible.
+            (".example.com", "?"),
+            ("..example.com", "?"),
+            ("acme..example.com", "?"),
+            ("a.b.example.com", "?"),
+            ("acme.www.example.com", "?"),
+            ("www.acme.example.com", "?"),
+            ("ab.example.com", "?"),
+            ("-acme.example.com", "?"),
+            ("ac--me.example.com", "?"),
+            ("ac_me.example.com", "?"),
+            ("me@acme.example.com", "?"),
+            ("019a0000-0000-7000-8000-00000000acee.example.com", "?"),
+            (&too_long, "?"),
+        ] {
+            assert_eq!(display(&subdomain(host, &base)), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn forwarded_host_is_ignored() {
+        let base: BaseDomain = "example.com".parse().unwrap();
+        let requested = |target: &str, hosts: &[&str]| {
+            let request = with(TestRequest::with_uri(target), "host", hosts);
+            let forwarded = request
+                .append_header(("Forwarded", "host=globex.example.com"))
+                .append_header(("X-Forwarded-Host", "globex.example.com"));
+            display(&from_host(&forwarded.to_srv_request(), &base))
+        };
+        assert_eq!(requested("/", &[]), "-");
+        assert_eq!(requested("/", &["acme.example.com"]), "acme");
+        assert_eq!(requested("/", &["acme.example.com", "acme.example.com"]), "?");
+        assert_eq!(requested("http://acme.example.com/", &["globex.example.com"]), "acme");
+        assert_eq!(requested("http://acme.example.com/", &["acme.example.com", "acme.example.com"]), "?");
+    }
+}

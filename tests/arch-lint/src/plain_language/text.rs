@@ -1,0 +1,139 @@
+//! The text of a file that plain language applies to, as paragraphs.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use crate::sources::{Source, is_word, tokens};
+
+/// A line of text without its comment sign, and its number in the file.
+type Line<'a> = (usize, &'a str);
+
+/// A paragraph, heading, list item, table cell or string literal.
+pub(super) struct Paragraph {
+    /// With inline code masked as one word, and link targets blanked.
+    pub(super) text: String,
+    /// Byte offsets in `text` where a line begins, each with the line's number.
+    lines: Vec<(usize, usize)>,
+    pub(super) limits_sentences: bool,
+}
+
+impl Paragraph {
+    fn new(lines: &[Line], limits_sentences: bool) -> Self {
+        let (mut text, mut starts) = (String::new(), Vec::new());
+        for (number, line) in lines {
+            starts.push((text.len(), *number));
+            text.push_str(line.trim());
+            text.push(' ');
+        }
+        Self { text: mask(&text), lines: starts, limits_sentences }
+    }
+
+    pub(super) fn line_at(&self, offset: usize) -> usize {
+        self.lines.iter().take_while(|(start, _)| *start <= offset).last().map_or(0, |(_, number)| *number)
+    }
+}
+
+/// All text of a file that the rules apply to. `is_program`: its string literals are checked as well.
+pub(super) fn text_of(source: &Source, is_program: bool) -> Vec<Paragraph> {
+    if source.path.ends_with(".md") {
+        return paragraphs(&(1..).zip(source.text.lines()).collect::<Vec<_>>(), true);
+    }
+    if !source.path.ends_with(".rs") {
+        let sign = if source.path.ends_with(".sql") { "--" } else { "#" };
+        return comments(source, &[sign], &BTreeSet::new());
+    }
+    let literals = string_literals(source.text.parse().unwrap());
+    let in_literals = literals.iter().flat_map(|(first, last, _)| first + 1..=*last).collect();
+    let mut found = comments(source, &["///", "//!", "//"], &in_literals);
+    let texts = if is_program { string_literals(tokens(source)) } else { Vec::new() };
+    found.extend(texts.iter().map(|(line, _, text)| Paragraph::new(&[(*line, text)], false)));
+    found
+}
+
+/// Masks inline code as one word, and blanks link targets and HTML comments. Byte offsets don't change.
+fn mask(text: &str) -> String {
+    let (mut masked, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(['`', ']', '<']) {
+        let (before, from) = rest.split_at(at);
+        let ticks = from.len() - from.trim_start_matches('`').len();
+        let closed = |sign: &str| from[ticks..].find(sign).map(|end| ticks + end + sign.len());
+        let (length, fill) = if ticks > 0 {
+            (closed(&"`".repeat(ticks)).unwrap_or(ticks), "x")
+        } else if from.starts_with("](") {
+            (closed(")").unwrap_or(1), " ")
+        } else if from.starts_with("<!--") {
+            (closed("-->").unwrap_or(1), " ")
+        } else {
+            (1, " ")
+        };
+        masked.push_str(before);
+        masked.push_str(&fill.repeat(length));
+        rest = &from[length..];
+    }
+    masked + rest
+}
+
+/// Splits Markdown, or the text of a comment, into paragraphs. Code blocks are left out.
+fn paragraphs(lines: &[Line], limits_sentences: bool) -> Vec<Paragraph> {
+    let (mut found, mut current, mut in_code) = (Vec::new(), Vec::new(), false);
+    for (number, line) in lines.iter().chain([&(0, "")]) {
+        let line = line.trim_start_matches(['>', ' ']);
+        let is_fence = line.starts_with("```");
+        let after_number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_item = ["- ", "* ", "#", "|", "<"].iter().any(|sign| line.starts_with(sign));
+        let is_numbered = after_number.len() < line.len() && after_number.starts_with(". ");
+        let is_after_heading = current.first().is_some_and(|(_, first): &Line| first.starts_with('#'));
+        if (is_fence || is_item || is_numbered || is_after_heading || line.is_empty()) && !current.is_empty() {
+            found.push(Paragraph::new(&current, limits_sentences));
+            current.clear();
+        }
+        in_code ^= is_fence;
+        if line.starts_with('|') && !in_code {
+            let cells = mask(line);
+            found.extend(cells.split('|').map(|cell| Paragraph::new(&[(*number, cell)], limits_sentences)));
+        } else if !in_code && !is_fence && !line.is_empty() {
+            current.push((*number, line));
+        }
+    }
+    found
+}
+
+/// The comments of a file. Consecutive lines with the same comment sign are one text.
+fn comments(source: &Source, signs: &[&str], skipped: &BTreeSet<usize>) -> Vec<Paragraph> {
+    let (mut found, mut block, mut block_sign) = (Vec::new(), Vec::new(), "");
+    for (number, line) in (1..).zip(source.text.lines().map(str::trim_start).chain([""])) {
+        let sign = signs.iter().find(|sign| line.starts_with(**sign) && !skipped.contains(&number));
+        let sign = sign.copied().unwrap_or_default();
+        if sign != block_sign {
+            found.extend(paragraphs(&block, ["///", "//!"].contains(&block_sign)));
+            block.clear();
+            block_sign = sign;
+        }
+        if !sign.is_empty() {
+            block.push((number, &line[sign.len()..]));
+        }
+    }
+    found
+}
+
+/// The string literals that aren't doc comments: the first line, the last line and the text.
+fn string_literals(stream: TokenStream) -> Vec<(usize, usize, String)> {
+    let mut found = Vec::new();
+    for token in stream {
+        match token {
+            TokenTree::Group(group) => {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                let is_doc = group.delimiter() == Delimiter::Bracket && is_word(&inside, 0, "doc");
+                found.extend(if is_doc { Vec::new() } else { string_literals(group.stream()) });
+            }
+            TokenTree::Literal(literal) => {
+                let (first, last) = (literal.span().start().line, literal.span().end().line);
+                let text = syn::parse2::<syn::LitStr>(TokenTree::Literal(literal).into());
+                found.extend(text.ok().map(|text| (first, last, text.value())));
+            }
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,179 @@
+//! Statements that open a scope of their own. `OFFSET 0` and `LIMIT` are fences: without them the planner may read before
+//! the scope is open, and find nothing. So such a statement is the fenced scope, then fenced parts that depend on it, and
+//! nothing beside them but what to give of their rows and in which order (`modules/kernel/src/db/single_statement.rs`).
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use sqlparser::{
+    ast::{
+        Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+        Visit, Visitor,
+    },
+    dialect::PostgreSqlDialect,
+    parser::Parser,
+};
+
+use crate::{
+    sources::{Source, fake_source, program},
+    sql::statements,
+    violation::{Violation, assert_no_violations, assert_one_violation},
+};
+
+/// The functions that open a scope, each with its column.
+const SCOPES: [(&str, &str); 2] = [("tenant_scope", "tenant_id"), ("user_scope", "user_id")];
+
+/// What a statement that opens its own scope has beside its fences; `None`: nothing.
+fn unfenced(sql: &str) -> Option<&'static str> {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
+    let [Statement::Query(query)] = statements.as_slice() else { return Some("it isn't one SELECT") };
+    let SetExpr::Select(select) = query.body.as_ref() else { return Some("it isn't one SELECT") };
+    if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty() {
+        return Some("its outermost SELECT has more than FROM and ORDER BY");
+    }
+    if !only_projects(select) {
+        return Some("its outermost SELECT has more than FROM and ORDER BY");
+    }
+    if has_query(&select.projection) || query.order_by.as_ref().is_some_and(has_query) {
+        return Some("its outermost SELECT reads besides what is in FROM");
+    }
+    let Some((scope, parts)) = select.from.split_first() else { return Some("it doesn't begin with its scope") };
+    let Some(scope) = scope_name(scope) else { return Some("it doesn't begin with its scope, fenced by OFFSET 0") };
+    if parts.is_empty() || !parts.iter().all(|part| is_fenced_lateral(part, &scope)) {
+        return Some("after its scope there is more than LATERAL parts that use it, each with OFFSET 0 or a LIMIT");
+    }
+    None
+}
+
+/// Whether a SELECT has nothing but its columns and its FROM.
+fn only_projects(select: &Select) -> bool {
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, with) if by.is_empty() && with.is_empty());
+    let more = [&select.prewhere, &select.selection, &select.having, &select.qualify];
+    !grouped && more.iter().all(|part| part.is_none()) && select.distinct.is_none() && select.into.is_none()
+}
+
+/// The name of the scope, where this opens one behind a fence.
+fn scope_name(from: &TableWithJoins) -> Option<String> {
+    let TableFactor::Derived { lateral: false, subquery, alias: Some(alias), .. } = &from.relation else { return None };
+    let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
+    let [SelectItem::ExprWithAlias { expr: Expr::Function(function), alias: column }] = select.projection.as_slice()
+    else {
+        return None;
+    };
+    let name = function.name.to_string();
+    let opens = SCOPES.iter().any(|(scope, of)| name == *scope && column.value == *of);
+    let alone = from.joins.is_empty() && select.from.is_empty() && only_projects(select) && subquery.with.is_none();
+    (opens && alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
+}
+
+/// Whether this is a part that can't come before the scope.
+fn is_fenced_lateral(from: &TableWithJoins, scope: &str) -> bool {
+    let TableFactor::Derived { lateral: true, subquery, .. } = &from.relation else { return false };
+    let limited = matches!(&subquery.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. }));
+    from.joins.is_empty() && (has_offset_0(subquery) || limited) && uses(subquery.as_ref(), scope)
+}
+
+fn has_offset_0(query: &Query) -> bool {
+    let Some(LimitClause::LimitOffset { offset: Some(offset), .. }) = &query.limit_clause else { return false };
+    offset.value.to_string() == "0"
+}
+
+/// Whether it compares with a column of the scope's.
+fn uses(part: &impl Visit, scope: &str) -> bool {
+    let mut finder = QueryFinder { queries: 0, names: BTreeSet::new() };
+    let _ = part.visit(&mut finder);
+    finder.names.contains(scope)
+}
+
+fn has_query(part: &impl Visit) -> bool {
+    let mut finder = QueryFinder { queries: 0, names: BTreeSet::new() };
+    let _ = part.visit(&mut finder);
+    finder.queries > 0
+}
+
+/// Counts what reads, and collects the names before columns.
+struct QueryFinder {
+    queries: usize,
+    names: BTreeSet<String>,
+}
+
+impl Visitor for QueryFinder {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::CompoundIdentifier(names) = expression {
+            self.names.extend(names.first().map(|name| name.value.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn opens_scope(sql: &str) -> bool {
+    SCOPES.iter().any(|(scope, _)| sql.to_lowercase().contains(scope))
+}
+
+/// The findings in a file.
+fn violations(source: &Source) -> Vec<Violation> {
+    let help = "write it as modules/kernel/src/db/single_statement.rs says";
+    let opening = statements(source).into_iter().filter(|statement| opens_scope(&statement.sql));
+    let wrong = opening.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
+    wrong
+        .map(|(line, problem)| Violation::new(&source.path, line, format!("it opens a scope, and {problem}"), help))
+        .collect()
+}
+
+#[test]
+fn scoped_statements_are_fenced() {
+    let program = program();
+    let opening = program.iter().flat_map(statements).filter(|statement| opens_scope(&statement.sql)).count();
+    assert!(opening >= 9, "only {opening} were found");
+    assert_no_violations(&program.iter().flat_map(violations).collect::<Vec<_>>());
+}
+
+#[test]
+fn unfenced_statement_is_rejected() {
+    let scope = "FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s";
+    let read = "SELECT * FROM roles AS r WHERE r.tenant_id = s.tenant_id";
+    let found = |sql: &str| {
+        violations(&fake_source("modules/x/src/postgres/mod.rs", &format!("fn f() {{ query!(\"{sql}\") }}")))
+    };
+    for fenced in [
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id {scope}, LATERAL ({read} LIMIT $2) AS r ORDER BY r.id"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r, LATERAL ({read} LIMIT 1) AS q"),
+        "SELECT p.id FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
+           LATERAL (SELECT p.id FROM user_profiles AS p WHERE p.id = s.user_id OFFSET 0) AS p"
+            .to_owned(),
+        "SELECT id FROM roles WHERE tenant_id = $1".to_owned(),
+    ] {
+        assert_no_violations(&found(&fenced));
+    }
+    let behind = "JOIN memberships AS m ON m.tenant_id = s.tenant_id";
+    for unfenced in [
+        format!("SELECT r.id {scope}, LATERAL ({read}) AS r"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r {behind}"),
+        format!(
+            "SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r, memberships AS m WHERE m.tenant_id = s.tenant_id"
+        ),
+        format!("SELECT r.id {scope} {behind}, LATERAL ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id {scope}, LATERAL (SELECT * FROM roles AS r WHERE r.tenant_id = $1 OFFSET 0) AS r"),
+        format!("SELECT r.id {scope}, ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id, (SELECT count(*) FROM roles) {scope}, LATERAL ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r ORDER BY (SELECT max(id) FROM roles)"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r WHERE r.id IN (SELECT id FROM roles)"),
+        format!("WITH m AS (SELECT FROM roles) SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r UNION SELECT id FROM roles"),
+        format!("SELECT r.id {scope}, roles AS r WHERE r.tenant_id = s.tenant_id OFFSET 0"),
+        format!("SELECT r.id {}, LATERAL ({read} OFFSET 0) AS r", scope.replace(" OFFSET 0", "")),
+        format!("SELECT r.id {}, LATERAL ({read} OFFSET 0) AS r", scope.replace(" OFFSET", " FROM roles OFFSET")),
+        format!("SELECT s.tenant_id {scope}"),
+        "SELECT tenant_scope($1), r.id FROM roles AS r".to_owned(),
+        "UPDATE roles SET name = '' WHERE tenant_id = tenant_scope($1)".to_owned(),
+    ] {
+        assert_one_violation(&found(&unfenced), "modules/x/src/postgres/mod.rs:1: it opens a scope, and ");
+    }
+}

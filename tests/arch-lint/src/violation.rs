@@ -1,0 +1,49 @@
+//! The result of a rule.
+
+use std::fmt;
+
+/// A line that violates a rule.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Violation {
+    file: String,
+    /// 1-based; 0 for the whole file.
+    line: usize,
+    problem: String,
+    /// What to do instead.
+    help: &'static str,
+}
+
+impl Violation {
+    pub(crate) fn new(file: &str, line: usize, problem: impl Into<String>, help: &'static str) -> Self {
+        Self { file: file.to_owned(), line, problem: problem.into(), help }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}; {}", self.file, self.line, self.problem, self.help)
+    }
+}
+
+/// Fails with a list of all violations.
+#[track_caller]
+pub(crate) fn assert_no_violations(violations: &[Violation]) {
+    assert!(violations.is_empty(), "\n{}\n", lines(violations).join("\n"));
+}
+
+/// Fails unless there is exactly one violation, and its message starts with `beginning`.
+#[track_caller]
+pub(crate) fn assert_one_violation(violations: &[Violation], beginning: &str) {
+    let lines = lines(violations);
+    assert!(lines.len() == 1 && lines[0].starts_with(beginning), "{lines:#?} instead of {beginning:?}");
+}
+
+fn lines(violations: &[Violation]) -> Vec<String> {
+    violations.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn violation_format() {
+    let violation = Violation::new("modules/user/src/lib.rs", 3, "it prints", "use `tracing`");
+    assert_eq!(violation.to_string(), "modules/user/src/lib.rs:3: it prints; use `tracing`");
+}

@@ -1,0 +1,18 @@
+//! The body would be read while the guard is still asked.
+
+use kernel::contracts::RoleManage;
+
+use crate::http::{
+    extract::Body,
+    access::Access,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.post("/v1/invoices", "Write an invoice", create);
+}
+
+async fn create(_access: Access<RoleManage>, Body(_text): Body<String>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
+}

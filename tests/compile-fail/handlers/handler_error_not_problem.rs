@@ -1,0 +1,13 @@
+//! What goes wrong would leave in a form of its own, and what goes right undocumented.
+
+use kernel::contracts::UserRead;
+
+use crate::http::{access::Access, route::Routes};
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/invoices", "List the invoices", list);
+}
+
+async fn list(_access: Access<UserRead>) -> String {
+    "none".into()
+}

@@ -1,0 +1,18 @@
+//! A repository asks for no permission.
+
+use kernel::contracts::{UserRead, UserRepository};
+
+use crate::http::{
+    extract::Inject,
+    access::Access,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/invoices", "List the invoices", list);
+}
+
+async fn list(_access: Access<UserRead>, _users: Inject<dyn UserRepository>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
+}

@@ -1,0 +1,10 @@
+//! Tenant data for whoever is signed in.
+
+use kernel::contracts::Members;
+
+use crate::http::{extract::Inject, access::SignedIn, problem::Problem, route::NoContent};
+
+pub(super) async fn list(caller: SignedIn, members: Inject<dyn Members>) -> Result<NoContent, Problem> {
+    members.list(&caller, None, 20).await?;
+    Ok(NoContent)
+}

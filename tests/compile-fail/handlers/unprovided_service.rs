@@ -1,0 +1,20 @@
+//! A service of which nobody has heard.
+
+use kernel::contracts::UserRead;
+
+use crate::http::{
+    extract::Inject,
+    access::Access,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
+
+trait Invoices: Send + Sync {}
+
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/invoices", "List the invoices", list);
+}
+
+async fn list(_access: Access<UserRead>, _invoices: Inject<dyn Invoices>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
+}

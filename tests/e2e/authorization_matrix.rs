@@ -1,0 +1,197 @@
+//! Every route of the OpenAPI document, as everybody: nobody, a stranger, a member, an admin; in the tenant, in another
+//! one, in none. One golden file shows it all; a route that isn't tried here turns it red.
+
+use std::fmt::Write;
+
+use authorization::seed::ACME_INVITATION;
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::client::{Response, TestApp, Client, app};
+
+/// What to send to a route so that only authorization decides.
+fn sample_request(method: &str, path: &str, app: &TestApp) -> Option<(String, Option<String>)> {
+    let body = |body: &str| Some(body.to_owned());
+    let (users, acme) = (&app.seed.users, &app.seed.tenants.acme);
+    let with_id = |id: String| path.replace("{id}", &id);
+    Some(match (method, path) {
+        ("post", "/v1/auth/login") => (path.into(), body(r#"{"email": "x", "password": "x"}"#)),
+        ("get", "/v1/members/{id}") => (with_id(users.alice.id.to_string()), None),
+        // What he is already.
+        ("patch", "/v1/members/{id}") => {
+            (with_id(users.bob.id.to_string()), Some(format!(r#"{{"role_id": "{}"}}"#, acme.member_role)))
+        }
+        ("delete", "/v1/members/{id}") => (with_id(users.alice.id.to_string()), None),
+        ("post", "/v1/tenant/leave") => (path.into(), None),
+        ("post", "/v1/roles") => (path.into(), body(r#"{"name": "X"}"#)),
+        ("patch", "/v1/roles/{id}") => (with_id(acme.admin_role.to_string()), body(r#"{"name": "X"}"#)),
+        ("delete", "/v1/roles/{id}") => (with_id(acme.admin_role.to_string()), None),
+        ("post", "/v1/policies") => {
+            (path.into(), body(r#"{"effect": "allow", "resource": "user", "verbs": ["read"]}"#))
+        }
+        ("patch", "/v1/policies/{id}") => (with_id(acme.id.to_string()), body(r#"{"effect": "deny"}"#)),
+        ("get" | "delete", "/v1/policies/{id}") => (with_id(acme.id.to_string()), None),
+        ("post", "/v1/authorization/check") => (path.into(), body(r#"{"checks": [{"permission": "user:read"}]}"#)),
+        ("patch", "/v1/me") => (path.into(), body(r#"{"display_name": "X"}"#)),
+        ("post", "/v1/tenants") => (path.into(), body(r#"{"name": "X"}"#)),
+        ("patch", "/v1/tenant") => (path.into(), body(r#"{"name": "X"}"#)),
+        ("post", "/v1/tenant/archive" | "/v1/tenant/restore") => (path.into(), None),
+        ("post", "/v1/invitations") => {
+            let role = app.seed.tenants.acme.member_role;
+            (path.into(), Some(format!(r#"{{"email": "erin@example.com", "role_id": "{role}"}}"#)))
+        }
+        ("delete", "/v1/invitations/{id}") | ("post", "/v1/invitations/{id}/resend") => {
+            (path.replace("{id}", &ACME_INVITATION.to_string()), None)
+        }
+        ("post", "/v1/invitations/accept") => (path.into(), body(r#"{"token": "x"}"#)),
+        // A list, or the one thing of its kind.
+        ("get", path) if !path.contains('{') => (path.into(), None),
+        _ => return None,
+    })
+}
+
+/// The invitation that was revoked is there once more.
+fn restore_invitation(app: &TestApp) {
+    let (id, acme, alice) = (ACME_INVITATION, app.seed.tenants.acme.id, app.seed.users.alice.id);
+    app.sql(&format!(
+        "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, expires_at)
+         SELECT tenant_id, '{id}', 'dana@example.com', id, '{alice}', sha256('nobody'), now() + interval '1 hour'
+         FROM roles WHERE tenant_id = '{acme}' AND name = 'member'
+         ON CONFLICT DO NOTHING"
+    ));
+}
+
+/// Every operation of the document: method, path, and the operation itself.
+pub(crate) fn operations(app: &TestApp) -> Vec<(String, String, Value)> {
+    let document = app.anonymous().get("/openapi.json").json();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push((method.clone(), path.clone(), operation.clone()));
+        }
+    }
+    operations.sort_by(|one, other| (&one.1, &one.0).cmp(&(&other.1, &other.0)));
+    operations
+}
+
+pub(crate) fn send_sample(client: &Client, method: &str, path: &str, app: &TestApp) -> Response {
+    let (path, body) = sample_request(method, path, app)
+        .unwrap_or_else(|| panic!("{method} {path} is new: say in `sample_request` what to send to it"));
+    match body {
+        Some(body) => client.with_header("Content-Type", "application/json").send(&method.to_uppercase(), &path, Some(&body)),
+        None => client.send(&method.to_uppercase(), &path, None),
+    }
+}
+
+fn outcome(response: &Response) -> String {
+    match response.status {
+        status @ 200..300 => status.to_string(),
+        status => format!("{status} {}", response.problem()),
+    }
+}
+
+#[rstest]
+fn route_authorization_matrix(app: TestApp) {
+    let (alice, bob, carol, anonymous) = (app.alice(), app.bob(), app.carol(), app.anonymous());
+    let callers = [
+        ("nobody", anonymous.clone()),
+        ("nobody, naming acme", anonymous.in_tenant("acme")),
+        ("a stranger", carol.clone()),
+        ("a stranger in acme", carol.in_tenant("acme")),
+        ("bob", bob.clone()),
+        ("bob in acme", bob.in_tenant("acme")),
+        ("bob in globex", bob.in_tenant("globex")),
+        ("bob nowhere", bob.in_tenant("nowhere")),
+        ("alice in acme", alice.in_tenant("acme")),
+        ("alice in globex", alice.in_tenant("globex")),
+    ];
+    let rejoin = format!(
+        "INSERT INTO memberships (tenant_id, user_id, role_id) VALUES ('{}', '{}', '{}') ON CONFLICT DO NOTHING",
+        app.seed.tenants.acme.id, app.seed.users.bob.id, app.seed.tenants.acme.member_role,
+    );
+    let mut table = String::new();
+    for (method, path, operation) in operations(&app) {
+        let class = operation["x-class"].as_str().expect("every route says its class");
+        let permission = operation["x-permission"].as_str().map(|name| format!(" {name}")).unwrap_or_default();
+        writeln!(table, "{} {path} ({class}{permission})", method.to_uppercase()).unwrap();
+        for (who, client) in &callers {
+            let response = send_sample(client, &method, &path, &app);
+            // Or the next ones would meet no tenant, no member or no invitation.
+            match (method.as_str(), path.as_str()) {
+                ("post", "/v1/tenant/archive") => app.sql("UPDATE tenants SET status = 'active'"),
+                ("post", "/v1/tenant/leave") => app.sql(&rejoin),
+                ("delete", "/v1/invitations/{id}") => restore_invitation(&app),
+                _ => {}
+            }
+            writeln!(table, "    {who:<20} {}", outcome(&response)).unwrap();
+        }
+    }
+    snapshot!(table);
+}
+
+#[rstest]
+fn inaccessible_tenant_is_indistinguishable_from_missing(app: TestApp) {
+    app.sql(
+        "INSERT INTO tenants (id, slug, name, status) VALUES (gen_random_uuid(), 'archived', 'Archived', 'archived');
+         UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
+    );
+    // Acme is his, but archived, and he isn't one who could restore it.
+    let bob = app.bob();
+    let globex = app.seed.tenants.globex.id.to_string();
+    for (method, path, operation) in operations(&app) {
+        if !matches!(operation["x-class"].as_str(), Some("member" | "permission")) {
+            continue;
+        }
+        let nowhere = send_sample(&bob.in_tenant("nowhere"), &method, &path, &app);
+        assert_eq!((nowhere.status, nowhere.problem()), (404, "tenant-not-found".into()), "{path}");
+        for tenant in
+            ["globex", globex.as_str(), "archived", "acme", "no slug!", "", "0190a8a0-0000-7000-8000-000000000000"]
+        {
+            let response = send_sample(&bob.in_tenant(tenant), &method, &path, &app);
+            assert_eq!((response.status, &response.body), (404, &nowhere.body), "{path} in {tenant:?}");
+        }
+    }
+}
+
+#[rstest]
+fn input_is_not_parsed_before_authorization(app: TestApp) {
+    let anonymous = app.anonymous().in_tenant("acme");
+    let responses = [
+        anonymous.post("/v1/authorization/check", "no JSON"),
+        anonymous.post("/v1/authorization/check", &"x".repeat(10_000)),
+        anonymous.get("/v1/members/no-id"),
+        anonymous.get("/v1/members?limit=x&cursor=y"),
+        anonymous.post("/v1/invitations", "no JSON"),
+        anonymous.post("/v1/invitations/accept", "no JSON"),
+        anonymous.delete("/v1/invitations/no-id"),
+    ];
+    for response in responses {
+        assert_eq!((response.status, response.problem()), (401, "unauthenticated".into()));
+    }
+    let bob = app.bob().in_tenant("globex");
+    assert_eq!(bob.post("/v1/authorization/check", "no JSON").problem(), "tenant-not-found");
+    assert_eq!(bob.get("/v1/members/no-id").problem(), "tenant-not-found");
+}
+
+#[rstest]
+fn forbidden_names_missing_permission(app: TestApp) {
+    let response = app.bob().in_tenant("acme").get("/v1/subscription").json();
+    assert_eq!((response["status"].as_u64(), response["permission"].as_str()), (Some(403), Some("billing:read")));
+}
+
+#[rstest]
+fn duplicate_header_is_rejected(app: TestApp) {
+    // Two tenants: which one was meant is nobody's guess.
+    let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
+    let token = {
+        let login = app.anonymous().post("/v1/auth/login", r#"{"email": "bob@example.com", "password": "tenantry-demo"}"#);
+        login.json()["access_token"].as_str().unwrap().to_owned()
+    };
+    let request = format!(
+        "GET /v1/members HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         X-Tenant-Id: acme\r\nX-Tenant-Id: globex\r\n\r\n"
+    );
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let response = std::io::read_to_string(stream).unwrap();
+    assert!(response.starts_with("HTTP/1.1 404") && response.contains("tenant-not-found"), "{response}");
+}

@@ -1,0 +1,199 @@
+//! Care of the embedded database: status, psql and moving; backup and restore, and other versions, apart.
+
+mod restore;
+mod versions;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use embedded_postgres::{Inspection, Options};
+use tempfile::TempDir;
+use test_support::search_path;
+
+use crate::cli::{RunningServer, work_dir, tenantry_command, run, stderr};
+
+/// An installation with all the programs: the newest that is on the search path may be of the server alone.
+fn complete_bin_dir() -> PathBuf {
+    let chosen = Inspection::of(Options { search_path: search_path(), ..Options::new("/nowhere/pg") }).unwrap();
+    let chosen = chosen.installation().unwrap().bin_dir().to_owned();
+    let usual = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut all = std::iter::once(chosen).chain(usual.map(|version| version.path().join("bin")));
+    let complete = |bin_dir: &PathBuf| ["initdb", "pg_dump"].iter().all(|program| bin_dir.join(program).is_file());
+    all.find(complete).expect("an installation of PostgreSQL with pg_dump; install the client programs")
+}
+
+/// A program in a folder of its own.
+struct CliFixture {
+    work_dir: TempDir,
+    bin_dir: PathBuf,
+}
+
+impl CliFixture {
+    fn new() -> Self {
+        Self { work_dir: work_dir(), bin_dir: complete_bin_dir() }
+    }
+
+    /// With a database that has the demo data, and isn't running.
+    fn seeded() -> Self {
+        let cli = Self::new();
+        cli.ok(&["seed"]);
+        cli
+    }
+
+    fn path(&self) -> &Path {
+        self.work_dir.path()
+    }
+
+    fn settings(&self) -> Vec<(&str, &str)> {
+        vec![("POSTGRES_BIN_DIR", self.bin_dir.to_str().unwrap()), ("LOG_LEVEL", "error")]
+    }
+
+    fn serve(&self) -> RunningServer {
+        RunningServer::start(self.path(), &self.settings())
+    }
+
+    fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+        run(self.path(), &[&self.settings(), settings].concat(), arguments)
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        self.ok_with(&[], arguments)
+    }
+
+    fn ok_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
+        let output = self.run_with(settings, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// It fails with one line, which is given back.
+    fn fail(&self, arguments: &[&str]) -> String {
+        self.fail_with(&[], arguments)
+    }
+
+    fn fail_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
+        let output = self.run_with(settings, arguments);
+        assert!(!output.status.success(), "{arguments:?} isn't refused");
+        assert_eq!(stderr(&output).lines().count(), 1, "{arguments:?}: {}", stderr(&output));
+        stderr(&output)
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.ok(&["db", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).trim().to_owned()
+    }
+
+    /// How many there are, in a backup's words.
+    fn table_count(&self) -> String {
+        format!("{} tables", self.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+    }
+
+    /// Everything that a backup must bring back: rows, rights, policies, and what forces them. How a condition is put in
+    /// brackets changes with its being written out.
+    fn fingerprint(&self, settings: &[(&str, &str)]) -> String {
+        let script = r"
+            SELECT format('SELECT %L, md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %I AS t', tablename, tablename)
+            FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename \gexec
+            SELECT relname, relkind, relowner::regrole, relacl, relrowsecurity, relforcerowsecurity
+            FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname;
+            SELECT * FROM pg_policies ORDER BY tablename, policyname;
+            SELECT conrelid::regclass, conname, translate(pg_get_constraintdef(oid), '()', '') FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace ORDER BY conname, 1;
+            SELECT proname, prosrc, proacl FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname;
+            SELECT nspacl FROM pg_namespace WHERE nspname = 'public'";
+        let settings = [&self.settings(), settings].concat();
+        let mut command = tenantry_command(self.path(), &settings, &["db", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn databases(&self) -> String {
+        self.sql("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate")
+    }
+}
+
+#[test]
+fn db_commands_never_create_database() {
+    let cli = CliFixture::new();
+    assert!(cli.ok(&["db", "status"]).contains("no embedded database yet at"));
+    for command in [&["db", "backup"][..], &["db", "psql", "-c", "SELECT 1"]] {
+        assert!(cli.fail(command).contains("no embedded database yet at"), "{command:?}");
+    }
+    assert!(cli.fail(&["db", "restore", "nothing.dump"]).contains("can't be read"));
+    assert!(cli.files().is_empty(), "{:?}", cli.files());
+}
+
+#[test]
+fn db_commands_reject_external_database() {
+    let cli = CliFixture::new();
+    let settings = [("DB_DRIVER", "postgres"), ("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/d")];
+    for command in [&["db", "status"][..], &["db", "backup"], &["db", "restore", "f"], &["db", "psql"]] {
+        let words = cli.fail_with(&settings, command);
+        assert!(words.contains("DATABASE_URL") && !words.contains("hunter2"), "{words}");
+    }
+    assert!(cli.files().is_empty(), "{:?}", cli.files());
+}
+
+#[test]
+fn status_running_and_stopped() {
+    let cli = CliFixture::new();
+    let server = cli.serve();
+    let running = cli.ok(&["db", "status", "--log", "50"]);
+    let holder = format!("for process {} (tenantry)", server.child.id());
+    let root = cli.path().canonicalize().unwrap().join("data/postgres");
+    for words in [&*holder, "0 pending", "MiB", "ready to accept connections", root.to_str().unwrap()] {
+        assert!(running.contains(words), "{words} isn't in {running}");
+    }
+    assert!(running.contains(cli.bin_dir.to_str().unwrap()), "{running}");
+    assert_eq!(server.status("/health/ready"), 200);
+    server.interrupt();
+    let stopped = cli.ok(&["db", "status"]);
+    assert!(stopped.lines().any(|line| line.starts_with("state") && line.ends_with("stopped")), "{stopped}");
+    assert!(!root.join("data/postmaster.pid").exists());
+}
+
+#[test]
+fn psql_ignores_environment_and_forwards_exit_code() {
+    let cli = CliFixture::seeded();
+    let environment =
+        [("PGHOST", "/nowhere"), ("PGPORT", "1"), ("PGUSER", "nobody"), ("PGDATABASE", "none"), ("PGSERVICE", "none")];
+    let who = ["db", "psql", "-XAtc", "SELECT current_user || '@' || current_database()"];
+    assert_eq!(cli.ok_with(&environment, &who).trim(), "postgres@tenantry");
+    assert!(cli.ok_with(&environment, &["db", "backup", "b.dump"]).contains(&cli.table_count()));
+    cli.ok_with(&environment, &["db", "restore", "b.dump", "--yes"]);
+    let failed = cli.run_with(&[], &["db", "psql", "-Xv", "ON_ERROR_STOP=1", "-c", "SELECT nonsense"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(stderr(&failed).contains("nonsense"), "{}", stderr(&failed));
+    let help = cli.ok(&["db", "psql", "--help"]);
+    assert!(help.contains("sees every tenant"), "{help}");
+}
+
+#[test]
+fn moved_data_dir_keeps_database() {
+    let cli = CliFixture::new();
+    cli.serve().interrupt();
+    cli.sql("UPDATE users SET display_name = 'Changed'");
+    fs::create_dir(cli.path().join("elsewhere")).unwrap();
+    fs::rename(cli.path().join("data"), cli.path().join("elsewhere/renamed")).unwrap();
+    let moved = [("DATA_DIR", "elsewhere/renamed")];
+    let server = RunningServer::start(cli.path(), &[cli.settings(), moved.to_vec()].concat());
+    assert_eq!(server.status("/health/ready"), 200);
+    server.interrupt();
+    let names = cli.ok_with(&moved, &["db", "psql", "-XAtc", "SELECT DISTINCT display_name FROM users"]);
+    assert_eq!(names.trim(), "Changed");
+    assert!(!cli.path().join("data").exists());
+}

@@ -1,0 +1,43 @@
+//! `/openapi.json` and `/docs`
+
+use rstest::rstest;
+
+use crate::client::{TestApp, app};
+
+#[rstest]
+fn openapi_snapshot(app: TestApp) {
+    let response = app.anonymous().get("/openapi.json");
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    snapshot!(serde_json::to_string_pretty(&response.json()).unwrap());
+}
+
+#[rstest]
+fn docs_page_is_self_contained(app: TestApp) {
+    let anonymous = app.anonymous();
+    assert_eq!(anonymous.get("/docs").header("location"), Some("/docs/"));
+    let page = anonymous.get("/docs/");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html")));
+    // Everything that the page loads comes from here.
+    let loaded = page.body.split(['"', '\'']).filter(|text| text.ends_with(".js") || text.ends_with(".css"));
+    let loaded: Vec<&str> = loaded.collect();
+    assert!(loaded.len() >= 3, "{}", page.body);
+    for file in loaded {
+        assert!(!file.contains("//"), "{file} comes from elsewhere");
+        assert_eq!(anonymous.get(&format!("/docs/{}", file.trim_start_matches("./"))).status, 200, "{file}");
+    }
+    let settings = anonymous.get("/docs/swagger-initializer.js").body;
+    assert!(settings.contains("/openapi.json"), "{settings}");
+}
+
+#[rstest]
+fn openapi_refs_resolve(app: TestApp) {
+    let document = app.anonymous().get("/openapi.json");
+    let schemas = document.json()["components"]["schemas"].as_object().unwrap().clone();
+    let mut refs = 0;
+    for reference in document.body.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} isn't among the schemas");
+        refs += 1;
+    }
+    assert!(refs > 20);
+}

@@ -1,0 +1,180 @@
+//! `tenantry policies …`, as whoever runs the program uses it.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rstest::rstest;
+use sqlx::Connection;
+use test_support::{SeededDb, TestDb, seeded};
+
+use crate::cli::{RunningServer, start_embedded, work_dir, tenantry_command, run, stderr};
+
+/// As tenants are that a program before version 2 of the templates founded.
+const DOWNGRADE_TO_VERSION_1: &str = "DELETE FROM policies WHERE resource = 'role';
+    UPDATE tenant_attributes SET policy_template_version = 1";
+
+/// What the command said, and whether all was well.
+fn run_policies(work_dir: &Path, arguments: &[&str]) -> (bool, String, String) {
+    let output = run(work_dir, &[("LOG_LEVEL", "error")], &[&["policies"], arguments].concat());
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    (output.status.success(), stdout, stderr(&output))
+}
+
+fn succeed(work_dir: &Path, arguments: &[&str]) -> String {
+    let (success, stdout, stderr) = run_policies(work_dir, arguments);
+    assert!(success, "{arguments:?}: {stdout}{stderr}");
+    stdout
+}
+
+/// Changes the database behind the program's back.
+fn execute_sql(work_dir: &Path, sql: &str) -> String {
+    start_embedded(work_dir).sql(sql)
+}
+
+fn seeded_work_dir() -> tempfile::TempDir {
+    let work_dir = work_dir();
+    assert!(run(work_dir.path(), &[], &["seed"]).status.success());
+    work_dir
+}
+
+const SELECT_VERSIONS: &str = "SELECT t.slug, a.policy_template_version, count(p.id)
+    FROM tenants AS t JOIN tenant_attributes AS a ON a.tenant_id = t.id JOIN policies AS p ON p.tenant_id = t.id
+    GROUP BY t.id, a.tenant_id ORDER BY t.slug";
+
+#[test]
+fn upgrade_is_idempotent() {
+    let work_dir = seeded_work_dir();
+    let work_dir = work_dir.path();
+    let nothing = "nothing to upgrade: no tenant is behind version 2 of the policy templates\n";
+    assert_eq!(succeed(work_dir, &["upgrade"]), nothing, "a founded tenant has the current version");
+
+    execute_sql(work_dir, DOWNGRADE_TO_VERSION_1);
+    let status = succeed(work_dir, &["status"]);
+    assert!(status.lines().any(|line| cells(line) == ["1", "2", "behind"]), "{status}");
+    let would = succeed(work_dir, &["upgrade", "--dry-run"]);
+    assert_eq!(would, "would upgrade 2 tenants to version 2 of the policy templates\n");
+    assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|1|2\n");
+
+    let upgraded = succeed(work_dir, &["upgrade", "--batch-size", "1"]);
+    assert_eq!(upgraded, "upgraded 1 of 2 tenants\nupgraded 2 tenants to version 2 of the policy templates\n");
+    assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|2|3\nglobex|2|3\n");
+    for arguments in [&["upgrade"][..], &["upgrade", "--dry-run"]] {
+        assert_eq!(succeed(work_dir, arguments), nothing);
+    }
+    let status = succeed(work_dir, &["status"]);
+    assert!(status.lines().any(|line| cells(line) == ["2", "2", "current"]), "{status}");
+}
+
+/// A table's line without its frame.
+fn cells(line: &str) -> Vec<&str> {
+    line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn blocked_tenant_is_reported_and_others_upgraded() {
+    let work_dir = seeded_work_dir();
+    let work_dir = work_dir.path();
+    execute_sql(work_dir, DOWNGRADE_TO_VERSION_1);
+    execute_sql(
+        work_dir,
+        "UPDATE roles SET is_system = false FROM tenants AS t
+         WHERE t.id = roles.tenant_id AND t.slug = 'acme' AND roles.name = 'member'",
+    );
+    let stays = "acme stays as it is: a role of its own is called member, as a role of the templates is. Rename that \
+                 role, then run this again\n";
+    for (arguments, done) in [(&["upgrade", "--dry-run"][..], "would upgrade"), (&["upgrade"], "upgraded")] {
+        let (success, stdout, stderr) = run_policies(work_dir, arguments);
+        assert!(!success);
+        assert_eq!(stdout, format!("{done} 1 tenant to version 2 of the policy templates\n{stays}"));
+        assert_eq!(stderr, "tenantry: 1 tenant couldn't be upgraded\n");
+    }
+    assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|2|3\n");
+
+    execute_sql(work_dir, "UPDATE roles SET name = 'staff', name_key = 'staff' WHERE NOT is_system");
+    assert_eq!(succeed(work_dir, &["upgrade"]), "upgraded 1 tenant to version 2 of the policy templates\n");
+}
+
+#[test]
+fn newer_tenants_are_reported_and_skipped() {
+    let work_dir = seeded_work_dir();
+    let work_dir = work_dir.path();
+    execute_sql(
+        work_dir,
+        "UPDATE tenant_attributes SET policy_template_version = 9
+         WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')",
+    );
+    let stdout = succeed(work_dir, &["upgrade"]);
+    assert_eq!(
+        stdout,
+        "1 tenant beyond version 2 of the policy templates, left alone: a newer program was here\n\
+         nothing to upgrade: no tenant is behind version 2 of the policy templates\n"
+    );
+    let status = succeed(work_dir, &["status"]);
+    assert!(status.lines().any(|line| cells(line) == ["9", "1", "of", "a", "newer", "program"]), "{status}");
+}
+
+#[test]
+fn startup_warns_about_outdated_tenants() {
+    let work_dir = seeded_work_dir();
+    let warned = |work_dir: &Path| RunningServer::start(work_dir, &[]).interrupt().contains("tenantry policies upgrade");
+    assert!(!warned(work_dir.path()));
+    execute_sql(work_dir.path(), DOWNGRADE_TO_VERSION_1);
+    assert!(warned(work_dir.path()));
+    succeed(work_dir.path(), &["upgrade"]);
+    assert!(!warned(work_dir.path()));
+}
+
+/// How to reach a database that migrates itself in development alone.
+fn postgres_settings(url: &str) -> [(&str, &str); 4] {
+    [("APP_ENV", "test"), ("DB_DRIVER", "postgres"), ("DATABASE_URL", url), ("LOG_LEVEL", "error")]
+}
+
+#[tokio::test]
+async fn outdated_schema_is_rejected() {
+    let empty = TestDb::empty().await;
+    let rejected = run(work_dir().path(), &postgres_settings(&empty.url()), &["policies", "upgrade"]);
+    assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
+    let (work_dir, url) = (work_dir(), seeded.url());
+    let (mut superuser, mut other) = (seeded.superuser().await, seeded.superuser().await);
+    sqlx::raw_sql(DOWNGRADE_TO_VERSION_1).execute(&mut superuser).await.unwrap();
+    // Somebody changes who may do what in Acme, and takes their time.
+    let mut change = other.begin().await.unwrap();
+    let lock = "SELECT FROM tenants WHERE slug = 'acme' FOR NO KEY UPDATE";
+    sqlx::query(lock).execute(&mut *change).await.unwrap();
+    let mut upgrade = tenantry_command(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade", "--batch-size", "1"]);
+    let mut upgrade = upgrade.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lock_waiters = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+        WHERE NOT l.granted AND a.datname = current_database()";
+    while sqlx::query_scalar::<_, i64>(lock_waiters).fetch_one(&mut superuser).await.unwrap() == 0 {
+        assert_eq!(upgrade.try_wait().unwrap(), None, "it ended");
+    }
+    assert!(Command::new("kill").args(["-INT", &upgrade.id().to_string()]).status().unwrap().success());
+    let output = upgrade.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(stdout, "upgraded 1 of 2 tenants\nwaiting for 1 tenant that somebody is changing\n");
+    assert!(stderr(&output).contains("run it again to go on"), "{}", stderr(&output));
+
+    change.commit().await.unwrap();
+    let again = run(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade"]);
+    let stdout = String::from_utf8_lossy(&again.stdout);
+    assert_eq!(stdout, "upgraded 1 tenant to version 2 of the policy templates\n", "{}", stderr(&again));
+}
+
+/// Sizes that make no sense are refused before anything is started.
+#[test]
+fn batch_size_is_1_to_1000() {
+    let work_dir = work_dir();
+    for size in ["0", "1001", "-1", "many", "99999999999999999999"] {
+        let (success, _, stderr) = run_policies(work_dir.path(), &["upgrade", &format!("--batch-size={size}")]);
+        assert!(!success && stderr.contains("--batch-size"), "{size}: {stderr}");
+    }
+    assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0, "something was started");
+}

@@ -1,0 +1,236 @@
+//! Runs the `tenantry` binary: one-shot commands, a running server, and access to its embedded database.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use embedded_postgres::{Options, Server};
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+use test_support::search_path;
+
+/// The example key of RFC 8410, section 10.3.
+pub(crate) const SIGNING_KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+
+/// Creates a working directory. The database's own user can traverse it when the tests run as root.
+pub(crate) fn work_dir() -> TempDir {
+    let work_dir = tempfile::Builder::new().prefix("tenantry-").tempdir().unwrap();
+    fs::set_permissions(work_dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    work_dir
+}
+
+/// Returns the command with only `settings`, `PATH` and a free HTTP port in its environment.
+pub(crate) fn tenantry_command(work_dir: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let path = search_path().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+    command.env_clear().env("PATH", path).env("HTTP_PORT", "0").envs(settings.iter().copied());
+    command.args(arguments).current_dir(work_dir).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command until it exits. Each output must fit into a pipe's buffer.
+pub(crate) fn run(work_dir: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+    wait_with_timeout(&mut tenantry_command(work_dir, settings, arguments))
+}
+
+/// Like [`run`], with this standard input.
+pub(crate) fn run_with_stdin(work_dir: &Path, settings: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(input.as_bytes()).unwrap();
+    drop(writer);
+    wait_with_timeout(tenantry_command(work_dir, settings, arguments).stdin(reader))
+}
+
+fn wait_with_timeout(command: &mut Command) -> Output {
+    let mut child = spawn_piped(command);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("the command did not exit: {}", stderr(&child.wait_with_output().unwrap()));
+        }
+        std::thread::yield_now();
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Starts the command with its outputs piped.
+pub(crate) fn spawn_piped(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Sends a signal such as `-INT` with `kill`.
+pub(crate) fn send_signal(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Polls a condition, for 30 seconds at most.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Returns an HTTP client that doesn't treat error statuses as errors.
+pub(crate) fn http_agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+/// A server process. It is killed with this value.
+pub(crate) struct RunningServer {
+    pub(crate) child: Child,
+    pub(crate) url: String,
+    /// Standard output and standard error.
+    output: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl RunningServer {
+    /// Starts a server and waits until it has printed its address.
+    pub(crate) fn start(work_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = spawn_piped(&mut tenantry_command(work_dir, settings, &[]));
+        let output = Arc::new(Mutex::new(String::new()));
+        let mut errors = child.stderr.take().unwrap();
+        let log = Arc::clone(&output);
+        let stderr = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut buffer) {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut url = None;
+        for line in lines.by_ref() {
+            output.lock().unwrap().push_str(&format!("{line}\n"));
+            url = url.or_else(|| {
+                line.trim().strip_prefix("API ").map(|url| url.trim().trim_end_matches("/v1/me").to_owned())
+            });
+            if line.starts_with("  health") {
+                break;
+            }
+        }
+        let log = Arc::clone(&output);
+        let stdout =
+            std::thread::spawn(move || lines.for_each(|line| log.lock().unwrap().push_str(&format!("{line}\n"))));
+        let url = url.unwrap_or_else(|| panic!("the server did not start: {}", output.lock().unwrap()));
+        Self { child, url, output, readers: vec![stderr, stdout] }
+    }
+
+    /// Sends `GET path` and returns the status.
+    pub(crate) fn status(&self, path: &str) -> u16 {
+        http_agent().get(format!("{}{path}", self.url)).call().unwrap().status().as_u16()
+    }
+
+    /// Signs in and returns the status and, on success, the access token.
+    pub(crate) fn sign_in(&self, email: &str, password: &str) -> (u16, Option<String>) {
+        let body = serde_json::json!({"email": email, "password": password}).to_string();
+        let request = http_agent().post(format!("{}/v1/auth/login", self.url)).content_type("application/json");
+        let mut response = request.send(body).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
+        (response.status().as_u16(), json["access_token"].as_str().map(str::to_owned))
+    }
+
+    /// Returns the output up to now.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
+    }
+
+    /// Waits until the output contains `text`.
+    pub(crate) fn wait_for_output(&self, text: &str) {
+        wait_until(&format!("{text:?}"), || self.output.lock().unwrap().contains(text));
+    }
+
+    /// Sends SIGINT, like Ctrl-C.
+    pub(crate) fn send_sigint(&self) {
+        send_signal(&self.child, "-INT");
+    }
+
+    /// Sends SIGINT, waits for a successful exit and returns the output.
+    pub(crate) fn interrupt(self) -> String {
+        self.send_sigint();
+        self.wait_for_exit()
+    }
+
+    /// Waits for a successful exit and returns the output.
+    pub(crate) fn wait_for_exit(mut self) -> String {
+        let status = self.child.wait().unwrap();
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        let output = self.output();
+        assert!(status.success(), "{status}: {output}");
+        output
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        // The embedded database stops with the server.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The embedded database of a program that isn't running, started by the test.
+pub(crate) struct EmbeddedDb(pub(crate) Server);
+
+pub(crate) fn start_embedded(work_dir: &Path) -> EmbeddedDb {
+    let options = Options { search_path: search_path(), ..Options::new(work_dir.join("data/postgres")) };
+    EmbeddedDb(Server::start(options).unwrap())
+}
+
+impl EmbeddedDb {
+    /// Runs SQL with psql and returns its output.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        let psql = Command::new(self.0.bin_dir().join("psql"))
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h"])
+            .arg(self.0.socket_dir())
+            .args(["-p", &self.0.port().to_string(), "-U", self.0.superuser(), "-d", "tenantry", "-c", sql])
+            .output()
+            .unwrap();
+        assert!(psql.status.success(), "{}", stderr(&psql));
+        stdout(&psql)
+    }
+}
+
+/// A superuser connection to the embedded database of a running program.
+pub(crate) struct DbConnection {
+    runtime: tokio::runtime::Runtime,
+    connection: PgConnection,
+}
+
+impl DbConnection {
+    pub(crate) fn connect(work_dir: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = work_dir.join("data/postgres/socket");
+        let url = format!("postgres://postgres@localhost/tenantry?host={}&sslmode=disable", socket.display());
+        let connection = runtime.block_on(PgConnection::connect(&url)).unwrap();
+        Self { runtime, connection }
+    }
+
+    pub(crate) fn execute(&mut self, sql: &'static str) {
+        self.runtime.block_on(sqlx::raw_sql(sql).execute(&mut self.connection)).unwrap();
+    }
+
+    /// Returns the number of statements that wait for a lock.
+    pub(crate) fn count_lock_waiters(&mut self) -> i64 {
+        let query = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
+        self.runtime.block_on(query.fetch_one(&mut self.connection)).unwrap()
+    }
+}

@@ -1,9 +1,0 @@
-//! The second proof, by the kernel's own function: an admission can be written down by anybody.
-
-use kernel::contracts::{Admission, TenantScope};
-
-fn scope(admission: Admission) -> TenantScope {
-    TenantScope::of(admission)
-}
-
-fn main() {}

@@ -1,0 +1,163 @@
+//! What a request brings, as Cedar's entities and context.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
+};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Expression,
+};
+use jiff::{
+    Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+use kernel::contracts::{AccessRequest, PermissionInfo, Principal, RoleId, UserId};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{CedarOracle, Outcome, Tenant, condition};
+
+/// The types of entities: names are parsed once.
+#[derive(Debug)]
+pub(super) struct EntityTypes {
+    action: EntityTypeName,
+    resource: EntityTypeName,
+    role: EntityTypeName,
+    tenant: EntityTypeName,
+    user: EntityTypeName,
+}
+
+impl EntityTypes {
+    pub(super) fn new() -> Outcome<Self> {
+        Ok(Self {
+            action: "Action".parse()?,
+            resource: "Resource".parse()?,
+            role: "Role".parse()?,
+            tenant: "Tenant".parse()?,
+            user: "User".parse()?,
+        })
+    }
+
+    fn user(&self, user: UserId) -> EntityUid {
+        uid(&self.user, &user.to_string())
+    }
+
+    fn principal(&self, principal: Principal) -> Outcome<EntityUid> {
+        match principal {
+            Principal::User(user) => Ok(self.user(user)),
+            principal => Err(format!("not a person: {principal:?}").into()),
+        }
+    }
+
+    /// The one that is asked about: requests don't name it.
+    fn resource(&self) -> EntityUid {
+        uid(&self.resource, "asked about")
+    }
+
+    fn action(&self, resource: &str, verb: &str) -> EntityUid {
+        uid(&self.action, &format!("{resource}:{verb}"))
+    }
+
+    /// `*` stands for a group that every such action is in.
+    fn permission(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> Entity {
+        let groups = [(*resource, "*"), ("*", *verb), ("*", "*")];
+        let parents = groups.map(|(resource, verb)| self.action(resource, verb)).into();
+        Entity::new_no_attrs(self.action(resource, verb), parents)
+    }
+
+    pub(super) fn tenant(&self, tenant: &Tenant<'_>) -> Outcome<Entity> {
+        let text = |text: &str| Expression::new_string(text.into());
+        let attributes = HashMap::from([
+            ("plan".into(), text(tenant.plan)),
+            ("contract_type".into(), text(tenant.contract_type)),
+            ("features".into(), Expression::new_set(tenant.features.iter().map(|feature| text(feature)))),
+            ("seat_limit".into(), Expression::new_long(tenant.seat_limit)),
+        ]);
+        Ok(Entity::new(uid(&self.tenant, &tenant.id.to_string()), attributes, HashSet::new())?)
+    }
+}
+
+fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
+}
+
+/// Adds the zones that a condition names, each with its rules.
+pub(super) fn collect_zones(condition: &Value, zones: &mut BTreeMap<String, TimeZone>) -> Outcome<()> {
+    match condition::kind(condition)? {
+        ("all" | "any", parts) => condition::list(parts)?.iter().try_for_each(|part| collect_zones(part, zones)),
+        ("not", part) => collect_zones(part, zones),
+        ("time", window) => {
+            let name = condition::text(&window["zone"])?;
+            if !zones.contains_key(name) {
+                zones.insert(name.into(), TimeZoneDatabase::bundled().get(name)?);
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl CedarOracle {
+    /// Who and what there is: the member in its role, the tenant, the action in its groups, and the resource, with its
+    /// owner where it has one.
+    ///
+    /// # Errors
+    /// Cedar doesn't take them.
+    pub fn entities(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Outcome<Entities> {
+        let types = &self.types;
+        let role = uid(&types.role, &role.to_string());
+        let owner = request.resource.and_then(|resource| resource.owner);
+        let owner = owner.map(|owner| ("owner".to_owned(), Expression::new_entity_uid(types.user(owner))));
+        let entities = [
+            Entity::new_no_attrs(types.principal(principal)?, HashSet::from([role])),
+            self.tenant.clone(),
+            types.permission(request.permission),
+            Entity::new(types.resource(), owner.into_iter().collect(), HashSet::new())?,
+        ];
+        Ok(Entities::from_entities(entities, None)?)
+    }
+
+    /// What is asked, and under which circumstances.
+    ///
+    /// # Errors
+    /// Cedar doesn't take it.
+    pub fn request(&self, principal: Principal, request: &AccessRequest<'_>) -> Outcome<Request> {
+        let clocks =
+            self.zones.iter().filter_map(|(name, zone)| Some((name.clone(), clock(request.environment.now, zone)?)));
+        let clocks = clocks.map(|(name, clock)| Ok((name, Expression::new_record(clock)?)));
+        let clocks = Expression::new_record(clocks.collect::<Outcome<Vec<_>>>()?)?;
+        let mut context =
+            vec![("tenant".to_owned(), Expression::new_entity_uid(self.tenant.uid())), ("clocks".to_owned(), clocks)];
+        if let Some(addr) = request.environment.client_addr {
+            context.push(("client_addr".to_owned(), Expression::new_ip(condition::format_ip(unmap_ipv4(addr)))));
+        }
+        let PermissionInfo { resource, verb, .. } = request.permission;
+        let action = self.types.action(resource, verb);
+        let context = Context::from_pairs(context)?;
+        Ok(Request::new(self.types.principal(principal)?, action, self.types.resource(), context, None)?)
+    }
+}
+
+/// An IPv4 address mapped into IPv6 is its IPv4 address.
+fn unmap_ipv4(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(addr, IpAddr::V4),
+        IpAddr::V4(_) => addr,
+    }
+}
+
+/// What a clock on the wall shows, and what day it is; `None` where the calendar ends.
+fn clock(now: OffsetDateTime, zone: &TimeZone) -> Option<[(String, Expression); 3]> {
+    let there = Timestamp::from_second(now.unix_timestamp()).ok()?.to_zoned(zone.clone());
+    let day = |date: jiff::civil::Date| {
+        let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let day = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
+        days.get(day).map(|day| Expression::new_string((*day).into()))
+    };
+    Some([
+        ("minute".into(), Expression::new_long(i64::from(there.hour()) * 60 + i64::from(there.minute()))),
+        ("day".into(), day(there.date())?),
+        ("day_before".into(), day(there.date().yesterday().ok()?)?),
+    ])
+}

@@ -1,0 +1,56 @@
+//! `run-with-db COMMAND…` runs the command with `DATABASE_URL` set to a fresh, migrated database, which is gone
+//! afterwards. `just prepare` has the compiler check every query against one.
+
+use std::{
+    error::Error,
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use embedded_postgres::{Options, Server};
+use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stderr, reason = "talks to a developer in a terminal")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("run-with-db: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let program = arguments.next().ok_or("usage: run-with-db COMMAND…")?;
+    let folder = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
+    // As root the server runs as another user, who must get through to his own folder within.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
+    #[expect(clippy::disallowed_methods, reason = "where PostgreSQL is looked for; a tool has no configuration")]
+    let search_path = std::env::var_os("PATH");
+    let options = Options { durable: false, search_path, ..Options::new(folder.path().join("postgres")) };
+    let server = Server::start(options)?;
+    let (socket, user, port) = (server.socket_dir().display(), server.superuser(), server.port());
+    let url = format!("postgres://{user}@localhost:{port}/postgres?host={socket}&sslmode=disable");
+    migrate(&url).await?;
+    let status = Command::new(program).args(arguments).env("DATABASE_URL", &url).status()?;
+    server.stop()?;
+    Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+}
+
+async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {
+    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None };
+    let config = DbConfig {
+        driver: DbDriver::Postgres(postgres),
+        pool_size: 1,
+        connect_timeout: Duration::from_secs(10),
+        production: false,
+        migrate_on_start: true,
+    };
+    open_db(config).await?.close().await;
+    Ok(())
+}
