@@ -21,7 +21,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{AppConfig, ConfigScope},
@@ -31,7 +31,7 @@ use crate::{
 /// An error that ends a command. It is printed once, on one line of standard error.
 type CliError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A multi-tenant SaaS backend. Configured by environment variables, .env and tenantry.toml; .env.example lists all keys.
+/// A multi-tenant SaaS backend. Configured by the environment, .env and tenantry.toml; .env.example lists all keys.
 #[derive(Parser)]
 #[command(name = "tenantry", version)]
 struct Cli {
@@ -71,6 +71,11 @@ enum ConfiguredCommand {
     /// Insert the demo data into the configured database; rejected in production
     #[cfg(feature = "seeds")]
     Seed,
+}
+
+/// Returns the definition of the command line, for generated documentation.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program with the process's arguments and environment.

@@ -1,7 +1,7 @@
-//! The demo data: the modules' seeds composed in dependency order, in one transaction.
+//! The demo data: the modules' seeds in dependency order, in one transaction.
 //!
-//! Run twice it is run once: every id is fixed, and what is there stays as it is. In production the
-//! command refuses, and a build without the feature `seeds` doesn't contain it.
+//! Seeding is idempotent: every id is fixed, and existing rows are left unchanged. The command `tenantry seed` rejects
+//! production, and a build without the feature `seeds` doesn't contain it.
 
 use auth::seed::AuthSeedError;
 use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
@@ -11,51 +11,48 @@ use user::seed::{UserSeed, UserSeedError};
 
 pub use auth::seed::PASSWORD;
 
-/// What was seeded: `seed.users.alice.id`.
+/// The seeded records, such as `seed.users.alice.id`.
 #[derive(Debug, Clone)]
 pub struct Seed {
     /// Alice and Bob.
     pub users: UserSeed,
-    /// Acme and Globex, and who is in them.
+    /// Acme and Globex with their memberships and invitations.
     pub tenants: AuthorizationSeed,
-    /// A subscription each.
+    /// The subscriptions of Acme and Globex.
     pub billing: BillingSeed,
-    /// Whether this run gave Alice and Bob their passwords.
+    /// Whether this run created the passwords of Alice and Bob.
     pub passwords: [bool; 2],
 }
 
-/// A line of the report.
+/// A line of the report: one seeded record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportLine {
-    /// Whose data it is.
+    /// Module that owns the record.
     pub module: &'static str,
-    /// What it is.
-    pub what: String,
-    /// Whether this run made it; else it was there.
+    /// Description of the record.
+    pub item: String,
+    /// Whether this run created it; false if it already existed.
     pub created: bool,
 }
 
-/// Why nothing was seeded: the transaction is whole or it isn't at all.
+/// Seeding failed and the transaction was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// The database.
+    /// A database error.
     #[error(transparent)]
     Db(#[from] DbError),
-    /// The people.
-    #[error("the demo people couldn't be made")]
+    /// The users could not be created.
+    #[error("failed to create the demo users")]
     Users(#[from] UserSeedError),
-    /// Their passwords.
-    #[error("the demo passwords couldn't be set")]
+    /// The passwords could not be set.
+    #[error("failed to set the demo passwords")]
     Auth(#[from] AuthSeedError),
-    /// The tenants.
-    #[error("the demo tenants couldn't be made")]
+    /// The tenants could not be created.
+    #[error("failed to create the demo tenants")]
     Authorization(#[from] AuthorizationSeedError),
 }
 
-/// Seeds the demo data.
-///
-/// # Errors
-/// [`SeedError`]; nothing has changed then.
+/// Seeds the demo data. Changes nothing on error.
 pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let mut tx = system.begin(SystemReason::Seed).await?;
     let users = user::seed::seed(&mut tx).await?;
@@ -67,10 +64,10 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
 }
 
 impl Seed {
-    /// What was done, for people to read.
+    /// Returns a human-readable report, one line per record.
     pub fn report(&self) -> Vec<ReportLine> {
         let Self { users, tenants, billing, passwords } = self;
-        let line = |module, what: &str, created| ReportLine { module, what: what.into(), created };
+        let line = |module, item: &str, created| ReportLine { module, item: item.into(), created };
         let mut lines = vec![
             line("user", users.alice.email.as_str(), users.alice.created),
             line("user", users.bob.email.as_str(), users.bob.created),

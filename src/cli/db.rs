@@ -1,7 +1,7 @@
-//! `tenantry db …`: administration of the embedded database, using the client programs of its own installation.
+//! `tenantry db …`: administration of the embedded database, using the client programs of its installation.
 
-mod dump_file;
 mod backup;
+mod dump_file;
 mod partial_file;
 mod psql;
 mod restore;
@@ -54,7 +54,9 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<ExitCode,
     match command {
         Command::Status { log } => status::run(log, config.db).await?,
         Command::Backup { file } => backup::run(file, config.db).await?,
-        Command::Restore { file, yes, keep_old } => restore::run(restore::RestoreArgs { file, yes, keep_old }, config.db).await?,
+        Command::Restore { file, yes, keep_old } => {
+            restore::run(restore::RestoreArgs { file, yes, keep_old }, config.db).await?
+        }
         Command::Psql { args } => return psql::run(args, config.db).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Shows how far the download of a PostgreSQL has come: a bar in a terminal, a few log lines elsewhere.
+//! Reports the progress of a PostgreSQL download: a bar in a terminal, a few log lines elsewhere.
 
 use std::{
     io::{self, IsTerminal},
@@ -11,7 +11,7 @@ use kernel::db::{DbConfig, DbDriver, Progress, Step};
 
 use super::progress::style;
 
-/// Has the embedded database tell how far it is. Standard error is where the logs go, too.
+/// Sets the progress callback of the embedded database's download. Progress goes to standard error, like the logs.
 pub(super) fn report_progress(db: &mut DbConfig) {
     if let DbDriver::Embedded(embedded) = &mut db.driver
         && let Some(download) = &mut embedded.download
@@ -33,8 +33,8 @@ fn progress_bar() -> Progress {
             }
             bar.set_position(received);
         }
-        Step::Unpacking => spin(&bar, "PostgreSQL is being unpacked"),
-        Step::Waiting => spin(&bar, "another process downloads PostgreSQL; waiting for it"),
+        Step::Unpacking => spin(&bar, "unpacking PostgreSQL"),
+        Step::Waiting => spin(&bar, "waiting for another process to download PostgreSQL"),
         _ => bar.finish_and_clear(),
     })
 }
@@ -46,7 +46,7 @@ fn spin(bar: &ProgressBar, message: &'static str) {
     bar.enable_steady_tick(Duration::from_millis(100));
 }
 
-/// A line for each quarter. That it begins and ends, the database says itself.
+/// Logs a line for each quarter. The embedded database itself logs start and end of the download.
 fn progress_log() -> Progress {
     let logged = Mutex::new(0);
     Progress::new(move |step| {

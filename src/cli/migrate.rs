@@ -8,29 +8,28 @@ use crate::config::AppConfig;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Apply what is pending
+    /// Apply pending migrations
     Run {
-        /// Only say what would be applied
+        /// Only print the migrations that would be applied
         #[arg(long)]
         dry_run: bool,
     },
-    /// Show each migration and whether it is applied
+    /// List all migrations with their state
     Status,
-    /// Take back the newest migrations, with the data in their tables
+    /// Revert the latest migrations, which deletes the data in their tables
     Revert {
-        /// How many
+        /// Number of migrations to revert
         #[arg(long, default_value_t = 1)]
         steps: usize,
     },
 }
 
-/// What is said where there is nothing to do.
 const NOTHING_TO_APPLY: &str = "nothing to apply: the schema is current";
 
 pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
-    let driver = DbServer::start(config.db).await?;
-    let outcome = execute(command, &driver.migrator()).await;
-    driver.stop().await;
+    let server = DbServer::start(config.db).await?;
+    let outcome = execute(command, &server.migrator()).await;
+    server.stop().await;
     outcome
 }
 
@@ -44,8 +43,8 @@ async fn execute(command: Command, migrator: &Migrator) -> Result<(), CliError> 
                 let state = match s.state {
                     MigrationState::Applied => "applied",
                     MigrationState::Pending => "pending",
-                    MigrationState::Changed => "applied, but its file has changed since",
-                    MigrationState::Unknown => "applied by a newer program",
+                    MigrationState::Changed => "applied, but its file has changed",
+                    MigrationState::Unknown => "applied by a newer version of the program",
                 };
                 vec![format!("{:04}", s.version), s.name, state.into()]
             });
@@ -55,11 +54,11 @@ async fn execute(command: Command, migrator: &Migrator) -> Result<(), CliError> 
     Ok(())
 }
 
-fn report(done: &str, nothing: &str, migrations: &[MigrationStatus]) {
+fn report(action: &str, if_empty: &str, migrations: &[MigrationStatus]) {
     for MigrationStatus { version, name, .. } in migrations {
-        print(format_args!("{done} {version:04} {name}"));
+        print(format_args!("{action} {version:04} {name}"));
     }
     if migrations.is_empty() {
-        print(nothing);
+        print(if_empty);
     }
 }

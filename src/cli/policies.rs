@@ -4,44 +4,46 @@ use std::cmp::Ordering;
 
 use clap::Subcommand;
 use kernel::{
-    contracts::{AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TenantId, TenantsAtVersion, UpgradeReport},
+    contracts::{
+        AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TenantId, TenantsAtVersion, UpgradeReport,
+    },
     db::{Db, open_db},
 };
 
-use super::{CliError, progress::Progress, print, serve::Signals, table};
+use super::{CliError, print, progress::Progress, signals::Signals, table};
 use crate::{bootstrap, config::AppConfig, logs::ErrorChain};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Give every tenant what newer versions of the policy templates add
+    /// Add to every tenant what newer versions of the policy templates contain
     ///
-    /// Nothing is removed. It may be stopped at any moment: run again, it goes on.
+    /// Nothing is removed. The command may be interrupted at any time; run it again to continue.
     Upgrade {
-        /// Only say what would be done
+        /// Only print what would be upgraded
         #[arg(long)]
         dry_run: bool,
-        /// How many tenants at once, 1 to 1000; each batch is done as a whole or not at all
+        /// Tenants per transaction, 1 to 1000
         #[arg(long, value_name = "TENANTS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         batch_size: u16,
     },
-    /// Show how many tenants have which version of the policy templates
+    /// Show the number of tenants at each version of the policy templates
     Status,
 }
 
-/// What is said to somebody who couldn't wait.
-const STOPPED: &str = "stopped; each tenant has its old version or the new one as a whole: run it again to go on";
+const INTERRUPTED: &str =
+    "interrupted; every tenant is either at its old version or fully upgraded: run this command again to continue";
 
 pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
-    // What is given up half-way is rolled back.
+    // An interrupted transaction is rolled back.
     let db = tokio::select! {
         db = open_db(config.db) => db?,
-        () = signals.next() => return Err(STOPPED.into()),
+        () = signals.next() => return Err(INTERRUPTED.into()),
     };
     let templates = bootstrap::policy_templates(&db);
     let outcome = tokio::select! {
         outcome = execute(command, &*templates) => outcome,
-        () = signals.next() => Err(STOPPED.into()),
+        () = signals.next() => Err(INTERRUPTED.into()),
     };
     db.close().await;
     outcome
@@ -54,14 +56,11 @@ async fn execute(command: Command, templates: &dyn PolicyTemplates) -> Result<()
     };
     let blocked = blocked.map_err(|error| ErrorChain(&error).to_string())?;
     for BlockedTenant { slug, role } in &blocked {
-        print(format_args!(
-            "{slug} stays as it is: a role of its own is called {role}, as a role of the templates is. Rename that role, \
-             then run this again"
-        ));
+        print(format_args!("skipped {slug}: custom role {role} conflicts with a system role; rename it and rerun"));
     }
     match blocked.len() {
         0 => Ok(()),
-        left => Err(format!("{} couldn't be upgraded", tenant_count(left)).into()),
+        skipped => Err(format!("{} couldn't be upgraded", tenant_count(skipped)).into()),
     }
 }
 
@@ -71,7 +70,7 @@ async fn status(templates: &dyn PolicyTemplates) -> Result<(), AuthorizationErro
         let state = match version.cmp(&versions.current) {
             Ordering::Less => "behind",
             Ordering::Equal => "current",
-            Ordering::Greater => "of a newer program",
+            Ordering::Greater => "ahead",
         };
         vec![version.to_string(), tenants.to_string(), state.into()]
     });
@@ -79,86 +78,87 @@ async fn status(templates: &dyn PolicyTemplates) -> Result<(), AuthorizationErro
     Ok(())
 }
 
-/// Those that something is in the way of.
+/// Upgrades all outdated tenants and returns those that are blocked by a conflicting role.
 async fn upgrade(
     templates: &dyn PolicyTemplates,
     dry_run: bool,
     batch_size: usize,
 ) -> Result<Vec<BlockedTenant>, AuthorizationError> {
     let versions = templates.versions().await?;
-    let to = format!("version {} of the policy templates", versions.current);
+    let target = format!("version {} of the policy templates", versions.current);
     if versions.ahead() > 0 {
-        print(format_args!("{} beyond {to}, left alone: a newer program was here", tenant_count(versions.ahead())));
+        let ahead = tenant_count(versions.ahead());
+        print(format_args!("skipped {ahead} ahead of {target}: upgraded by a newer version of the program"));
     }
-    let behind = templates.outdated_tenants().await?;
-    if behind.is_empty() {
-        print(format_args!("nothing to upgrade: no tenant is behind {to}"));
+    let outdated = templates.outdated_tenants().await?;
+    if outdated.is_empty() {
+        print(format_args!("nothing to upgrade: no tenant is behind {target}"));
         return Ok(Vec::new());
     }
     if dry_run {
-        let would = plan(templates, &behind, batch_size).await?;
-        print(format_args!("would upgrade {} to {to}", tenant_count(would.upgraded)));
-        return Ok(would.blocked);
+        let planned = plan(templates, &outdated, batch_size).await?;
+        print(format_args!("would upgrade {} to {target}", tenant_count(planned.upgraded)));
+        return Ok(planned.blocked);
     }
-    let done = run_upgrade(templates, &behind, batch_size).await?;
-    print(format_args!("upgraded {} to {to}", tenant_count(done.upgraded)));
-    if done.up_to_date > 0 {
-        print(format_args!("{} upgraded by another run meanwhile", tenant_count(done.up_to_date)));
+    let report = run_upgrade(templates, &outdated, batch_size).await?;
+    print(format_args!("upgraded {} to {target}", tenant_count(report.upgraded)));
+    if report.up_to_date > 0 {
+        print(format_args!("skipped {}: upgraded by a concurrent run", tenant_count(report.up_to_date)));
     }
-    let still_behind = templates.versions().await?.behind() - done.blocked.len() as i64;
+    let still_behind = templates.versions().await?.behind() - report.blocked.len() as i64;
     if still_behind > 0 {
         print(format_args!(
-            "{} founded behind it meanwhile: run this again when no older program serves any more",
+            "still behind: {}, created by an older version of the program; stop its instances and run this again",
             tenant_count(still_behind)
         ));
     }
-    Ok(done.blocked)
+    Ok(report.blocked)
 }
 
 async fn plan(
     templates: &dyn PolicyTemplates,
-    behind: &[TenantId],
+    outdated: &[TenantId],
     batch_size: usize,
 ) -> Result<UpgradeReport, AuthorizationError> {
-    let mut all = UpgradeReport::default();
-    for tenants in behind.chunks(batch_size) {
-        merge(&mut all, templates.plan(tenants).await?);
+    let mut total = UpgradeReport::default();
+    for tenants in outdated.chunks(batch_size) {
+        merge(&mut total, templates.plan(tenants).await?);
     }
-    Ok(all)
+    Ok(total)
 }
 
-/// Batch by batch; last come those that somebody was changing, one at a time, so that nobody else is held up by them.
+/// Upgrades batch by batch and skips locked tenants. Those come last, one at a time, so that waiting for one of them
+/// doesn't keep others locked.
 async fn run_upgrade(
     templates: &dyn PolicyTemplates,
-    behind: &[TenantId],
+    outdated: &[TenantId],
     batch_size: usize,
 ) -> Result<UpgradeReport, AuthorizationError> {
-    let mut progress = Progress::new(behind.len(), ["upgraded", "tenants"]);
-    let mut all = UpgradeReport::default();
-    for tenants in behind.chunks(batch_size) {
-        let done = templates.upgrade(tenants, OnLocked::Skip).await?;
-        progress.advance(tenants.len() - done.skipped.len());
-        merge(&mut all, done);
+    let mut progress = Progress::new(outdated.len(), ["upgraded", "tenants"]);
+    let mut total = UpgradeReport::default();
+    for tenants in outdated.chunks(batch_size) {
+        let batch = templates.upgrade(tenants, OnLocked::Skip).await?;
+        progress.advance(tenants.len() - batch.skipped.len());
+        merge(&mut total, batch);
     }
-    let busy = std::mem::take(&mut all.skipped);
-    if !busy.is_empty() {
-        progress.print(&format!("waiting for {} that somebody is changing", tenant_count(busy.len())));
+    let locked = std::mem::take(&mut total.skipped);
+    if !locked.is_empty() {
+        progress.print(&format!("waiting for {} locked by another transaction", tenant_count(locked.len())));
     }
-    for tenant in busy {
-        merge(&mut all, templates.upgrade(&[tenant], OnLocked::Wait).await?);
+    for tenant in locked {
+        merge(&mut total, templates.upgrade(&[tenant], OnLocked::Wait).await?);
         progress.advance(1);
     }
-    Ok(all)
+    Ok(total)
 }
 
-fn merge(all: &mut UpgradeReport, UpgradeReport { upgraded, up_to_date, skipped, blocked }: UpgradeReport) {
-    all.upgraded += upgraded;
-    all.up_to_date += up_to_date;
-    all.skipped.extend(skipped);
-    all.blocked.extend(blocked);
+fn merge(total: &mut UpgradeReport, UpgradeReport { upgraded, up_to_date, skipped, blocked }: UpgradeReport) {
+    total.upgraded += upgraded;
+    total.up_to_date += up_to_date;
+    total.skipped.extend(skipped);
+    total.blocked.extend(blocked);
 }
 
-/// A number of tenants for people.
 fn tenant_count(count: impl TryInto<u64>) -> String {
     match count.try_into().unwrap_or_default() {
         1 => "1 tenant".to_owned(),
@@ -166,7 +166,7 @@ fn tenant_count(count: impl TryInto<u64>) -> String {
     }
 }
 
-/// A line in the log where tenants lack what this program's templates give: nothing else would say so.
+/// Logs a warning if tenants are behind the program's policy templates. Nothing else would show it.
 pub(super) async fn warn_if_outdated(db: &Db) -> Result<(), CliError> {
     let versions = bootstrap::policy_templates(db).versions().await?;
     if versions.behind() > 0 {

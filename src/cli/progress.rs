@@ -1,4 +1,4 @@
-//! How far a long command has come: a bar in a terminal, a line for each quarter elsewhere.
+//! Progress of a long command: a bar in a terminal, a line for each quarter elsewhere.
 
 use std::io::{self, IsTerminal};
 
@@ -6,69 +6,69 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use super::print;
 
-/// So many of so many. The bar goes when this does, also where the command is given up.
+/// A progress display. The bar is removed on drop, so also when the command is interrupted.
 pub(super) struct Progress {
-    /// Elsewhere than in a terminal there is none.
+    /// `None` outside a terminal.
     bar: Option<ProgressBar>,
     quarters: Quarters,
-    /// What is counted: "upgraded 2 of 5 tenants".
-    words: [&'static str; 2],
+    /// Verb and noun of "upgraded 2 of 5 tenants".
+    labels: [&'static str; 2],
 }
 
 impl Progress {
-    /// None of so many yet. `words` are what is done, and to what.
-    pub(super) fn new(length: usize, words: [&'static str; 2]) -> Self {
-        let [done, what] = words;
-        // Standard error is where the logs go, too.
+    /// Creates a display for `total` items. `labels` are a past-tense verb and a plural noun.
+    pub(super) fn new(total: usize, labels: [&'static str; 2]) -> Self {
+        let [verb, noun] = labels;
+        // Standard error, like the logs.
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
-            bar.set_style(style(&format!("{done} {{bar:32}} {{pos}} of {{len}} {what} {{eta:>4}}")));
+            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            bar.set_style(style(&format!("{verb} {{bar:32}} {{pos}} of {{len}} {noun} {{eta:>4}}")));
             bar.with_finish(ProgressFinish::AndClear)
         });
-        Self { bar, quarters: Quarters { length, done: 0 }, words }
+        Self { bar, quarters: Quarters { total, done: 0 }, labels }
     }
 
-    /// So many more.
-    pub(super) fn advance(&mut self, more: usize) {
-        let told = self.quarters.advance(more);
-        let Quarters { length, done } = self.quarters;
+    /// Adds `count` finished items.
+    pub(super) fn advance(&mut self, count: usize) {
+        let quarter_reached = self.quarters.advance(count);
+        let Quarters { total, done } = self.quarters;
         match &self.bar {
             Some(bar) => bar.set_position(done as u64),
-            None if told => {
-                let [verb, what] = self.words;
-                print(format_args!("{verb} {done} of {length} {what}"));
+            None if quarter_reached => {
+                let [verb, noun] = self.labels;
+                print(format_args!("{verb} {done} of {total} {noun}"));
             }
             None => {}
         }
     }
 
-    /// Something that is to stay in the terminal, above the bar.
-    pub(super) fn print(&self, words: &str) {
+    /// Prints a line above the bar.
+    pub(super) fn print(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| print(words)),
-            None => print(words),
+            Some(bar) => bar.suspend(|| print(line)),
+            None => print(line),
         }
     }
 }
 
 #[derive(Debug)]
 struct Quarters {
-    length: usize,
+    total: usize,
     done: usize,
 }
 
 impl Quarters {
-    /// Whether another quarter is done, and not everything, which is said in words of its own.
-    fn advance(&mut self, more: usize) -> bool {
-        let quarter = |done: usize| done.saturating_mul(4) / self.length.max(1);
+    /// Returns whether another quarter is complete. False at the end, which callers report themselves.
+    fn advance(&mut self, count: usize) -> bool {
+        let quarter = |done: usize| done.saturating_mul(4) / self.total.max(1);
         let before = quarter(self.done);
-        let now = quarter(self.done + more);
-        self.done += more;
-        now > before && self.done < self.length
+        let now = quarter(self.done + count);
+        self.done += count;
+        now > before && self.done < self.total
     }
 }
 
-/// A template that can't be read would only look different.
+/// Parses a template. An invalid one falls back to the default bar, since it only affects the looks.
 pub(super) fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -79,11 +79,11 @@ mod tests {
 
     #[test]
     fn progress_reports_each_quarter_once() {
-        let told = |length, step| {
-            let mut quarters = Quarters { length, done: 0 };
-            (0..length.div_ceil(step)).filter(|_| quarters.advance(step)).count()
+        let reports = |total, step| {
+            let mut quarters = Quarters { total, done: 0 };
+            (0..total.div_ceil(step)).filter(|_| quarters.advance(step)).count()
         };
-        assert_eq!([told(5_000, 100), told(100, 1), told(8, 2), told(2, 1)], [3, 3, 3, 1]);
-        assert_eq!([told(2, 2), told(1, 1), told(100, 100)], [0, 0, 0], "everything at once");
+        assert_eq!([reports(5_000, 100), reports(100, 1), reports(8, 2), reports(2, 1)], [3, 3, 3, 1]);
+        assert_eq!([reports(2, 2), reports(1, 1), reports(100, 100)], [0, 0, 0], "a single step");
     }
 }

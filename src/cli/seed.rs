@@ -10,17 +10,17 @@ use crate::{
 
 pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     if config.environment == AppEnv::Production {
-        return Err("demo data has no place in production: its accounts have a public password".into());
+        return Err("demo data is not allowed in production: its accounts have a public password".into());
     }
     let db = open_db(config.db).await?;
     let outcome = seeds::run(&*db.system()).await;
-    let settled = db.mark_initialized();
+    let marked = db.mark_initialized();
     db.close().await;
     let report = outcome.map_err(|error| ErrorChain(&error).to_string())?.report();
-    settled?;
-    let state = |created| if created { "created" } else { "was there" };
-    let rows = report.into_iter().map(|line| vec![line.module.into(), line.what, state(line.created).into()]);
-    print(table(&["module", "what", "state"], rows));
-    print(format_args!("The password of alice@example.com and bob@example.com: {}", seeds::PASSWORD));
+    marked?;
+    let state = |created| if created { "created" } else { "exists" };
+    let rows = report.into_iter().map(|line| vec![line.module.into(), line.item, state(line.created).into()]);
+    print(table(&["module", "item", "state"], rows));
+    print(format_args!("password of alice@example.com and bob@example.com: {}", seeds::PASSWORD));
     Ok(())
 }

@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use kernel::contracts::TenancyMode;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{CliError, policies, print, tenants};
+use super::{CliError, policies, print, signals::Signals, tenants};
 #[cfg(feature = "seeds")]
 use crate::logs::ErrorChain;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
 pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
     let bound = http::bind(&config.http)?;
-    // What is given up half-way is rolled back, and an embedded server that is just starting is stopped.
+    // Cancelled by a signal, it rolls back its transaction and stops an embedded server that is starting.
     let app = tokio::select! {
         app = create_app(&config) => app?,
         () = signals.next() => return Ok(()),
@@ -25,19 +24,19 @@ pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     let db = app.db.clone();
     let shutdown = serve(bound, app, config, &mut signals).await;
     if let Ok(Shutdown::Immediate) = shutdown {
-        // Connections are in use, and nobody waits for them; an embedded server ends with its last handle.
+        // Connections in use are abandoned. An embedded server stops when its last handle is dropped.
         return Ok(());
     }
-    // Bounded, for a request that didn't end in its time may have a connection still.
+    // Bounded, because a request that exceeded the shutdown timeout may still hold a connection.
     let _ = tokio::time::timeout(Duration::from_secs(10), db.close()).await;
     shutdown.map(|_| ())
 }
 
-/// How the server came to its end.
+/// How the server was shut down.
 enum Shutdown {
-    /// All requests were answered, or had their time.
+    /// All requests were answered or exceeded the shutdown timeout.
     Graceful,
-    /// Somebody couldn't wait.
+    /// A second signal arrived.
     Immediate,
 }
 
@@ -53,8 +52,8 @@ async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut 
         print_banner(addr, demo, &config.tenancy);
         async move {
             signals.next().await;
-            print("stopping: requests under way have 10 seconds to end; once more stops at once");
-            // The command is on its way from here on; the server ends when it has been carried out.
+            print("stopping: waiting up to 10 seconds for open requests; press Ctrl-C again to stop immediately");
+            // `stop` sends its command before it returns; the server future completes when it has been carried out.
             drop(handle.stop(true));
             signals.next().await;
         }
@@ -65,7 +64,7 @@ async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut 
     }
 }
 
-/// Says whether there are demo accounts. Warns of what only whoever operates the program can mend.
+/// Warns about problems that only the operator can fix. Returns whether demo accounts exist.
 async fn startup_checks(app: &App, addr: SocketAddr, tenancy: &TenancyMode) -> Result<bool, CliError> {
     let demo = check_demo_accounts(app, addr).await?;
     tenants::warn_if_missing(&app.db, tenancy).await?;
@@ -73,21 +72,23 @@ async fn startup_checks(app: &App, addr: SocketAddr, tenancy: &TenancyMode) -> R
     Ok(demo)
 }
 
-/// Seeds a new embedded database, and keeps databases with demo accounts off the network: their password is public.
-/// Says whether there are any.
+/// Seeds a new embedded database if the server listens on loopback. Returns whether demo accounts exist.
+///
+/// # Errors
+/// Demo accounts exist, whose password is public, and the server listens on the network.
 async fn check_demo_accounts(app: &App, addr: SocketAddr) -> Result<bool, CliError> {
-    let local = addr.ip().is_loopback();
-    if local && app.db.needs_setup() {
+    let is_loopback = addr.ip().is_loopback();
+    if is_loopback && app.db.needs_setup() {
         #[cfg(feature = "seeds")]
         seeds::run(&*app.db.system()).await.map_err(|error| ErrorChain(&error).to_string())?;
         app.db.mark_initialized()?;
     }
     let mut tx = app.db.database().begin_unscoped().await?;
     let demo = user::seed::any_active(&mut tx).await?;
-    if demo && !local {
+    if demo && !is_loopback {
         return Err(format!(
-            "this database has the demo accounts, whose password is public, and {addr} can be reached from elsewhere: \
-             set HTTP_HOST=127.0.0.1, or use another database, or end their access with \
+            "this database has the demo accounts, whose password is public, and {addr} is not a loopback address: \
+             set HTTP_HOST=127.0.0.1, use another database, or deactivate the accounts with \
              UPDATE users SET deactivated_at = now() WHERE email IN ('alice@example.com', 'bob@example.com')"
         )
         .into());
@@ -97,7 +98,7 @@ async fn check_demo_accounts(app: &App, addr: SocketAddr) -> Result<bool, CliErr
 
 fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
     let url = format!("http://{addr}");
-    print("tenantry is ready; Ctrl-C stops it");
+    print("tenantry is ready; press Ctrl-C to stop");
     print(format_args!("  API      {url}/v1/me"));
     print(format_args!("  docs     {url}/docs/"));
     print(format_args!("  health   {url}/health/ready"));
@@ -106,7 +107,7 @@ fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
         let password = seeds::PASSWORD;
         print(match tenancy {
             TenancyMode::Personal => {
-                "  accounts alice@example.com, bob@example.com (POST /v1/tenants makes each their tenant)"
+                "  accounts alice@example.com, bob@example.com (POST /v1/tenants creates a personal tenant)"
             }
             _ => "  accounts alice@example.com (admin of acme and globex), bob@example.com (member of acme)",
         });
@@ -117,31 +118,11 @@ fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
     let _ = (demo, tenancy);
 }
 
-/// A line to paste: signs in and lists the members, or the tenants where a header alone doesn't name one.
+/// Returns a curl command to paste. It signs in and lists members, or the user's tenants if a header can't select one.
 #[cfg(feature = "seeds")]
 fn example_request(url: &str, password: &str, tenancy: &TenancyMode) -> String {
-    let what = if tenancy.reads_header() { "v1/members -H 'X-Tenant-Id: acme'" } else { "v1/me" };
+    let target = if tenancy.reads_header() { "v1/members -H 'X-Tenant-Id: acme'" } else { "v1/me" };
     format!(
-        r#"curl -s {url}/{what} -H "Authorization: Bearer $(curl -s {url}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"alice@example.com","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')""#
+        r#"curl -s {url}/{target} -H "Authorization: Bearer $(curl -s {url}/v1/auth/login -H 'Content-Type: application/json' -d '{{"email":"alice@example.com","password":"{password}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')""#
     )
-}
-
-/// Ctrl-C and the service manager's request to stop. Listened to from the start: an impatient Ctrl-C ends the database
-/// in order, too.
-pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -14,19 +14,19 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a tenant, on the free plan and with somebody as its admin
+    /// Create a tenant on the free plan, with an existing user as its admin
     Create(CreateTenantArgs),
 }
 
 #[derive(clap::Args)]
 pub(super) struct CreateTenantArgs {
-    /// What names it in requests; with TENANCY_MODE=single, the TENANT_SLUG
+    /// Name of the tenant in requests; with TENANCY_MODE=single it must equal TENANT_SLUG
     #[arg(long)]
     slug: TenantSlug,
-    /// What people call it
+    /// Display name
     #[arg(long)]
     name: TenantName,
-    /// The e-mail address of whoever is to be its admin; there must be an account
+    /// E-mail address of the admin; must belong to an existing account
     #[arg(long)]
     admin: Email,
 }
@@ -37,7 +37,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
     let outcome = create(&db, &config.tenancy, &args).await;
     db.close().await;
     let tenant = outcome?;
-    print(format_args!("founded {} ({}), with {} as its admin", tenant.slug, tenant.id, args.admin));
+    print(format_args!("created {} ({}) with {} as its admin", tenant.slug, tenant.id, args.admin));
     Ok(())
 }
 
@@ -45,7 +45,8 @@ async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Resu
     let mut tx = db.database().begin_unscoped().await?;
     let admin = cli_user_repository(db).find_active_by_email(&mut tx, &args.admin).await?;
     drop(tx);
-    let admin = admin.ok_or("nobody who can sign in has this e-mail address: name somebody with an account")?;
+    let admin =
+        admin.ok_or("no active user has this e-mail address; pass the address of an existing account to --admin")?;
     let created = tenant_provisioning(db, tenancy).create_for(admin.id, &args.name, &args.slug).await;
     created.map_err(|error| describe(error, tenancy))
 }
@@ -53,23 +54,25 @@ async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Resu
 fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
     match (&error, tenancy) {
         (TenantsError::SingleTenantMode, TenancyMode::Single(slug)) => {
-            format!("with TENANCY_MODE=single there is one tenant: found it with --slug {slug}, as TENANT_SLUG says")
-                .into()
+            format!("TENANCY_MODE=single allows only the tenant named by TENANT_SLUG; pass --slug {slug}").into()
         }
-        (TenantsError::SlugTaken, _) => "there is a tenant of this slug already, which may be archived".into(),
+        (TenantsError::SlugTaken, _) => {
+            "this slug is already in use, possibly by an archived tenant; choose another --slug".into()
+        }
         (TenantsError::LimitReached { limit }, _) => {
-            format!("whoever is admin of {limit} tenants can't be given another").into()
+            format!("tenant limit reached: this user is already admin of {limit} tenants; choose another --admin")
+                .into()
         }
         _ => error.into(),
     }
 }
 
-/// Where there is to be one tenant: says so while it isn't there. It may be created while the program serves.
+/// In single-tenant mode, logs a warning if the tenant doesn't exist. It may be created while the server is running.
 pub(super) async fn warn_if_missing(db: &Db, tenancy: &TenancyMode) -> Result<(), CliError> {
     let TenancyMode::Single(slug) = tenancy else { return Ok(()) };
     if !tenant_provisioning(db, tenancy).exists(slug).await? {
         tracing::warn!(
-            "there is no tenant yet, and nobody can do anything in it: make it with \
+            "the tenant {slug} does not exist, so tenant requests are rejected; create it with \
              tenantry tenants create --slug {slug} --name \"…\" --admin <e-mail>"
         );
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::Subcommand;
 use console::Term;
 use kernel::{
-    contracts::{AccountError, NewPassword, DisplayName, Email, Password},
+    contracts::{AccountError, DisplayName, Email, NewPassword, Password},
     db::open_db,
 };
 use secrecy::ExposeSecret;
@@ -13,25 +13,25 @@ use secrecy::ExposeSecret;
 use super::{CliError, print};
 use crate::{bootstrap::account_admin, config::AppConfig};
 
-/// Longer lines aren't read to their end, in bytes.
+/// Maximum length of the line read from standard input. The rest of a longer line is ignored.
 const MAX_LINE_BYTES: u64 = 1 << 16;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make somebody who can sign in; the password is read from standard input, in a terminal without being shown
+    /// Create a user who can sign in; reads the password from standard input
     ///
-    /// It has at least 12 characters and at most 1024 bytes. In a terminal it is asked for twice; elsewhere it is the
-    /// first line that comes in. There is no option for it, since others on this machine can read what a command is
-    /// called with.
+    /// The password has at least 12 characters and at most 1024 bytes. In a terminal it is prompted for twice without
+    /// echo; otherwise it is the first line of standard input. There is no option for it, because other users of this
+    /// machine can read command lines.
     Create(CreateUserArgs),
 }
 
 #[derive(clap::Args)]
 pub(super) struct CreateUserArgs {
-    /// The address to sign in with
+    /// Address to sign in with
     #[arg(long)]
     email: Email,
-    /// What others see; unset: what stands before the address's @
+    /// Display name [default: the part of the address before the @]
     #[arg(long)]
     name: Option<DisplayName>,
 }
@@ -39,7 +39,7 @@ pub(super) struct CreateUserArgs {
 pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliError> {
     let Command::Create(args) = command;
     let name = name(&args)?;
-    // Nothing is open while somebody types.
+    // Prompt before opening the database, so that no connection is held while the operator types.
     let password = password(&args.email)?;
     let db = open_db(config.db).await?;
     let outcome = match account_admin(&db) {
@@ -48,7 +48,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
     };
     db.close().await;
     let id = outcome?;
-    print(format_args!("created {} ({id}), who can sign in now, and is a member nowhere yet", args.email));
+    print(format_args!("created {} ({id}); the user can sign in but is not a member of any tenant yet", args.email));
     Ok(())
 }
 
@@ -56,40 +56,40 @@ fn name(args: &CreateUserArgs) -> Result<DisplayName, CliError> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
     }
-    let before = args.email.as_str().split('@').next().unwrap_or_default();
-    before.parse().map_err(|error| format!("say --name: {error}").into())
+    let local_part = args.email.as_str().split('@').next().unwrap_or_default();
+    local_part.parse().map_err(|error| format!("pass --name: {error}").into())
 }
 
 fn describe(error: AccountError) -> CliError {
     match error {
         AccountError::EmailTaken => {
-            "somebody has this e-mail address already, deactivated or not; nothing was changed".into()
+            "this e-mail address is already in use, possibly by a deactivated user; nothing was changed".into()
         }
         error => error.into(),
     }
 }
 
-/// Typed twice where nobody sees it, or one line that comes in.
+/// Prompts for the password twice without echo in a terminal; otherwise reads one line from standard input.
 fn password(email: &Email) -> Result<NewPassword, CliError> {
     if !io::stdin().is_terminal() {
         return Ok(first_line(io::stdin().lock())?.try_into()?);
     }
     let terminal = Term::stderr();
     if !terminal.is_term() {
-        return Err("there is no terminal on standard error to ask for the password: pipe it in".into());
+        return Err("can't prompt: standard error is not a terminal; pipe the password into standard input".into());
     }
     let min_length = NewPassword::MIN_LENGTH;
-    let first = prompt(&terminal, &format!("Password for {email}, at least {min_length} characters, which aren't shown: "))?;
+    let first = prompt(&terminal, &format!("Password for {email}, at least {min_length} characters, not echoed: "))?;
     let first = NewPassword::try_from(first)?;
-    let second = prompt(&terminal, "The same once more: ")?;
+    let second = prompt(&terminal, "Repeat password: ")?;
     if first.password().secret().expose_secret() != second.secret().expose_secret() {
-        return Err("these were two different passwords; nothing was changed".into());
+        return Err("passwords do not match; nothing was changed".into());
     }
     Ok(first)
 }
 
-fn prompt(mut terminal: &Term, words: &str) -> io::Result<Password> {
-    write!(terminal, "{words}")?;
+fn prompt(mut terminal: &Term, text: &str) -> io::Result<Password> {
+    write!(terminal, "{text}")?;
     terminal.flush()?;
     terminal.read_secure_line().map(Password::new)
 }
@@ -98,10 +98,10 @@ fn first_line(input: impl BufRead) -> Result<Password, CliError> {
     let mut line = Vec::new();
     input.take(MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
     let mut text = String::from_utf8(line).map_err(|_| "the password on standard input isn't UTF-8")?;
-    let end = ["\r\n", "\n"].into_iter().find(|end| text.ends_with(end)).unwrap_or_default();
-    text.truncate(text.len() - end.len());
+    let line_ending = ["\r\n", "\n"].into_iter().find(|ending| text.ends_with(ending)).unwrap_or_default();
+    text.truncate(text.len() - line_ending.len());
     if text.is_empty() {
-        return Err("no password came in: run this in a terminal, or pipe a line into it".into());
+        return Err("no password on standard input; run this command in a terminal or pipe the password into it".into());
     }
     Ok(Password::new(text))
 }
@@ -126,20 +126,20 @@ mod tests {
     #[test]
     fn empty_or_non_utf8_password_is_rejected() {
         for input in ["", "\n", "\r\n", "\nsecond"] {
-            assert!(read(input.as_bytes()).unwrap_err().contains("no password came in"), "{input:?}");
+            assert!(read(input.as_bytes()).unwrap_err().contains("no password on standard input"), "{input:?}");
         }
         assert!(read(b"caf\xe9 caf\xe9 caf\xe9\n").unwrap_err().contains("UTF-8"));
     }
 
     #[test]
     fn name_defaults_to_local_part() {
-        let named = |email: &str, given: Option<&str>| {
-            let given = given.map(|name| name.parse().unwrap());
-            name(&CreateUserArgs { email: email.parse().unwrap(), name: given })
+        let display_name = |email: &str, option: Option<&str>| {
+            let option = option.map(|name| name.parse().unwrap());
+            name(&CreateUserArgs { email: email.parse().unwrap(), name: option })
         };
-        assert_eq!(named("carol@example.com", None).unwrap().as_str(), "carol");
-        assert_eq!(named("carol@example.com", Some("Carol Clark")).unwrap().as_str(), "Carol Clark");
+        assert_eq!(display_name("carol@example.com", None).unwrap().as_str(), "carol");
+        assert_eq!(display_name("carol@example.com", Some("Carol Clark")).unwrap().as_str(), "Carol Clark");
         let long = format!("{}@example.com", "a".repeat(201));
-        assert!(named(&long, None).unwrap_err().to_string().starts_with("say --name"));
+        assert!(display_name(&long, None).unwrap_err().to_string().starts_with("pass --name"));
     }
 }

@@ -1,36 +1,37 @@
-//! What is wrong with a configuration, in words that can be shown: no value of any key ever gets in here, secret or
-//! not, for a password is easily pasted into the wrong key.
+//! Configuration errors.
+//!
+//! An error never contains the value of a key, secret or not, because a password is easily pasted into the wrong key.
 
 use std::error::Error;
 use std::fmt;
 
-/// Everything that is wrong with the configuration; never empty.
+/// All errors of a configuration; never empty.
 ///
-/// Its `Display` has several lines: how many problems there are, then one line each.
+/// `Display` prints the number of errors, then one line per error.
 #[derive(Debug)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
-/// One thing that is wrong.
+/// A single error.
 #[derive(Debug)]
 pub struct ConfigError {
-    /// The key, or the name of the file where the file as a whole is wrong.
+    /// The key, or the file name if the whole file is invalid.
     pub key: String,
-    /// Where the value came from.
+    /// Source of the value.
     pub origin: Origin,
-    /// What is wrong and what would be right, without the value.
+    /// What is wrong and how to fix it, without the value.
     pub message: String,
 }
 
-/// Where a [`ConfigError`] is.
+/// The location of a [`ConfigError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// In the layer of this name: `environment`, `.env` or `tenantry.toml`.
+    /// The layer with this name: `environment`, `.env` or `tenantry.toml`.
     Layer(String),
     /// No layer sets the key.
     NotSet,
-    /// On this line of a file, counted from 1.
+    /// A line of a file, counted from 1.
     Line(usize),
-    /// Somewhere in a file.
+    /// A file as a whole.
     File,
 }
 
@@ -39,7 +40,7 @@ impl Error for ConfigErrors {}
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.0.len() == 1 { "" } else { "s" };
-        write!(f, "the configuration has {} problem{plural}; nothing was started", self.0.len())?;
+        write!(f, "the configuration has {} error{plural}; nothing was started", self.0.len())?;
         self.0.iter().try_for_each(|error| write!(f, "\n{error}"))
     }
 }

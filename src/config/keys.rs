@@ -1,17 +1,17 @@
-//! The one table of configuration keys. Reading, `.env.example` and the README's table all follow it.
+//! The table of configuration keys. Loading, `.env.example` and the table in the README follow it.
 
-/// One configuration key.
+/// A configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// The name in the environment and in `.env`; `tenantry.toml` has it in lower case.
+    /// Name in the environment and in `.env`; lower-case in `tenantry.toml`.
     pub name: &'static str,
-    /// The value when no layer sets one; `None` where being unset has a meaning of its own, which `help` tells.
+    /// Default value; `None` if `help` describes the behavior when unset.
     pub default: Option<&'static str>,
     /// Whether the value must never be shown.
     pub secret: bool,
-    /// What the key does, in one line, with units and limits.
+    /// One-line description with units and limits.
     pub help: &'static str,
-    /// A value that is accepted; not a secret in use anywhere.
+    /// Example value; not a secret that is in use anywhere.
     pub example: &'static str,
 }
 
@@ -28,13 +28,13 @@ impl Key {
         Self { name, default: None, secret: true, help, example }
     }
 
-    /// The key's name in `tenantry.toml`.
+    /// Returns the key's name in `tenantry.toml`.
     #[must_use]
     pub fn file_name(&self) -> String {
         self.name.to_ascii_lowercase()
     }
 
-    /// The key that was probably meant by a name in `tenantry.toml`.
+    /// Returns the key most similar to a misspelled name in `tenantry.toml`, if any is close enough.
     pub(super) fn nearest(name: &str) -> Option<&'static Self> {
         let name = name.to_ascii_lowercase().replace('-', "_");
         let distances = KEYS.iter().map(|key| (distance(&key.file_name(), &name), key));
@@ -43,62 +43,62 @@ impl Key {
     }
 }
 
-/// Every key there is, in the order in which `.env.example` and the README list them.
+/// All keys, in the order of `.env.example` and the README.
 pub const KEYS: &[Key] = &[
-    Key::new("APP_ENV", "development", "development, test or production; .env is read in development only."),
+    Key::new("APP_ENV", "development", "development, test or production; .env is read only in development."),
     Key::new("HTTP_HOST", "127.0.0.1", "IP address to listen on."),
-    Key::new("HTTP_PORT", "8080", "Port to listen on; 0 takes any free one."),
-    Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024; unset: one a core."),
-    Key::new("HTTP_BODY_LIMIT_BYTES", "65536", "Largest request body in bytes, 1024 to 16777216."),
+    Key::new("HTTP_PORT", "8080", "Port to listen on; 0 picks a free one."),
+    Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024. Default: one per core."),
+    Key::new("HTTP_BODY_LIMIT_BYTES", "65536", "Maximum request body in bytes, 1024 to 16777216."),
     Key::unset(
         "TRUSTED_PROXIES",
         "10.0.0.1,10.0.0.2",
-        "IP addresses, with commas between, of the proxies whose word on the client's address is taken; unset: nobody's.",
+        "Comma-separated IP addresses of proxies whose X-Forwarded-For is trusted. Default: none.",
     ),
     Key::unset(
         "PUBLIC_URL",
         "https://app.example.com",
-        "Where people reach the program, for links that are handed to them; unset: the address that it listens on.",
+        "Base URL of links in invitations. Default: the address that the server listens on.",
     ),
     // No fixed default: it depends on APP_ENV and on the build.
     Key::unset(
         "DB_DRIVER",
         "embedded",
-        "embedded or postgres; unset: embedded, but postgres in production or in a build without the embedded database.",
+        "embedded or postgres. Default: embedded; postgres in production or in a build without the embedded database.",
     ),
     Key::secret(
         "DATABASE_URL",
         "postgres://tenantry:password@localhost:5432/tenantry",
-        "The application's connection; required with the postgres driver, refused with the embedded one.",
+        "Connection URL of the application; required with the postgres driver, rejected with the embedded driver.",
     ),
     Key::secret(
         "MIGRATION_DATABASE_URL",
         "postgres://owner:password@localhost:5432/tenantry",
-        "The owner's connection, for migrations, with the postgres driver only; unset: DATABASE_URL.",
+        "Connection URL of the schema owner for migrations, only with the postgres driver. Default: DATABASE_URL.",
     ),
-    Key::new("DB_POOL_SIZE", "10", "Most connections that are open at once, 1 to 500."),
-    Key::new("DB_CONNECT_TIMEOUT_SECS", "5", "Longest wait for a connection in seconds, 1 to 300."),
-    Key::new("DATA_DIR", "data", "Folder of the embedded database and of generated keys."),
+    Key::new("DB_POOL_SIZE", "10", "Maximum number of open connections, 1 to 500."),
+    Key::new("DB_CONNECT_TIMEOUT_SECS", "5", "Maximum wait for a connection in seconds, 1 to 300."),
+    Key::new("DATA_DIR", "data", "Directory of the embedded database and of generated keys."),
     Key::unset(
         "POSTGRES_BIN_DIR",
         "/usr/lib/postgresql/17/bin",
-        "Folder with postgres and initdb for the embedded database; unset: PATH and the usual places.",
+        "Directory with postgres and initdb for the embedded database. Default: PATH, then well-known directories.",
     ),
     Key::new(
         "POSTGRES_DOWNLOAD",
         "true",
-        "true or false: whether the embedded database downloads PostgreSQL where none is installed.",
+        "true or false: whether the embedded database downloads PostgreSQL if none is installed.",
     ),
-    Key::new("POSTGRES_DOWNLOAD_VERSION", "17.11.0", "The version to download, in full; 15 or newer."),
+    Key::new("POSTGRES_DOWNLOAD_VERSION", "17.11.0", "Full version to download, 15 or newer."),
     Key::new(
         "POSTGRES_DOWNLOAD_URL",
         "https://github.com/theseus-rs/postgresql-binaries/releases/download",
-        "Where releases are downloaded from, over https, or http from this machine; HTTPS_PROXY and NO_PROXY count.",
+        "Base URL of the releases: https, or http on this machine. HTTPS_PROXY and NO_PROXY are honored.",
     ),
     Key::unset(
         "POSTGRES_CACHE_DIR",
         "/var/cache/tenantry/postgres",
-        "Folder that a downloaded PostgreSQL is kept in; unset: tenantry/postgres in XDG_CACHE_HOME or ~/.cache.",
+        "Directory for downloaded PostgreSQL versions. Default: tenantry/postgres in XDG_CACHE_HOME or ~/.cache.",
     ),
     Key::new("AUTH_ISSUER", "tenantry", "Issuer (iss) of access tokens."),
     Key::new("AUTH_AUDIENCE", "tenantry-api", "Audience (aud) of access tokens."),
@@ -107,38 +107,42 @@ pub const KEYS: &[Key] = &[
         "AUTH_SIGNING_KEY",
         "base64-of-the-pem",
         "Ed25519 key, PKCS#8 PEM or its base64 on one line (openssl genpkey -algorithm ed25519 | openssl base64 -A); \
-         required in production; unset elsewhere: generated under DATA_DIR.",
+         required in production. Default elsewhere: generated in DATA_DIR.",
     ),
     Key::new(
         "TENANCY_MODE",
         "organization",
-        "organization: a request names its tenant; personal: each person has one of their own; single: there is one.",
+        "organization: each request names its tenant; personal: each user has a personal tenant; single: one tenant.",
     ),
     Key::new(
         "TENANT_SOURCES",
         "header",
-        "Where an organization is named: header, subdomain, claim, with commas between; the first that names one decides.",
+        "Where a request names its tenant: comma-separated list of header, subdomain and claim, by precedence.",
     ),
     Key::unset(
         "TENANT_BASE_DOMAIN",
         "example.com",
-        "Domain whose subdomains are tenants; required with subdomain in TENANT_SOURCES, refused without.",
+        "Domain whose subdomains are tenant slugs; required with subdomain in TENANT_SOURCES, rejected otherwise.",
     ),
-    Key::unset("TENANT_SLUG", "acme", "Slug of the one tenant; required with TENANCY_MODE=single, refused without."),
-    Key::new("LOG_LEVEL", "info", "What to log: a level, or directives such as info,tenantry=debug,sqlx=warn."),
-    Key::new("LOG_FORMAT", "auto", "pretty, json, or auto: pretty in a terminal, JSON elsewhere."),
+    Key::unset(
+        "TENANT_SLUG",
+        "acme",
+        "Slug of the single tenant; required with TENANCY_MODE=single, rejected otherwise.",
+    ),
+    Key::new("LOG_LEVEL", "info", "Log filter: a level, or directives such as info,tenantry=debug,sqlx=warn."),
+    Key::new("LOG_FORMAT", "auto", "pretty, json or auto (pretty in a terminal, JSON elsewhere)."),
 ];
 
-/// How many letters to insert, delete or change to get from one to the other (Levenshtein).
+/// Returns the Levenshtein distance of two strings in characters.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.chars().count()).collect();
     for (i, l) in left.chars().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
         for (j, r) in right.chars().enumerate() {
-            let changed = diagonal + usize::from(l != r);
+            let substituted = diagonal + usize::from(l != r);
             diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
         }
     }
     row[right.chars().count()]

@@ -1,4 +1,4 @@
-//! Reads the layers and lays them over one another; what the values mean is `check`'s business.
+//! Reads the configuration layers and merges them. `validate` interprets the values.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -11,23 +11,23 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat, Map, Source, Value};
 
+use super::error::{ConfigError, Origin};
 use super::keys::{KEYS, Key};
-use super::error::{Origin, ConfigError};
 
-/// The name of the environment in problems.
+/// Name of the environment layer in errors.
 const ENVIRONMENT: &str = "environment";
-/// The name of the lowest layer; no problem mentions it, for a default is never wrong.
+/// Name of the lowest layer. No error mentions it, because defaults are always valid.
 const DEFAULTS: &str = "default";
 
-/// A file that may hold configuration.
+/// A configuration file.
 pub(super) struct SourceFile {
     pub(super) name: String,
-    /// The content, or why it can't be read.
+    /// The content, or the reason why it can't be read.
     pub(super) text: Result<String, String>,
 }
 
 impl SourceFile {
-    /// Reads a file of this directory; `None` when there is none.
+    /// Reads a file. Returns `None` if it doesn't exist.
     pub(super) fn read(directory: &Path, name: &str) -> Option<Self> {
         let text = match std::fs::read_to_string(directory.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -37,31 +37,31 @@ impl SourceFile {
     }
 }
 
-/// A value and the layer that won.
+/// A value and the layer that it comes from.
 pub(super) struct LayeredValue {
     pub(super) text: String,
     pub(super) layer: String,
 }
 
 impl LayeredValue {
-    /// Whether somebody set it: a layer above the defaults.
+    /// Returns whether a layer above the defaults set the value.
     pub(super) fn is_explicit(&self) -> bool {
         self.layer != DEFAULTS
     }
 }
 
-/// The outcome of laying the layers over one another.
+/// The merged layers, not yet validated.
 pub(super) struct MergedLayers {
-    /// The values that are set, by the keys' names.
+    /// The set values by key name.
     pub(super) values: BTreeMap<String, LayeredValue>,
-    /// False when a file couldn't be read: what seems to be missing may stand there.
+    /// False if a file couldn't be read; keys that seem to be missing may be set in it.
     pub(super) complete: bool,
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
     pub(super) process_env: ProcessEnv,
     pub(super) errors: Vec<ConfigError>,
 }
 
-/// What the environment says to every program, and the embedded database wants to know. Empty values count as unset.
+/// General environment variables that the embedded database uses. Empty values count as unset.
 #[derive(Default)]
 pub(super) struct ProcessEnv(BTreeMap<&'static str, OsString>);
 
@@ -69,16 +69,16 @@ impl ProcessEnv {
     pub(super) const NAMES: [&str; 7] =
         ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
-    /// The first of these names that is set.
+    /// Returns the value of the first of these variables that is set.
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
     pub(super) fn first_set(&self, names: &[&str]) -> Option<&OsString> {
         names.iter().find_map(|name| self.0.get(*name))
     }
 
-    /// This program's folder of what can be made again, where the user has a place for such folders.
+    /// Returns this program's directory in the user's cache directory, if there is one.
     #[cfg(feature = "embedded")]
     pub(super) fn cache_dir(&self) -> Option<PathBuf> {
-        let absolute = |name: &str| self.first_set(&[name]).map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let absolute = |name: &str| self.first_set(&[name]).map(PathBuf::from).filter(|dir| dir.is_absolute());
         let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         base.map(|base| base.join("tenantry/postgres"))
     }
@@ -91,7 +91,7 @@ impl ProcessEnv {
     }
 }
 
-/// Lays the environment over `.env`, over the file, over the defaults.
+/// Reads and merges the layers, in ascending order of precedence: defaults, `file`, `dotenv`, `environment`.
 pub(super) fn read_layers(
     file: Option<SourceFile>,
     dotenv: Option<SourceFile>,
@@ -105,7 +105,7 @@ pub(super) fn read_layers(
     let file = file.map(|source_file| reader.file(source_file)).unwrap_or_default();
     let (environment, process_env) = reader.environment(environment);
 
-    // A file that can't be read may say that this is production, where .env mustn't count.
+    // An unreadable file may set APP_ENV=production, in which case .env must be ignored.
     let app_env = environment.get("APP_ENV").or(file.get("APP_ENV"));
     let development = match app_env {
         Some(text) => text == "development",
@@ -113,7 +113,7 @@ pub(super) fn read_layers(
     };
     let dotenv = dotenv.filter(|_| development).map(|source_file| reader.dotenv(source_file)).unwrap_or_default();
     if environment.get("APP_ENV").is_none() && dotenv.get("APP_ENV").is_some_and(|text| text != "development") {
-        let message = "can't be chosen here, for this file is read in development only; \
+        let message = "can't be set here, because this file is read only in development; \
                        set it in the environment or in tenantry.toml";
         reader.add_error("APP_ENV", Origin::Layer(dotenv.name.clone()), message);
     }
@@ -126,18 +126,18 @@ pub(super) fn read_layers(
     }
 }
 
-#[expect(clippy::expect_used, reason = "the layers are flat maps of text under known names: nothing in them can fail")]
+#[expect(clippy::expect_used, reason = "the layers are flat maps of strings with known names, which always merge")]
 fn merge(layers: [Layer; 4]) -> BTreeMap<String, LayeredValue> {
     let builder = layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer));
-    let values = builder.build().and_then(|config| config.collect()).expect("layers of text merge");
-    let found = |value: Value| {
+    let values = builder.build().and_then(|config| config.collect()).expect("layers of strings merge");
+    let layered_value = |value: Value| {
         let layer = value.origin().unwrap_or(DEFAULTS).to_owned();
-        LayeredValue { text: value.into_string().expect("text is text"), layer }
+        LayeredValue { text: value.into_string().expect("every value is a string"), layer }
     };
-    values.into_iter().map(|(name, value)| (name, found(value))).collect()
+    values.into_iter().map(|(name, value)| (name, layered_value(value))).collect()
 }
 
-/// Text by key; blank values are left out, so they count as unset.
+/// Values by key name. Blank values are omitted, so they count as unset.
 #[derive(Clone, Default)]
 struct Layer {
     name: String,
@@ -172,14 +172,14 @@ impl Source for Layer {
     }
 }
 
-/// `Source` asks for it; the values stay out, for there are secrets among them.
+/// Required by `Source`. Omits the values, because some are secret.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Layer").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// What turns up while the layers are read.
+/// Reads layers and collects errors.
 struct LayerReader {
     errors: Vec<ConfigError>,
     complete: bool,
@@ -190,13 +190,13 @@ impl LayerReader {
         self.errors.push(ConfigError { key: key.to_owned(), origin, message: message.into() });
     }
 
-    /// A problem with a file as a whole, which leaves unknown what else it would have said.
+    /// Adds an error about a whole file and marks the layers incomplete.
     fn add_file_error(&mut self, name: &str, origin: Origin, message: impl Into<String>) {
         self.complete = false;
         self.add_error(name, origin, message);
     }
 
-    /// The layer of `tenantry.toml`.
+    /// Reads the layer of `tenantry.toml`.
     fn file(&mut self, source_file: SourceFile) -> Layer {
         let mut layer = Layer::new(&source_file.name);
         let text = match source_file.text {
@@ -214,13 +214,17 @@ impl LayerReader {
                 return layer;
             }
         };
-        // A map without order: sorted, so that the same file always gives the same answer.
+        // Sorted, so that the order of errors is deterministic.
         for (name, value) in values.into_iter().collect::<BTreeMap<_, _>>() {
             let origin = Origin::Layer(source_file.name.clone());
             match (KEYS.iter().find(|key| key.file_name() == name), value.into_string()) {
                 (Some(key), Ok(text)) => layer.set(key, &text),
                 (Some(key), Err(_)) => {
-                    self.add_error(key.name, origin, "must be one value; where it may hold several, a text with commas");
+                    self.add_error(
+                        key.name,
+                        origin,
+                        "must be a single value; write a list as a comma-separated string",
+                    );
                 }
                 (None, _) => {
                     self.add_error(&name.escape_debug().to_string(), origin, unknown_key(&name));
@@ -230,11 +234,11 @@ impl LayerReader {
         layer
     }
 
-    /// The layer of `.env`, where the keys of other tools may stand too.
+    /// Reads the layer of `.env`. Ignores keys of other tools.
     fn dotenv(&mut self, source_file: SourceFile) -> Layer {
         let mut layer = Layer::new(&source_file.name);
         let text = match source_file.text {
-            // dotenvy takes blanks at the end for an open line unless a line break follows.
+            // dotenvy treats trailing blanks as an unfinished line unless a line break follows.
             Ok(text) => format!("{}\n", text.trim_start_matches('\u{feff}')),
             Err(message) => {
                 self.add_file_error(&source_file.name, Origin::File, message);
@@ -247,14 +251,18 @@ impl LayerReader {
                 Ok((name, value)) => {
                     let Some(key) = KEYS.iter().find(|key| key.name == name) else { continue };
                     if layer.values.contains_key(key.name) {
-                        self.add_error(key.name, Origin::Layer(source_file.name.clone()), "is set twice; keep one of the two");
+                        self.add_error(
+                            key.name,
+                            Origin::Layer(source_file.name.clone()),
+                            "is set twice; remove one of them",
+                        );
                     }
                     layer.set(key, &value);
                 }
-                // Its own words are no use: they repeat the line, secret and all, and don't say which one it is.
+                // dotenvy's own message contains the line, which may hold a secret, and no line number.
                 Err(dotenvy::Error::LineParse(line, _)) => {
                     let first = (lines.get() + 1).saturating_sub(line.lines().count().max(1));
-                    let message = "isn't of the form KEY=value; quote a value that has blanks or quotes in it, \
+                    let message = "isn't of the form KEY=value; quote values that contain blanks or quotes, \
                                    and close every quote";
                     self.add_file_error(&source_file.name, Origin::Line(first), message);
                 }
@@ -264,7 +272,7 @@ impl LayerReader {
         layer
     }
 
-    /// The layer of the environment, and what else is of use in it.
+    /// Reads the layer of the environment and the general variables in it.
     fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, ProcessEnv) {
         let mut layer = Layer::new(ENVIRONMENT);
         let mut process_env = ProcessEnv::default();
@@ -274,7 +282,7 @@ impl LayerReader {
                     process_env.0.insert(known, value);
                 }
             } else if name == "PGOPTIONS" && !value.is_empty() {
-                let message = "the database library adds it to every connection; unset it";
+                let message = "must be unset, because sqlx applies it to every connection";
                 self.add_error("PGOPTIONS", Origin::Layer(ENVIRONMENT.to_owned()), message);
             } else if let Some(key) = KEYS.iter().find(|key| name == key.name) {
                 match value.to_str() {
@@ -287,7 +295,7 @@ impl LayerReader {
     }
 }
 
-/// Hands out one line a read, so that `lines` tells how far a buffered reader has really come.
+/// Returns one line per read, so that `lines` is the number of lines that a buffered reader has consumed.
 struct LineReader<'a> {
     rest: &'a [u8],
     lines: &'a Cell<usize>,
@@ -297,30 +305,30 @@ impl Read for LineReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let line = self.rest.iter().position(|&byte| byte == b'\n').map_or(self.rest.len(), |end| end + 1);
         let length = line.min(buffer.len());
-        let (now, later) = self.rest.split_at(length);
-        buffer[..length].copy_from_slice(now);
-        self.rest = later;
-        if now.ends_with(b"\n") {
+        let (head, tail) = self.rest.split_at(length);
+        buffer[..length].copy_from_slice(head);
+        self.rest = tail;
+        if head.ends_with(b"\n") {
             self.lines.set(self.lines.get() + 1);
         }
         Ok(length)
     }
 }
 
-/// Where and what, without the excerpt in the middle: it may show a secret.
+/// Extracts location and message of a TOML error. Drops the excerpt of the file, which may contain a secret.
 fn toml_error(error: &config::ConfigError) -> (Origin, String) {
     let text = match error {
         config::ConfigError::FileParse { cause, .. } => cause.to_string(),
         other => other.to_string(),
     };
     let line = text.strip_prefix("TOML parse error at line ").and_then(|rest| rest.split(',').next()?.parse().ok());
-    let what = text.trim_end().lines().last().unwrap_or_default();
-    (line.map_or(Origin::File, Origin::Line), format!("isn't valid TOML: {what}"))
+    let message = text.trim_end().lines().last().unwrap_or_default();
+    (line.map_or(Origin::File, Origin::Line), format!("isn't valid TOML: {message}"))
 }
 
 fn unknown_key(name: &str) -> String {
     match Key::nearest(name) {
-        Some(key) => format!("there is no such key; did you mean {}?", key.file_name()),
-        None => "there is no such key; .env.example lists them all, here they are flat and in lower case".to_owned(),
+        Some(key) => format!("unknown key; did you mean {}?", key.file_name()),
+        None => "unknown key; .env.example lists all keys, which are flat and in lower case in this file".to_owned(),
     }
 }

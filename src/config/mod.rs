@@ -1,11 +1,11 @@
-//! Configuration: read once, checked as a whole, handed down as values.
+//! Configuration, read and validated once at startup.
 //!
-//! Four layers, the later over the earlier: the defaults in [`KEYS`], `tenantry.toml`, `.env` (in development only),
-//! the environment. A blank value counts as unset. [`AppConfig::load`] lists every problem at once, and the program
-//! starts with no problem or not at all.
+//! Four layers, each overriding the previous: the defaults in [`KEYS`], `tenantry.toml`, `.env` (only in development),
+//! the environment. A blank value counts as unset. [`AppConfig::load`] reports all errors at once, and the program
+//! doesn't start if there are any.
 //!
-//! Invariants: nothing else in the program reads the environment, and nothing writes to it: `.env` stays a layer.
-//! No value ever gets into a problem, and no secret into `Debug`.
+//! Invariants: nothing else in the program reads the environment. Nothing writes to it either; `.env` is only a layer.
+//! No value appears in an error, and no secret in `Debug` output.
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -16,147 +16,146 @@ use std::time::Duration;
 use auth::SigningKey;
 use kernel::{contracts::TenancyMode, db::DbConfig};
 
-mod validate;
+mod error;
 mod keys;
 mod layers;
-mod error;
 #[cfg(feature = "embedded")]
 mod psql_env;
 #[cfg(test)]
 mod tests;
+mod validate;
 
+pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{KEYS, Key};
-pub use error::{ConfigErrors, Origin, ConfigError};
 #[cfg(feature = "embedded")]
 pub use psql_env::psql_env;
 
 use layers::SourceFile;
 
-/// The name of the configuration file, in the working directory.
+/// Name of the configuration file in the working directory.
 const CONFIG_FILE: &str = "tenantry.toml";
-/// The name of the developer's file, in the working directory.
+/// Name of the developer's file in the working directory.
 const DOTENV_FILE: &str = ".env";
 
-/// Everything that the program can be told from outside.
+/// The program's configuration.
 #[derive(Debug)]
 pub struct AppConfig {
     /// `APP_ENV`.
     pub environment: AppEnv,
-    /// What the HTTP server needs.
+    /// HTTP server settings.
     pub http: HttpConfig,
-    /// What the database needs.
+    /// Database settings.
     pub db: DbConfig,
-    /// What authentication needs.
+    /// Authentication settings.
     pub auth: AuthConfig,
-    /// Which tenant a request acts in.
+    /// How a request's tenant is determined.
     pub tenancy: TenancyMode,
-    /// `DATA_DIR`, as given: a relative path starts from the working directory.
+    /// `DATA_DIR`, unchanged; a relative path is relative to the working directory.
     pub data_dir: PathBuf,
-    /// What the logs look like.
+    /// Log settings.
     pub log: LogConfig,
 }
 
-/// Where the program runs.
+/// The environment that the program runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppEnv {
-    /// A developer's machine; the only place where `.env` is read.
+    /// A developer's machine; the only environment that reads `.env`.
     Development,
     /// Automated tests.
     Test,
-    /// Real users' data: demands a PostgreSQL server and a signing key.
+    /// Real users' data; requires a PostgreSQL server and a signing key.
     Production,
 }
 
-/// What the HTTP server needs.
+/// HTTP server settings.
 #[derive(Debug)]
 pub struct HttpConfig {
-    /// The address to listen on.
+    /// Address to listen on.
     pub host: IpAddr,
-    /// The port to listen on; 0 takes any free one.
+    /// Port to listen on; 0 picks a free one.
     pub port: u16,
-    /// Worker threads, at most 1024; `None` is one a core.
+    /// Number of worker threads, at most 1024; `None` is one per core.
     pub workers: Option<NonZero<usize>>,
-    /// The largest request body in bytes, 1 KiB to 16 MiB.
+    /// Maximum size of a request body in bytes, 1 KiB to 16 MiB.
     pub body_limit: usize,
-    /// The proxies whose word on the client's address is taken. An IPv4 address is never in its IPv6-mapped form, so
-    /// compare with the peer's [`IpAddr::to_canonical`].
+    /// Proxies whose `X-Forwarded-For` is trusted. IPv4 addresses are never IPv6-mapped, so compare with the peer's
+    /// [`IpAddr::to_canonical`].
     pub trusted_proxies: Vec<IpAddr>,
-    /// Where people reach the program, without a slash at its end; `None` is the address that it listens on.
+    /// Base URL under which users reach the program, without a trailing slash; `None` is the listening address.
     pub public_url: Option<String>,
 }
 
-/// What authentication needs.
+/// Authentication settings.
 #[derive(Debug)]
 pub struct AuthConfig {
-    /// The issuer (`iss`) of access tokens.
+    /// Issuer (`iss`) of access tokens.
     pub issuer: String,
-    /// The audience (`aud`) of access tokens.
+    /// Audience (`aud`) of access tokens.
     pub audience: String,
-    /// How long an access token lives, one minute to one day.
+    /// Lifetime of an access token, one minute to one day.
     pub token_ttl: Duration,
-    /// An Ed25519 key, PKCS#8 PEM or its base64 on one line, parsed; always there in production.
+    /// Key that signs access tokens; never `None` for a server in production.
     pub signing_key: Option<SigningKey>,
 }
 
-/// What the logs look like.
+/// Log settings.
 #[derive(Debug)]
 pub struct LogConfig {
-    /// Directives of `tracing-subscriber`'s `EnvFilter`, parsed.
+    /// Valid directives of `tracing-subscriber`'s `EnvFilter`.
     pub filter: String,
-    /// How a line looks.
+    /// Format of a log line.
     pub format: LogFormat,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Pretty in a terminal, JSON elsewhere.
     Auto,
-    /// For people.
+    /// Human-readable.
     Pretty,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What configuration is made from. Files come as `(name, text)`; the name is for problems.
+/// The inputs of a configuration. Files are pairs of name and text; the name appears in errors.
 #[derive(Clone, Copy, Default)]
 pub struct Sources<'a, E> {
     /// `tenantry.toml`.
     pub file: Option<(&'a str, &'a str)>,
-    /// `.env`. dotenvy, which reads it, replaces `$NAME` in values that aren't in single quotes, from the process's
-    /// environment where that has such a variable.
+    /// `.env`, parsed by dotenvy. Outside single quotes, dotenvy substitutes `$NAME` from the process environment.
     pub dotenv: Option<(&'a str, &'a str)>,
-    /// The environment: pairs of name and value.
+    /// The environment variables: pairs of name and value.
     pub environment: E,
-    /// What for.
+    /// Which keys are required.
     pub scope: ConfigScope,
 }
 
-/// What the configuration is for: a command isn't to ask for secrets that it has no use for.
+/// The part of the configuration that a command needs. A command must not require secrets that it doesn't use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfigScope {
-    /// Serving the API.
+    /// Everything, to serve the API.
     #[default]
     Server,
-    /// Work on the database alone.
+    /// Only the database, for administration; `AUTH_SIGNING_KEY` is not required.
     DatabaseOnly,
 }
 
 impl AppConfig {
-    /// Reads the working directory and the environment; the only place in the program that does.
+    /// Loads the configuration from the working directory and the environment.
     ///
     /// # Errors
-    /// Every problem there is.
+    /// All errors of all layers.
     pub fn load(scope: ConfigScope) -> Result<Self, ConfigErrors> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+        #[expect(clippy::disallowed_methods, reason = "src/config is the only place that reads the environment")]
         let environment = std::env::vars_os();
         Self::from_directory(Path::new(""), environment, scope)
     }
 
-    /// Makes the configuration from these sources and nothing else.
+    /// Creates the configuration from `sources` alone.
     ///
     /// # Errors
-    /// Every problem there is.
+    /// All errors of all layers.
     pub fn from_sources<E, N, V>(sources: Sources<'_, E>) -> Result<Self, ConfigErrors>
     where
         E: IntoIterator<Item = (N, V)>,

@@ -1,9 +1,9 @@
-//! What a program that talks to the user in the terminal is told of the surroundings.
+//! The environment variables passed to an interactive psql.
 
 use std::ffi::OsString;
 
-/// How to draw, which language, where to keep a history, and what to page and edit with. Nothing that PostgreSQL's
-/// clients would take for the way to another server (`PGHOST`, `PGSERVICE`, …).
+/// Variables for the terminal, locale, history file, pager and editor. None of those that point PostgreSQL clients to
+/// another server (`PGHOST`, `PGSERVICE`, …).
 const FORWARDED_VARS: [&str; 15] = [
     "PATH",
     "HOME",
@@ -22,9 +22,9 @@ const FORWARDED_VARS: [&str; 15] = [
     "VISUAL",
 ];
 
-/// The variables of the environment for such a program; all others are kept from it.
+/// Returns the variables of the process environment to pass to psql; all others are withheld.
 pub fn psql_env() -> Vec<(OsString, OsString)> {
-    #[expect(clippy::disallowed_methods, reason = "the environment is read in this folder and nowhere else")]
+    #[expect(clippy::disallowed_methods, reason = "src/config is the only place that reads the environment")]
     let variables = std::env::vars_os();
     variables.filter(|(name, _)| FORWARDED_VARS.iter().any(|known| name == known)).collect()
 }

@@ -16,14 +16,15 @@ const POSTGRES: (&str, &str) = ("DB_DRIVER", "postgres");
 /// The example of RFC 8410, section 10.3.
 const SIGNING_KEY: (&str, &str) =
     ("AUTH_SIGNING_KEY", "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC");
-/// The keys that take any text.
-const FREE_TEXT_KEYS: [&str; 5] = ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
-/// The least that development needs in this build.
-const VALID: Pairs<'_> = if cfg!(feature = "embedded") { &[] } else { &[URL] };
+/// Keys that accept any text.
+const FREE_TEXT_KEYS: [&str; 5] =
+    ["DATA_DIR", "POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR", "AUTH_ISSUER", "AUTH_AUDIENCE"];
+/// The minimal environment for development in this build.
+const MINIMAL: Pairs<'_> = if cfg!(feature = "embedded") { &[] } else { &[URL] };
 
-/// From the text of `tenantry.toml`, the text of `.env`, and the environment with the least that development needs.
+/// Loads from the texts of `tenantry.toml` and `.env`, and from `environment` added to [`MINIMAL`].
 fn config(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
-    config_from(file, dotenv, &[VALID, environment].concat())
+    config_from(file, dotenv, &[MINIMAL, environment].concat())
 }
 
 fn config_from(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
@@ -35,10 +36,10 @@ fn config_from(file: &str, dotenv: &str, environment: Pairs<'_>) -> Outcome {
     })
 }
 
-/// The lines about problems.
+/// Returns the lines of the error message without its heading.
 fn error_lines(outcome: Outcome) -> Vec<String> {
     match outcome {
-        Ok(config) => panic!("should have been refused: {config:?}"),
+        Ok(config) => panic!("expected an error: {config:?}"),
         Err(errors) => errors.to_string().lines().skip(1).map(str::to_owned).collect(),
     }
 }
@@ -140,12 +141,12 @@ fn blank_value_is_unset() -> Result<(), ConfigErrors> {
 fn dotenv_is_development_only() -> Result<(), ConfigErrors> {
     for (environment, port) in [("development", 2), ("test", 8080), ("production", 8080)] {
         let file = format!("app_env = '{environment}'");
-        let needed = if environment == "production" { &[URL, SIGNING_KEY][..] } else { &[] };
-        assert_eq!(config(&file, "HTTP_PORT=2", needed)?.http.port, port, "{environment} in the file");
-        let environment = [needed, &[("APP_ENV", environment)]].concat();
+        let required = if environment == "production" { &[URL, SIGNING_KEY][..] } else { &[] };
+        assert_eq!(config(&file, "HTTP_PORT=2", required)?.http.port, port, "{environment} in the file");
+        let environment = [required, &[("APP_ENV", environment)]].concat();
         assert_eq!(config("", "HTTP_PORT=2", &environment)?.http.port, port, "{environment:?}");
     }
-    // Not even when it is malformed.
+    // A malformed .env is ignored, too.
     config("app_env = 'test'", "nonsense", &[])?;
     Ok(())
 }
@@ -153,7 +154,7 @@ fn dotenv_is_development_only() -> Result<(), ConfigErrors> {
 #[test]
 fn dotenv_cannot_set_environment() -> Result<(), ConfigErrors> {
     let error = only_error(config("", "APP_ENV=test", &[]));
-    assert!(error.starts_with("APP_ENV (from .env): can't be chosen here"), "{error}");
+    assert!(error.starts_with("APP_ENV (from .env): can't be set here"), "{error}");
     config("", "APP_ENV=development", &[])?;
     config("", "APP_ENV=test", &[("APP_ENV", "development")])?;
     Ok(())
@@ -170,12 +171,12 @@ fn dotenv_ignores_unrelated_keys() -> Result<(), ConfigErrors> {
 fn all_errors_are_reported() {
     let file = "http_prot = 1\nauth_token_ttl_secs = 1";
     let environment = &[("HTTP_HOST", "localhost"), ("LOG_FORMAT", "xml"), ("PGOPTIONS", "-c role=postgres")];
-    let Err(errors) = config(file, "DB_POOL_SIZE=0", environment) else { panic!("should have been refused") };
+    let Err(errors) = config(file, "DB_POOL_SIZE=0", environment) else { panic!("expected an error") };
     assert_eq!(
         errors.to_string(),
-        "the configuration has 6 problems; nothing was started\n\
-         http_prot (from tenantry.toml): there is no such key; did you mean http_port?\n\
-         PGOPTIONS (from environment): the database library adds it to every connection; unset it\n\
+        "the configuration has 6 errors; nothing was started\n\
+         http_prot (from tenantry.toml): unknown key; did you mean http_port?\n\
+         PGOPTIONS (from environment): must be unset, because sqlx applies it to every connection\n\
          HTTP_HOST (from environment): must be an IP address, such as 127.0.0.1 or ::1\n\
          DB_POOL_SIZE (from .env): must be a whole number from 1 to 500\n\
          AUTH_TOKEN_TTL_SECS (from tenantry.toml): must be a whole number from 60 to 86400\n\
@@ -185,8 +186,8 @@ fn all_errors_are_reported() {
 
 #[test]
 fn invalid_value_error_names_key_and_origin() {
-    // Both limits of every range, and one value of every other kind that can be wrong.
-    let wrong = [
+    // For every key: values just outside both limits of a range, or an example of each kind of invalid value.
+    let invalid = [
         ("APP_ENV", &["prod"][..]),
         ("HTTP_HOST", &["localhost", "127.0.0.1:80"]),
         ("HTTP_PORT", &["-1", "65536", "http"]),
@@ -223,8 +224,8 @@ fn invalid_value_error_names_key_and_origin() {
         ("LOG_LEVEL", &["info,=,", "tenantry=loud"]),
     ];
     for key in KEYS {
-        let values = wrong.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
-        assert_ne!(values.is_some(), FREE_TEXT_KEYS.contains(&key.name), "{} needs a wrong value here", key.name);
+        let values = invalid.iter().find(|(name, _)| *name == key.name).map(|(_, values)| *values);
+        assert_ne!(values.is_some(), FREE_TEXT_KEYS.contains(&key.name), "{} needs an invalid value here", key.name);
         for value in values.unwrap_or_default() {
             let in_environment = [&[POSTGRES, URL][..], &[(key.name, *value)]].concat();
             let error = only_error(config_from("", "", &in_environment));
@@ -239,19 +240,19 @@ fn invalid_value_error_names_key_and_origin() {
 
 #[test]
 fn examples_are_valid() -> Result<(), ConfigErrors> {
-    // An example that worked would be used.
-    let refused = |key: &&Key| key.name == "AUTH_SIGNING_KEY";
-    for key in KEYS.iter().filter(refused) {
+    // A working example key would end up in production.
+    let must_fail = |key: &&Key| key.name == "AUTH_SIGNING_KEY";
+    for key in KEYS.iter().filter(must_fail) {
         only_error(config("", "", &[(key.name, key.example)]));
     }
-    for key in KEYS.iter().filter(|key| !refused(key) && (cfg!(feature = "embedded") || key.name != "DB_DRIVER")) {
-        let with = match key.name {
+    for key in KEYS.iter().filter(|key| !must_fail(key) && (cfg!(feature = "embedded") || key.name != "DB_DRIVER")) {
+        let required = match key.name {
             "DATABASE_URL" | "MIGRATION_DATABASE_URL" => &[URL, POSTGRES][..],
             "TENANT_BASE_DOMAIN" => &[("TENANT_SOURCES", "subdomain")],
             "TENANT_SLUG" => &[("TENANCY_MODE", "single")],
             _ => &[],
         };
-        config("", "", &[with, &[(key.name, key.example)]].concat())?;
+        config("", "", &[required, &[(key.name, key.example)]].concat())?;
     }
     Ok(())
 }
@@ -265,18 +266,18 @@ fn unknown_key_suggests_nearest() {
         ("databse_url", "database_url"),
     ] {
         let error = only_error(config(&format!("{name} = 1"), "", &[]));
-        let expected = format!("{name} (from tenantry.toml): there is no such key; did you mean {meant}?");
+        let expected = format!("{name} (from tenantry.toml): unknown key; did you mean {meant}?");
         assert_eq!(error, expected);
     }
     let error = only_error(config("[http]\nport = 1", "", &[]));
-    assert!(error.starts_with("http (from tenantry.toml): there is no such key; .env.example lists"), "{error}");
+    assert!(error.starts_with("http (from tenantry.toml): unknown key; .env.example lists"), "{error}");
 }
 
 #[test]
 fn duplicate_file_key_is_rejected() {
     for file in ["trusted_proxies = ['10.0.0.1']", "[trusted_proxies]\none = '10.0.0.1'"] {
         let error = only_error(config(file, "", &[]));
-        assert!(error.starts_with("TRUSTED_PROXIES (from tenantry.toml): must be one value"), "{error}");
+        assert!(error.starts_with("TRUSTED_PROXIES (from tenantry.toml): must be a single value"), "{error}");
     }
 }
 
@@ -291,7 +292,7 @@ fn malformed_file_error_has_line() {
     let error = only_error(config("http_port = 1\n\nhttp_host = 127.0.0.1", "", &[]));
     assert!(error.starts_with("tenantry.toml (line 3): isn't valid TOML: "), "{error}");
 
-    // Well formed, but no number of TOML's: its reader doesn't say where.
+    // Well-formed, but out of range: the parser gives no location.
     let error = only_error(config("http_port = 99999999999999999999", "", &[]));
     assert!(error.starts_with("tenantry.toml: isn't valid TOML: number too large"), "{error}");
 
@@ -302,11 +303,11 @@ fn malformed_file_error_has_line() {
 
 #[test]
 fn malformed_file_does_not_mask_errors() {
-    // The file may say anything about the environment, the driver and the keys that production needs.
+    // The malformed file may set the environment, the driver and the keys required in production.
     assert_eq!(error_lines(config_from("?", "nonsense", &[URL, ("HTTP_PORT", "x")])).len(), 2);
     assert_eq!(error_lines(config_from("?", "nonsense", &[PRODUCTION, ("HTTP_PORT", "x")])).len(), 2);
     assert_eq!(error_lines(config_from("", "nonsense", &[POSTGRES, ("HTTP_PORT", "x")])).len(), 2);
-    // And about the tenancy mode.
+    // It may also set the tenancy mode.
     for key in [("TENANT_SLUG", "acme"), ("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SOURCES", "subdomain")] {
         only_error(config_from("?", "", &[POSTGRES, URL, key]));
     }
@@ -332,16 +333,16 @@ fn debug_redacts_secrets() -> Result<(), ConfigErrors> {
             (&format!("{name} = '{secret}'\n{name} = '{secret}'"), "", ""),
         ];
         for (file, dotenv, value) in values {
-            // A bad port, so that there is always a problem.
+            // The invalid port makes sure that there is always an error.
             let outcome = config(file, dotenv, &[("HTTP_PORT", "x"), POSTGRES, (key.name, value)]);
-            let Err(errors) = outcome else { panic!("should have been refused") };
+            let Err(errors) = outcome else { panic!("expected an error") };
             assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
         }
     }
     // Pasted into the wrong key.
     for key in KEYS {
         let outcome = config("", "", &[("HTTP_PORT", "x"), (key.name, URL.1), ("HTTP_HOST", URL.1)]);
-        let Err(errors) = outcome else { panic!("should have been refused") };
+        let Err(errors) = outcome else { panic!("expected an error") };
         assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
     }
     let migration_url = ("MIGRATION_DATABASE_URL", URL.1);
@@ -360,7 +361,9 @@ fn tenancy_mode_keys() -> Result<(), ConfigErrors> {
     let given = &[("TENANT_SOURCES", "claim, subdomain"), ("TENANT_BASE_DOMAIN", "EXAMPLE.com")];
     assert_eq!(Ok(tenancy(given)?), sources);
     assert_eq!(tenancy(&[personal])?, TenancyMode::Personal);
-    assert!(matches!(tenancy(&[single, ("TENANT_SLUG", "acme")])?, TenancyMode::Single(slug) if slug.as_str() == "acme"));
+    assert!(
+        matches!(tenancy(&[single, ("TENANT_SLUG", "acme")])?, TenancyMode::Single(slug) if slug.as_str() == "acme")
+    );
     Ok(())
 }
 
@@ -369,37 +372,40 @@ fn key_of_other_mode_is_rejected() {
     let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
     let (base, slug) = (("TENANT_BASE_DOMAIN", "example.com"), ("TENANT_SLUG", "acme"));
     let (header, subdomain) = (("TENANT_SOURCES", "header"), ("TENANT_SOURCES", "subdomain"));
-    let by_caller = "TENANCY_MODE=personal goes by who is calling: unset";
-    let by_slug = "TENANCY_MODE=single goes by TENANT_SLUG alone: unset";
+    let personal_error = "is not used with TENANCY_MODE=personal; unset";
+    let single_error = "is not used with TENANCY_MODE=single; unset";
     for (settings, expected) in [
         (
             &[base][..],
-            "TENANT_BASE_DOMAIN (from environment): nothing asks for it: add subdomain to TENANT_SOURCES to use it, or \
-             unset TENANT_BASE_DOMAIN"
+            "TENANT_BASE_DOMAIN (from environment): is only used with subdomain in TENANT_SOURCES; add that, or unset \
+             TENANT_BASE_DOMAIN"
                 .to_owned(),
         ),
         (
             &[subdomain],
-            "TENANT_BASE_DOMAIN (not set): is required with subdomain in TENANT_SOURCES; set it, such as example.com".into(),
+            "TENANT_BASE_DOMAIN (not set): is required with subdomain in TENANT_SOURCES; set it, such as example.com"
+                .into(),
         ),
         (
             &[slug],
-            "TENANT_SLUG (from environment): it is for TENANCY_MODE=single: set that to use it, or unset TENANT_SLUG".into(),
+            "TENANT_SLUG (from environment): is only used with TENANCY_MODE=single; set that, or unset TENANT_SLUG"
+                .into(),
         ),
-        (&[personal, header], format!("TENANT_SOURCES (from environment): {by_caller} TENANT_SOURCES")),
-        (&[personal, base], format!("TENANT_BASE_DOMAIN (from environment): {by_caller} TENANT_BASE_DOMAIN")),
-        (&[personal, slug], format!("TENANT_SLUG (from environment): {by_caller} TENANT_SLUG")),
+        (&[personal, header], format!("TENANT_SOURCES (from environment): {personal_error} TENANT_SOURCES")),
+        (&[personal, base], format!("TENANT_BASE_DOMAIN (from environment): {personal_error} TENANT_BASE_DOMAIN")),
+        (&[personal, slug], format!("TENANT_SLUG (from environment): {personal_error} TENANT_SLUG")),
         (
             &[single],
-            "TENANT_SLUG (not set): is required with TENANCY_MODE=single; set it to the tenant's slug, such as acme".into(),
+            "TENANT_SLUG (not set): is required with TENANCY_MODE=single; set it to the tenant's slug, such as acme"
+                .into(),
         ),
-        (&[single, slug, header], format!("TENANT_SOURCES (from environment): {by_slug} TENANT_SOURCES")),
-        (&[single, slug, base], format!("TENANT_BASE_DOMAIN (from environment): {by_slug} TENANT_BASE_DOMAIN")),
+        (&[single, slug, header], format!("TENANT_SOURCES (from environment): {single_error} TENANT_SOURCES")),
+        (&[single, slug, base], format!("TENANT_BASE_DOMAIN (from environment): {single_error} TENANT_BASE_DOMAIN")),
     ] {
         assert_eq!(only_error(config("", "", settings)), expected, "{settings:?}");
     }
-    let wrong = only_error(config("", "", &[single, ("TENANT_SLUG", "www")]));
-    assert!(wrong.starts_with("TENANT_SLUG (from environment): a slug has "), "{wrong}");
+    let invalid = only_error(config("", "", &[single, ("TENANT_SLUG", "www")]));
+    assert!(invalid.starts_with("TENANT_SLUG (from environment): a slug has "), "{invalid}");
     let both = error_lines(config("", "", &[subdomain, ("TENANT_BASE_DOMAIN", "example.com:80"), slug]));
     assert_eq!(both.len(), 2, "{both:?}");
 }
@@ -408,8 +414,14 @@ fn key_of_other_mode_is_rejected() {
 fn production_requires_url_and_signing_key() -> Result<(), ConfigErrors> {
     let error_lines = error_lines(config_from("", "", &[PRODUCTION]));
     assert_eq!(error_lines.len(), 2, "{error_lines:?}");
-    assert!(error_lines[0].starts_with("DATABASE_URL (not set): is required with APP_ENV=production"), "{error_lines:?}");
-    assert!(error_lines[1].starts_with("AUTH_SIGNING_KEY (not set): is required with APP_ENV=production"), "{error_lines:?}");
+    assert!(
+        error_lines[0].starts_with("DATABASE_URL (not set): is required with APP_ENV=production"),
+        "{error_lines:?}"
+    );
+    assert!(
+        error_lines[1].starts_with("AUTH_SIGNING_KEY (not set): is required with APP_ENV=production"),
+        "{error_lines:?}"
+    );
 
     let error = only_error(config_from("db_driver = 'embedded'", "", &[PRODUCTION, URL, SIGNING_KEY]));
     assert!(error.starts_with("DB_DRIVER (from tenantry.toml): "), "{error}");
@@ -459,7 +471,7 @@ fn embedded_driver_rejects_url() {
     for environment in [&[URL][..], &[URL, ("DB_DRIVER", "embedded")], &[URL, ("APP_ENV", "test")]] {
         assert_eq!(
             only_error(config_from("", "", environment)),
-            "DATABASE_URL (from environment): the database driver is embedded: set DB_DRIVER=postgres to use it, \
+            "DATABASE_URL (from environment): is not used by the embedded driver; set DB_DRIVER=postgres to use it, \
              or unset DATABASE_URL to use the embedded database"
         );
     }
@@ -470,9 +482,12 @@ fn embedded_driver_rejects_url() {
 #[cfg(feature = "embedded")]
 #[test]
 fn embedded_data_dir_is_configured_folder() -> Result<(), ConfigErrors> {
-    let config =
-        config_from("", "", &[("DATA_DIR", "/srv/data"), ("POSTGRES_BIN_DIR", "/opt/pg/bin"), ("PATH", "/usr/bin:/bin")])?;
-    let DbDriver::Embedded(embedded) = config.db.driver else { panic!("another driver: {config:?}") };
+    let config = config_from(
+        "",
+        "",
+        &[("DATA_DIR", "/srv/data"), ("POSTGRES_BIN_DIR", "/opt/pg/bin"), ("PATH", "/usr/bin:/bin")],
+    )?;
+    let DbDriver::Embedded(embedded) = config.db.driver else { panic!("wrong driver: {config:?}") };
     assert_eq!(embedded.root, Path::new("/srv/data/postgres"));
     assert_eq!(embedded.bin_dir.as_deref(), Some(Path::new("/opt/pg/bin")));
     assert_eq!(embedded.search_path, Some("/usr/bin:/bin".into()));
@@ -484,8 +499,8 @@ fn embedded_data_dir_is_configured_folder() -> Result<(), ConfigErrors> {
 #[test]
 fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
     let download = |environment: Pairs<'_>| match config_from("", "", environment)?.db.driver {
-        DbDriver::Embedded(embedded) => Ok(embedded.download.unwrap_or_else(|| panic!("nothing to download"))),
-        other => panic!("another driver: {other:?}"),
+        DbDriver::Embedded(embedded) => Ok(embedded.download.unwrap_or_else(|| panic!("no download settings"))),
+        other => panic!("wrong driver: {other:?}"),
     };
     for (environment, cache) in [
         (&[("HOME", "/home/alice")][..], "/home/alice/.cache/tenantry/postgres"),
@@ -497,7 +512,7 @@ fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
         let download = download(environment)?;
         assert_eq!(download.cache, Path::new(cache));
         assert!(download.enabled && download.proxy.is_none());
-        // An exact version of a fixed place.
+        // The default pins the exact version and the source.
         assert_eq!(download.version, "17.11.0");
         assert!(download.url.starts_with("https://"), "{}", download.url);
     }
@@ -526,7 +541,7 @@ fn build_without_embedded_requires_url() {
 fn missing_config_files_are_optional() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let load = |extra: Pairs<'_>| {
-        let pairs = [VALID, extra].concat();
+        let pairs = [MINIMAL, extra].concat();
         let environment = pairs.iter().map(|(name, value)| (name.into(), value.into()));
         AppConfig::from_directory(directory.path(), environment, ConfigScope::Server)
     };
@@ -547,15 +562,15 @@ fn missing_config_files_are_optional() -> Result<(), Box<dyn std::error::Error>>
 #[test]
 fn non_utf8_value_is_rejected() {
     use std::os::unix::ffi::OsStringExt as _;
-    let broken = || OsString::from_vec(vec![0xff]);
-    let needed = VALID.iter().map(|(name, value)| (name.into(), value.into()));
-    let environment = needed.chain([("DATA_DIR".into(), broken()), ("SOMETHING_ELSE".into(), broken())]);
+    let invalid = || OsString::from_vec(vec![0xff]);
+    let required = MINIMAL.iter().map(|(name, value)| (name.into(), value.into()));
+    let environment = required.chain([("DATA_DIR".into(), invalid()), ("SOMETHING_ELSE".into(), invalid())]);
     let sources = Sources { file: None, dotenv: None, environment, scope: ConfigScope::Server };
     let error = only_error(AppConfig::from_sources::<_, OsString, OsString>(sources));
     assert_eq!(error, "DATA_DIR (from environment): must be UTF-8");
 }
 
-/// A file of the project, as it is now.
+/// Reads a file of the project.
 fn project_file(name: &str) -> std::io::Result<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
 }
@@ -564,8 +579,8 @@ fn project_file(name: &str) -> std::io::Result<String> {
 fn env_example_matches_keys() -> std::io::Result<()> {
     let text = project_file(".env.example")?;
     let lines: Vec<_> = text.lines().collect();
-    // `#KEY=value` after `# what it does`; a line that sets something would change what a copy of the file does.
-    let found: Vec<_> = lines
+    // Pairs of `# description` and `#KEY=value`. Keys are commented out, so that a copy of the file changes nothing.
+    let listed: Vec<_> = lines
         .windows(2)
         .filter(|pair| pair[1].strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())))
         .map(|pair| (pair[0].to_owned(), pair[1].to_owned()))
@@ -574,9 +589,9 @@ fn env_example_matches_keys() -> std::io::Result<()> {
         .iter()
         .map(|key| (format!("# {}", key.help), format!("#{}={}", key.name, key.default.unwrap_or(key.example))))
         .collect();
-    assert_eq!(found, expected);
+    assert_eq!(listed, expected);
     let others = lines.iter().find(|line| !line.is_empty() && !line.starts_with('#'));
-    assert_eq!(others, None, ".env.example sets nothing");
+    assert_eq!(others, None, ".env.example must not set any key");
     Ok(())
 }
 
@@ -595,13 +610,13 @@ fn readme_config_table_matches_keys() -> std::io::Result<()> {
             _ => key.default.map(|default| format!("`{default}`")).unwrap_or_default(),
         };
         let expected = format!("| `{}` | {default} | {} |", key.name, key.help.replace('|', "\\|"));
-        assert_eq!(row, expected.replace("|  |", "| |"), "README.md's table is in the order of src/config/keys.rs");
+        assert_eq!(row, expected.replace("|  |", "| |"), "the table in README.md must match src/config/keys.rs");
     }
-    assert_eq!(rows.len(), KEYS.len(), "README.md's table has a key that there isn't");
+    assert_eq!(rows.len(), KEYS.len(), "the table in README.md has an unknown key");
     Ok(())
 }
 
-/// The names that this code reads as keys, and that are in neither list: to read one gives nothing, and says nothing.
+/// Returns the keys read by `code` that are not in [`KEYS`]. Reading an unknown key would silently return nothing.
 fn unknown_keys(code: &str) -> Vec<&str> {
     let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || layers::ProcessEnv::NAMES.contains(name);
     let key = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
@@ -616,7 +631,7 @@ fn every_read_key_is_declared() -> std::io::Result<()> {
         assert_eq!(
             unknown_keys(&code),
             [""; 0],
-            "src/config/{file} reads what src/config/keys.rs doesn't have: add it"
+            "src/config/{file} reads a key that is missing in src/config/keys.rs; add it"
         );
     }
     Ok(())
@@ -624,11 +639,11 @@ fn every_read_key_is_declared() -> std::io::Result<()> {
 
 #[test]
 fn every_declared_key_is_read() -> Result<(), ConfigErrors> {
-    // Of the others, `invalid_value_error_names_key_and_origin` shows it.
+    // The other keys are covered by `invalid_value_error_names_key_and_origin`.
     let only_embedded = ["POSTGRES_BIN_DIR", "POSTGRES_CACHE_DIR"];
     for key in FREE_TEXT_KEYS.iter().filter(|key| cfg!(feature = "embedded") || !only_embedded.contains(key)) {
         let shown = format!("{:?}", config("", "", &[(key, "/some/other")])?);
-        assert!(shown.contains("/some/other"), "{key} changes nothing: read it in src/config/validate.rs, or remove it");
+        assert!(shown.contains("/some/other"), "{key} has no effect; read it in src/config/validate.rs or remove it");
     }
     Ok(())
 }

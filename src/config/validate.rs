@@ -1,4 +1,4 @@
-//! Turns text into typed settings and says everything that is wrong with it.
+//! Parses the merged layers into typed settings and reports all errors.
 
 mod tenancy;
 
@@ -15,11 +15,11 @@ use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
+use super::error::{ConfigError, ConfigErrors, Origin};
 use super::layers::{LayeredValue, MergedLayers};
-use super::error::{ConfigErrors, Origin, ConfigError};
-use super::{AppConfig, AppEnv, AuthConfig, HttpConfig, LogConfig, LogFormat, ConfigScope};
+use super::{AppConfig, AppEnv, AuthConfig, ConfigScope, HttpConfig, LogConfig, LogFormat};
 
-/// What a `DATABASE_URL` looks like.
+/// Example of a `DATABASE_URL`.
 const URL_EXAMPLE: &str = "postgres://user:password@host:5432/database";
 
 pub(super) fn validate(layers: MergedLayers, scope: ConfigScope) -> Result<AppConfig, ConfigErrors> {
@@ -31,8 +31,10 @@ pub(super) fn validate(layers: MergedLayers, scope: ConfigScope) -> Result<AppCo
     }
 }
 
-/// Every section reads all of its keys before it gives up, so that no problem hides another.
-/// What it gives up with is `None`, and that always comes with a problem.
+/// Parses the sections of the configuration.
+///
+/// Every section reads all of its keys before it fails, so that no error hides another. A failing section returns
+/// `None` and has added at least one error.
 struct Validator {
     layers: MergedLayers,
     scope: ConfigScope,
@@ -42,7 +44,7 @@ impl Validator {
     fn app(&mut self) -> Option<AppConfig> {
         let environment = self.environment();
         let http = self.http();
-        let data_dir = self.value("DATA_DIR", text).map(PathBuf::from);
+        let data_dir = self.value("DATA_DIR", any_text).map(PathBuf::from);
         let db = self.db(environment);
         let auth = self.auth(environment);
         let tenancy = self.tenancy();
@@ -70,7 +72,7 @@ impl Validator {
         let port = self.value("HTTP_PORT", whole_number(0..=u16::MAX));
         let workers = self.value("HTTP_WORKERS", whole_number(1..=1024)).and_then(NonZero::new);
         let body_limit = self.value("HTTP_BODY_LIMIT_BYTES", whole_number(1024..=16 * 1024 * 1024));
-        let trusted_proxies = self.value("TRUSTED_PROXIES", addresses).unwrap_or_default();
+        let trusted_proxies = self.value("TRUSTED_PROXIES", ip_addresses).unwrap_or_default();
         let public_url = self.value("PUBLIC_URL", public_url);
         Some(HttpConfig { host: host?, port: port?, workers, body_limit: body_limit?, trusted_proxies, public_url })
     }
@@ -117,14 +119,14 @@ impl Validator {
         for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL"] {
             if self.is_explicit(key) {
                 let message = format!(
-                    "the database driver is embedded: set DB_DRIVER=postgres to use it, \
+                    "is not used by the embedded driver; set DB_DRIVER=postgres to use it, \
                      or unset {key} to use the embedded database"
                 );
                 self.add_error(key, message);
             }
         }
-        let data_dir = PathBuf::from(self.value("DATA_DIR", text)?);
-        let cache = self.value("POSTGRES_CACHE_DIR", text).map(PathBuf::from);
+        let data_dir = PathBuf::from(self.value("DATA_DIR", any_text)?);
+        let cache = self.value("POSTGRES_CACHE_DIR", any_text).map(PathBuf::from);
         let process_env = &self.layers.process_env;
         let cache = cache.or_else(|| process_env.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
         let mut from = kernel::db::DownloadOptions::new(cache, download.version, download.url);
@@ -132,14 +134,14 @@ impl Validator {
         from.proxy = process_env.proxy();
         Some(DbDriver::Embedded(Box::new(kernel::db::EmbeddedConfig {
             root: data_dir.join("postgres"),
-            bin_dir: self.value("POSTGRES_BIN_DIR", text).map(PathBuf::from),
+            bin_dir: self.value("POSTGRES_BIN_DIR", any_text).map(PathBuf::from),
             search_path: self.layers.process_env.first_set(&["PATH"]).cloned(),
             download: Some(from),
             durable: true,
         })))
     }
 
-    /// The driver that is asked for; `None` when that is wrong, or unknown because something else is.
+    /// Returns the configured driver, or `None` if it is invalid or can't be determined because of another error.
     fn driver_name(&mut self, environment: Option<AppEnv>) -> Option<DriverName> {
         if self.is_explicit("DB_DRIVER") {
             let embedded = self.value("DB_DRIVER", one_of([("embedded", true), ("postgres", false)]))?;
@@ -155,7 +157,10 @@ impl Validator {
                 }
                 #[cfg(feature = "embedded")]
                 (true, Some(AppEnv::Production)) => {
-                    self.add_error("DB_DRIVER", "production demands a server; set DB_DRIVER=postgres and DATABASE_URL");
+                    self.add_error(
+                        "DB_DRIVER",
+                        "production requires a PostgreSQL server; set DB_DRIVER=postgres and DATABASE_URL",
+                    );
                     None
                 }
                 #[cfg(feature = "embedded")]
@@ -163,7 +168,7 @@ impl Validator {
             };
         }
         if !self.layers.complete {
-            // The file that can't be read may name the driver or the environment.
+            // The unreadable file may set the driver or the environment.
             return None;
         }
         match environment? {
@@ -178,20 +183,20 @@ impl Validator {
     }
 
     fn auth(&mut self, environment: Option<AppEnv>) -> Option<AuthConfig> {
-        let issuer = self.value("AUTH_ISSUER", text);
-        let audience = self.value("AUTH_AUDIENCE", text);
+        let issuer = self.value("AUTH_ISSUER", any_text);
+        let audience = self.value("AUTH_AUDIENCE", any_text);
         let token_ttl = self.value("AUTH_TOKEN_TTL_SECS", whole_number(60..=86_400)).map(Duration::from_secs);
         let signing_key = self.value("AUTH_SIGNING_KEY", signing_key);
         if environment == Some(AppEnv::Production) && self.scope == ConfigScope::Server {
-            let message = "is required with APP_ENV=production; set it to an Ed25519 key, such as \
-                           openssl genpkey -algorithm ed25519 | openssl base64 -A makes";
+            let message = "is required with APP_ENV=production; set it to an Ed25519 key, generated with \
+                           openssl genpkey -algorithm ed25519 | openssl base64 -A";
             self.require("AUTH_SIGNING_KEY", message);
         }
         Some(AuthConfig { issuer: issuer?, audience: audience?, token_ttl: token_ttl?, signing_key })
     }
 
     fn log(&mut self) -> Option<LogConfig> {
-        let filter = self.value("LOG_LEVEL", filter);
+        let filter = self.value("LOG_LEVEL", log_filter);
         let format = self.value(
             "LOG_FORMAT",
             one_of([("auto", LogFormat::Auto), ("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]),
@@ -199,7 +204,7 @@ impl Validator {
         Some(LogConfig { filter: filter?, format: format? })
     }
 
-    /// The key's value; `None` when it is unset, or wrong, which is noted.
+    /// Parses a key's value. Returns `None` if it is unset, or invalid, which adds an error.
     fn value<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let LayeredValue { text, .. } = self.layers.values.get(key)?;
         match parse(text) {
@@ -211,12 +216,12 @@ impl Validator {
         }
     }
 
-    /// Whether a layer above the defaults sets the key.
+    /// Returns whether a layer above the defaults sets the key.
     fn is_explicit(&self, key: &str) -> bool {
         self.layers.values.get(key).is_some_and(LayeredValue::is_explicit)
     }
 
-    /// Notes that the key is missing, if it is; not where it may stand in a file that can't be read.
+    /// Adds an error if the key is missing, unless it may be set in an unreadable file.
     fn require(&mut self, key: &'static str, message: &str) {
         if self.layers.complete && !self.is_explicit(key) {
             self.add_error(key, message);
@@ -224,12 +229,12 @@ impl Validator {
     }
 
     fn add_error(&mut self, key: &'static str, message: impl Into<String>) {
-        let origin = self.layers.values.get(key).map_or(Origin::NotSet, |found| Origin::Layer(found.layer.clone()));
+        let origin = self.layers.values.get(key).map_or(Origin::NotSet, |value| Origin::Layer(value.layer.clone()));
         self.layers.errors.push(ConfigError { key: key.to_owned(), origin, message: message.into() });
     }
 }
 
-/// In development on this machine alone: who forgets `APP_ENV=production` mustn't migrate a production database.
+/// Only in development and for a local server: forgetting `APP_ENV=production` must not migrate a production database.
 fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
     match driver {
         #[cfg(feature = "embedded")]
@@ -241,8 +246,8 @@ fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
     }
 }
 
-/// What is to be downloaded where no PostgreSQL is installed.
-#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "checked in every build, used in one"))]
+/// Settings for the download of PostgreSQL.
+#[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "validated in every build, used only with embedded"))]
 struct DownloadSettings {
     enabled: bool,
     version: String,
@@ -252,12 +257,12 @@ struct DownloadSettings {
 enum DriverName {
     #[cfg(feature = "embedded")]
     Embedded,
-    /// With what asks for it.
+    /// `reason` is the setting that selects the driver.
     Postgres { reason: &'static str },
 }
 
-/// Takes any text; it has the shape of the other parsers.
-fn text(text: &str) -> Result<String, String> {
+/// Accepts any text.
+fn any_text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
@@ -281,21 +286,22 @@ fn postgres_version(text: &str) -> Result<String, String> {
     let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
     match numbers.as_deref() {
         Ok([major, _, _]) if *major >= 15 => Ok(text.to_owned()),
-        _ => Err("must be a version in full, 15 or newer, such as 17.11.0".to_owned()),
+        _ => Err("must be a full version, 15 or newer, such as 17.11.0".to_owned()),
     }
 }
 
-/// The checksum comes from the same place as the archive: only the way between may be trusted to nobody else.
+/// Requires https, or http to this machine. The checksum comes from the same server as the archive, so the transport
+/// must be authenticated.
 fn download_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<actix_web::http::Uri>().ok();
     let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
     match (scheme, host) {
         (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
-        _ => Err("must begin with https://; http:// is for servers on this machine".to_owned()),
+        _ => Err("must start with https://; http:// is allowed only for servers on this machine".to_owned()),
     }
 }
 
-/// Without the slashes at its end. The text is taken as it stands: an URL without query and fragment can be gone on with.
+/// Validates a base URL and removes trailing slashes. Rejects a query or fragment, because paths are appended to it.
 fn public_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<actix_web::http::Uri>().ok().filter(|_| !text.contains(['?', '#', '@']));
     let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
@@ -312,17 +318,17 @@ fn signing_key(text: &str) -> Result<SigningKey, String> {
     SigningKey::parse(&SecretString::from(text)).map_err(|error| error.to_string())
 }
 
-fn filter(text: &str) -> Result<String, String> {
-    let readable = EnvFilter::try_new(text).map_err(|_| {
+fn log_filter(text: &str) -> Result<String, String> {
+    let filter = EnvFilter::try_new(text).map_err(|_| {
         "must be a level (error, warn, info, debug, trace), or directives such as info,tenantry=debug".to_owned()
     });
-    readable.map(|_| text.to_owned())
+    filter.map(|_| text.to_owned())
 }
 
-fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+fn ip_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     let addresses = text.split(',').map(|entry| entry.trim().parse::<IpAddr>().map(|address| address.to_canonical()));
     addresses.collect::<Result<_, _>>().map_err(|_| {
-        "must be IP addresses with commas between, such as 10.0.0.1,10.0.0.2; names and ranges aren't supported"
+        "must be comma-separated IP addresses, such as 10.0.0.1,10.0.0.2; host names and ranges aren't supported"
             .to_owned()
     })
 }
@@ -330,13 +336,13 @@ fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
 fn database_url(text: &str) -> Result<DatabaseUrl, String> {
     DatabaseUrl::parse(text).map_err(|error| match text.split_once("://") {
         Some((scheme, _)) if is_foreign_scheme(scheme) => {
-            format!("its scheme is {scheme}, but PostgreSQL is the one database; set it to {URL_EXAMPLE}")
+            format!("its scheme is {scheme}, but only PostgreSQL is supported; set it to {URL_EXAMPLE}")
         }
         _ => format!("{error}; set it to {URL_EXAMPLE}"),
     })
 }
 
-/// Whether this is a scheme that may be named, and not one of PostgreSQL's.
+/// Returns whether this is a syntactically valid scheme, so that it can be shown, and not one of PostgreSQL's.
 fn is_foreign_scheme(scheme: &str) -> bool {
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))

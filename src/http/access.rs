@@ -1,14 +1,14 @@
-//! Who may call a handler. A handler's first parameter is one of these, alone or in a [`Authorized`]; anything else doesn't
-//! compile.
+//! Access guards: who may call a handler. A handler's first argument is a guard, alone or inside an [`Authorized`];
+//! anything else doesn't compile.
 //!
-//! | class | who | proof |
+//! | guard | admits | proof |
 //! | --- | --- | --- |
-//! | [`Public`] | anybody | none |
-//! | [`SignedIn`] | an active person | `Identity` |
+//! | [`Public`] | any client, signed in or not | none |
+//! | [`SignedIn`] | an active user | `Identity` |
 //! | [`Member`] | a member of the tenant | `TenantScope` |
 //! | [`Access<P>`] | a member with the permission | `Permit<P>` |
-//! | [`AccessTo<P, Id>`] | the same, for the resource that the path names | `Permit<P>` |
-//! | [`RestoreAccess`] | a member with the permission `tenant:archive`, in a tenant that may be archived | `RestorePermit` |
+//! | [`AccessTo<P, Id>`] | a member with the permission on the resource in the path | `Permit<P>` |
+//! | [`RestoreAccess`] | a member with `tenant:archive`, even if the tenant is archived | `RestorePermit` |
 
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
@@ -24,16 +24,16 @@ use shaku::HasComponent;
 
 use super::{
     extract::PathId,
+    middleware::{self, request_module},
     module::RequestModule,
     permissions::RegisteredPermission,
     problem::Problem,
     route::OperationDoc,
-    middleware::{self, request_module},
 };
 
 type ExtractFuture<T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
-/// Who may call a route, for its documentation.
+/// Who may call a route, for the API documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AccessClass {
     Public,
@@ -42,22 +42,22 @@ pub(crate) enum AccessClass {
     Permission(&'static PermissionInfo),
 }
 
-/// A class of routes: the proof that it takes, and how it is documented.
+/// An extractor that admits or rejects the caller before anything else of the request is read.
 #[diagnostic::on_unimplemented(
-    message = "a handler's first parameter says who may call it, and `{Self}` doesn't",
-    label = "not a guard",
-    note = "begin with `Public`, `SignedIn`, `Member` or `Access<P>`; a body, query or path id goes beside it: \
+    message = "a handler's first argument must be an access guard, but `{Self}` is not one",
+    label = "not an access guard",
+    note = "start with `Public`, `SignedIn`, `Member` or `Access<P>`; combine it with a body, query or path id as in \
             `Authorized<Access<P>, Body<T>>`"
 )]
 pub(crate) trait AccessGuard: FromRequest<Error = Problem> + 'static {
-    /// Who may call.
+    /// The class of callers that the guard admits.
     const CLASS: AccessClass;
 
-    /// What else the route's documentation says because of this.
-    fn describe(_draft: &mut OperationDoc) {}
+    /// Adds the guard's other parameters to the API documentation.
+    fn describe(_doc: &mut OperationDoc) {}
 }
 
-/// Anybody.
+/// Admits any client.
 pub(crate) struct Public;
 
 impl AccessGuard for Public {
@@ -73,7 +73,7 @@ impl FromRequest for Public {
     }
 }
 
-/// An active person.
+/// Admits an active user.
 pub(crate) struct SignedIn(Arc<Identity>);
 
 impl AccessGuard for SignedIn {
@@ -103,7 +103,7 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// A member of the tenant that the request names.
+/// Admits a member of the requested tenant.
 pub(crate) struct Member(Arc<TenantScope>);
 
 impl AccessGuard for Member {
@@ -131,7 +131,8 @@ impl FromRequest for Member {
     }
 }
 
-/// The scope; the span has the caller's id even where the tenant is refused.
+/// Resolves the tenant scope. The user is added to the span first, so that the log line has it even if the tenant is
+/// rejected.
 async fn resolve_scope(module: &RequestModule) -> Result<Arc<TenantScope>, Problem> {
     let resolver: &dyn TenantResolver = module.resolve_ref();
     record_claims(module).await;
@@ -147,7 +148,7 @@ async fn record_claims(module: &RequestModule) {
     }
 }
 
-/// A member whom the tenant's policies allow `P`.
+/// Admits a member whom the tenant's policies allow `P`.
 pub(crate) struct Access<P>(Permit<P>);
 
 impl<P: RegisteredPermission> AccessGuard for Access<P> {
@@ -177,28 +178,28 @@ impl<P: RegisteredPermission> FromRequest for Access<P> {
     }
 }
 
-/// A member whom the tenant's policies allow `P` on the very resource that the path's `{id}` names: for permissions
-/// whose policies may look at the resource.
+/// Admits a member whom the tenant's policies allow `P` on the resource that `{id}` in the path identifies. Use it for
+/// permissions whose policies may have conditions on the resource.
 pub(crate) struct AccessTo<P, Id> {
     permit: Permit<P>,
-    /// Which resource.
+    /// The id in the path.
     pub(crate) id: Id,
 }
 
-/// An id in a path from which it can be told what a policy's condition may look at.
+/// An id from which the resource's attributes follow, without a query.
 #[diagnostic::on_unimplemented(
-    message = "it can't be told from `{Self}` alone what a policy may look at",
-    label = "an id that says nothing of its resource",
-    note = "implement `ResourceId` for it in src/http/access.rs; with `Access<P>`, policies that look at the resource never \
-            allow"
+    message = "the resource attributes can't be derived from `{Self}` alone",
+    label = "not a resource id",
+    note = "implement `ResourceId` for it in src/http/access.rs, or use `Access<P>`, under which policies with \
+            conditions on the resource never allow"
 )]
 pub(crate) trait ResourceId: FromStr + 'static {
-    /// What can be told.
+    /// Returns the attributes that policy conditions may test.
     fn attributes(&self) -> ResourceAttributes;
 }
 
 impl ResourceId for UserId {
-    /// A person is their own.
+    /// Users own their profile.
     fn attributes(&self) -> ResourceAttributes {
         ResourceAttributes { owner: Some(*self) }
     }
@@ -230,7 +231,7 @@ impl<P: RegisteredPermission, Id: ResourceId> FromRequest for AccessTo<P, Id> {
         Box::pin(async move {
             let module = module?;
             let scope = resolve_scope(&module).await?;
-            // Only now: what is no id is nobody's business but a member's.
+            // Checked after membership, so that a malformed id reveals nothing to non-members.
             let PathId(id) = id?;
             let permit = Permit::authorize(&scope, Some(&id.attributes()), &environment(&module))?;
             Ok(Self { permit, id })
@@ -238,8 +239,8 @@ impl<P: RegisteredPermission, Id: ResourceId> FromRequest for AccessTo<P, Id> {
     }
 }
 
-/// A member whom the tenant's policies allow to archive it, also where it is archived already: then this is the one guard
-/// that lets anybody in, and restoring the one thing that its proof is good for.
+/// Admits a member whom the tenant's policies allow to archive the tenant, even if it is archived. No other guard
+/// admits callers to an archived tenant, and its proof only allows restoring.
 pub(crate) struct RestoreAccess(RestorePermit);
 
 impl AccessGuard for RestoreAccess {
@@ -276,10 +277,10 @@ fn environment(module: &RequestModule) -> Environment {
     Environment { now: clock.now(), client_addr: context.client_addr() }
 }
 
-/// A guard, and only then something else of the request: a body, a query, an id.
+/// Runs a guard, and then extracts the input `X`: a body, a query or a path id.
 ///
-/// actix polls a handler's extractors together, so a body beside a guard would be read, and its errors answered, for
-/// nobody in particular.
+/// actix polls all extractors of a handler concurrently. With a body as a separate argument, an unauthorized caller's
+/// body would be read and its errors reported.
 pub(crate) struct Authorized<G, X>(pub(crate) G, pub(crate) X);
 
 impl<G: AccessGuard, X: FromRequest<Error = Problem> + RequestInput + 'static> AccessGuard for Authorized<G, X> {
@@ -298,20 +299,20 @@ impl<G: AccessGuard, X: FromRequest<Error = Problem> + 'static> FromRequest for 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let guard = G::from_request(&request, &mut Payload::None).await?;
+            let access = G::from_request(&request, &mut Payload::None).await?;
             let input = X::from_request(&request, &mut payload).await?;
-            Ok(Self(guard, input))
+            Ok(Self(access, input))
         })
     }
 }
 
-/// What a client sends beside who it is.
+/// Client input that [`Authorized`] extracts after the guard.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't follow a guard",
-    label = "not what a client sends",
-    note = "what can: `Body<T>`, `Query<T>`, `PathId<Id>`"
+    message = "`{Self}` can't be the input of an `Authorized`",
+    label = "not client input",
+    note = "use `Body<T>`, `Query<T>` or `PathId<Id>`"
 )]
 pub(crate) trait RequestInput {
-    /// How it is documented.
+    /// Adds the input to the API documentation.
     fn describe(doc: &mut OperationDoc);
 }

@@ -32,7 +32,9 @@ impl HttpRequestContext {
         Self {
             credential: credential(request.headers()),
             header_tenant: requested_tenant::from_header(request.headers()),
-            host_tenant: tenancy.base_domain().map_or(RequestedTenant::Absent, |base| requested_tenant::from_host(request, base)),
+            host_tenant: tenancy
+                .base_domain()
+                .map_or(RequestedTenant::Absent, |base| requested_tenant::from_host(request, base)),
             client_addr: client_addr(request, proxies),
             user_agent: text(USER_AGENT).map(Into::into),
             request_id: Uuid::now_v7(),

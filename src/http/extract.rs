@@ -1,5 +1,6 @@
-//! What a handler is given beside its proof. Each refuses with a problem that names the place and echoes nothing.
-//! actix's own `Json`, `Path` and `Query` are banned by `clippy.toml`: they would answer before authorization does.
+//! Extractors for handler arguments other than the access guard. Each rejects with a problem that names the location
+//! of the error and echoes no input. `clippy.toml` bans actix's own `Json`, `Path` and `Query`, because they would
+//! reject a request before it is authorized.
 
 use std::{
     future::{Ready, ready},
@@ -20,13 +21,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     access::RequestInput,
+    middleware::request_module,
     module::HandlerService,
     problem::{FieldError, Problem},
     route::OperationDoc,
-    middleware::request_module,
 };
 
-/// A service of the request.
+/// A service from the request's module.
 pub(crate) struct Inject<S: ?Sized>(Arc<S>);
 
 impl<S: ?Sized> Deref for Inject<S> {
@@ -46,7 +47,7 @@ impl<S: HandlerService + ?Sized> FromRequest for Inject<S> {
     }
 }
 
-/// The most that is read of a body, in bytes.
+/// Maximum size of a request body, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
@@ -93,15 +94,15 @@ fn content_length(header: &HeaderValue) -> Option<usize> {
 }
 
 fn body_read_error() -> Problem {
-    Problem::malformed("The body couldn't be read to its end.")
+    Problem::malformed("The connection ended before the whole body was received.")
 }
 
-/// The place is named, never what stands there: it may be a password.
+/// Parses JSON. Errors name the location but never echo the value there, which may be a password.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let cause = error.inner();
-        // Not all that serde_json calls a matter of syntax is one: null in place of an enum's variant, for one.
+        // serde_json classifies some data errors as syntax errors, for example null instead of an enum variant.
         let is_json = || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
         if cause.is_data() || is_json() {
             let message = cause.to_string();
@@ -115,23 +116,28 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn syntax_error(error: &serde_json::Error) -> Problem {
-    Problem::malformed(format!("The body isn't JSON: see line {}, column {}.", error.line(), error.column()))
+    Problem::malformed(format!(
+        "The body is not valid JSON: error at line {}, column {}.",
+        error.line(),
+        error.column()
+    ))
 }
 
-/// What serde says without what it quotes.
+/// Describes serde's error without the input that its message quotes.
 fn sanitized_reason(message: &str) -> &'static str {
     const REASONS: [(&str, &str); 5] = [
-        ("missing field", "A field is missing here; the documentation lists them."),
-        ("unknown field", "There is a field here that isn't known; the documentation lists those that are."),
-        ("unknown variant", "The value here is none of those that are known."),
-        ("duplicate field", "A field stands here twice."),
-        ("invalid type", "The value here is of another type than it should be."),
+        ("missing field", "A required field is missing. See /docs/ for the list of fields."),
+        ("unknown field", "Unknown field. See /docs/ for the list of fields."),
+        ("unknown variant", "The value is not one of the allowed values."),
+        ("duplicate field", "Duplicate field."),
+        ("invalid type", "The value has the wrong type."),
     ];
-    let known = REASONS.iter().find(|(beginning, _)| message.starts_with(beginning));
-    known.map_or("The value here isn't one that is allowed.", |(_, reason)| reason)
+    let known = REASONS.iter().find(|(prefix, _)| message.starts_with(prefix));
+    known.map_or("The value is not allowed.", |(_, reason)| reason)
 }
 
-/// A JSON pointer (RFC 6901) to the place; where a field isn't known, to what it stands in: its name is the client's.
+/// Returns a JSON pointer (RFC 6901) to the error. For an unknown field it points to the enclosing object, because the
+/// field's name is client input.
 fn pointer(path: &serde_path_to_error::Path, unknown_field: bool) -> String {
     use serde_path_to_error::Segment;
     let known = path.iter().len() - usize::from(unknown_field && path.iter().len() > 0);
@@ -143,7 +149,7 @@ fn pointer(path: &serde_path_to_error::Path, unknown_field: bool) -> String {
     segments.map(|segment| format!("/{segment}")).collect()
 }
 
-/// The query string.
+/// The parsed query string.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: IntoParams> RequestInput for Query<T> {
@@ -157,11 +163,9 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        #[expect(clippy::disallowed_types, reason = "behind a guard, and with our own errors")]
+        #[expect(clippy::disallowed_types, reason = "runs after the guard, and its errors are converted to problems")]
         let query = web::Query::<T>::from_query(request.query_string());
-        let malformed = |_| {
-            Problem::malformed("The query string doesn't fit: a parameter isn't known, or its value isn't allowed.")
-        };
+        let malformed = |_| Problem::malformed("The query string has an unknown parameter or an invalid value.");
         ready(query.map(|query| Self(query.into_inner())).map_err(malformed))
     }
 }
@@ -181,7 +185,7 @@ impl<T: FromStr> FromRequest for PathId<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
-        ready(id.map(Self).ok_or_else(|| Problem::malformed("The id in the path isn't a UUID.")))
+        ready(id.map(Self).ok_or_else(|| Problem::malformed("The id in the path is not a UUID.")))
     }
 }
 

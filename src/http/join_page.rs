@@ -1,8 +1,8 @@
-//! `/join`: the page that an invitation's link leads to. It takes the token out of the address's fragment, lets its
-//! reader sign in, and accepts.
+//! `/join`: the page that an invitation link opens. It reads the token from the URL fragment, asks the user to sign in
+//! and accepts the invitation.
 //!
-//! It is one file, and nothing else is loaded for it. The policy that goes with it lets its own script and style run, by
-//! their hashes, and nothing that anybody may have put between.
+//! The page is a single file that loads no other resources. Its Content-Security-Policy allows only its own script and
+//! style, by their hashes, so injected scripts don't run.
 
 use actix_web::{
     HttpResponse,
@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 
 const PAGE: &str = include_str!("join_page.html");
 
-/// The page with its headers.
+/// Returns the page.
 pub(super) fn response(policy: &str) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(ContentType::html())
@@ -23,7 +23,7 @@ pub(super) fn response(policy: &str) -> HttpResponse {
         .body(PAGE)
 }
 
-/// What the page may do: run what is in it, and talk to this server.
+/// Returns the page's policy: it may run its own script and style, and connect to this server.
 pub(super) fn content_security_policy() -> String {
     let (script, style) = (hash_of("script"), hash_of("style"));
     format!(
@@ -32,7 +32,7 @@ pub(super) fn content_security_policy() -> String {
     )
 }
 
-/// Of what stands in the page's one element of this name.
+/// Returns the hash of the content of the page's only element with this name.
 fn hash_of(element: &str) -> String {
     let (start, end) = (format!("<{element}>"), format!("</{element}>"));
     let inside = PAGE.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map_or("", |(inside, _)| inside);
@@ -48,8 +48,10 @@ mod tests {
         for element in ["<script", "</script>", "<style", "</style>", "<script>\n", "<style>\n"] {
             assert_eq!(PAGE.matches(element).count(), 1, "{element}");
         }
-        for what in [" src=", " href=", "://", " style=", " onclick=", " onsubmit=", "@import", "url(", "innerHTML"] {
-            assert!(!PAGE.contains(what), "{what}");
+        for forbidden in
+            [" src=", " href=", "://", " style=", " onclick=", " onsubmit=", "@import", "url(", "innerHTML"]
+        {
+            assert!(!PAGE.contains(forbidden), "{forbidden}");
         }
     }
 
@@ -57,7 +59,7 @@ mod tests {
     fn csp_allows_only_inline_hashes() {
         let policy = content_security_policy();
         assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
-        // The hash of nothing: the element wasn't found.
+        // The hash of the empty string: the element wasn't found.
         assert!(!policy.contains("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     }

@@ -56,7 +56,8 @@ pub(super) async fn request_middleware<B: MessageBody + 'static>(
         user = field::Empty,
         tenant = field::Empty,
     );
-    let (public_urls, context) = (ValueModule::new(public_urls.into_inner()), ValueModule::new(Arc::new(context)));
+    let context: Arc<dyn RequestContext> = Arc::new(context);
+    let (public_urls, context) = (ValueModule::new(public_urls.into_inner()), ValueModule::new(context));
     let module = RequestModule::builder(app.into_inner(), public_urls, context).build();
     request.extensions_mut().insert(Arc::new(module));
     let started = Instant::now();

@@ -31,5 +31,6 @@ mod server;
 mod validation;
 
 pub use permissions::PERMISSIONS;
+pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use route::RouteInfo;
 pub use server::{BoundListener, bind, openapi, routes, start};

@@ -60,7 +60,8 @@ module! {
 #[diagnostic::on_unimplemented(
     message = "a handler can't inject `{Self}`",
     label = "not a handler service",
-    note = "add it to `handler_services!` and to `RequestModule` in src/http/module.rs; never add a repository or a database"
+    note = "add it to `handler_services!` and to `RequestModule` in src/http/module.rs; never add a repository or a \
+            database"
 )]
 pub(crate) trait HandlerService: Send + Sync {
     /// The type's name, as written in `handler_services!`.

@@ -1,22 +1,22 @@
-//! The catalogue: every permission there is. The modules declare theirs beside their contracts; they are put together
-//! here, once, and two of the same name don't compile.
+//! The list of all permissions. Each module declares its own beside its contracts; this file collects them. A duplicate
+//! name is a compile error.
 
 use kernel::contracts::{
     BillingRead, MemberInvite, MemberRemove, MemberUpdate, Permission, PermissionInfo, PolicyManage, PolicyRead,
     RoleManage, RoleRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
 };
 
-/// A permission that is in the catalogue: [`super::access::Access`] takes no other.
+/// A permission in [`PERMISSIONS`]. [`super::access::Access`] accepts no other.
 #[diagnostic::on_unimplemented(
-    message = "the permission `{Self}` isn't in the catalogue",
-    label = "takes a permission that no role can be given",
-    note = "list it in `permissions!` in src/http/permissions.rs"
+    message = "the permission `{Self}` is not registered",
+    label = "no policy can grant this permission",
+    note = "add it to `permissions!` in src/http/permissions.rs"
 )]
 pub(crate) trait RegisteredPermission: Permission {}
 
 macro_rules! permissions {
     ($($permission:ty),* $(,)?) => {
-        /// Every permission there is.
+        /// All permissions.
         pub const PERMISSIONS: &[PermissionInfo] = &[$(<$permission as Permission>::INFO),*];
 
         $(impl RegisteredPermission for $permission {})*
@@ -38,12 +38,12 @@ permissions! {
     UserRead,
 }
 
-/// The permission of this name.
+/// Finds a permission by its full name.
 pub(super) fn find(name: &str) -> Option<&'static PermissionInfo> {
     PERMISSIONS.iter().find(|permission| permission.name == name)
 }
 
-const _: () = assert!(names_are_unique(PERMISSIONS), "two permissions in the catalogue have the same name");
+const _: () = assert!(names_are_unique(PERMISSIONS), "two permissions have the same name");
 
 const fn names_are_unique(permissions: &[PermissionInfo]) -> bool {
     let mut i = 0;
@@ -60,14 +60,14 @@ const fn names_are_unique(permissions: &[PermissionInfo]) -> bool {
     true
 }
 
-/// `==` on strings isn't const yet.
-const fn bytes_eq(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
+/// Compares byte strings. `==` on strings isn't const yet.
+const fn bytes_eq(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
         return false;
     }
     let mut i = 0;
-    while i < one.len() {
-        if one[i] != other[i] {
+    while i < a.len() {
+        if a[i] != b[i] {
             return false;
         }
         i += 1;

@@ -1,17 +1,17 @@
-//! Addresses that are given to people.
+//! URLs of this server for use outside of it.
 
 use kernel::contracts::InvitationToken;
 use secrecy::ExposeSecret;
 use shaku::Interface;
 
-/// Where people reach the program, for what sends them there.
+/// Builds URLs at which users reach the server.
 pub(crate) trait PublicUrls: Interface {
-    /// Where an invitation is accepted. The token is in the fragment, which browsers send to nobody: so it gets into no
-    /// log and no `Referer` on its way.
+    /// Returns the URL that accepts an invitation. The token is in the fragment, which browsers never send, so it
+    /// doesn't get into logs or a `Referer` header.
     fn invitation_url(&self, token: &InvitationToken) -> String;
 }
 
-/// `PUBLIC_URL`, without a slash at its end.
+/// `PUBLIC_URL` without a trailing slash.
 pub(super) struct BaseUrl(pub(super) String);
 
 impl PublicUrls for BaseUrl {

@@ -1,15 +1,15 @@
-//! How a request names the tenant it wants to act in. What the access token claims is the kernel's business.
+//! Reads the requested tenant from the header or the host. The claim of the access token is read by the kernel.
 
 use actix_web::{
     dev::ServiceRequest,
     http::header::{HOST, HeaderMap, HeaderName, HeaderValue},
 };
-use kernel::contracts::{BaseDomain, TenantRef, TenantSlug, RequestedTenant};
+use kernel::contracts::{BaseDomain, RequestedTenant, TenantRef, TenantSlug};
 
-/// Names the tenant, by slug or id.
+/// Header with the slug or id of the requested tenant.
 pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
 
-/// By the header `X-Tenant-Id`.
+/// Reads the tenant from the header `X-Tenant-Id`.
 pub(super) fn from_header(headers: &HeaderMap) -> RequestedTenant {
     match single_value(headers, &HeaderName::from_static("x-tenant-id")) {
         Ok(None) => RequestedTenant::Absent,
@@ -18,9 +18,9 @@ pub(super) fn from_header(headers: &HeaderMap) -> RequestedTenant {
     }
 }
 
-/// By the host that the request is for: the one in its target where that has one (RFC 9112, section 3.2.2; HTTP/2's
-/// `:authority`), else the header `Host`. `Forwarded` and `X-Forwarded-Host` are believed of nobody, so a proxy passes the
-/// host on as it is.
+/// Reads the tenant from the requested host: the authority in the request target if there is one (RFC 9112, section
+/// 3.2.2; `:authority` in HTTP/2), otherwise the header `Host`. `Forwarded` and `X-Forwarded-Host` are ignored, so a
+/// proxy must pass the host on unchanged.
 pub(super) fn from_host(request: &ServiceRequest, base: &BaseDomain) -> RequestedTenant {
     match (single_value(request.headers(), &HOST), request.uri().authority()) {
         (Err(InvalidHeader), _) => RequestedTenant::Invalid,
@@ -30,9 +30,10 @@ pub(super) fn from_host(request: &ServiceRequest, base: &BaseDomain) -> Requeste
     }
 }
 
-/// The header stands there twice, or isn't text.
+/// The header is a duplicate or isn't visible ASCII.
 struct InvalidHeader;
 
+/// Returns the value of a header that occurs at most once.
 fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, InvalidHeader> {
     let mut values = headers.get_all(name);
     match (values.next().map(HeaderValue::to_str), values.next()) {
@@ -42,22 +43,22 @@ fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<
     }
 }
 
-/// `acme.example.com:8080` names `acme` where the base domain is `example.com`. That domain itself, the reserved words
-/// before it and other hosts name none. What else stands before it, two labels among it, names an impossible one.
+/// With the base domain `example.com`, `acme.example.com:8080` requests the tenant `acme`. The base domain itself, its
+/// reserved subdomains and other hosts request none. Any other prefix, for example two labels, is invalid.
 fn subdomain(host: &str, base: &BaseDomain) -> RequestedTenant {
     let host = host.trim();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    // A name may end with the dot of the root.
+    // A fully qualified name may end with the root's dot.
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let Some(before) = name.strip_suffix(base.as_str()) else { return RequestedTenant::Absent };
-    if before.is_empty() {
+    let Some(prefix) = name.strip_suffix(base.as_str()) else { return RequestedTenant::Absent };
+    if prefix.is_empty() {
         return RequestedTenant::Absent;
     }
-    // Another domain that ends in the same letters.
-    let Some(label) = before.strip_suffix('.') else { return RequestedTenant::Absent };
+    // A different domain with the same ending, such as `acmeexample.com`.
+    let Some(label) = prefix.strip_suffix('.') else { return RequestedTenant::Absent };
     match label.parse::<TenantSlug>() {
         Ok(slug) => RequestedTenant::Present(TenantRef::Slug(slug)),
         Err(_) if TenantSlug::RESERVED.contains(&label) => RequestedTenant::Absent,
@@ -71,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// `-`: none; `?`: an impossible one.
+    /// `-`: absent, `?`: invalid.
     fn display(requested: &RequestedTenant) -> String {
         match requested {
             RequestedTenant::Absent => "-".into(),
@@ -112,7 +113,7 @@ mod tests {
             (" acme.example.com ", "acme"),
             ("a-1.example.com", "a-1"),
             (&long, &longest),
-            // None.
+            // Absent.
             ("", "-"),
             ("example.com", "-"),
             ("Example.com:8080", "-"),
@@ -125,7 +126,7 @@ mod tests {
             ("127.0.0.1:8080", "-"),
             ("[::1]:8080", "-"),
             ("[::1]", "-"),
-            // Impossible.
+            // Invalid.
             (".example.com", "?"),
             ("..example.com", "?"),
             ("acme..example.com", "?"),

@@ -1,4 +1,4 @@
-//! Registering a handler documents it: its OpenAPI operation is made from its types, so the two can't disagree.
+//! Registers handlers. A handler's OpenAPI operation is generated from its types, so the two can't disagree.
 
 mod response;
 mod route_info;
@@ -7,9 +7,9 @@ mod tenant_docs;
 use std::collections::BTreeMap;
 
 use actix_web::{FromRequest, Handler, HttpResponse, Route, guard, web};
-pub(crate) use response::{ApiResponse, Created, Json, NoContent};
-pub use route_info::RouteInfo;
 use kernel::contracts::TenancyMode;
+pub(crate) use response::{ApiResponse, Created, CreatedWithoutUrl, Json, NoContent};
+pub use route_info::RouteInfo;
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
@@ -23,35 +23,35 @@ use utoipa::{
 };
 
 use super::{
-    extract::Inject,
     access::{AccessClass, AccessGuard},
+    extract::Inject,
     module::HandlerService,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
 };
 
-/// A handler's parameters: first who may call it, then services.
+/// A handler's arguments: an access guard, then services.
 #[diagnostic::on_unimplemented(
-    message = "a handler's parameters are a guard and then up to three services, which `{Self}` isn't",
-    label = "has other parameters",
+    message = "a handler's arguments must be an access guard followed by up to three services, not `{Self}`",
+    label = "has other arguments",
     note = "`async fn handler(access: Authorized<Access<P>, Body<T>>, members: Inject<dyn Members>)`"
 )]
 pub(crate) trait HandlerArgs: FromRequest + 'static {
-    /// Who may call.
+    /// Returns the class of callers that the handler admits.
     fn class() -> AccessClass;
-    /// The documentation of what it takes.
+    /// Adds the arguments to the API documentation.
     fn describe(doc: &mut OperationDoc);
 }
 
-/// What may follow the guard. It is a trait, and not `Inject` itself in [`HandlerArgs`], for the compiler's messages: it
-/// would say that functions differ.
+/// An argument after the guard. [`HandlerArgs`] is implemented for this trait instead of for `Inject` to get the error
+/// message below; otherwise rustc only reports mismatched function types.
 #[diagnostic::on_unimplemented(
-    message = "after its guard a handler takes services, and `{Self}` is none",
+    message = "a handler's arguments after the access guard must be services, but `{Self}` is not one",
     label = "not a service",
-    note = "services are `Inject<dyn X>`; the guard comes first, and a body, query or path id goes beside it: \
+    note = "a service is `Inject<dyn X>`; combine a body, query or path id with the guard as in \
             `Authorized<Access<P>, Body<T>>`"
 )]
 pub(crate) trait InjectedService: FromRequest + 'static {
-    /// As Rust names it.
+    /// The service's Rust type.
     const NAME: &'static str;
 }
 
@@ -78,14 +78,14 @@ impl_handler_args!(A);
 impl_handler_args!(A, B);
 impl_handler_args!(A, B, C);
 
-/// An operation's documentation while it is put together.
+/// The OpenAPI operation of a route under construction.
 #[derive(Default)]
 pub(crate) struct OperationDoc {
     operation: OperationBuilder,
     schemas: Vec<(String, RefOr<Schema>)>,
-    /// What may go wrong, by status.
+    /// Descriptions of possible problems by status.
     problems: BTreeMap<u16, Vec<&'static str>>,
-    /// What the handler is given beside.
+    /// The services that the handler injects.
     services: Vec<&'static str>,
 }
 
@@ -100,34 +100,34 @@ impl OperationDoc {
         self.operation = change(std::mem::take(&mut self.operation));
     }
 
-    /// A JSON body.
+    /// Adds a JSON request body.
     pub(crate) fn body<T: ToSchema>(&mut self) {
         let content = Content::new(Some(self.schema::<T>()));
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.edit(|operation| operation.request_body(Some(body.build())));
         self.problems(&[
-            (400, "The body isn't JSON"),
+            (400, "The body is not valid JSON"),
             (413, "The body is too large"),
-            (415, "The body isn't called JSON"),
-            (422, "The body doesn't fit"),
+            (415, "Unsupported media type"),
+            (422, "The body is invalid"),
         ]);
     }
 
-    /// The query string.
+    /// Adds query parameters.
     pub(crate) fn query<T: IntoParams>(&mut self) {
         let parameters = T::into_params(|| Some(ParameterIn::Query));
         self.edit(|operation| operation.parameters(Some(parameters)));
-        self.problems(&[(400, "The query string doesn't fit")]);
+        self.problems(&[(400, "Invalid query parameters")]);
     }
 
-    /// The `{id}` in the path.
+    /// Adds the path parameter `{id}`.
     pub(crate) fn path_id(&mut self) {
         let uuid = openapi::KnownFormat::Uuid;
         let schema =
             ObjectBuilder::new().schema_type(Type::String).format(Some(openapi::SchemaFormat::KnownFormat(uuid)));
         let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
         self.edit(|operation| operation.parameter(id.schema(Some(schema))));
-        self.problems(&[(400, "The id isn't a UUID"), (404, "There is no such thing in this tenant")]);
+        self.problems(&[(400, "The id is not a UUID"), (404, "Not found in this tenant")]);
     }
 
     fn response<T: ToSchema>(&mut self, status: &str, response: ResponseBuilder) {
@@ -135,7 +135,7 @@ impl OperationDoc {
         self.edit(|operation| operation.response(status, response));
     }
 
-    /// Leaves a field out of what is documented of `T`: one that this configuration refuses.
+    /// Removes a field of `T` that this configuration rejects.
     pub(crate) fn omit_field<T: ToSchema>(&mut self, field: &str) {
         for (name, schema) in &mut self.schemas {
             if let (true, RefOr::T(Schema::Object(object))) = (*name == T::name(), schema) {
@@ -144,11 +144,12 @@ impl OperationDoc {
         }
     }
 
-    /// What may go wrong, each with its status.
-    pub(crate) fn problems(&mut self, problems: &[(u16, &'static str)]) {
+    /// Adds possible problems, each with its status.
+    pub(crate) fn problems(&mut self, problems: &[(u16, &'static str)]) -> &mut Self {
         for (status, description) in problems {
             self.problems.entry(*status).or_default().push(description);
         }
+        self
     }
 
     fn build(mut self) -> (OperationBuilder, Vec<(String, RefOr<Schema>)>) {
@@ -163,12 +164,12 @@ impl OperationDoc {
 
     fn access_class(&mut self, class: AccessClass, tenancy: &TenancyMode) {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
-        const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
+        const UNAVAILABLE: (u16, &str) = (503, "The database is unavailable");
         let (name, permission) = route_info::name_and_permission(class);
         let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-class", name);
         if let Some(permission) = permission {
             extensions = extensions.add("x-permission", permission.name);
-            self.problems(&[(403, "The permission is missing")]);
+            self.problems(&[(403, "Permission denied")]);
         }
         if class != AccessClass::Public {
             let bearer: [&str; 0] = [];
@@ -182,17 +183,17 @@ impl OperationDoc {
     }
 }
 
-/// What makes a route, anew for each worker thread.
+/// Creates a route. actix needs one instance per worker thread.
 type RouteFactory = Box<dyn Fn() -> Route + Send + Sync>;
 
-/// All routes, with their documentation.
+/// All routes with their API documentation.
 pub(crate) struct Routes {
-    /// What is said of tenants depends on it.
+    /// Determines how the tenant parameter is documented.
     tenancy: TenancyMode,
-    /// By path: what the header `Allow` says of a handler, and what makes its route.
+    /// By path: the handler's methods, as in the `Allow` header, and its route factory.
     by_path: BTreeMap<&'static str, Vec<(&'static str, RouteFactory)>>,
     operations: Vec<(&'static str, HttpMethod, OperationDoc)>,
-    /// The same operations, for people.
+    /// Summaries of the same operations.
     infos: Vec<RouteInfo>,
 }
 
@@ -201,7 +202,7 @@ impl Routes {
         Self { tenancy: tenancy.clone(), by_path: BTreeMap::new(), operations: Vec::new(), infos: Vec::new() }
     }
 
-    /// A handler for GET, and for HEAD with it.
+    /// Registers a handler for GET and HEAD.
     pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
@@ -214,7 +215,7 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Get, path, summary)
     }
 
-    /// A handler for POST.
+    /// Registers a handler for POST.
     pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
@@ -226,7 +227,7 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Post, path, summary)
     }
 
-    /// A handler for PATCH: what isn't given stays as it is.
+    /// Registers a handler for PATCH. Absent fields of the body are left unchanged.
     pub(crate) fn patch<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
@@ -238,7 +239,7 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Patch, path, summary)
     }
 
-    /// A handler for DELETE.
+    /// Registers a handler for DELETE.
     pub(crate) fn delete<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
         F: Handler<A> + Send + Sync,
@@ -250,10 +251,10 @@ impl Routes {
         self.document::<F, A>(HttpMethod::Delete, path, summary)
     }
 
-    /// A page that is served beside the handlers, to anybody: only its documentation.
+    /// Documents a public page that is served without a handler.
     pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
         let mut doc = OperationDoc::default();
-        doc.edit(|operation| operation.response("200", ResponseBuilder::new().description("Done")));
+        doc.edit(|operation| operation.response("200", ResponseBuilder::new().description("OK")));
         self.describe(HttpMethod::Get, path, summary, AccessClass::Public, doc);
     }
 
@@ -266,7 +267,7 @@ impl Routes {
         let mut doc = OperationDoc::default();
         A::describe(&mut doc);
         F::Output::describe(&mut doc);
-        doc.problems(&[(500, "Our fault")]);
+        doc.problems(&[(500, "Internal server error")]);
         self.describe(method, path, summary, A::class(), doc)
     }
 
@@ -296,10 +297,11 @@ impl Routes {
         &mut self.operations[last].2
     }
 
-    /// Puts the routes into a worker's application.
+    /// Adds the routes to the application of a worker thread.
     pub(crate) fn configure(&self, config: &mut web::ServiceConfig) {
         for (path, handlers) in &self.by_path {
-            let resource = handlers.iter().fold(web::resource(*path), |resource, (_, factory)| resource.route(factory()));
+            let resource =
+                handlers.iter().fold(web::resource(*path), |resource, (_, factory)| resource.route(factory()));
             let allowed = handlers.iter().map(|(allow, _)| *allow).collect::<Vec<_>>().join(", ");
             config.service(resource.default_service(web::to(move || {
                 let problem = Problem::method_not_allowed(&allowed);
@@ -308,12 +310,12 @@ impl Routes {
         }
     }
 
-    /// The routes for people, in the order in which they are registered.
+    /// Returns a summary of each route, in registration order.
     pub(crate) fn infos(self) -> Vec<RouteInfo> {
         self.infos
     }
 
-    /// The OpenAPI document of the routes.
+    /// Returns the OpenAPI document.
     pub(crate) fn openapi(self) -> OpenApi {
         let mut components = ComponentsBuilder::new().security_scheme("bearer", bearer());
         let mut paths = PathsBuilder::new();

@@ -1,4 +1,4 @@
-//! From a port to a running server.
+//! Binds the port and starts the HTTP server.
 
 use std::{
     io,
@@ -21,55 +21,62 @@ use super::{
     context::TrustedProxies,
     extract::BodyLimit,
     handlers, join_page,
-    public_url::{PublicUrls, BaseUrl},
-    problem::Problem,
-    route::RouteInfo,
     middleware::request_middleware,
+    problem::Problem,
+    public_url::{BaseUrl, PublicUrls},
+    route::RouteInfo,
 };
 use crate::{bootstrap::AppModule, config::HttpConfig};
 
-/// A port that is ours, before anything else is started: a second instance ends here, and harms nothing.
+/// A bound port. It is bound before anything else starts, so a second instance fails without side effects.
 #[derive(Debug)]
 pub struct BoundListener {
     listener: TcpListener,
-    /// Where it listens; the port is known even where the configuration left it open.
+    /// The actual address, even if the configured port is 0.
     pub addr: SocketAddr,
 }
 
-/// Takes the configured port.
+/// Binds the configured port.
 ///
 /// # Errors
-/// One line that says what to do.
+/// A one-line message that names a remedy.
 pub fn bind(config: &HttpConfig) -> Result<BoundListener, String> {
     let configured = SocketAddr::new(config.host, config.port);
     let describe_error = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{configured} is taken by another program: stop it, or set HTTP_PORT to another port (0 takes any)")
+            format!(
+                "{configured} is already in use: stop the other program or set HTTP_PORT to another port (0 picks a \
+                 free one)"
+            )
         }
-        io::ErrorKind::PermissionDenied => format!("{configured} may not be listened on: set HTTP_PORT to 1024 or above"),
-        io::ErrorKind::AddrNotAvailable => format!("{configured} isn't an address of this machine: change HTTP_HOST"),
-        _ => format!("{configured} can't be listened on: {error}"),
+        io::ErrorKind::PermissionDenied => {
+            format!("no permission to listen on {configured}: set HTTP_PORT to 1024 or above")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{configured} is not an address of this machine: change HTTP_HOST")
+        }
+        _ => format!("could not listen on {configured}: {error}"),
     };
     let listener = TcpListener::bind(configured).map_err(describe_error)?;
     let addr = listener.local_addr().map_err(describe_error)?;
     Ok(BoundListener { listener, addr })
 }
 
-/// The OpenAPI document: every route, and who may call it.
+/// Returns the OpenAPI document of all routes.
 pub fn openapi(tenancy: &TenancyMode) -> OpenApi {
     handlers::routes(tenancy).openapi()
 }
 
-/// Every route in short, in the order in which the handlers are registered. They are the same in every tenancy mode.
+/// Returns a summary of every route, in registration order. The routes are the same in every tenancy mode.
 pub fn routes() -> Vec<RouteInfo> {
     handlers::routes(&TenancyMode::default()).infos()
 }
 
-/// Starts the server on a port taken before. It runs while the result is awaited, and doesn't listen to signals.
+/// Starts the server on a bound port. It runs while the returned future is awaited and doesn't handle signals.
 ///
 /// # Errors
-/// The system refuses the listener.
-#[expect(clippy::disallowed_methods, reason = "the pages that no handler serves; `handlers::routes` documents them")]
+/// The listener can't be registered.
+#[expect(clippy::disallowed_methods, reason = "static pages without a handler; `handlers::routes` documents them")]
 pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
     let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
@@ -79,8 +86,8 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<dyn AppModule>)
     let (public_urls, policy) = (Data::from(public_urls), join_page::content_security_policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
-        let page = Config::default().persist_authorization(true).try_it_out_enabled(true);
-        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(page);
+        let swagger_config = Config::default().persist_authorization(true).try_it_out_enabled(true);
+        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(swagger_config);
         let policy = policy.clone();
         ActixApp::new()
             .app_data(app.clone())

@@ -1,4 +1,5 @@
-//! A body's texts, parsed into the kernel's types. What doesn't fit is named by its place, all of it at once.
+//! Parses strings of request bodies into the kernel's types. All errors of a body are reported at once, each with a
+//! JSON pointer.
 
 use std::str::FromStr;
 
@@ -7,9 +8,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::problem::{FieldError, Problem};
 
-/// A type that a text in a body may have to fit.
+/// A type that strings of request bodies are parsed into.
 pub(crate) trait Validated: FromStr {
-    /// What would fit.
+    /// Describes valid values, for error messages.
     const EXPECTED: &'static str;
 }
 
@@ -18,16 +19,16 @@ impl Validated for TenantName {
 }
 
 impl Validated for TenantSlug {
-    const EXPECTED: &'static str = "A slug has 3 to 63 letters a-z, digits and single inner hyphens; it is neither a UUID \
-        nor a word that is reserved, such as admin, api or www.";
+    const EXPECTED: &'static str = "A slug has 3 to 63 characters: letters a-z, digits and single hyphens between \
+        them. It must not be a UUID or a reserved word such as admin, api or www.";
 }
 
 impl Validated for RoleName {
-    const EXPECTED: &'static str = "A role's name is one line of 1 to 100 characters.";
+    const EXPECTED: &'static str = "A role name is one line of 1 to 100 characters.";
 }
 
 impl Validated for TenantRef {
-    const EXPECTED: &'static str = "A tenant is named by its slug or its id.";
+    const EXPECTED: &'static str = "Must be the slug or id of a tenant.";
 }
 
 impl Validated for DisplayName {
@@ -38,17 +39,17 @@ impl Validated for Email {
     const EXPECTED: &'static str = "An e-mail address has a name, one @ and a domain, and at most 254 bytes.";
 }
 
-/// The text at this place.
+/// Parses the string at `pointer`.
 pub(crate) fn validate<T: Validated>(pointer: &str, text: &str) -> Result<T, FieldError> {
     text.parse().map_err(|_| FieldError { pointer: pointer.into(), detail: T::EXPECTED })
 }
 
-/// The same, where it may be left out.
+/// Parses the optional string at `pointer`.
 pub(crate) fn validate_optional<T: Validated>(pointer: &str, text: Option<&str>) -> Result<Option<T>, FieldError> {
     text.map(|text| validate(pointer, text)).transpose()
 }
 
-/// Both, or what is wrong with either.
+/// Returns both values, or the errors of both.
 pub(crate) fn zip_errors<A, B>(one: Result<A, FieldError>, other: Result<B, FieldError>) -> Result<(A, B), Problem> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
@@ -56,7 +57,8 @@ pub(crate) fn zip_errors<A, B>(one: Result<A, FieldError>, other: Result<B, Fiel
     }
 }
 
-/// For a field that may be left out: where it stands, it isn't null, which would leave open what is meant.
+/// Deserializes an optional field that must not be null. Whether null means "leave unchanged" or "remove" would be
+/// ambiguous.
 pub(crate) fn non_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

@@ -1,10 +1,10 @@
-//! What `clippy.toml` bans, each used once. Nothing here runs, and rustc has nothing against it: clippy looks whether each
-//! ban still bites. Each use expects its lint, and an expectation that isn't met is a warning, of which `-D warnings`
-//! makes an error. So a ban whose path has another name since an update turns the lints red. Of the path itself clippy only
-//! warns, in a way that `-D warnings` doesn't reach.
+//! Uses each item that `clippy.toml` bans once, under `#[expect]`. This code compiles and never runs. If a ban is
+//! inactive, for example because an update renamed the item, the expectation isn't fulfilled, and `-D warnings` makes
+//! that an error. Clippy's own warning about an unresolvable path isn't affected by `-D warnings`.
 //!
-//! `every_ban_is_exercised` (`tests/arch-lint/src/clippy_bans.rs`) wants a use of each, with the ban's path as the reason.
-#![expect(dead_code, reason = "it is for clippy to look at")]
+//! `every_ban_is_exercised` (`tests/arch-lint/src/clippy_bans.rs`) requires one use of each item, with the path of the ban
+//! as the reason.
+#![expect(dead_code, reason = "only clippy checks this code")]
 
 use actix_web::{App, web};
 use kernel::contracts::{UserId, VerifiedClaims};
@@ -16,7 +16,7 @@ use sqlx::{
 
 type Row = (i32,);
 
-fn statements_that_the_compiler_does_not_check() {
+fn unchecked_statements() {
     #[expect(clippy::disallowed_methods, reason = "sqlx::query")]
     drop(sqlx::query::<Postgres>("SELECT 1"));
     #[expect(clippy::disallowed_methods, reason = "sqlx::query_as")]
@@ -33,7 +33,7 @@ fn statements_that_the_compiler_does_not_check() {
     drop(sqlx::raw_sql("SELECT 1"));
 }
 
-async fn texts_for_a_connection(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn statements_on_a_connection(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     #[expect(clippy::disallowed_methods, reason = "sqlx::Executor::execute")]
     connection.execute("SELECT 1").await?;
     #[expect(clippy::disallowed_methods, reason = "sqlx::Executor::execute_many")]
@@ -61,7 +61,7 @@ async fn texts_for_a_connection(connection: &mut PgConnection) -> Result<(), sql
     Ok(())
 }
 
-async fn texts_for_a_pool(pool: &PgPool) -> Result<(), sqlx::Error> {
+async fn statements_on_a_pool(pool: &PgPool) -> Result<(), sqlx::Error> {
     #[expect(clippy::disallowed_methods, reason = "sqlx::Pool::begin_with")]
     pool.begin_with("BEGIN").await?;
     #[expect(clippy::disallowed_methods, reason = "sqlx::Pool::try_begin_with")]
@@ -73,14 +73,14 @@ async fn texts_for_a_pool(pool: &PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-fn routes_without_a_guard() {
+fn routes_without_access_check() {
     #[expect(clippy::disallowed_methods, reason = "actix_web::App::route")]
     drop(App::new().route("/", web::get()));
     #[expect(clippy::disallowed_methods, reason = "actix_web::App::service")]
     drop(App::new().service(web::resource("/")));
 }
 
-fn a_parameter<M: Module + HasComponent<C::Interface>, C: Component<M>>(
+fn component_parameters<M: Module + HasComponent<C::Interface>, C: Component<M>>(
     module: ModuleBuilder<M>,
     value: C::Parameters,
 ) {
@@ -91,7 +91,7 @@ fn a_parameter<M: Module + HasComponent<C::Interface>, C: Component<M>>(
 fn overrides<M, I, P>(
     module: impl Fn() -> ModuleBuilder<M>,
     component: Box<I>,
-    made_later: ComponentFn<M, I>,
+    component_fn: ComponentFn<M, I>,
     provider: ProviderFn<M, P>,
 ) where
     M: Module + HasComponent<I> + HasProvider<P>,
@@ -101,17 +101,17 @@ fn overrides<M, I, P>(
     #[expect(clippy::disallowed_methods, reason = "shaku::ModuleBuilder::with_component_override")]
     drop(module().with_component_override::<I>(component));
     #[expect(clippy::disallowed_methods, reason = "shaku::ModuleBuilder::with_component_override_fn")]
-    drop(module().with_component_override_fn::<I>(made_later));
+    drop(module().with_component_override_fn::<I>(component_fn));
     #[expect(clippy::disallowed_methods, reason = "shaku::ModuleBuilder::with_provider_override")]
     drop(module().with_provider_override::<P>(provider));
 }
 
-fn a_credential_that_nobody_verified(user: UserId) {
+fn unverified_claims(user: UserId) {
     #[expect(clippy::disallowed_methods, reason = "kernel::contracts::VerifiedClaims::new")]
     drop(VerifiedClaims::new(user, None));
 }
 
-fn the_environment() {
+fn environment() {
     #[expect(clippy::disallowed_methods, reason = "std::env::var")]
     drop(std::env::var("HOME"));
     #[expect(clippy::disallowed_methods, reason = "std::env::var_os")]

@@ -1,5 +1,6 @@
-//! Handlers are inside of the root package, and what they are made of is nobody else's: no crate beside it can be one.
-//! So the cases are put into a copy of its `src`, all at once, and the copy is checked. The product has no door for it.
+//! Compile-fail tests for handlers. Handlers use items that are private to the root package, so no other crate can
+//! contain one. The cases are therefore added to a copy of its `src`, which is checked once. This needs no hook in the
+//! product.
 
 use std::{
     collections::BTreeMap,
@@ -11,17 +12,17 @@ use std::{
 
 use crate::rustc_output::Diagnostic;
 
-/// Where the cases are put, in the copy.
+/// The folder of the copy that the cases are added to.
 const HANDLERS_DIR: &str = "src/http/handlers";
 
-/// The wrong programs.
+/// The compile-fail cases.
 pub(crate) struct Cases {
     folder: PathBuf,
     names: Vec<String>,
 }
 
 impl Cases {
-    /// Those of `handlers/`.
+    /// Reads the names of the cases in `handlers/`.
     pub(crate) fn read() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers");
         let files = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
@@ -31,24 +32,24 @@ impl Cases {
         Self { folder, names }
     }
 
-    /// Fails unless each is refused in the words of its golden file, which is written where it is absent or
-    /// `TRYBUILD=overwrite`.
+    /// Fails unless the errors of each case match its golden file. With `TRYBUILD=overwrite`, writes the golden files
+    /// instead.
     pub(crate) fn check(&self) {
         let copy = WorkspaceCopy::new();
         for name in &self.names {
             copy.add(name, &self.file(name, "rs"));
         }
-        let mut said = copy.errors();
+        let mut errors_by_case = copy.errors();
         let mut failures = String::new();
         for name in &self.names {
-            let Some(errors) = said.remove(name.as_str()) else {
-                writeln!(failures, "{name}.rs compiles; it should be refused").unwrap();
+            let Some(errors) = errors_by_case.remove(name.as_str()) else {
+                writeln!(failures, "{name}.rs compiles, but must not").unwrap();
                 continue;
             };
             self.compare(name, &errors, &mut failures);
         }
-        for (place, errors) in said {
-            writeln!(failures, "what no case is about is refused, in {place}:\n{errors}").unwrap();
+        for (file, errors) in errors_by_case {
+            writeln!(failures, "unexpected errors in {file}:\n{errors}").unwrap();
         }
         assert!(failures.is_empty(), "\n{failures}");
     }
@@ -60,9 +61,12 @@ impl Cases {
         }
         let expected = fs::read_to_string(&golden).unwrap_or_default();
         if errors != expected {
-            let again = "if this is intended: TRYBUILD=overwrite cargo test -p compile-fail";
-            writeln!(failures, "{name}.rs is refused in other words; {again}\n\nNOW\n{errors}\nBEFORE\n{expected}")
-                .unwrap();
+            let help = "if this is intended, run TRYBUILD=overwrite cargo test -p compile-fail";
+            writeln!(
+                failures,
+                "the errors of {name}.rs have changed; {help}\n\nACTUAL\n{errors}\nEXPECTED\n{expected}"
+            )
+            .unwrap();
         }
     }
 
@@ -71,15 +75,15 @@ impl Cases {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "trybuild's own setting, for these cases as well")]
+#[expect(clippy::disallowed_methods, reason = "the setting of trybuild also applies to these cases")]
 fn should_overwrite() -> bool {
     std::env::var("TRYBUILD").is_ok_and(|value| value == "overwrite")
 }
 
-/// The root package once more, with the same modules under it.
+/// A copy of the root package that uses the original modules.
 struct WorkspaceCopy {
     folder: PathBuf,
-    /// Nobody else writes to the folder meanwhile.
+    /// Prevents concurrent writes to the folder.
     _lock: File,
 }
 
@@ -100,36 +104,36 @@ impl WorkspaceCopy {
         Self { folder, _lock: lock }
     }
 
-    /// Puts a file among the handlers.
+    /// Adds a file to the handlers.
     fn add(&self, name: &str, file: &Path) {
         let handlers = self.folder.join(HANDLERS_DIR);
         fs::copy(file, handlers.join(name).with_extension("rs")).unwrap();
-        let list = handlers.join("mod.rs");
-        let listed = fs::read_to_string(&list).unwrap();
-        fs::write(list, format!("{listed}mod {name};\n")).unwrap();
+        let mod_file = handlers.join("mod.rs");
+        let text = fs::read_to_string(&mod_file).unwrap();
+        fs::write(mod_file, format!("{text}mod {name};\n")).unwrap();
     }
 
-    /// What the compiler says, by case; by the file's path where it is none.
+    /// Returns the compiler's errors by case, or by path if the file isn't a case.
     fn errors(&self) -> BTreeMap<String, String> {
         let output = self.cargo().output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let diagnostics: Vec<Diagnostic> = stdout.lines().filter_map(Diagnostic::parse).collect();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(!diagnostics.is_empty(), "the compiler never came to the cases:\n{stderr}");
+        assert!(!diagnostics.is_empty(), "the compiler reported no diagnostics:\n{stderr}");
         let mut errors: BTreeMap<String, String> = BTreeMap::new();
-        for message in diagnostics {
+        for diagnostic in diagnostics {
             let case =
-                message.file.strip_prefix(HANDLERS_DIR).and_then(|file| file.strip_prefix('/')?.strip_suffix(".rs"));
-            let said = errors.entry(case.unwrap_or(&message.file).to_owned()).or_default();
-            if !said.is_empty() {
-                said.push('\n');
+                diagnostic.file.strip_prefix(HANDLERS_DIR).and_then(|file| file.strip_prefix('/')?.strip_suffix(".rs"));
+            let text = errors.entry(case.unwrap_or(&diagnostic.file).to_owned()).or_default();
+            if !text.is_empty() {
+                text.push('\n');
             }
-            said.push_str(&message.text());
+            text.push_str(&diagnostic.normalized());
         }
         errors
     }
 
-    /// As trybuild has it, in its folder and with its flags: what lies below the cases is then built once for both.
+    /// Uses the target directory and the flags of trybuild, so that both share the built dependencies.
     fn cargo(&self) -> Command {
         const FLAGS: &str = r#"["--cfg","trybuild","--verbose","-A","dead_code","--diagnostic-width=140"]"#;
         let rustc = Command::new("rustc").arg("-vV").output().unwrap();
@@ -149,7 +153,7 @@ impl WorkspaceCopy {
     }
 }
 
-/// The manifest for a package elsewhere: its workspace has no other members, and its paths lead back.
+/// Adapts the root manifest for a copy: the workspace has no members, and paths point to the original modules.
 fn relocated_manifest(manifest: &str, root: &Path) -> String {
     let lines = manifest.lines().map(|line| match line {
         line if line.starts_with("members = ") => "members = []\n".to_owned(),

@@ -1,12 +1,12 @@
-//! Small wrong programs, and what the compiler says to each. Its messages are part of what is offered here: each names
-//! the mistake, and where it can what to do instead.
+//! Compile-fail tests: invalid samples and the compiler's messages for them. The messages are part of the API. Each
+//! names the mistake and, if possible, the fix.
 //!
-//! - `crates/`: modules, components and proofs, as a crate beside the root package has them
-//! - `handlers/`: handlers and the application, as the root package has them itself
-//! - `banned.rs`: what compiles, and clippy refuses
+//! - `crates/`: modules, components and proofs, compiled as a crate that depends on the root package
+//! - `handlers/`: handlers and the application module, compiled inside the root package
+//! - `banned.rs`: code that compiles, but is banned by clippy
 //!
-//! A case is a file that doesn't compile, and beside it what is said to that. After an intended change:
-//! `TRYBUILD=overwrite cargo test -p compile-fail`, and read the difference.
+//! A case is a file that doesn't compile, with a golden file of the messages. After an intended change, run
+//! `TRYBUILD=overwrite cargo test -p compile-fail` and review the diff.
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod banned;

@@ -1,5 +1,5 @@
-//! shaku has one more hole: a module lets its builder override what it has from a submodule, and then ignores that. So
-//! `clippy.toml` bans overriding. Each `#[expect]` here shows that it does: without the ban, clippy finds nothing to expect.
+//! shaku silently ignores overrides of components and providers that a module imports from a submodule. `clippy.toml`
+//! therefore bans overrides. Each `#[expect]` here also checks that the ban is active.
 
 use std::{error::Error, sync::Arc};
 
@@ -80,10 +80,10 @@ fn farewell(module: &impl HasProvider<dyn Farewell>) -> &'static str {
 
 #[test]
 fn override_is_local_to_declaring_module() {
-    #[expect(clippy::disallowed_methods, reason = "the module declares the component: this is where it works")]
+    #[expect(clippy::disallowed_methods, reason = "the module declares the component, so the override works")]
     let inner = Inner::builder().with_component_override::<dyn Greeting>(Box::new(Swapped)).build();
     assert_eq!(greeting(&inner), "swapped");
-    #[expect(clippy::disallowed_methods, reason = "what the ban is for: it compiles, and nothing comes of it")]
+    #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
     let root =
         Root::builder(Arc::new(Inner::builder().build())).with_component_override::<dyn Greeting>(Box::new(Swapped));
     assert_eq!(greeting(&root.build()), "declared");
@@ -92,18 +92,18 @@ fn override_is_local_to_declaring_module() {
 #[test]
 fn lazy_component_override_is_local() {
     let root = Root::builder(Arc::new(Inner::builder().build()));
-    #[expect(clippy::disallowed_methods, reason = "what the ban is for: it compiles, and nothing comes of it")]
+    #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
     let root = root.with_component_override_fn::<dyn Greeting>(Box::new(|_| Box::new(Swapped)));
     assert_eq!(greeting(&root.build()), "declared");
 }
 
 #[test]
 fn provider_override_is_local_to_declaring_module() {
-    #[expect(clippy::disallowed_methods, reason = "the module declares the provider: this is where it works")]
+    #[expect(clippy::disallowed_methods, reason = "the module declares the provider, so the override works")]
     let inner = Inner::builder().with_provider_override::<dyn Farewell>(Box::new(swapped_farewell)).build();
     assert_eq!(farewell(&inner), "swapped");
     let root = Root::builder(Arc::new(Inner::builder().build()));
-    #[expect(clippy::disallowed_methods, reason = "what the ban is for: it compiles, and nothing comes of it")]
+    #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
     let root = root.with_provider_override::<dyn Farewell>(Box::new(swapped_farewell));
     assert_eq!(farewell(&root.build()), "declared");
 }

@@ -1,16 +1,16 @@
-//! What the compiler says, without what changes while the mistake stays the same.
+//! Compiler diagnostics, without the parts that change independently of the mistake.
 
 use serde_json::Value;
 
-/// An error.
+/// An error of the compiler.
 pub(crate) struct Diagnostic {
-    /// Where, from the package's folder.
+    /// Relative to the folder of the package.
     pub(crate) file: String,
     rendered: String,
 }
 
 impl Diagnostic {
-    /// Of a line of `cargo check --message-format=json`; `None` where it is no error with a place.
+    /// Parses a line of `cargo check --message-format=json`. Returns `None` unless it is an error with a location.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let line: Value = serde_json::from_str(line).ok()?;
         let message = line.get("message")?;
@@ -22,20 +22,22 @@ impl Diagnostic {
         Some(Self { file, rendered: message["rendered"].as_str()?.to_owned() })
     }
 
-    /// Left out are notes about other files, lists of all the types that would have done, which macro it was, and the widths of margins.
-    pub(crate) fn text(&self) -> String {
+    /// Returns the message without notes about other files, lists of implementing types, and names of macros. Margins
+    /// have a fixed width.
+    pub(crate) fn normalized(&self) -> String {
         let mut text = String::new();
         for part in parts(&self.rendered) {
-            let place = part.iter().find_map(|line| line.trim_start().strip_prefix("--> "));
-            let here = place.is_none_or(|place| place.starts_with(&self.file));
-            let kept = without_lists(&part).into_iter().filter(|line| here || line.trim_start().starts_with("= "));
-            // How much wider the margin of the last note was than it is shown.
-            let mut wider = 0;
+            let location = part.iter().find_map(|line| line.trim_start().strip_prefix("--> "));
+            let is_in_file = location.is_none_or(|location| location.starts_with(&self.file));
+            let kept =
+                without_lists(&part).into_iter().filter(|line| is_in_file || line.trim_start().starts_with("= "));
+            // How much wider the margin of the last note was originally.
+            let mut removed = 0;
             for line in kept {
                 if line.trim_start().starts_with("= ") {
-                    wider = indent(line).saturating_sub(3);
+                    removed = indent(line).saturating_sub(3);
                 }
-                text.push_str(&(margin(line, wider) + "\n"));
+                text.push_str(&(margin(line, removed) + "\n"));
             }
         }
         text
@@ -46,7 +48,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// The message, and each of its notes that has a place of its own.
+/// Splits the message and its separate notes.
 fn parts(rendered: &str) -> Vec<Vec<&str>> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
     for line in rendered.trim_end().lines() {
@@ -61,16 +63,16 @@ fn parts(rendered: &str) -> Vec<Vec<&str>> {
 fn without_lists<'a>(part: &[&'a str]) -> Vec<&'a str> {
     let mut in_list = false;
     let kept = part.iter().copied().filter(|line| {
-        let beginning = line.trim_start();
-        let listed = !(beginning.starts_with(['=', '|']) || line.starts_with(|c: char| !c.is_whitespace()));
-        in_list = beginning.starts_with("= help: the following other types") || (in_list && listed);
-        !in_list && !beginning.is_empty() && !beginning.starts_with("= note: this error originates in the macro")
+        let text = line.trim_start();
+        let is_list_item = !(text.starts_with(['=', '|']) || line.starts_with(|c: char| !c.is_whitespace()));
+        in_list = text.starts_with("= help: the following other types") || (in_list && is_list_item);
+        !in_list && !text.is_empty() && !text.starts_with("= note: this error originates in the macro")
     });
     kept.collect()
 }
 
-/// A margin as wide as the longest line number of the files that a message shows depends on what is left out.
-fn margin(line: &str, wider: usize) -> String {
+/// Sets the margin to a fixed width, because its original width depends on the line numbers of removed notes.
+fn margin(line: &str, removed: usize) -> String {
     let trimmed = line.trim_start();
     match (trimmed.split_once(' '), trimmed.chars().next()) {
         _ if trimmed.starts_with("--> ") => format!("  {trimmed}"),
@@ -78,8 +80,8 @@ fn margin(line: &str, wider: usize) -> String {
         (Some((number, code)), _) if code.starts_with('|') && number.parse::<u32>().is_ok() => {
             format!("{number:>2} {code}")
         }
-        // What a note goes on with is put under its beginning.
-        _ if indent(line) > wider => line[wider..].to_owned(),
+        // The continuation of a note is aligned with its first line.
+        _ if indent(line) > removed => line[removed..].to_owned(),
         _ => line.to_owned(),
     }
 }
@@ -99,7 +101,7 @@ fn rustc_output_is_normalized() {
               Tenancy
               dyn Clock
     = note: list it
-            as it is
+            as shown
 note: required by a bound in `Routes::get`
    --> src/http/route.rs:188:12
     |
@@ -108,7 +110,7 @@ note: required by a bound in `Routes::get`
     = note: and not a repository
     = note: this error originates in the macro `parameters` (in Nightly builds, run with -Z macro-backtrace)
 ";
-    let message = Diagnostic { file: "src/http/handlers/case.rs".into(), rendered: rendered.into() };
+    let diagnostic = Diagnostic { file: "src/http/handlers/case.rs".into(), rendered: rendered.into() };
     let expected = "error[E0277]: a handler can't have `dyn Database`
   --> src/http/handlers/case.rs:8:22
    |
@@ -119,8 +121,8 @@ note: required by a bound in `Routes::get`
    |
    = help: the trait `HandlerService` is not implemented for `dyn Database`
    = note: list it
-           as it is
+           as shown
    = note: and not a repository
 ";
-    assert_eq!(message.text(), expected);
+    assert_eq!(diagnostic.normalized(), expected);
 }

@@ -1,11 +1,11 @@
-//! Messages belong to a compiler: the next one may say the same in other words.
+//! The golden files belong to one compiler version, because messages differ between versions.
 
 use std::{fs, path::Path, process::Command};
 
-/// Where CI says which compiler it uses.
+/// The workflow that sets the compiler version of CI.
 const CI_WORKFLOW: &str = "../../.github/workflows/ci.yml";
 
-/// Fails on a compiler that isn't CI's, before it is the messages that differ.
+/// Fails with an explanation if the compiler isn't the version that CI uses.
 pub(crate) fn assert_ci_toolchain() {
     let workflow = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(CI_WORKFLOW)).unwrap();
     let rustc = Command::new("rustc").arg("--version").output().unwrap();
@@ -14,24 +14,24 @@ pub(crate) fn assert_ci_toolchain() {
     }
 }
 
-/// The toolchain that a workflow uses.
+/// Returns the toolchain that a workflow uses.
 fn toolchain(workflow: &str) -> Result<&str, &'static str> {
     let named = workflow.lines().find_map(|line| line.trim().strip_prefix("RUSTUP_TOOLCHAIN: "));
-    named.map(|version| version.trim_matches('"')).ok_or("the workflow names no RUSTUP_TOOLCHAIN")
+    named.map(|version| version.trim_matches('"')).ok_or("the workflow doesn't set RUSTUP_TOOLCHAIN")
 }
 
 fn compare(workflow: &str, rustc: &str) -> Result<(), String> {
-    let wanted = toolchain(workflow)?;
+    let expected = toolchain(workflow)?;
     let version = rustc.split(' ').nth(1).unwrap_or_default();
-    if version == wanted || version.starts_with(&format!("{wanted}.")) {
+    if version == expected || version.starts_with(&format!("{expected}.")) {
         return Ok(());
     }
     Err(format!(
-        "the messages in tests/compile-fail are those of Rust {wanted}, which CI uses; this is {}.\n\
-         Either use that one: RUSTUP_TOOLCHAIN={wanted} cargo test -p compile-fail\n\
-         or leave the messages out: cargo test --workspace -- --skip to_compile\n\
-         or move to this one on purpose: RUSTUP_TOOLCHAIN in .github/workflows, rust-version in Cargo.toml, the README, \
-         and the messages by TRYBUILD=overwrite cargo test -p compile-fail",
+        "the golden files in tests/compile-fail are for Rust {expected}, which CI uses; this is {}.\n\
+         Either use that version: RUSTUP_TOOLCHAIN={expected} cargo test -p compile-fail\n\
+         or skip these tests: cargo test --workspace -- --skip to_compile\n\
+         or upgrade: change RUSTUP_TOOLCHAIN in .github/workflows, rust-version in Cargo.toml and the README, and \
+         regenerate the golden files with TRYBUILD=overwrite cargo test -p compile-fail",
         rustc.trim()
     ))
 }
@@ -50,21 +50,17 @@ fn toolchain_mismatch_has_hint() {
     assert!(compare("env:\n", "rustc 1.95.0").is_err());
 }
 
-/// What isn't built with the oldest Rust that is promised isn't promised.
+/// CI must build with the documented minimum version.
 #[test]
 fn msrv_matches_ci() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     let manifest = read("Cargo.toml");
-    let promised = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    let msrv = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     for workflow in ["ci.yml", "db-tests.yml"] {
-        let used = read(&format!(".github/workflows/{workflow}"));
-        assert_eq!(
-            toolchain(&used),
-            Ok(promised),
-            "Cargo.toml's rust-version and {workflow}'s RUSTUP_TOOLCHAIN differ"
-        );
+        let text = read(&format!(".github/workflows/{workflow}"));
+        assert_eq!(toolchain(&text), Ok(msrv), "Cargo.toml's rust-version and {workflow}'s RUSTUP_TOOLCHAIN differ");
     }
-    let needed = format!("- Rust {promised} or newer");
-    assert!(read("README.md").contains(&needed), "the README doesn't say {needed:?}");
+    let expected = format!("- Rust {msrv} or newer");
+    assert!(read("README.md").contains(&expected), "README.md must contain {expected:?}");
 }

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::client::{TestApp, app, transcript};
+use crate::client::{Client, TestApp, app, transcript};
 
 #[rstest]
 fn check_returns_decision_and_reason(app: TestApp) {
@@ -25,7 +25,7 @@ fn check_returns_decision_and_reason(app: TestApp) {
     ]));
 }
 
-/// Alice may read policies by her allow-all; Bob may read people alone.
+/// Alice may read policies, because she is allowed everything. Bob is only allowed `user:read`.
 #[rstest]
 fn reason_hides_policy_without_read_permission(app: TestApp) {
     app.sql(
@@ -49,18 +49,18 @@ fn reason_hides_policy_without_read_permission(app: TestApp) {
         {"permission": "user:read", "owner": bob},
     ]})
     .to_string();
-    let check = |client: crate::client::Client| client.in_tenant("acme").post("/v1/authorization/check", &checks);
+    let check = |client: Client| client.in_tenant("acme").post("/v1/authorization/check", &checks);
     let without_permission = check(app.bob());
     for name in ["019a0000", "conditions", "client_addr"] {
         assert!(!without_permission.body.contains(name), "{name}");
     }
     let admin = check(app.alice());
-    // A member who may read policies, and nothing else: what isn't allowed is explained, too.
+    // Denied checks are explained, too, to a member who may only read policies.
     app.sql("UPDATE policies SET resource = 'policy' WHERE resource = 'user' AND role_id IS NOT NULL");
     snapshot!(transcript([
-        ("bob, who may not read policies", without_permission),
-        ("alice, who may", admin),
-        ("bob, who now may", check(app.bob()))
+        ("bob, without policy:read", without_permission),
+        ("alice, with policy:read", admin),
+        ("bob, with policy:read", check(app.bob()))
     ]));
 }
 
@@ -75,7 +75,7 @@ fn check_uses_resource_owner(app: TestApp) {
     ]});
     let response = app.bob().in_tenant("acme").post("/v1/authorization/check", &checks.to_string()).json();
     let allowed: Vec<_> =
-        response["results"].as_array().unwrap().iter().map(|a| a["allowed"].as_bool().unwrap()).collect();
+        response["results"].as_array().unwrap().iter().map(|result| result["allowed"].as_bool().unwrap()).collect();
     assert_eq!(allowed, [false, false, true]);
 }
 
@@ -86,14 +86,14 @@ fn invalid_checks_have_json_pointers(app: TestApp) {
     let many = vec![json!({"permission": "user:read"}); 101];
     snapshot!(transcript([
         (
-            "two that aren't known",
+            "unknown permissions",
             check(json!({"checks": [
                 {"permission": "user:hunter2"}, {"permission": "user:read"}, {"permission": "*"},
             ]}))
         ),
-        ("none", check(json!({"checks": []}))),
-        ("101", check(json!({"checks": many}))),
-        ("an owner that is no id", check(json!({"checks": [{"permission": "user:read", "owner": "hunter2"}]}))),
+        ("no checks", check(json!({"checks": []}))),
+        ("101 checks", check(json!({"checks": many}))),
+        ("invalid owner id", check(json!({"checks": [{"permission": "user:read", "owner": "hunter2"}]}))),
     ]));
     assert_eq!(check(json!({"checks": &many[..100]})).status, 200);
 }

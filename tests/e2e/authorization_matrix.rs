@@ -1,5 +1,5 @@
-//! Every route of the OpenAPI document, as everybody: nobody, a stranger, a member, an admin; in the tenant, in another
-//! one, in none. One golden file shows it all; a route that isn't tried here turns it red.
+//! Sends a request to every route of the OpenAPI document as each kind of caller: anonymous, non-member, member and
+//! admin, in their tenant, in another tenant and without one. A snapshot shows all outcomes.
 
 use std::fmt::Write;
 
@@ -7,9 +7,9 @@ use authorization::seed::ACME_INVITATION;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::client::{Response, TestApp, Client, app};
+use crate::client::{Client, Response, TestApp, app};
 
-/// What to send to a route so that only authorization decides.
+/// Returns the path and body of a request whose outcome depends on authorization alone. `None`: the route is unknown.
 fn sample_request(method: &str, path: &str, app: &TestApp) -> Option<(String, Option<String>)> {
     let body = |body: &str| Some(body.to_owned());
     let (users, acme) = (&app.seed.users, &app.seed.tenants.acme);
@@ -17,7 +17,7 @@ fn sample_request(method: &str, path: &str, app: &TestApp) -> Option<(String, Op
     Some(match (method, path) {
         ("post", "/v1/auth/login") => (path.into(), body(r#"{"email": "x", "password": "x"}"#)),
         ("get", "/v1/members/{id}") => (with_id(users.alice.id.to_string()), None),
-        // What he is already.
+        // Bob's current role.
         ("patch", "/v1/members/{id}") => {
             (with_id(users.bob.id.to_string()), Some(format!(r#"{{"role_id": "{}"}}"#, acme.member_role)))
         }
@@ -44,24 +44,24 @@ fn sample_request(method: &str, path: &str, app: &TestApp) -> Option<(String, Op
             (path.replace("{id}", &ACME_INVITATION.to_string()), None)
         }
         ("post", "/v1/invitations/accept") => (path.into(), body(r#"{"token": "x"}"#)),
-        // A list, or the one thing of its kind.
+        // Lists and singletons.
         ("get", path) if !path.contains('{') => (path.into(), None),
         _ => return None,
     })
 }
 
-/// The invitation that was revoked is there once more.
+/// Inserts the invitation again after it was revoked.
 fn restore_invitation(app: &TestApp) {
     let (id, acme, alice) = (ACME_INVITATION, app.seed.tenants.acme.id, app.seed.users.alice.id);
     app.sql(&format!(
         "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, expires_at)
-         SELECT tenant_id, '{id}', 'dana@example.com', id, '{alice}', sha256('nobody'), now() + interval '1 hour'
+         SELECT tenant_id, '{id}', 'dana@example.com', id, '{alice}', sha256('unknown'), now() + interval '1 hour'
          FROM roles WHERE tenant_id = '{acme}' AND name = 'member'
          ON CONFLICT DO NOTHING"
     ));
 }
 
-/// Every operation of the document: method, path, and the operation itself.
+/// Returns every operation of the OpenAPI document: method, path and operation object.
 pub(crate) fn operations(app: &TestApp) -> Vec<(String, String, Value)> {
     let document = app.anonymous().get("/openapi.json").json();
     let mut operations = Vec::new();
@@ -76,11 +76,8 @@ pub(crate) fn operations(app: &TestApp) -> Vec<(String, String, Value)> {
 
 pub(crate) fn send_sample(client: &Client, method: &str, path: &str, app: &TestApp) -> Response {
     let (path, body) = sample_request(method, path, app)
-        .unwrap_or_else(|| panic!("{method} {path} is new: say in `sample_request` what to send to it"));
-    match body {
-        Some(body) => client.with_header("Content-Type", "application/json").send(&method.to_uppercase(), &path, Some(&body)),
-        None => client.send(&method.to_uppercase(), &path, None),
-    }
+        .unwrap_or_else(|| panic!("{method} {path} is unknown: add a request to `sample_request`"));
+    client.send_json(&method.to_uppercase(), &path, body.as_deref())
 }
 
 fn outcome(response: &Response) -> String {
@@ -94,14 +91,14 @@ fn outcome(response: &Response) -> String {
 fn route_authorization_matrix(app: TestApp) {
     let (alice, bob, carol, anonymous) = (app.alice(), app.bob(), app.carol(), app.anonymous());
     let callers = [
-        ("nobody", anonymous.clone()),
-        ("nobody, naming acme", anonymous.in_tenant("acme")),
-        ("a stranger", carol.clone()),
-        ("a stranger in acme", carol.in_tenant("acme")),
+        ("anonymous", anonymous.clone()),
+        ("anonymous in acme", anonymous.in_tenant("acme")),
+        ("non-member", carol.clone()),
+        ("non-member in acme", carol.in_tenant("acme")),
         ("bob", bob.clone()),
         ("bob in acme", bob.in_tenant("acme")),
         ("bob in globex", bob.in_tenant("globex")),
-        ("bob nowhere", bob.in_tenant("nowhere")),
+        ("bob in unknown", bob.in_tenant("nowhere")),
         ("alice in acme", alice.in_tenant("acme")),
         ("alice in globex", alice.in_tenant("globex")),
     ];
@@ -111,19 +108,19 @@ fn route_authorization_matrix(app: TestApp) {
     );
     let mut table = String::new();
     for (method, path, operation) in operations(&app) {
-        let class = operation["x-class"].as_str().expect("every route says its class");
+        let class = operation["x-class"].as_str().expect("the operation has no x-class");
         let permission = operation["x-permission"].as_str().map(|name| format!(" {name}")).unwrap_or_default();
         writeln!(table, "{} {path} ({class}{permission})", method.to_uppercase()).unwrap();
-        for (who, client) in &callers {
+        for (caller, client) in &callers {
             let response = send_sample(client, &method, &path, &app);
-            // Or the next ones would meet no tenant, no member or no invitation.
+            // Restores what the request has removed, for the callers that follow.
             match (method.as_str(), path.as_str()) {
                 ("post", "/v1/tenant/archive") => app.sql("UPDATE tenants SET status = 'active'"),
                 ("post", "/v1/tenant/leave") => app.sql(&rejoin),
                 ("delete", "/v1/invitations/{id}") => restore_invitation(&app),
                 _ => {}
             }
-            writeln!(table, "    {who:<20} {}", outcome(&response)).unwrap();
+            writeln!(table, "    {caller:<20} {}", outcome(&response)).unwrap();
         }
     }
     snapshot!(table);
@@ -135,20 +132,20 @@ fn inaccessible_tenant_is_indistinguishable_from_missing(app: TestApp) {
         "INSERT INTO tenants (id, slug, name, status) VALUES (gen_random_uuid(), 'archived', 'Archived', 'archived');
          UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
     );
-    // Acme is his, but archived, and he isn't one who could restore it.
+    // Bob is a member of Acme, which is archived, but he may not restore it.
     let bob = app.bob();
     let globex = app.seed.tenants.globex.id.to_string();
     for (method, path, operation) in operations(&app) {
         if !matches!(operation["x-class"].as_str(), Some("member" | "permission")) {
             continue;
         }
-        let nowhere = send_sample(&bob.in_tenant("nowhere"), &method, &path, &app);
-        assert_eq!((nowhere.status, nowhere.problem()), (404, "tenant-not-found".into()), "{path}");
+        let unknown = send_sample(&bob.in_tenant("nowhere"), &method, &path, &app);
+        assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{path}");
         for tenant in
             ["globex", globex.as_str(), "archived", "acme", "no slug!", "", "0190a8a0-0000-7000-8000-000000000000"]
         {
             let response = send_sample(&bob.in_tenant(tenant), &method, &path, &app);
-            assert_eq!((response.status, &response.body), (404, &nowhere.body), "{path} in {tenant:?}");
+            assert_eq!((response.status, &response.body), (404, &unknown.body), "{path} in {tenant:?}");
         }
     }
 }
@@ -181,17 +178,10 @@ fn forbidden_names_missing_permission(app: TestApp) {
 
 #[rstest]
 fn duplicate_header_is_rejected(app: TestApp) {
-    // Two tenants: which one was meant is nobody's guess.
-    let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
-    let token = {
-        let login = app.anonymous().post("/v1/auth/login", r#"{"email": "bob@example.com", "password": "tenantry-demo"}"#);
-        login.json()["access_token"].as_str().unwrap().to_owned()
-    };
-    let request = format!(
+    let token = app.access_token("bob@example.com");
+    let response = app.send_raw(&format!(
         "GET /v1/members HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
          X-Tenant-Id: acme\r\nX-Tenant-Id: globex\r\n\r\n"
-    );
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    let response = std::io::read_to_string(stream).unwrap();
+    ));
     assert!(response.starts_with("HTTP/1.1 404") && response.contains("tenant-not-found"), "{response}");
 }

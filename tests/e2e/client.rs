@@ -1,8 +1,10 @@
-//! A running server over a database of the test's own, and people who talk to it.
+//! An HTTP server on a database of its own, and clients that send requests to it.
 
 use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::Write as _,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     sync::mpsc,
     thread::JoinHandle,
     time::Duration,
@@ -19,19 +21,18 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenantry::{bootstrap, config::HttpConfig, http};
 use test_support::SeededDb;
 
-/// A running server with the demo data.
+/// A running server with the demo data. It stops with this value.
 pub(crate) struct TestApp {
     pub(crate) seed: Seed,
     pub(crate) addr: SocketAddr,
-    /// What its tokens are signed with, as PEM.
+    /// Signs its access tokens, as PEM.
     pub(crate) signing_key: SecretString,
-    /// The URL of its database, with a superuser's rights.
+    /// The URL of its database with the superuser's login.
     database_url: String,
     server: ServerHandle,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A server of the test's own.
 #[fixture]
 pub(crate) fn app() -> TestApp {
     TestApp::start()
@@ -45,22 +46,22 @@ struct StartedServer {
 }
 
 impl TestApp {
-    /// A server beside the test's first.
+    /// Starts a server in the default tenancy mode.
     pub(crate) fn start() -> Self {
         Self::with_tenancy(TenancyMode::default())
     }
 
-    /// A server in this tenancy mode.
+    /// Starts a server in this tenancy mode.
     pub(crate) fn with_tenancy(tenancy: TenancyMode) -> Self {
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
         let thread =
             std::thread::spawn(move || actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, started)));
-        let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server starts");
+        let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server did not start");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
     }
 
-    /// Nobody in particular.
+    /// Returns a client without credentials.
     pub(crate) fn anonymous(&self) -> Client {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -70,17 +71,17 @@ impl TestApp {
         Client { agent: agent.into(), base: format!("http://{}", self.addr), headers: Vec::new() }
     }
 
-    /// Alice, signed in.
+    /// Signs in Alice, an admin of both demo tenants.
     pub(crate) fn alice(&self) -> Client {
         self.anonymous().sign_in("alice@example.com")
     }
 
-    /// Bob, signed in.
+    /// Signs in Bob, a member of Acme.
     pub(crate) fn bob(&self) -> Client {
         self.anonymous().sign_in("bob@example.com")
     }
 
-    /// Somebody with an account and no tenant, signed in.
+    /// Signs in Carol, who has an account but is in no tenant. Creates the account if necessary.
     pub(crate) fn carol(&self) -> Client {
         self.sql(
             "INSERT INTO users (id, email, display_name)
@@ -90,7 +91,7 @@ impl TestApp {
         self.user("carol@example.com")
     }
 
-    /// Whoever has this address, signed in; with a new account, where nobody has it. The password is the demo accounts'.
+    /// Signs in the user with this e-mail address. Creates the account if necessary, with the demo accounts' password.
     pub(crate) fn user(&self, email: &str) -> Client {
         self.sql(&format!(
             "INSERT INTO users (id, email, display_name)
@@ -105,24 +106,36 @@ impl TestApp {
         self.anonymous().sign_in(email)
     }
 
-    /// The URL of its database, with a superuser's rights.
+    /// Signs in a demo account and returns the access token.
+    pub(crate) fn access_token(&self, email: &str) -> String {
+        self.anonymous().access_token(email)
+    }
+
+    /// Sends a raw HTTP request and returns everything until the server closes the connection.
+    pub(crate) fn send_raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.addr).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    }
+
+    /// Returns the URL of its database with the superuser's login.
     pub(crate) fn database_url(&self) -> &str {
         &self.database_url
     }
 
-    /// Runs SQL behind the server's back.
+    /// Runs SQL on its database as the superuser.
     pub(crate) fn sql(&self, sql: &str) {
         execute(&self.database_url, sql);
     }
 
-    /// Takes the database away from the server: its connections end, and new ones are refused.
+    /// Terminates all connections to the database and rejects new ones.
     pub(crate) fn disconnect_database(&self) {
         let (before, after) = self.database_url.split_once('?').unwrap_or((&self.database_url, ""));
         let (server, name) = before.rsplit_once('/').unwrap();
         let maintenance_url = format!("{server}/postgres?{after}");
         execute(&maintenance_url, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
-        let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-        execute(&maintenance_url, &kill);
+        let terminate = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+        execute(&maintenance_url, &terminate);
     }
 }
 
@@ -136,11 +149,11 @@ fn execute(url: &str, sql: &str) {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        // Polling it isn't needed: the command is on its way when this returns.
+        // `stop` sends its command right away, so the future needn't be polled.
         drop(self.server.stop(false));
-        let ended = self.thread.take().map(JoinHandle::join);
-        if matches!(ended, Some(Err(_))) && !std::thread::panicking() {
-            panic!("the server didn't end in order");
+        let result = self.thread.take().map(JoinHandle::join);
+        if matches!(result, Some(Err(_))) && !std::thread::panicking() {
+            panic!("the server panicked");
         }
     }
 }
@@ -170,7 +183,7 @@ async fn run_server(signing_key: SigningKey, tenancy: TenancyMode, started: mpsc
     server.await.unwrap();
 }
 
-/// Somebody who talks to the server.
+/// Sends requests with a fixed set of headers.
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: ureq::Agent,
@@ -179,24 +192,28 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn sign_in(self, email: &str) -> Self {
+    fn sign_in(&self, email: &str) -> Self {
+        self.with_token(&self.access_token(email))
+    }
+
+    fn access_token(&self, email: &str) -> String {
         let body = format!(r#"{{"email":"{email}","password":"{}"}}"#, seeds::PASSWORD);
         let response = self.post("/v1/auth/login", &body);
         assert_eq!(response.status, 200, "{response}");
-        self.with_token(response.json()["access_token"].as_str().unwrap())
+        response.json()["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// With this token and no other.
+    /// Returns a client with this access token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         self.with_header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// In this tenant.
+    /// Returns a client that selects this tenant by header.
     pub(crate) fn in_tenant(&self, tenant: &str) -> Self {
         self.with_header("X-Tenant-Id", tenant)
     }
 
-    /// With this header, in place of an earlier one of its name.
+    /// Returns a client with this header, which replaces one of the same name.
     pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Self {
         let mut client = self.clone();
         client.headers.retain(|(other, _)| *other != name);
@@ -208,18 +225,24 @@ impl Client {
         self.send("GET", path, None)
     }
 
-    /// Posts JSON.
     pub(crate) fn post(&self, path: &str, body: &str) -> Response {
-        self.with_header("Content-Type", "application/json").send("POST", path, Some(body))
+        self.send_json("POST", path, Some(body))
     }
 
-    /// Patches with JSON.
     pub(crate) fn patch(&self, path: &str, body: &str) -> Response {
-        self.with_header("Content-Type", "application/json").send("PATCH", path, Some(body))
+        self.send_json("PATCH", path, Some(body))
     }
 
     pub(crate) fn delete(&self, path: &str) -> Response {
         self.send("DELETE", path, None)
+    }
+
+    /// Sends a request with a JSON body, if there is a body.
+    pub(crate) fn send_json(&self, method: &str, path: &str, body: Option<&str>) -> Response {
+        match body {
+            Some(_) => self.with_header("Content-Type", "application/json").send(method, path, body),
+            None => self.send(method, path, None),
+        }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> Response {
@@ -240,7 +263,6 @@ impl Client {
     }
 }
 
-/// What the server answered.
 pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
@@ -256,22 +278,22 @@ impl Response {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// The end of a problem's type.
+    /// Returns the problem type without its prefix, or `none`.
     pub(crate) fn problem(&self) -> String {
         let json = self.json();
         json["type"].as_str().and_then(|kind| kind.strip_prefix("urn:tenantry:problem:")).unwrap_or("none").to_owned()
     }
 }
 
-/// The whole answer, but for what is another each time: for snapshots.
+/// The whole response for snapshots, with values that vary between runs redacted.
 impl std::fmt::Display for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut head: Vec<String> = Vec::new();
         for (name, value) in &self.headers {
             match name.as_str() {
                 "date" => {}
-                "x-request-id" => head.push(format!("{name}: (an id)")),
-                "content-length" => head.push(format!("{name}: (so many bytes)")),
+                "x-request-id" => head.push(format!("{name}: [id]")),
+                "content-length" => head.push(format!("{name}: [length]")),
                 _ => head.push(format!("{name}: {value}")),
             }
         }
@@ -287,23 +309,23 @@ impl std::fmt::Display for Response {
     }
 }
 
-/// Fields by name. Some other crate's tests may have switched on that `serde_json` keeps them in the order of the text;
-/// golden files are the same either way.
+/// Parses JSON and sorts object fields by name. Another crate in the build may enable `preserve_order` of `serde_json`;
+/// snapshots must not depend on that.
 fn parse_sorted(text: &str) -> serde_json::Result<Value> {
     let mut json: Value = serde_json::from_str(text)?;
     json.sort_all_objects();
     Ok(json)
 }
 
-/// Replaces what depends on the moment.
+/// Replaces times and tokens.
 fn redact(json: &mut Value) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(redact),
         Value::Object(fields) => {
             for (name, value) in fields {
                 match name.as_str() {
-                    "member_since" | "created_at" | "expires_at" => *value = "(a time)".into(),
-                    "access_token" => *value = "(a token)".into(),
+                    "member_since" | "created_at" | "expires_at" => *value = "[time]".into(),
+                    "access_token" => *value = "[token]".into(),
                     _ => redact(value),
                 }
             }
@@ -312,11 +334,20 @@ fn redact(json: &mut Value) {
     }
 }
 
-/// Several answers below each other, each with what was asked.
+/// Formats several responses for a snapshot, each below the request it answers.
 pub(crate) fn transcript<'a>(responses: impl IntoIterator<Item = (&'a str, Response)>) -> String {
     let mut text = String::new();
     for (request, response) in responses {
         write!(text, "### {request}\n{response}\n\n").unwrap();
     }
     text
+}
+
+/// Counts responses by status and problem type.
+pub(crate) fn count_outcomes(responses: Vec<Response>) -> BTreeMap<(u16, String), usize> {
+    let mut outcomes = BTreeMap::new();
+    for response in responses {
+        *outcomes.entry((response.status, response.problem())).or_default() += 1;
+    }
+    outcomes
 }

@@ -1,4 +1,5 @@
-//! Care of the embedded database: status, psql and moving; backup and restore, and other versions, apart.
+//! `tenantry db`: status, psql and moving the data directory. The submodules test backup and restore, and other
+//! PostgreSQL versions.
 
 mod restore;
 mod versions;
@@ -14,19 +15,19 @@ use embedded_postgres::{Inspection, Options};
 use tempfile::TempDir;
 use test_support::search_path;
 
-use crate::cli::{RunningServer, work_dir, tenantry_command, run, stderr};
+use crate::process::{RunningServer, run, spawn_piped, stderr, stdout, tenantry_command, work_dir};
 
-/// An installation with all the programs: the newest that is on the search path may be of the server alone.
+/// Finds an installation that includes the client programs. The newest one on the search path may lack them.
 fn complete_bin_dir() -> PathBuf {
     let chosen = Inspection::of(Options { search_path: search_path(), ..Options::new("/nowhere/pg") }).unwrap();
     let chosen = chosen.installation().unwrap().bin_dir().to_owned();
-    let usual = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut all = std::iter::once(chosen).chain(usual.map(|version| version.path().join("bin")));
+    let well_known = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut all = std::iter::once(chosen).chain(well_known.map(|version| version.path().join("bin")));
     let complete = |bin_dir: &PathBuf| ["initdb", "pg_dump"].iter().all(|program| bin_dir.join(program).is_file());
-    all.find(complete).expect("an installation of PostgreSQL with pg_dump; install the client programs")
+    all.find(complete).expect("no PostgreSQL installation has pg_dump: install the client programs")
 }
 
-/// A program in a folder of its own.
+/// Runs the program in a temporary directory.
 struct CliFixture {
     work_dir: TempDir,
     bin_dir: PathBuf,
@@ -37,7 +38,7 @@ impl CliFixture {
         Self { work_dir: work_dir(), bin_dir: complete_bin_dir() }
     }
 
-    /// With a database that has the demo data, and isn't running.
+    /// Creates an embedded database with the demo data and stops it.
     fn seeded() -> Self {
         let cli = Self::new();
         cli.ok(&["seed"]);
@@ -67,17 +68,17 @@ impl CliFixture {
     fn ok_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
         let output = self.run_with(settings, arguments);
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
+        stdout(&output)
     }
 
-    /// It fails with one line, which is given back.
+    /// Runs a command that must fail with a one-line message, and returns the message.
     fn fail(&self, arguments: &[&str]) -> String {
         self.fail_with(&[], arguments)
     }
 
     fn fail_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
         let output = self.run_with(settings, arguments);
-        assert!(!output.status.success(), "{arguments:?} isn't refused");
+        assert!(!output.status.success(), "{arguments:?} succeeded");
         assert_eq!(stderr(&output).lines().count(), 1, "{arguments:?}: {}", stderr(&output));
         stderr(&output)
     }
@@ -86,13 +87,13 @@ impl CliFixture {
         self.ok(&["db", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).trim().to_owned()
     }
 
-    /// How many there are, in a backup's words.
+    /// Returns the number of tables as `backup` and `restore` print it.
     fn table_count(&self) -> String {
         format!("{} tables", self.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
     }
 
-    /// Everything that a backup must bring back: rows, rights, policies, and what forces them. How a condition is put in
-    /// brackets changes with its being written out.
+    /// Dumps everything that a restore must reproduce: rows, grants, row-level security and constraints. Parentheses in
+    /// constraints are removed, because a dump changes them.
     fn fingerprint(&self, settings: &[(&str, &str)]) -> String {
         let script = r"
             SELECT format('SELECT %L, md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %I AS t', tablename, tablename)
@@ -106,12 +107,11 @@ impl CliFixture {
             SELECT nspacl FROM pg_namespace WHERE nspname = 'public'";
         let settings = [&self.settings(), settings].concat();
         let mut command = tenantry_command(self.path(), &settings, &["db", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]);
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = spawn_piped(command.stdin(Stdio::piped()));
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        String::from_utf8(output.stdout).unwrap()
+        stdout(&output)
     }
 
     fn files(&self) -> Vec<String> {
@@ -142,8 +142,8 @@ fn db_commands_reject_external_database() {
     let cli = CliFixture::new();
     let settings = [("DB_DRIVER", "postgres"), ("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/d")];
     for command in [&["db", "status"][..], &["db", "backup"], &["db", "restore", "f"], &["db", "psql"]] {
-        let words = cli.fail_with(&settings, command);
-        assert!(words.contains("DATABASE_URL") && !words.contains("hunter2"), "{words}");
+        let message = cli.fail_with(&settings, command);
+        assert!(message.contains("DATABASE_URL") && !message.contains("hunter2"), "{message}");
     }
     assert!(cli.files().is_empty(), "{:?}", cli.files());
 }
@@ -153,10 +153,10 @@ fn status_running_and_stopped() {
     let cli = CliFixture::new();
     let server = cli.serve();
     let running = cli.ok(&["db", "status", "--log", "50"]);
-    let holder = format!("for process {} (tenantry)", server.child.id());
+    let owner = format!("owned by process {} (tenantry)", server.child.id());
     let root = cli.path().canonicalize().unwrap().join("data/postgres");
-    for words in [&*holder, "0 pending", "MiB", "ready to accept connections", root.to_str().unwrap()] {
-        assert!(running.contains(words), "{words} isn't in {running}");
+    for text in [&*owner, "0 pending", "MiB", "ready to accept connections", root.to_str().unwrap()] {
+        assert!(running.contains(text), "{text} isn't in {running}");
     }
     assert!(running.contains(cli.bin_dir.to_str().unwrap()), "{running}");
     assert_eq!(server.status("/health/ready"), 200);
@@ -171,8 +171,8 @@ fn psql_ignores_environment_and_forwards_exit_code() {
     let cli = CliFixture::seeded();
     let environment =
         [("PGHOST", "/nowhere"), ("PGPORT", "1"), ("PGUSER", "nobody"), ("PGDATABASE", "none"), ("PGSERVICE", "none")];
-    let who = ["db", "psql", "-XAtc", "SELECT current_user || '@' || current_database()"];
-    assert_eq!(cli.ok_with(&environment, &who).trim(), "postgres@tenantry");
+    let query = ["db", "psql", "-XAtc", "SELECT current_user || '@' || current_database()"];
+    assert_eq!(cli.ok_with(&environment, &query).trim(), "postgres@tenantry");
     assert!(cli.ok_with(&environment, &["db", "backup", "b.dump"]).contains(&cli.table_count()));
     cli.ok_with(&environment, &["db", "restore", "b.dump", "--yes"]);
     let failed = cli.run_with(&[], &["db", "psql", "-Xv", "ON_ERROR_STOP=1", "-c", "SELECT nonsense"]);

@@ -1,15 +1,16 @@
-//! `docs/reference/modules.md` is drawn from the code, so it can't say what isn't so: `just update-docs` draws it, and a test finds it stale.
+//! Generates `docs/reference/modules.md` from the code. `just update-docs` writes the file, and a test fails if it is
+//! outdated.
 
 mod workspace;
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
-use workspace::{ModuleDocTable, Package, Workspace, workspace_root};
 use tenantry::http::{PERMISSIONS, RouteInfo, routes};
+use workspace::{ModuleDocTable, Package, Workspace, workspace_root};
 
-use crate::cli::{run, work_dir as cli_work_dir};
+use crate::process::{run, stdout, work_dir};
 
-/// Set by `just update-docs`: write the map and don't compare it.
+/// Set by `just update-docs`: write the file before comparing it.
 const UPDATE_VAR: &str = "UPDATE_DOCS";
 
 #[test]
@@ -18,8 +19,8 @@ fn map_is_up_to_date() {
     if std::env::var_os(UPDATE_VAR).is_some() {
         fs::write(&file, &rendered).unwrap();
     }
-    if let Some(stale) = first_difference(&fs::read_to_string(&file).unwrap_or_default(), &rendered) {
-        panic!("{stale}");
+    if let Some(error) = first_difference(&fs::read_to_string(&file).unwrap_or_default(), &rendered) {
+        panic!("{error}");
     }
 }
 
@@ -27,7 +28,7 @@ fn map_is_up_to_date() {
 fn stale_map_reports_line() {
     assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
     for (committed, line) in [("a\nx\n", 2), ("a\n", 2), ("a\nb\nc\n", 3), ("", 1)] {
-        let expected = format!("docs/reference/modules.md:{line} isn't as the code is: run `just update-docs` and commit the file");
+        let expected = format!("docs/reference/modules.md:{line}: outdated; run `just update-docs` and commit the file");
         assert_eq!(first_difference(committed, "a\nb\n"), Some(expected));
     }
 }
@@ -35,9 +36,9 @@ fn stale_map_reports_line() {
 #[test]
 fn module_doc_tables_match_code() {
     let workspace = Workspace::read();
-    assert!(workspace.doc_tables.len() >= 4, "canvases aren't found");
-    let wrong: Vec<String> = workspace.doc_tables.iter().flat_map(|doc_table| workspace.mismatches(doc_table)).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(workspace.doc_tables.len() >= 4, "expected at least 4 doc tables, found {}", workspace.doc_tables.len());
+    let mismatches: Vec<String> = workspace.doc_tables.iter().flat_map(|doc_table| workspace.mismatches(doc_table)).collect();
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }
 
 #[test]
@@ -57,12 +58,12 @@ fn wrong_module_doc_table_is_rejected() {
     assert_eq!(
         workspace.mismatches(&workspace.doc_tables[0]),
         [
-            "modules/bills/src/module.rs: the canvas says that it provides Bills, and BillsModule that it provides \
-             Bills, Refunds: make them the same",
-            "modules/bills/src/module.rs: the canvas says that it needs Clock, Database, and `module!` that it needs \
-             Database: make them the same",
-            "modules/bills/src/module.rs: the canvas says that it owns bills, due, and its migrations that it owns \
-             bills, refunds: make them the same",
+            "modules/bills/src/module.rs: `provides` is Bills in the doc table, but Bills, Refunds in BillsModule; \
+             correct one of them",
+            "modules/bills/src/module.rs: `needs` is Clock, Database in the doc table, but Database in `module!`; \
+             correct one of them",
+            "modules/bills/src/module.rs: `owns` is bills, due in the doc table, but bills, refunds in its migrations; \
+             correct one of them",
         ]
     );
 }
@@ -81,42 +82,43 @@ fn map_lists_normal_workspace_deps_only() {
 
 #[test]
 fn routes_command_output() {
-    let work_dir = cli_work_dir();
+    let work_dir = work_dir();
     let output = run(work_dir.path(), &[("APP_ENV", "nonsense"), ("DATABASE_URL", "nowhere")], &["routes"]);
-    let printed = String::from_utf8(output.stdout).unwrap();
+    let printed = stdout(&output);
     let rows: Vec<Vec<&str>> = printed.lines().map(|line| line.split(['│', '┆']).map(str::trim).collect()).collect();
     for RouteInfo { method, path, class, permission, summary, .. } in routes() {
         let permission = permission.map(|permission| permission.name).unwrap_or_default();
         assert!(rows.contains(&vec!["", &method, path, class, permission, &summary, ""]), "{method} {path}: {printed}");
     }
-    assert!(output.status.success() && fs::read_dir(work_dir.path()).unwrap().next().is_none(), "it leaves nothing");
+    assert!(output.status.success());
+    assert!(fs::read_dir(work_dir.path()).unwrap().next().is_none(), "files were created");
 }
 
-/// Where the committed map differs, if it does.
+/// Returns an error message with the first line that differs.
 fn first_difference(committed: &str, rendered: &str) -> Option<String> {
     if committed == rendered {
         return None;
     }
     let same = committed.lines().zip(rendered.lines()).take_while(|(one, other)| one == other).count();
-    Some(format!("docs/reference/modules.md:{} isn't as the code is: run `just update-docs` and commit the file", same + 1))
+    Some(format!("docs/reference/modules.md:{}: outdated; run `just update-docs` and commit the file", same + 1))
 }
 
 fn render(workspace: &Workspace, routes: &[RouteInfo]) -> String {
     let mut map = format!(
-        "# The map\n\nDrawn from the code by `just update-docs`; a test fails when it is stale. ARCHITECTURE.md says why it is \
-         so.\n\n## The crates\n\nWho depends on whom; dotted: unless the feature is left out. What only tests need isn't \
-         drawn.\n\n{}\n## Who asks whom\n\nBusiness modules don't depend on one another. What one needs of another is a \
-         contract in the kernel.\n\n{}\n## The modules\n\nA route stands with each module whose services its handler \
-         calls, a permission with the module beside whose\ncontract it is declared.\n",
+        "# Modules\n\nGenerated from the code by `just update-docs`; a test fails if it is outdated. ARCHITECTURE.md explains \
+         the design.\n\n## Crates\n\nDependencies between the crates. A dotted arrow is an optional dependency. \
+         Dev-dependencies are left out.\n\n{}\n## Contracts\n\nBusiness modules don't depend on each other. A module \
+         uses another one through a contract in the kernel.\n\n{}\n## Business modules\n\nA route is listed under each \
+         module whose services its handler calls, a permission under the module whose\ncontract declares it.\n",
         crate_graph(&workspace.packages),
         contract_graph(&workspace.doc_tables),
     );
     for doc_table in &workspace.doc_tables {
         write_module(&mut map, workspace, doc_table, routes);
     }
-    let own = |route: &&RouteInfo| workspace.doc_tables.iter().all(|doc_table| !serves(doc_table, route));
-    writeln!(map, "\n### The program itself\n\nThese take no module's service.\n").unwrap();
-    write_route_table(&mut map, routes.iter().filter(own));
+    let has_no_module = |route: &&RouteInfo| workspace.doc_tables.iter().all(|doc_table| !serves(doc_table, route));
+    writeln!(map, "\n### Routes without a module\n\nTheir handlers call no module's service.\n").unwrap();
+    write_route_table(&mut map, routes.iter().filter(has_no_module));
     map
 }
 
@@ -142,8 +144,8 @@ fn contract_graph(doc_tables: &[ModuleDocTable]) -> String {
     }
     for doc_table in doc_tables {
         for other in doc_tables.iter().filter(|other| other.module != doc_table.module) {
-            let asked = |name: &&String| other.provides.contains(name) || other.owns.contains(name);
-            for name in doc_table.needs.iter().chain(&doc_table.views).filter(asked) {
+            let offered = |name: &&String| other.provides.contains(name) || other.owns.contains(name);
+            for name in doc_table.needs.iter().chain(&doc_table.views).filter(offered) {
                 writeln!(graph, "    {} -- {name} --> {}", doc_table.module, other.module).unwrap();
             }
         }
@@ -153,7 +155,7 @@ fn contract_graph(doc_tables: &[ModuleDocTable]) -> String {
 
 fn write_module(map: &mut String, workspace: &Workspace, doc_table: &ModuleDocTable, routes: &[RouteInfo]) {
     let about = workspace.packages.iter().find(|package| package.name == doc_table.module).map(|package| &package.about);
-    let about = about.expect("each module is a crate of the same name");
+    let about = about.expect("the module has no crate of the same name");
     let [provides, needs, owns] = &doc_table.cells;
     writeln!(map, "\n### {}\n\n{about}.\n\n| | |\n| --- | --- |", doc_table.module).unwrap();
     writeln!(map, "| provides | {provides} |\n| needs | {needs} |\n| owns | {owns} |").unwrap();
@@ -171,9 +173,9 @@ fn serves(doc_table: &ModuleDocTable, route: &RouteInfo) -> bool {
 }
 
 fn write_route_table<'a>(map: &mut String, routes: impl Iterator<Item = &'a RouteInfo>) {
-    map.push_str("| route | who may call | what for |\n| --- | --- | --- |\n");
+    map.push_str("| route | access | summary |\n| --- | --- | --- |\n");
     for RouteInfo { method, path, class, permission, summary, .. } in routes {
-        let who = permission.map_or_else(|| (*class).to_owned(), |permission| format!("`{}`", permission.name));
-        writeln!(map, "| `{method} {path}` | {who} | {summary} |").unwrap();
+        let access = permission.map_or_else(|| (*class).to_owned(), |permission| format!("`{}`", permission.name));
+        writeln!(map, "| `{method} {path}` | {access} | {summary} |").unwrap();
     }
 }

@@ -1,21 +1,22 @@
-//! Random people do random things in several tenants, with the ids of every other tenant in paths, bodies and headers.
-//! Nothing of another tenant is ever read or changed, and a foreign id gets the same bytes as a missing one.
+//! Fuzz test of tenant isolation. Random users send random requests in several tenants, with ids of other tenants in
+//! paths, bodies and headers. No request may read or change another tenant, and the response to a foreign id must equal
+//! the response to a missing one.
 //!
-//! A quick run is part of the tests; `just fuzz-tenants` is a long one. Each says its seed, and
-//! `FUZZ_SEED=… cargo test -p tenantry --test e2e fuzz_tenants` takes the same steps again.
+//! A short run is part of the tests; `just fuzz-tenants` is a long run. Each prints its seed.
+//! `FUZZ_SEED=… cargo test -p tenantry --test e2e fuzz_tenants` repeats it.
 
-mod operations;
 mod model;
+mod operations;
 
 use std::collections::BTreeMap;
 
 use rstest::rstest;
 
 use crate::client::{Response, TestApp, app};
+use model::{Model, User};
 use operations::{Operation, Slot, operations};
-use model::{User, Model};
 
-/// What an id in a request stands for.
+/// Whether the ids in a request belong to the tenant of the request or to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IdSource {
     Own,
@@ -28,29 +29,29 @@ fn tenants_are_isolated(app: TestApp) {
 }
 
 #[rstest]
-#[ignore = "many steps take minutes: `just fuzz-tenants`"]
+#[ignore = "takes minutes: run `just fuzz-tenants`"]
 fn tenants_are_isolated_long(app: TestApp) {
     run(app, env_number("FUZZ_STEPS").unwrap_or(20_000));
 }
 
 fn env_number(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a test run by hand is told its seed")]
+    #[expect(clippy::disallowed_methods, reason = "a developer passes the seed of a run")]
     let value = std::env::var(name).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{name} is a whole number")))
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} must be a whole number")))
 }
 
-/// How often what hasn't succeeded yet is tried at the end.
+/// Maximum number of extra rounds for operations that haven't succeeded in the random steps.
 const MAX_EXTRA_ROUNDS: usize = 500;
 
-#[expect(clippy::print_stdout, reason = "who runs it by hand wants to know; otherwise only a failure shows it")]
+#[expect(clippy::print_stdout, reason = "a failure needs the seed, and a long run prints its result")]
 fn run(app: TestApp, steps: u64) {
     let seed = env_number("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("FUZZ_SEED={seed} FUZZ_STEPS={steps}");
     let mut model = Model::new(app, seed);
     let operations = operations(&model.app);
-    // How often each operation was done, and how often it was tried with what belongs to others.
-    let (mut done, mut compared) = (BTreeMap::new(), 0);
-    // Each in its turn: by whom, where and with what is left to chance.
+    // Successful steps by operation, and steps that compared a foreign id with a missing one.
+    let (mut succeeded, mut compared) = (BTreeMap::new(), 0);
+    // The operations take turns; user, tenant and ids are random.
     for (number, operation) in (0..steps).zip(operations.iter().cycle()) {
         if number % 2_000 == 0 {
             model.sign_in_all();
@@ -60,38 +61,38 @@ fn run(app: TestApp, steps: u64) {
         }
         let step = model.step(operation);
         if step.succeeded {
-            *done.entry(operation.name.clone()).or_insert(0_u64) += 1;
+            *succeeded.entry(operation.name.clone()).or_insert(0_u64) += 1;
         }
         compared += u64::from(step.compared);
     }
-    // What chance has left out so far is tried until it is done once; all of it again now and then, which makes what that
-    // takes: an invitation, say, or a role that nobody has.
+    // Operations that haven't succeeded are repeated until they have. Every fifth round runs all operations, which creates
+    // what the others need, such as an invitation or a role without members.
     for number in 0..MAX_EXTRA_ROUNDS {
-        let left: Vec<_> = operations.iter().filter(|operation| !done.contains_key(&operation.name)).collect();
-        if left.is_empty() {
+        let remaining: Vec<_> = operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
+        if remaining.is_empty() {
             break;
         }
         model.repopulate();
-        for operation in if number % 5 == 0 { operations.iter().collect() } else { left } {
+        for operation in if number % 5 == 0 { operations.iter().collect() } else { remaining } {
             if model.step(operation).succeeded {
-                *done.entry(operation.name.clone()).or_insert(0_u64) += 1;
+                *succeeded.entry(operation.name.clone()).or_insert(0_u64) += 1;
             }
         }
     }
-    println!("{compared} foreign ids compared with missing ones; done: {done:#?}");
-    assert!(compared > steps / 20, "too few foreign ids were tried: {compared}");
-    let never: Vec<_> = operations.iter().filter(|operation| !done.contains_key(&operation.name)).collect();
-    assert!(never.is_empty(), "these never succeeded, so nothing was learnt of them: {never:?}");
+    println!("{compared} foreign ids compared with missing ones; succeeded: {succeeded:#?}");
+    assert!(compared > steps / 20, "only {compared} foreign ids were compared");
+    let failed: Vec<_> = operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
+    assert!(failed.is_empty(), "never succeeded, so not tested: {failed:?}");
 }
 
 struct Step {
     succeeded: bool,
-    /// Whether a foreign id's answer was held against a missing one's.
+    /// Whether the response to foreign ids was compared with the response to missing ids.
     compared: bool,
 }
 
 impl Model {
-    /// One operation by somebody somewhere, and all that must hold of it.
+    /// Runs one operation as a random user in a random tenant and checks all invariants.
     fn step(&mut self, operation: &Operation) -> Step {
         let user = self.rng.usize(..self.users.len());
         let before = self.snapshot();
@@ -102,23 +103,23 @@ impl Model {
         let ids = self.pick_ids(operation, &before, &tenant, id_source, &user);
         let what = format!("{} in {tenant} by {} with {ids:?} ({id_source:?})", operation.name, user.email);
 
-        // What isn't there at all comes first: it changes nothing, and says what a foreign id must say.
+        // The request with missing ids comes first: it changes nothing, and its response is the expected one.
         let has_ids = operation.slots.iter().any(|slot| !matches!(slot, Slot::Email | Slot::Name));
         let missing = (id_source == IdSource::Foreign && has_ids).then(|| {
-            let nothing = ids.iter().map(|(slot, id)| (*slot, self.missing_id(*slot, id))).collect();
-            self.send(operation, &user, &tenant, &nothing)
+            let missing_ids = ids.iter().map(|(slot, id)| (*slot, self.missing_id(*slot, id))).collect();
+            self.send(operation, &user, &tenant, &missing_ids)
         });
         let unknown = operation.is_tenant_scoped().then(|| self.send(operation, &user, &self.unknown_tenant(), &ids));
         let response = self.send(operation, &user, &tenant, &ids);
         let after = self.snapshot();
 
         if let Some(missing) = &missing {
-            assert_eq!((response.status, &response.body), (missing.status, &missing.body), "{what}: not as a missing one");
+            assert_eq!((response.status, &response.body), (missing.status, &missing.body), "{what}: differs from a missing id");
         }
         if let Some(unknown) = unknown {
             assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{what}");
             if !is_member {
-                assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}: told from an unknown tenant");
+                assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}: differs from an unknown tenant");
             }
         }
         let succeeded = (200..300).contains(&response.status);
@@ -128,9 +129,9 @@ impl Model {
                 assert_eq!(after.tenants.get(other), Some(digest), "{what}: {other} has changed");
             }
         }
-        let shown = changeable_tenant.clone().unwrap_or(tenant);
-        let leaked = before.find_leak(&response.body, &shown, &user, operation.is_tenant_scoped());
-        assert_eq!(leaked, None, "{what}: this is another tenant's\n{response}");
+        let visible_tenant = changeable_tenant.clone().unwrap_or(tenant);
+        let leaked = before.find_leak(&response.body, &visible_tenant, &user, operation.is_tenant_scoped());
+        assert_eq!(leaked, None, "{what}: the response contains an identifier of another tenant\n{response}");
         assert!(response.status < 500, "{what}: {response}");
         self.record_invitation_token(&response);
         Step { succeeded, compared: missing.is_some() }
@@ -138,10 +139,6 @@ impl Model {
 
     fn send(&self, operation: &Operation, user: &User, tenant: &str, ids: &model::Ids) -> Response {
         let (path, body) = operation.fill(ids);
-        let client = user.client.in_tenant(tenant);
-        match body {
-            Some(body) => client.with_header("Content-Type", "application/json").send(&operation.method, &path, Some(&body)),
-            None => client.send(&operation.method, &path, None),
-        }
+        user.client.in_tenant(tenant).send_json(&operation.method, &path, body.as_deref())
     }
 }

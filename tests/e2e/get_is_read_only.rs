@@ -1,39 +1,38 @@
-//! The read path never creates records: every GET of the OpenAPI document, on a database that refuses to write.
+//! GET requests never write: every GET route of the OpenAPI document works on a read-only database.
 
 use rstest::rstest;
 
 use crate::{
-    authorization_matrix::{send_sample, operations},
-    client::{Response, TestApp, Client, app},
+    authorization_matrix::{operations, send_sample},
+    client::{Client, Response, TestApp, app},
 };
 
-/// From now on nothing is written, by whichever way in: each new transaction is read-only, and so is none of the old
-/// connections left.
+/// Makes the database read-only: new transactions are read-only, and existing connections are terminated.
 fn make_read_only(app: &TestApp) {
     app.sql(
         "DO $$ BEGIN
            EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
          END $$",
     );
-    // Waits for each until it is gone: one that ended later would take a request with it.
+    // Waits for each connection to end. One that ended later would fail the request that uses it.
     app.sql(
         "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
 }
 
-/// What Acme's admin gets from each route that reads.
+/// Sends a GET request to each route as Acme's admin.
 fn get_every_route(app: &TestApp, admin: &Client) -> Vec<(String, Response)> {
     let policy = admin.get("/v1/policies").json()["policies"][0]["id"].as_str().unwrap().to_owned();
     let paths = operations(app).into_iter().filter(|(method, ..)| method == "get").map(|(_, path, _)| path);
-    let read = |path: String| {
+    let get = |path: String| {
         let response = match path.as_str() {
             "/v1/policies/{id}" => admin.get(&path.replace("{id}", &policy)),
             _ => send_sample(admin, "get", &path, app),
         };
         (path, response)
     };
-    paths.map(read).collect()
+    paths.map(get).collect()
 }
 
 #[rstest]
@@ -42,17 +41,17 @@ fn get_requests_are_read_only(app: TestApp) {
     let before = get_every_route(&app, &admin);
     make_read_only(&app);
     let after = get_every_route(&app, &admin);
-    assert!(before.len() >= 10, "only {} routes were found", before.len());
+    assert!(before.len() >= 10, "expected at least 10 routes, found {}", before.len());
     for ((path, before), (_, after)) in before.iter().zip(&after) {
         assert_eq!(
             before.status, 200,
-            "GET {path}: ask for something that Acme's admin can read, in `get_every_route`"
+            "GET {path}: request an id in `get_every_route` that Acme's admin can read"
         );
         assert_eq!(
             (after.status, &after.body),
             (200, &before.body),
-            "GET {path} writes, or locks rows: on a database that refuses it, it answers otherwise. Read with \
-             `tenant_reader` or `begin_for_user`; what must write is no GET"
+            "GET {path} writes or locks rows: its response differs on a read-only database. Read with `tenant_reader` \
+             or `begin_for_user`, or use another method"
         );
     }
 }
@@ -62,7 +61,7 @@ fn writes_fail_on_read_only_database(app: TestApp) {
     let admin = app.alice().in_tenant("acme");
     let writes = |name: &str| {
         let body = format!(r#"{{"name": "{name}"}}"#);
-        // In a tenant's transaction, and in one of the system's.
+        // A tenant transaction and a system transaction.
         [admin.post("/v1/roles", &body), admin.post("/v1/tenants", &body)].map(|response| response.status)
     };
     assert_eq!(writes("before"), [201, 201]);

@@ -1,4 +1,4 @@
-//! What the framework refuses by itself: problems, too.
+//! Requests that are rejected before they reach a handler. The responses are problem documents, too.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ fn responses_have_unique_request_ids(app: TestApp) {
     let anonymous = app.anonymous();
     let ids: Vec<String> = ["/health/live", "/v1/me", "/nowhere"]
         .iter()
-        .map(|path| anonymous.with_header("X-Request-Id", "mine").get(path).header("x-request-id").unwrap().to_owned())
+        .map(|path| anonymous.with_header("X-Request-Id", "from-client").get(path).header("x-request-id").unwrap().to_owned())
         .collect();
     for (index, id) in ids.iter().enumerate() {
         assert_eq!(id.parse::<uuid::Uuid>().unwrap().get_version_num(), 7);

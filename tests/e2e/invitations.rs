@@ -1,13 +1,13 @@
 //! `/v1/invitations`, and the page `/join`
 
-use std::{collections::BTreeMap, thread};
+use std::thread;
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::client::{Response, TestApp, Client, app, transcript};
+use crate::client::{Client, Response, TestApp, app, count_outcomes, transcript};
 
-/// Alice invites this address to Acme, to be a member.
+/// Invites this e-mail address to Acme as a member.
 fn invite(app: &TestApp, alice: &Client, email: &str) -> Response {
     let body = json!({"email": email, "role_id": app.seed.tenants.acme.member_role});
     alice.in_tenant("acme").post("/v1/invitations", &body.to_string())
@@ -29,7 +29,7 @@ fn invitation_path(created: &Response) -> String {
 fn invite_and_accept(app: TestApp) {
     let (alice, carol) = (app.alice(), app.carol());
     let acme = alice.in_tenant("acme");
-    // The demo's own, which has expired, is out of the way.
+    // Removes the expired invitation of the demo data.
     app.sql("DELETE FROM invitations");
     let created = invite(&app, &alice, " Carol@Example.com ");
     let listed = acme.get("/v1/invitations");
@@ -48,12 +48,12 @@ fn invite_and_accept(app: TestApp) {
         ("POST /v1/invitations", created),
         ("GET /v1/invitations", listed),
         ("POST /v1/invitations/{id}/resend", again),
-        ("POST /v1/invitations/accept, with the old link", old),
+        ("POST /v1/invitations/accept, with the old token", old),
         ("POST /v1/invitations/accept", new),
         ("DELETE /v1/invitations/{id}", revoked),
     ]);
-    let names = ["(the first token)", "(the second token)", "(the invitation)"];
-    let text = text.replace(&format!("http://{}/", app.addr), "http://(the address)/");
+    let names = ["[first token]", "[second token]", "[invitation]"];
+    let text = text.replace(&format!("http://{}/", app.addr), "http://[address]/");
     snapshot!(generated.iter().zip(names).fold(text, |text, (generated, name)| text.replace(generated, name)));
 }
 
@@ -71,12 +71,12 @@ fn invalid_invitation_tokens_are_indistinguishable(app: TestApp) {
     assert_eq!(acme.delete(&invitation_path(&revoked)).status, 204);
     let open = invite(&app, &alice, "carol@example.com");
     let mut responses = vec![
-        ("no token", accept(&carol, "hunter2")),
-        ("nothing", accept(&carol, "")),
+        ("malformed", accept(&carol, "hunter2")),
+        ("empty", accept(&carol, "")),
         ("used", accept(&carol, &used)),
         ("revoked", accept(&carol, &token(&revoked))),
-        ("somebody else's", accept(&bob, &token(&open))),
-        ("in a tenant's name", accept(&carol.in_tenant("acme"), &used)),
+        ("for another user", accept(&bob, &token(&open))),
+        ("used, with a tenant header", accept(&carol.in_tenant("acme"), &used)),
     ];
     for (what, break_sql, repair_sql) in [
         (
@@ -85,12 +85,12 @@ fn invalid_invitation_tokens_are_indistinguishable(app: TestApp) {
             "UPDATE invitations SET expires_at = now() + interval '7 days'",
         ),
         (
-            "archived",
+            "tenant archived",
             "UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
             "UPDATE tenants SET status = 'active'",
         ),
         (
-            "the inviter is gone",
+            "inviter deactivated",
             "UPDATE users SET deactivated_at = now() WHERE email = 'alice@example.com'",
             "UPDATE users SET deactivated_at = NULL",
         ),
@@ -102,7 +102,7 @@ fn invalid_invitation_tokens_are_indistinguishable(app: TestApp) {
     for (what, response) in &responses {
         assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}");
     }
-    // It was none of these that was wrong with it in itself.
+    // The open invitation was valid throughout.
     assert_eq!(accept(&carol, &token(&open)).status, 200);
     snapshot!(transcript([("POST /v1/invitations/accept", unknown)]));
 }
@@ -158,7 +158,7 @@ fn invite_conflicts_are_reported(app: TestApp) {
     let registered = invite(&app, &alice, "carol@example.com");
     let (registered_again, unknown) = (invite(&app, &alice, "carol@example.com"), invite(&app, &alice, "nobody@example.com"));
     let unknown_again = invite(&app, &alice, "nobody@example.com");
-    // Nothing tells that Carol has an account.
+    // The responses don't reveal that Carol has an account.
     assert_eq!((registered.status, unknown.status), (201, 201));
     assert_eq!((registered_again.status, &registered_again.body), (unknown_again.status, &unknown_again.body));
 
@@ -175,10 +175,10 @@ fn invite_conflicts_are_reported(app: TestApp) {
     let already_member = accept(&carol, &token(&registered));
     snapshot!(transcript([
         ("POST /v1/invitations: a member's address", member),
-        ("POST /v1/invitations: once more", registered_again),
+        ("POST /v1/invitations: already invited", registered_again),
         ("POST /v1/invitations: no seat", no_seat),
         ("POST /v1/invitations/accept: no seat", no_seat_for_carol),
-        ("POST /v1/invitations/accept: a member already", already_member),
+        ("POST /v1/invitations/accept: already a member", already_member),
     ]));
 }
 
@@ -201,12 +201,12 @@ fn other_tenants_invitation_is_not_found(app: TestApp) {
     let alice = app.alice();
     let created = invite(&app, &alice, "carol@example.com");
     let globex = alice.in_tenant("globex");
-    let nowhere = "/v1/invitations/0190a8a0-0000-7000-8000-000000000000";
-    for (theirs, none) in [
-        (globex.delete(&invitation_path(&created)), globex.delete(nowhere)),
-        (globex.post(&format!("{}/resend", invitation_path(&created)), ""), globex.post(&format!("{nowhere}/resend"), "")),
+    let unknown_path = "/v1/invitations/0190a8a0-0000-7000-8000-000000000000";
+    for (foreign, missing) in [
+        (globex.delete(&invitation_path(&created)), globex.delete(unknown_path)),
+        (globex.post(&format!("{}/resend", invitation_path(&created)), ""), globex.post(&format!("{unknown_path}/resend"), "")),
     ] {
-        assert_eq!((theirs.status, &theirs.body), (404, &none.body));
+        assert_eq!((foreign.status, &foreign.body), (404, &missing.body));
     }
     assert!(alice.in_tenant("acme").get("/v1/invitations").body.contains("carol@example.com"));
     assert!(!globex.get("/v1/invitations").body.contains("carol@example.com"));
@@ -217,13 +217,10 @@ fn concurrent_acceptance_creates_one_member(app: TestApp) {
     let (alice, carol) = (app.alice(), app.carol());
     let token = token(&invite(&app, &alice, "carol@example.com"));
     let responses: Vec<Response> = thread::scope(|scope| {
-        let tries: Vec<_> = (0..50).map(|_| scope.spawn(|| accept(&carol, &token))).collect();
-        tries.into_iter().map(|one| one.join().unwrap()).collect()
+        let threads: Vec<_> = (0..50).map(|_| scope.spawn(|| accept(&carol, &token))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    let mut outcomes: BTreeMap<(u16, String), usize> = BTreeMap::new();
-    for response in responses {
-        *outcomes.entry((response.status, response.problem())).or_default() += 1;
-    }
+    let outcomes = count_outcomes(responses);
     assert_eq!(outcomes, [((200, "none".to_owned()), 1), ((404, "invitation-not-found".to_owned()), 49)].into());
     assert_eq!(alice.in_tenant("acme").get("/v1/members").json()["members"].as_array().unwrap().len(), 3);
 }
@@ -253,7 +250,7 @@ fn join_page_enforces_csp(app: TestApp) {
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(page.header("cache-control"), Some("no-store"));
     let policy = page.header("content-security-policy").unwrap();
-    for part in [
+    for directive in [
         "default-src 'none'",
         "script-src 'sha256-",
         "style-src 'sha256-",
@@ -262,7 +259,7 @@ fn join_page_enforces_csp(app: TestApp) {
         "form-action 'none'",
         "frame-ancestors 'none'",
     ] {
-        assert!(policy.contains(part), "{policy}");
+        assert!(policy.contains(directive), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(page.body.contains("v1/invitations/accept"), "{}", page.body);

@@ -1,8 +1,8 @@
-//! End to end: through a real server on a port of its own, or through the program itself.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the program, and provoke")]
+//! End-to-end tests, through an HTTP server on a free port or through the `tenantry` binary.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests inspect and break the database")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic fails the test")]
 
-/// Compares with the golden file of the test's name. After an intended change: `INSTA_UPDATE=always cargo test`.
+/// Compares with the snapshot named after the test. After an intended change, run `INSTA_UPDATE=always cargo test`.
 macro_rules! snapshot {
     ($text:expr) => {
         insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
@@ -11,27 +11,30 @@ macro_rules! snapshot {
     };
 }
 
-mod authorization_matrix;
 mod authorization_check;
-mod db_commands;
+mod authorization_matrix;
+mod cli;
 mod client;
-mod openapi;
-mod http_errors;
-mod fuzz_tenants;
-mod invitations;
-mod roles_and_policies;
+mod db_commands;
+mod doc_examples;
 mod docs_map;
-mod permission_matrix;
+mod fuzz_tenants;
+mod get_is_read_only;
+mod http_errors;
+mod invitations;
 mod members;
+mod openapi;
+mod permission_matrix;
 mod policy_upgrade;
+mod process;
 mod production_build;
 mod profile;
-mod cli;
-mod sqlx_metadata;
-mod get_is_read_only;
+mod reference_docs;
+mod responses;
+mod roles_and_policies;
 mod sign_in;
+mod sqlx_metadata;
 mod tenancy;
 mod tenants;
 mod tokens;
 mod users;
-mod responses;

@@ -9,7 +9,7 @@ fn members_are_paginated(app: TestApp) {
     let acme = app.alice().in_tenant("acme");
     let first = acme.get("/v1/members?limit=1").json();
     assert_eq!(first["members"][0]["email"], "bob@example.com");
-    let cursor = first["next_cursor"].as_str().expect("there is another page");
+    let cursor = first["next_cursor"].as_str().expect("the first page has no next_cursor");
     let last = acme.get(&format!("/v1/members?limit=1&cursor={cursor}")).json();
     assert_eq!(last["members"][0]["email"], "alice@example.com");
     assert_eq!(last.get("next_cursor"), None);
@@ -33,7 +33,7 @@ fn owner_condition_uses_path_id(app: TestApp) {
     assert_eq!(acme.get(&format!("/v1/members/{}", app.seed.users.bob.id)).status, 200);
     let alice = acme.get(&format!("/v1/members/{}", app.seed.users.alice.id));
     assert_eq!((alice.status, alice.problem()), (403, "permission-missing".into()));
-    // A list is nobody's own.
+    // A list has no owner, so the condition is indeterminate.
     assert_eq!(acme.get("/v1/members").status, 403);
 }
 

@@ -1,25 +1,23 @@
-//! `tenantry policies …`, as whoever runs the program uses it.
+//! `tenantry policies`: status and upgrade of the policy templates.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
 use rstest::rstest;
 use sqlx::Connection;
 use test_support::{SeededDb, TestDb, seeded};
 
-use crate::cli::{RunningServer, start_embedded, work_dir, tenantry_command, run, stderr};
+use crate::process::{
+    RunningServer, run, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, work_dir,
+};
 
-/// As tenants are that a program before version 2 of the templates founded.
+/// Turns tenants into those that a program with version 1 of the templates has created.
 const DOWNGRADE_TO_VERSION_1: &str = "DELETE FROM policies WHERE resource = 'role';
     UPDATE tenant_attributes SET policy_template_version = 1";
 
-/// What the command said, and whether all was well.
+/// Returns whether the command succeeded, its standard output and its standard error.
 fn run_policies(work_dir: &Path, arguments: &[&str]) -> (bool, String, String) {
     let output = run(work_dir, &[("LOG_LEVEL", "error")], &[&["policies"], arguments].concat());
-    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-    (output.status.success(), stdout, stderr(&output))
+    (output.status.success(), stdout(&output), stderr(&output))
 }
 
 fn succeed(work_dir: &Path, arguments: &[&str]) -> String {
@@ -28,7 +26,7 @@ fn succeed(work_dir: &Path, arguments: &[&str]) -> String {
     stdout
 }
 
-/// Changes the database behind the program's back.
+/// Starts the embedded database without the program and runs SQL on it.
 fn execute_sql(work_dir: &Path, sql: &str) -> String {
     start_embedded(work_dir).sql(sql)
 }
@@ -48,13 +46,13 @@ fn upgrade_is_idempotent() {
     let work_dir = seeded_work_dir();
     let work_dir = work_dir.path();
     let nothing = "nothing to upgrade: no tenant is behind version 2 of the policy templates\n";
-    assert_eq!(succeed(work_dir, &["upgrade"]), nothing, "a founded tenant has the current version");
+    assert_eq!(succeed(work_dir, &["upgrade"]), nothing, "a new tenant has the current version");
 
     execute_sql(work_dir, DOWNGRADE_TO_VERSION_1);
     let status = succeed(work_dir, &["status"]);
     assert!(status.lines().any(|line| cells(line) == ["1", "2", "behind"]), "{status}");
-    let would = succeed(work_dir, &["upgrade", "--dry-run"]);
-    assert_eq!(would, "would upgrade 2 tenants to version 2 of the policy templates\n");
+    let planned = succeed(work_dir, &["upgrade", "--dry-run"]);
+    assert_eq!(planned, "would upgrade 2 tenants to version 2 of the policy templates\n");
     assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|1|2\n");
 
     let upgraded = succeed(work_dir, &["upgrade", "--batch-size", "1"]);
@@ -67,7 +65,7 @@ fn upgrade_is_idempotent() {
     assert!(status.lines().any(|line| cells(line) == ["2", "2", "current"]), "{status}");
 }
 
-/// A table's line without its frame.
+/// Returns the words of a table row without the frame.
 fn cells(line: &str) -> Vec<&str> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect()
 }
@@ -82,8 +80,7 @@ fn blocked_tenant_is_reported_and_others_upgraded() {
         "UPDATE roles SET is_system = false FROM tenants AS t
          WHERE t.id = roles.tenant_id AND t.slug = 'acme' AND roles.name = 'member'",
     );
-    let stays = "acme stays as it is: a role of its own is called member, as a role of the templates is. Rename that \
-                 role, then run this again\n";
+    let stays = "skipped acme: custom role member conflicts with a system role; rename it and rerun\n";
     for (arguments, done) in [(&["upgrade", "--dry-run"][..], "would upgrade"), (&["upgrade"], "upgraded")] {
         let (success, stdout, stderr) = run_policies(work_dir, arguments);
         assert!(!success);
@@ -108,11 +105,11 @@ fn newer_tenants_are_reported_and_skipped() {
     let stdout = succeed(work_dir, &["upgrade"]);
     assert_eq!(
         stdout,
-        "1 tenant beyond version 2 of the policy templates, left alone: a newer program was here\n\
+        "skipped 1 tenant ahead of version 2 of the policy templates: upgraded by a newer version of the program\n\
          nothing to upgrade: no tenant is behind version 2 of the policy templates\n"
     );
     let status = succeed(work_dir, &["status"]);
-    assert!(status.lines().any(|line| cells(line) == ["9", "1", "of", "a", "newer", "program"]), "{status}");
+    assert!(status.lines().any(|line| cells(line) == ["9", "1", "ahead"]), "{status}");
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn startup_warns_about_outdated_tenants() {
     assert!(!warned(work_dir.path()));
 }
 
-/// How to reach a database that migrates itself in development alone.
+/// Settings for an external database. Outside development the program doesn't migrate it.
 fn postgres_settings(url: &str) -> [(&str, &str); 4] {
     [("APP_ENV", "test"), ("DB_DRIVER", "postgres"), ("DATABASE_URL", url), ("LOG_LEVEL", "error")]
 }
@@ -144,31 +141,29 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     let (work_dir, url) = (work_dir(), seeded.url());
     let (mut superuser, mut other) = (seeded.superuser().await, seeded.superuser().await);
     sqlx::raw_sql(DOWNGRADE_TO_VERSION_1).execute(&mut superuser).await.unwrap();
-    // Somebody changes who may do what in Acme, and takes their time.
+    // An open transaction that changes policies of Acme holds the lock that the upgrade needs.
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE slug = 'acme' FOR NO KEY UPDATE";
     sqlx::query(lock).execute(&mut *change).await.unwrap();
     let mut upgrade = tenantry_command(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade", "--batch-size", "1"]);
-    let mut upgrade = upgrade.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut upgrade = spawn_piped(&mut upgrade);
     let lock_waiters = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE NOT l.granted AND a.datname = current_database()";
     while sqlx::query_scalar::<_, i64>(lock_waiters).fetch_one(&mut superuser).await.unwrap() == 0 {
-        assert_eq!(upgrade.try_wait().unwrap(), None, "it ended");
+        assert_eq!(upgrade.try_wait().unwrap(), None, "the upgrade has exited");
     }
-    assert!(Command::new("kill").args(["-INT", &upgrade.id().to_string()]).status().unwrap().success());
+    send_signal(&upgrade, "-INT");
     let output = upgrade.wait_with_output().unwrap();
     assert!(!output.status.success());
-    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-    assert_eq!(stdout, "upgraded 1 of 2 tenants\nwaiting for 1 tenant that somebody is changing\n");
-    assert!(stderr(&output).contains("run it again to go on"), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "upgraded 1 of 2 tenants\nwaiting for 1 tenant locked by another transaction\n");
+    assert!(stderr(&output).contains("run this command again to continue"), "{}", stderr(&output));
 
     change.commit().await.unwrap();
     let again = run(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade"]);
-    let stdout = String::from_utf8_lossy(&again.stdout);
-    assert_eq!(stdout, "upgraded 1 tenant to version 2 of the policy templates\n", "{}", stderr(&again));
+    assert_eq!(stdout(&again), "upgraded 1 tenant to version 2 of the policy templates\n", "{}", stderr(&again));
 }
 
-/// Sizes that make no sense are refused before anything is started.
+/// Invalid sizes are rejected before the database is started.
 #[test]
 fn batch_size_is_1_to_1000() {
     let work_dir = work_dir();
@@ -176,5 +171,5 @@ fn batch_size_is_1_to_1000() {
         let (success, _, stderr) = run_policies(work_dir.path(), &["upgrade", &format!("--batch-size={size}")]);
         assert!(!success && stderr.contains("--batch-size"), "{size}: {stderr}");
     }
-    assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0, "something was started");
+    assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0, "files were created");
 }

@@ -67,7 +67,7 @@ pub(crate) fn spawn_piped(command: &mut Command) -> Child {
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

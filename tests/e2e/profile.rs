@@ -40,7 +40,7 @@ fn invalid_input_is_rejected(app: TestApp) {
     }
 }
 
-/// Whoever is admin where somebody is a member decides on the membership, not on the person.
+/// An admin manages memberships, but can't edit users.
 #[rstest]
 fn users_can_only_edit_themselves(app: TestApp) {
     let alice = app.alice().in_tenant("acme");

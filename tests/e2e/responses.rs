@@ -1,4 +1,4 @@
-//! What each of the people sees: whole answers.
+//! Snapshots of whole responses for an admin, a member and an anonymous caller.
 
 use rstest::rstest;
 

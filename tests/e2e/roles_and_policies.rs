@@ -3,19 +3,15 @@
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::client::{Response, TestApp, Client, app, transcript};
-
-fn delete(client: &Client, path: &str) -> Response {
-    client.send("DELETE", path, None)
-}
+use crate::client::{Response, TestApp, app, transcript};
 
 fn id_of(response: &Response) -> String {
     response.json()["id"].as_str().unwrap().to_owned()
 }
 
-/// What may differ from run to run, by name.
+/// Replaces ids, which vary between runs, by names.
 fn replace_ids(text: String, ids: &[(&str, String)]) -> String {
-    ids.iter().fold(text, |text, (name, id)| text.replace(id, &format!("({name})")))
+    ids.iter().fold(text, |text, (name, id)| text.replace(id, &format!("[{name}]")))
 }
 
 #[rstest]
@@ -23,22 +19,22 @@ fn conditional_custom_role_end_to_end(app: TestApp) {
     let (acme, bob) = (app.alice().in_tenant("acme"), app.bob().in_tenant("acme"));
     let role = acme.post("/v1/roles", r#"{"name": "auditor"}"#);
     let renamed = acme.patch(&format!("/v1/roles/{}", id_of(&role)), r#"{"name": "Auditor"}"#);
-    let own = format!(
+    let body = format!(
         r#"{{"role_id": "{}", "effect": "allow", "resource": "user", "verbs": ["read"], "condition": {{"owner": {{}}}}}}"#,
         id_of(&role)
     );
-    let policy = acme.post("/v1/policies", &own);
+    let policy = acme.post("/v1/policies", &body);
     let path = format!("/v1/policies/{}", id_of(&policy));
     let member =
         acme.patch(&format!("/v1/members/{}", app.seed.users.bob.id), &format!(r#"{{"role_id": "{}"}}"#, id_of(&role)));
-    // In force with the next request: himself, and nobody else.
+    // The policy applies from the next request on: Bob can read only himself.
     let read = |id: String| bob.get(&format!("/v1/members/{id}")).status;
     assert_eq!((read(app.seed.users.bob.id.to_string()), read(app.seed.users.alice.id.to_string())), (200, 403));
     let changed = acme.patch(&path, r#"{"resource": "*", "verbs": ["read"]}"#);
-    assert_eq!(changed.json()["condition"], policy.json()["condition"], "what isn't mentioned stays");
+    assert_eq!(changed.json()["condition"], policy.json()["condition"], "an absent field keeps its value");
     let widened = acme.patch(&path, r#"{"condition": null}"#);
     assert_eq!((read(app.seed.users.alice.id.to_string()), bob.get("/v1/policies").status), (200, 200));
-    let used = delete(&acme, &format!("/v1/roles/{}", id_of(&role)));
+    let role_in_use = acme.delete(&format!("/v1/roles/{}", id_of(&role)));
     let ids = [
         ("role", id_of(&role)),
         ("policy", id_of(&policy)),
@@ -49,16 +45,16 @@ fn conditional_custom_role_end_to_end(app: TestApp) {
     snapshot!(replace_ids(
         transcript([
             ("POST /v1/roles", role),
-            ("PATCH /v1/roles/(role)", renamed),
+            ("PATCH /v1/roles/[role]", renamed),
             ("POST /v1/policies", policy),
-            ("PATCH /v1/members/(bob)", member),
-            ("PATCH /v1/policies/(policy)", changed),
-            ("PATCH /v1/policies/(policy)", widened),
-            ("DELETE /v1/roles/(role)", used),
+            ("PATCH /v1/members/[bob]", member),
+            ("PATCH /v1/policies/[policy]", changed),
+            ("PATCH /v1/policies/[policy]", widened),
+            ("DELETE /v1/roles/[role]", role_in_use),
             ("GET /v1/roles", acme.get("/v1/roles")),
-            ("DELETE /v1/policies/(policy)", delete(&acme, &path)),
-            ("GET /v1/policies/(policy)", acme.get(&path)),
-            ("DELETE /v1/members/(bob)", delete(&acme, &format!("/v1/members/{}", app.seed.users.bob.id))),
+            ("DELETE /v1/policies/[policy]", acme.delete(&path)),
+            ("GET /v1/policies/[policy]", acme.get(&path)),
+            ("DELETE /v1/members/[bob]", acme.delete(&format!("/v1/members/{}", app.seed.users.bob.id))),
             ("GET /v1/members", bob.get("/v1/members")),
         ]),
         &ids,
@@ -69,9 +65,9 @@ fn conditional_custom_role_end_to_end(app: TestApp) {
 fn escalation_error_names_permission(app: TestApp) {
     let (acme, bob) = (app.alice().in_tenant("acme"), app.bob().in_tenant("acme"));
     let member = app.seed.tenants.acme.member_role;
-    let template = "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+    let insert_policy = "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
         SELECT tenant_id, gen_random_uuid(), id, 'allow', 'policy', '{*}', sha256('1') FROM roles WHERE name = 'member'";
-    app.sql(template);
+    app.sql(insert_policy);
     let everything = |effect: &str, role: &str| {
         format!(r#"{{"role_id": {role}, "effect": "{effect}", "resource": "*", "verbs": ["*"]}}"#)
     };
@@ -81,7 +77,7 @@ fn escalation_error_names_permission(app: TestApp) {
     let text = transcript([
         ("POST /v1/policies", rejected),
         ("POST /v1/policies, a deny for every member", acme.post("/v1/policies", &everything("deny", "null"))),
-        ("POST /v1/tenant/leave, as the one admin", acme.send("POST", "/v1/tenant/leave", None)),
+        ("POST /v1/tenant/leave, as the only admin", acme.send("POST", "/v1/tenant/leave", None)),
     ]);
     assert_eq!(acme.get("/v1/policies").body, before);
     snapshot!(text);
@@ -90,8 +86,8 @@ fn escalation_error_names_permission(app: TestApp) {
 #[rstest]
 fn invalid_input_is_rejected(app: TestApp) {
     let acme = app.alice().in_tenant("acme");
-    let listed = |path: &str| acme.get(path).body;
-    let before = (listed("/v1/policies"), listed("/v1/roles"), listed("/v1/members"));
+    let lists = || ["/v1/policies", "/v1/roles", "/v1/members"].map(|path| acme.get(path).body);
+    let before = lists();
     let policy = |rest: &str| format!(r#"{{"effect": "allow", {rest}}}"#);
     let long = format!(r#""{}""#, "x".repeat(101));
     let many = vec![r#""read""#; 33].join(", ");
@@ -141,12 +137,12 @@ fn invalid_input_is_rejected(app: TestApp) {
         (patch, bob.as_str(), r#"{"role_id": "019a0000-0000-7000-8000-00000000acee"}"#.into(), "/role_id"),
     ];
     for (method, path, body, pointer) in cases {
-        let response = acme.with_header("Content-Type", "application/json").send(method, path, Some(&body));
+        let response = acme.send_json(method, path, Some(&body));
         assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{body}: {response}");
         assert_eq!(response.json()["errors"][0]["pointer"], pointer, "{body}: {response}");
         assert!(!response.body.contains("hunter2"), "{response}");
     }
-    assert_eq!((listed("/v1/policies"), listed("/v1/roles"), listed("/v1/members")), before);
+    assert_eq!(lists(), before);
 }
 
 #[rstest]
@@ -158,7 +154,7 @@ fn other_tenants_ids_are_not_found(app: TestApp) {
         &format!(r#"{{"role_id": "{}", "effect": "allow", "resource": "user", "verbs": ["*"]}}"#, id_of(&role)),
     );
     let unknown_id = "019a0000-0000-7000-8000-0000000000ff";
-    for (method, path, foreign, body) in [
+    for (method, path, foreign_id, body) in [
         ("PATCH", "/v1/roles/", id_of(&role), Some(r#"{"name": "x"}"#)),
         ("DELETE", "/v1/roles/", id_of(&role), None),
         ("GET", "/v1/policies/", id_of(&policy), None),
@@ -166,16 +162,16 @@ fn other_tenants_ids_are_not_found(app: TestApp) {
         ("DELETE", "/v1/policies/", id_of(&policy), None),
         ("DELETE", "/v1/members/", app.seed.users.bob.id.to_string(), None),
     ] {
-        let ask = |id: &str| globex.with_header("Content-Type", "application/json").send(method, &format!("{path}{id}"), body);
-        let (missing, other) = (ask(unknown_id), ask(&foreign));
-        assert_eq!((other.status, &other.body), (404, &missing.body), "{method} {path}");
+        let send = |id: &str| globex.send_json(method, &format!("{path}{id}"), body);
+        let (missing, foreign) = (send(unknown_id), send(&foreign_id));
+        assert_eq!((foreign.status, &foreign.body), (404, &missing.body), "{method} {path}");
     }
-    let in_body = |role: &str| {
+    let create_policy = |role: &str| {
         let body = format!(r#"{{"role_id": "{role}", "effect": "allow", "resource": "user", "verbs": ["*"]}}"#);
         globex.post("/v1/policies", &body)
     };
-    let (missing, other) = (in_body(unknown_id), in_body(&id_of(&role)));
-    assert_eq!((other.status, &other.body), (422, &missing.body));
+    let (missing, foreign) = (create_policy(unknown_id), create_policy(&id_of(&role)));
+    assert_eq!((foreign.status, &foreign.body), (422, &missing.body));
     assert_eq!(acme.get("/v1/roles").json()["roles"][2]["name"], "auditor");
     assert_eq!(acme.get(&format!("/v1/policies/{}", id_of(&policy))).json(), policy.json());
 }
@@ -187,7 +183,7 @@ fn policies_are_paginated(app: TestApp) {
         let body = format!(r#"{{"effect": "allow", "resource": "tenant", "verbs": ["{verb}"]}}"#);
         assert_eq!(acme.post("/v1/policies", &body).status, 201);
     }
-    let whole = acme.get("/v1/policies").json();
+    let all = acme.get("/v1/policies").json();
     let (mut pages, mut path) = (Vec::new(), "/v1/policies?limit=2".to_owned());
     loop {
         let page = acme.get(&path).json();
@@ -195,9 +191,22 @@ fn policies_are_paginated(app: TestApp) {
         let Value::String(cursor) = &page["next_cursor"] else { break };
         path = format!("/v1/policies?limit=2&cursor={cursor}");
     }
-    assert_eq!(whole["policies"].as_array(), Some(&pages));
+    assert_eq!(all["policies"].as_array(), Some(&pages));
     assert!(pages.len() > 4);
     for query in ["limit=0", "limit=101", "cursor=x", "offset=1"] {
         assert_eq!(acme.get(&format!("/v1/policies?{query}")).status, 400, "{query}");
     }
+}
+
+#[rstest]
+fn created_policy_location_answers_get(app: TestApp) {
+    let acme = app.alice().in_tenant("acme");
+    let body = r#"{"effect": "allow", "resource": "user", "verbs": ["read"], "condition": {"owner": {}}}"#;
+    let policy = acme.post("/v1/policies", body);
+    assert_eq!(policy.status, 201, "{policy}");
+    let read = acme.get(policy.header("location").unwrap());
+    assert_eq!((read.status, read.json()), (200, policy.json()));
+    // No GET answers a single role, so there is no URL to name.
+    let role = acme.post("/v1/roles", r#"{"name": "auditor"}"#);
+    assert_eq!((role.status, role.header("location")), (201, None));
 }

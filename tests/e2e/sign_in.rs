@@ -4,21 +4,21 @@ use rstest::rstest;
 
 use crate::client::{TestApp, app, transcript};
 
-fn login(email: &str, password: &str) -> String {
+fn login_body(email: &str, password: &str) -> String {
     serde_json::json!({"email": email, "password": password}).to_string()
 }
 
 #[rstest]
 fn sign_in_returns_token(app: TestApp) {
-    let response = app.anonymous().post("/v1/auth/login", &login("alice@example.com", "tenantry-demo"));
+    let response = app.anonymous().post("/v1/auth/login", &login_body("alice@example.com", "tenantry-demo"));
     snapshot!(transcript([("POST /v1/auth/login", response)]));
 }
 
 #[rstest]
 fn sign_in_failures_are_indistinguishable(app: TestApp) {
-    let wrong = app.anonymous().post("/v1/auth/login", &login("alice@example.com", "wrong"));
+    let wrong = app.anonymous().post("/v1/auth/login", &login_body("alice@example.com", "wrong"));
     for (email, password) in [("nobody@example.com", "tenantry-demo"), ("no address", "tenantry-demo")] {
-        let other = app.anonymous().post("/v1/auth/login", &login(email, password));
+        let other = app.anonymous().post("/v1/auth/login", &login_body(email, password));
         assert_eq!((other.status, &other.body), (wrong.status, &wrong.body), "{email}");
     }
     snapshot!(transcript([("POST /v1/auth/login", wrong)]));
@@ -27,17 +27,17 @@ fn sign_in_failures_are_indistinguishable(app: TestApp) {
 #[rstest]
 fn invalid_body_errors_have_pointers_without_echo(app: TestApp) {
     let anonymous = app.anonymous();
-    let long = login("alice@example.com", &"hunter2".repeat(200));
+    let long = login_body("alice@example.com", &"hunter2".repeat(200));
     let post = |body: &str| anonymous.post("/v1/auth/login", body);
     let responses = [
-        ("no JSON", post("hunter2")),
-        ("nothing", post("")),
-        ("a field missing", post(r#"{"email": "alice@example.com"}"#)),
-        ("a field of another type", post(r#"{"email": "alice@example.com", "password": ["hunter2"]}"#)),
-        ("a field that isn't known", post(r#"{"email": "a@b", "password": "hunter2", "hunter2": 1}"#)),
-        ("a password that is too long", post(&long)),
-        ("a body that is too large", post(&login("alice@example.com", &"hunter2".repeat(2000)))),
-        ("another content type", anonymous.with_header("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long))),
+        ("not JSON", post("hunter2")),
+        ("empty body", post("")),
+        ("missing field", post(r#"{"email": "alice@example.com"}"#)),
+        ("wrong type", post(r#"{"email": "alice@example.com", "password": ["hunter2"]}"#)),
+        ("unknown field", post(r#"{"email": "a@b", "password": "hunter2", "hunter2": 1}"#)),
+        ("password too long", post(&long)),
+        ("body too large", post(&login_body("alice@example.com", &"hunter2".repeat(2000)))),
+        ("wrong content type", anonymous.with_header("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long))),
     ];
     for (what, response) in &responses {
         assert!(!response.body.contains("hunter2"), "{what}: {response}");
@@ -54,6 +54,6 @@ fn deactivation_applies_to_next_request(app: TestApp) {
         let response = bob.get(path);
         assert_eq!((response.status, response.problem()), (401, "unauthenticated".into()), "{path}");
     }
-    let again = app.anonymous().post("/v1/auth/login", &login("bob@example.com", "tenantry-demo"));
+    let again = app.anonymous().post("/v1/auth/login", &login_body("bob@example.com", "tenantry-demo"));
     assert_eq!((again.status, again.problem()), (401, "invalid-credentials".into()));
 }

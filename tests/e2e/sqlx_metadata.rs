@@ -1,5 +1,5 @@
-//! The committed query descriptions against a fresh database: a migration that changes what a query gives, and isn't
-//! followed by `just prepare`, turns this red.
+//! Compares the committed query metadata in `.sqlx` with a freshly migrated database. It fails if a migration changes a
+//! query's columns or parameters and `just prepare` wasn't run.
 
 use std::{fs, path::Path};
 
@@ -11,17 +11,17 @@ use test_support::{TestDb, db};
 #[rstest]
 #[tokio::test]
 async fn sqlx_metadata_is_current(#[future(awt)] db: TestDb) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
+    let sqlx_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
     let mut superuser = db.superuser().await;
     let mut checked_count = 0;
-    for file in fs::read_dir(folder).unwrap() {
+    for file in fs::read_dir(sqlx_dir).unwrap() {
         let committed: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         let sql = committed["query"].as_str().unwrap();
         let description = (&mut superuser).describe(AssertSqlSafe(sql).into_sql_str()).await;
-        let description = description.unwrap_or_else(|error| panic!("{error}, so run `just prepare`: {sql}"));
+        let description = description.unwrap_or_else(|error| panic!("{error}; run `just prepare`: {sql}"));
         let mut current_description = serde_json::to_value(&description).unwrap();
         let mut committed_description = committed["describe"].clone();
-        // Which table a column comes from is told by a number that is another in each database.
+        // The origin of a column contains an OID, which differs between databases.
         for description in [&mut current_description, &mut committed_description] {
             for column in description["columns"].as_array_mut().unwrap() {
                 column
@@ -30,8 +30,8 @@ async fn sqlx_metadata_is_current(#[future(awt)] db: TestDb) {
                     .retain(|key, _| ["name", "ordinal", "type_info"].contains(&key.as_str()));
             }
         }
-        assert_eq!(current_description, committed_description, "run `just prepare`: {sql}");
+        assert_eq!(current_description, committed_description, "the metadata is outdated; run `just prepare`: {sql}");
         checked_count += 1;
     }
-    assert!(checked_count >= 15, "only {checked_count} queries were found");
+    assert!(checked_count >= 15, "expected at least 15 queries, found {checked_count}");
 }

@@ -1,13 +1,12 @@
-//! The tenancy modes: which tenant a request acts in, and that membership is asked for in each.
-
-use std::io::{Read, Write};
+//! Tenancy modes: how each one selects the tenant of a request, and that each one checks membership.
 
 use kernel::contracts::{TenancyMode, TenantSources};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Response, TestApp, Client, transcript},
-    cli::{RunningServer, work_dir, run, stderr},
+    client::{Client, Response, TestApp, transcript},
+    process::{RunningServer, run, stderr, stdout, work_dir},
+    tenants::{archive, restore},
 };
 
 fn organization_app(sources: &str) -> TestApp {
@@ -19,7 +18,6 @@ fn single_app(slug: &str) -> TestApp {
     TestApp::with_tenancy(TenancyMode::Single(slug.parse().unwrap()))
 }
 
-/// Somebody at the host.
 fn with_host(client: &Client, host: &str) -> Client {
     client.with_header("Host", host)
 }
@@ -29,14 +27,14 @@ fn login(app: &TestApp, email: &str, tenant: &Value) -> Response {
     app.anonymous().post("/v1/auth/login", &body.to_string())
 }
 
-/// Somebody whose token names the tenant.
+/// Signs in and returns a client whose token carries the tenant claim.
 fn sign_in_to(app: &TestApp, email: &str, tenant: &str) -> Client {
     let response = login(app, email, &json!(tenant));
     assert_eq!(response.status, 200, "{response}");
     app.anonymous().with_token(response.json()["access_token"].as_str().unwrap())
 }
 
-/// In which tenant this is, by its slug, or the problem.
+/// Returns the slug of the tenant that requests of the client act in, or the problem type.
 fn current_tenant(client: &Client) -> String {
     let response = client.get("/v1/tenant");
     match response.status {
@@ -50,17 +48,17 @@ fn assert_same_404(one: &Response, other: &Response) {
     assert_eq!((other.status, &other.body), (404, &one.body), "{other}");
 }
 
-/// The document's parameters of a route that acts in a tenant, by name and whether they are required.
+/// Returns the parameters that the OpenAPI document lists for a tenant route: the name, and whether it is required.
 fn parameters(app: &TestApp) -> Vec<(String, bool)> {
     let document = app.anonymous().get("/openapi.json").json();
     let parameters = document["paths"]["/v1/tenant"]["get"]["parameters"].as_array().cloned().unwrap_or_default();
-    let shown = |parameter: &Value| {
+    let name_and_required = |parameter: &Value| {
         (parameter["name"].as_str().unwrap().to_owned(), parameter["required"].as_bool().unwrap_or(false))
     };
-    parameters.iter().map(shown).collect()
+    parameters.iter().map(name_and_required).collect()
 }
 
-fn login_takes_a_tenant(app: &TestApp) -> bool {
+fn login_accepts_tenant(app: &TestApp) -> bool {
     let document = app.anonymous().get("/openapi.json").json();
     !document["components"]["schemas"]["LoginRequest"]["properties"]["tenant"].is_null()
 }
@@ -81,14 +79,14 @@ fn tenant_from_subdomain() {
     ] {
         assert_eq!(current_tenant(&with_host(&alice, host)), tenant, "{host}");
     }
-    // Nobody's word on the host is believed.
+    // Forwarded hosts aren't trusted.
     for forwarded in ["X-Forwarded-Host", "Forwarded"] {
         let value = if forwarded == "Forwarded" { "host=globex.example.com" } else { "globex.example.com" };
         assert_eq!(current_tenant(&with_host(&alice, "acme.example.com").with_header(forwarded, value)), "acme");
     }
     assert_eq!(with_host(&app.anonymous(), "example.com").get("/v1/tenant").problem(), "unauthenticated");
     assert_eq!(with_host(&app.anonymous(), "a.acme.example.com").get("/v1/tenant").problem(), "unauthenticated");
-    assert_eq!((parameters(&app), login_takes_a_tenant(&app)), (vec![], false));
+    assert_eq!((parameters(&app), login_accepts_tenant(&app)), (vec![], false));
 }
 
 #[test]
@@ -96,9 +94,9 @@ fn unknown_and_forbidden_hosts_are_indistinguishable() {
     let app = organization_app("subdomain");
     for client in [app.carol(), app.bob()] {
         for path in ["/v1/tenant", "/v1/members"] {
-            let nowhere = with_host(&client, "nowhere.example.com").get(path);
-            assert_same_404(&nowhere, &with_host(&client, "globex.example.com").get(path));
-            assert_same_404(&nowhere, &with_host(&client, "a.b.example.com").get(path));
+            let unknown = with_host(&client, "nowhere.example.com").get(path);
+            assert_same_404(&unknown, &with_host(&client, "globex.example.com").get(path));
+            assert_same_404(&unknown, &with_host(&client, "a.b.example.com").get(path));
         }
     }
 }
@@ -106,24 +104,19 @@ fn unknown_and_forbidden_hosts_are_indistinguishable() {
 #[test]
 fn duplicate_host_is_rejected() {
     let app = organization_app("subdomain");
-    let login = app.anonymous().post("/v1/auth/login", r#"{"email": "alice@example.com", "password": "tenantry-demo"}"#);
-    let token = login.json()["access_token"].as_str().unwrap().to_owned();
+    let token = app.access_token("alice@example.com");
     let send = |target: &str, hosts: &[&str]| {
         let hosts: String = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
-        let request =
-            format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\nAuthorization: Bearer {token}\r\n\r\n");
-        let mut stream = std::net::TcpStream::connect(app.addr).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        response
+        app.send_raw(&format!(
+            "GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ))
     };
     let twice = send("/v1/tenant", &["acme.example.com", "globex.example.com"]);
-    // HTTP/1.1 has its own answer to that (RFC 9112, section 3.2).
+    // RFC 9112, section 3.2, requires status 400.
     assert!(twice.starts_with("HTTP/1.1 400") && !twice.contains("acme"), "{twice}");
     let once = send("/v1/tenant", &["acme.example.com"]);
     assert!(once.starts_with("HTTP/1.1 200") && once.contains("Acme Corp"), "{once}");
-    // A target that names the host outdoes the header (RFC 9112, section 3.2.2).
+    // An absolute request target overrides the Host header (RFC 9112, section 3.2.2).
     let absolute = send("http://acme.example.com/v1/tenant", &["globex.example.com"]);
     assert!(absolute.starts_with("HTTP/1.1 200") && absolute.contains("Acme Corp"), "{absolute}");
 }
@@ -135,18 +128,18 @@ fn tenant_from_token_claim() {
     assert_eq!(current_tenant(&sign_in_to(&app, "alice@example.com", "GLOBEX")), "globex");
     assert_eq!(current_tenant(&sign_in_to(&app, "alice@example.com", &app.seed.tenants.acme.id.to_string())), "acme");
     assert_eq!(app.alice().get("/v1/tenant").problem(), "tenant-required");
-    assert_eq!((parameters(&app), login_takes_a_tenant(&app)), (vec![], true));
+    assert_eq!((parameters(&app), login_accepts_tenant(&app)), (vec![], true));
 }
 
 #[test]
 fn sign_in_does_not_leak_tenants() {
     let app = organization_app("claim");
     app.carol();
-    for (email, theirs) in [("carol@example.com", "acme"), ("bob@example.com", "globex")] {
-        // Any of them is taken, and lets nobody in.
-        let nowhere = sign_in_to(&app, email, "nowhere").get("/v1/members");
-        for tenant in [theirs, "019a0000-0000-7000-8000-00000000ffff", &app.seed.tenants.globex.id.to_string()] {
-            assert_same_404(&nowhere, &sign_in_to(&app, email, tenant).get("/v1/members"));
+    for (email, other_tenant) in [("carol@example.com", "acme"), ("bob@example.com", "globex")] {
+        // Sign-in accepts any tenant. Requests then fail in the same way for each.
+        let unknown = sign_in_to(&app, email, "nowhere").get("/v1/members");
+        for tenant in [other_tenant, "019a0000-0000-7000-8000-00000000ffff", &app.seed.tenants.globex.id.to_string()] {
+            assert_same_404(&unknown, &sign_in_to(&app, email, tenant).get("/v1/members"));
         }
     }
 }
@@ -171,13 +164,13 @@ fn sign_in_rejects_invalid_or_unused_tenant() {
         assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{tenant}: {response}");
         assert_eq!(response.json()["errors"][0]["pointer"], "/tenant");
     }
-    // Whether the password is right makes no difference.
+    // The result is the same for known and unknown accounts.
     let known = login(&by_header, "alice@example.com", &json!("acme"));
     let unknown = login(&by_header, "nobody@example.com", &json!("acme"));
     assert_eq!((known.status, &known.body), (unknown.status, &unknown.body));
     snapshot!(transcript([
-        ("where a claim counts, a tenant that is none", login(&by_claim, "alice@example.com", &json!("hunter 2"))),
-        ("where no claim counts", known),
+        ("claim is a source: invalid tenant", login(&by_claim, "alice@example.com", &json!("hunter 2"))),
+        ("claim is no source", known),
     ]));
 }
 
@@ -196,7 +189,7 @@ fn first_source_wins() {
     assert_eq!(current_tenant(&alice.in_tenant("acme")), "globex");
     assert_eq!(current_tenant(&app.alice().in_tenant("acme")), "acme");
 
-    // Whom the deciding source doesn't let in, no other one does.
+    // If access is denied for the selected tenant, later sources aren't tried.
     let bob = sign_in_to(&app, "bob@example.com", "globex");
     assert_eq!(bob.in_tenant("acme").get("/v1/members").problem(), "tenant-not-found");
 }
@@ -205,9 +198,9 @@ fn first_source_wins() {
 fn each_user_has_one_personal_tenant() {
     let app = TestApp::with_tenancy(TenancyMode::Personal);
     let (alice, bob) = (app.alice(), app.bob());
-    // An admin of two organizations, and yet without a tenant of her own.
-    let none = alice.get("/v1/tenant");
-    assert_same_404(&app.carol().get("/v1/tenant"), &none);
+    // Alice is an admin of two organizations, but has no personal tenant.
+    let missing = alice.get("/v1/tenant");
+    assert_same_404(&app.carol().get("/v1/tenant"), &missing);
     let created = alice.post("/v1/tenants", r#"{"name": "Alice's"}"#);
     assert_eq!((created.status, current_tenant(&alice)), (201, "alice-s".into()));
     assert_eq!(alice.get("/v1/tenant").json(), created.json());
@@ -215,7 +208,7 @@ fn each_user_has_one_personal_tenant() {
     let second = alice.post("/v1/tenants", r#"{"name": "Another"}"#);
     assert_eq!(alice.post("/v1/tenants", r#"{"name": "X", "slug": "alice-s"}"#).body, second.body);
 
-    // Hers is nobody else's.
+    // Alice's personal tenant isn't Bob's.
     assert_eq!(current_tenant(&bob), "tenant-not-found");
     assert_eq!(bob.post("/v1/tenants", r#"{"name": "Bob's", "slug": "alice-s"}"#).problem(), "slug-taken");
     assert_eq!(bob.post("/v1/tenants", r#"{"name": "Bob's"}"#).status, 201);
@@ -223,16 +216,16 @@ fn each_user_has_one_personal_tenant() {
 
     assert_eq!(alice.patch("/v1/tenant", r#"{"slug": "wonderland"}"#).status, 200);
     assert_eq!(current_tenant(&alice), "wonderland");
-    assert_eq!(alice.send("POST", "/v1/tenant/archive", None).status, 204);
-    assert_same_404(&none, &alice.get("/v1/tenant"));
+    assert_eq!(archive(&alice).status, 204);
+    assert_same_404(&missing, &alice.get("/v1/tenant"));
     assert_eq!(alice.post("/v1/tenants", r#"{"name": "Another"}"#).problem(), "personal-tenant-exists");
-    assert_eq!(alice.send("POST", "/v1/tenant/restore", None).status, 204);
+    assert_eq!(restore(&alice).status, 204);
     assert_eq!(current_tenant(&alice), "wonderland");
 
-    assert_eq!((parameters(&app), login_takes_a_tenant(&app)), (vec![], false));
+    assert_eq!((parameters(&app), login_accepts_tenant(&app)), (vec![], false));
     snapshot!(transcript([
-        ("GET /v1/tenant, without a tenant", none),
-        ("POST /v1/tenants, once more", second),
+        ("GET /v1/tenant, without a tenant", missing),
+        ("POST /v1/tenants, again", second),
         ("GET /v1/tenant, with X-Tenant-Id", alice.in_tenant("wonderland").get("/v1/tenant")),
     ]));
 }
@@ -241,13 +234,13 @@ fn each_user_has_one_personal_tenant() {
 fn personal_tenant_requires_membership() {
     let app = TestApp::with_tenancy(TenancyMode::Personal);
     let alice = app.alice();
-    let none = alice.get("/v1/tenant");
+    let missing = alice.get("/v1/tenant");
     assert_eq!(alice.post("/v1/tenants", r#"{"name": "Alice's", "slug": "alices"}"#).status, 201);
     app.sql(
         "DELETE FROM memberships USING tenants WHERE memberships.tenant_id = tenants.id AND tenants.slug = 'alices'",
     );
-    assert_same_404(&none, &alice.get("/v1/tenant"));
-    assert_same_404(&none, &alice.send("POST", "/v1/tenant/restore", None));
+    assert_same_404(&missing, &alice.get("/v1/tenant"));
+    assert_same_404(&missing, &restore(&alice));
 }
 
 #[test]
@@ -257,19 +250,19 @@ fn single_mode_uses_the_tenant() {
     assert_eq!((current_tenant(&alice), bob.get("/v1/members").status), ("acme".into(), 200));
     assert_eq!(bob.get("/v1/subscription").problem(), "permission-missing");
     assert_eq!(app.anonymous().get("/v1/members").problem(), "unauthenticated");
-    let stays = alice.patch("/v1/tenant", r#"{"name": "Another", "slug": "another"}"#);
+    let rejected = alice.patch("/v1/tenant", r#"{"name": "Another", "slug": "another"}"#);
     assert_eq!(alice.get("/v1/tenant").json()["name"], "Acme Corp");
     let created = alice.post("/v1/tenants", r#"{"name": "Another"}"#);
     assert_eq!(app.carol().post("/v1/tenants", r#"{"name": "X", "slug": "acme"}"#).body, created.body);
 
-    assert_eq!(alice.send("POST", "/v1/tenant/archive", None).status, 204);
+    assert_eq!(archive(&alice).status, 204);
     assert_same_404(&bob.get("/v1/tenant"), &alice.get("/v1/tenant"));
-    assert_eq!(alice.send("POST", "/v1/tenant/restore", None).status, 204);
+    assert_eq!(restore(&alice).status, 204);
     assert_eq!(current_tenant(&alice), "acme");
 
-    assert_eq!((parameters(&app), login_takes_a_tenant(&app)), (vec![], false));
+    assert_eq!((parameters(&app), login_accepts_tenant(&app)), (vec![], false));
     snapshot!(transcript([
-        ("PATCH /v1/tenant, with another slug", stays),
+        ("PATCH /v1/tenant, with another slug", rejected),
         ("POST /v1/tenants", created),
         ("GET /v1/tenant, with X-Tenant-Id", alice.in_tenant("acme").get("/v1/tenant")),
     ]));
@@ -277,11 +270,11 @@ fn single_mode_uses_the_tenant() {
 
 #[test]
 fn single_mode_hides_tenant_from_non_members() {
-    let (acme, nothing) = (single_app("globex"), single_app("nowhere"));
+    let (globex, unknown) = (single_app("globex"), single_app("nowhere"));
     for path in ["/v1/tenant", "/v1/members", "/v1/subscription"] {
-        let none = nothing.alice().get(path);
-        assert_same_404(&none, &acme.carol().get(path));
-        assert_same_404(&none, &acme.bob().get(path));
+        let missing = unknown.alice().get(path);
+        assert_same_404(&missing, &globex.carol().get(path));
+        assert_same_404(&missing, &globex.bob().get(path));
     }
 }
 
@@ -292,13 +285,13 @@ fn tenant_header_is_rejected_in_single_mode() {
         let alice = with_host(&app.alice(), "acme.example.com");
         for tenant in ["acme", "globex", "nowhere", "no slug", ""] {
             for response in
-                [alice.in_tenant(tenant).get("/v1/tenant"), alice.in_tenant(tenant).send("POST", "/v1/tenant/restore", None)]
+                [alice.in_tenant(tenant).get("/v1/tenant"), restore(&alice.in_tenant(tenant))]
             {
                 assert_eq!((response.status, response.problem()), (400, "tenant-header-not-allowed".into()), "{response}");
             }
         }
         assert_eq!(app.anonymous().in_tenant("acme").get("/v1/tenant").problem(), "unauthenticated");
-        // Where no tenant is acted in, it says nothing.
+        // Routes without a tenant ignore the header.
         assert_eq!(app.alice().in_tenant("acme").get("/v1/me").status, 200);
     }
 }
@@ -307,8 +300,8 @@ fn tenant_header_is_rejected_in_single_mode() {
 fn error_texts_match_tenancy_mode() {
     let by_host = organization_app("subdomain,claim");
     let responses = [
-        ("subdomain,claim: none named", by_host.alice().get("/v1/tenant")),
-        ("subdomain,claim: one in the header", by_host.alice().in_tenant("acme").get("/v1/tenant")),
+        ("subdomain,claim: no tenant", by_host.alice().get("/v1/tenant")),
+        ("subdomain,claim: tenant header", by_host.alice().in_tenant("acme").get("/v1/tenant")),
     ];
     let descriptions = [organization_app("header,subdomain,claim"), TestApp::with_tenancy(TenancyMode::Personal), single_app("acme")]
         .map(|app| app.anonymous().get("/openapi.json").json()["info"]["description"].as_str().unwrap().to_owned());
@@ -327,21 +320,21 @@ fn startup_asks_operator_to_create_single_tenant() {
         let arguments = ["tenants", "create", "--slug", slug, "--name", name, "--admin", admin];
         run(work_dir.path(), &settings, &arguments)
     };
-    for (slug, name, admin, words) in [
-        ("initech", "Initech", "nobody@example.com", "nobody who can sign in has this e-mail address"),
-        ("globex", "Initech", "bob@example.com", "found it with --slug initech, as TENANT_SLUG says"),
+    for (slug, name, admin, expected) in [
+        ("initech", "Initech", "nobody@example.com", "no active user has this e-mail address"),
+        ("globex", "Initech", "bob@example.com", "named by TENANT_SLUG; pass --slug initech"),
         ("www", "Initech", "bob@example.com", "--slug"),
         ("initech", "", "bob@example.com", "--name"),
         ("initech", "Initech", "bob", "--admin"),
     ] {
         let rejected = create(slug, name, admin);
-        assert!(!rejected.status.success() && stderr(&rejected).contains(words), "{slug}: {}", stderr(&rejected));
+        assert!(!rejected.status.success() && stderr(&rejected).contains(expected), "{slug}: {}", stderr(&rejected));
     }
     let created = create("initech", "Initech", "Bob@example.com");
-    let words = String::from_utf8_lossy(&created.stdout);
-    assert!(words.starts_with("founded initech (") && words.contains("with bob@example.com as its admin"), "{words}");
+    let message = stdout(&created);
+    assert!(message.starts_with("created initech (") && message.contains("with bob@example.com as its admin"), "{message}");
     let again = create("initech", "Initech", "alice@example.com");
-    assert!(!again.status.success() && stderr(&again).contains("a tenant of this slug already"), "{}", stderr(&again));
+    assert!(!again.status.success() && stderr(&again).contains("this slug is already in use"), "{}", stderr(&again));
 
     let server = RunningServer::start(work_dir.path(), &settings);
     assert_eq!(server.status("/v1/tenant"), 401);

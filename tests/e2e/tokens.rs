@@ -1,4 +1,4 @@
-//! Tokens that don't hold, over HTTP. What makes them not hold is tested beside the code; here, that all are one 401.
+//! Access tokens over HTTP: every invalid token gets the same 401. Unit tests of `auth` cover the validation itself.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -17,7 +17,7 @@ fn token(app: &TestApp, header: Header, change: impl FnOnce(&mut Value)) -> Stri
     change(&mut claims);
     let pem = app.signing_key.expose_secret();
     let der = STANDARD.decode(pem.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
-    // Signing in has set up the program's cryptography for `jsonwebtoken`.
+    // The first sign-in installs the crypto provider of `jsonwebtoken`.
     app.alice();
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&der)).unwrap()
 }
@@ -28,16 +28,16 @@ fn at_jwt() -> Header {
 
 #[rstest]
 fn handcrafted_valid_token_is_accepted(app: TestApp) {
-    let good = token(&app, at_jwt(), |_| {});
-    assert_eq!(app.anonymous().with_token(&good).get("/v1/me").status, 200);
+    let valid = token(&app, at_jwt(), |_| {});
+    assert_eq!(app.anonymous().with_token(&valid).get("/v1/me").status, 200);
 }
 
 #[rstest]
 fn invalid_tokens_are_indistinguishable(app: TestApp) {
     let anonymous = app.anonymous();
     let unsigned = {
-        let good = token(&app, at_jwt(), |_| {});
-        let payload = good.split('.').nth(1).unwrap();
+        let valid = token(&app, at_jwt(), |_| {});
+        let payload = valid.split('.').nth(1).unwrap();
         format!(
             "{}.{payload}.",
             base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#)
@@ -50,10 +50,10 @@ fn invalid_tokens_are_indistinguishable(app: TestApp) {
     let first = anonymous.with_token("x").get("/v1/me");
     for (what, token) in [
         ("expired", token(&app, at_jwt(), |claims| claims["exp"] = 1.into())),
-        ("for another audience", token(&app, at_jwt(), |claims| claims["aud"] = "another".into())),
-        ("of another issuer", token(&app, at_jwt(), |claims| claims["iss"] = "another".into())),
-        ("of another type", token(&app, Header::new(Algorithm::EdDSA), |_| {})),
-        ("for nobody", token(&app, at_jwt(), |claims| claims["sub"] = json!(kernel::contracts::UserId::new()))),
+        ("wrong audience", token(&app, at_jwt(), |claims| claims["aud"] = "another".into())),
+        ("wrong issuer", token(&app, at_jwt(), |claims| claims["iss"] = "another".into())),
+        ("wrong type", token(&app, Header::new(Algorithm::EdDSA), |_| {})),
+        ("unknown user", token(&app, at_jwt(), |claims| claims["sub"] = json!(kernel::contracts::UserId::new()))),
         ("unsigned", unsigned),
         ("forged", forged),
         ("empty", String::new()),
@@ -63,5 +63,5 @@ fn invalid_tokens_are_indistinguishable(app: TestApp) {
     }
     let basic = anonymous.with_header("Authorization", "Basic YWxpY2U6dGVuYW50cnktZGVtbw==").get("/v1/me");
     assert_eq!((basic.status, &basic.body), (401, &first.body));
-    snapshot!(transcript([("no token", anonymous.get("/v1/me")), ("a bad one", first)]));
+    snapshot!(transcript([("no token", anonymous.get("/v1/me")), ("invalid token", first)]));
 }

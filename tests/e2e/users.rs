@@ -1,4 +1,4 @@
-//! `tenantry users create`, and the way to a server that somebody can sign in to.
+//! `tenantry users create`, and a production setup up to the first sign-in.
 
 use std::{
     fs::{self, File},
@@ -16,26 +16,18 @@ use nix::{
 use serde_json::Value;
 use test_support::{Logins, OwnedDb, TestDb};
 
-use crate::cli::{SIGNING_KEY, RunningServer, work_dir, tenantry_command, run, run_with_stdin, stderr, wait_until};
+use crate::process::{
+    RunningServer, SIGNING_KEY, run, run_with_stdin, stderr, stdout, tenantry_command, wait_until, work_dir,
+};
 
 const PASSWORD: &str = "carol's own words";
 const CREATE_CAROL: [&str; 4] = ["users", "create", "--email", "Carol@Example.com"];
 
 fn combined_output(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(output))
+    stdout(output) + &stderr(output)
 }
 
-/// The status, and the token where there is one.
-fn sign_in(server: &RunningServer, email: &str, password: &str) -> (u16, Option<String>) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let body = format!(r#"{{"email": "{email}", "password": "{password}"}}"#);
-    let response = agent.post(format!("{}/v1/auth/login", server.url)).content_type("application/json").send(body);
-    let mut response = response.unwrap();
-    let json: Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
-    (response.status().as_u16(), json["access_token"].as_str().map(str::to_owned))
-}
-
-/// The README's list, "On a server", from its fifth step on.
+/// Follows the list "On a server" of the README from its fifth step on.
 #[tokio::test]
 async fn production_bootstrap_to_first_sign_in() {
     let (empty, work_dir) = (OwnedDb::new(Logins::Separate).await, work_dir());
@@ -54,26 +46,26 @@ async fn production_bootstrap_to_first_sign_in() {
 
     let created = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, &format!("{PASSWORD}\n"));
     assert!(created.status.success(), "{}", stderr(&created));
-    let words = String::from_utf8_lossy(&created.stdout);
-    assert!(words.starts_with("created carol@example.com (") && words.lines().count() == 1, "{words}");
+    let message = stdout(&created);
+    assert!(message.starts_with("created carol@example.com (") && message.lines().count() == 1, "{message}");
     let arguments = ["tenants", "create", "--slug", "acme", "--name", "Acme Corp", "--admin", "carol@example.com"];
     let tenant_created = run(work_dir.path(), &settings, &arguments);
     assert!(tenant_created.status.success(), "{}", stderr(&tenant_created));
-    // It has no use for the server's key, and makes none.
+    // These commands don't need the server's signing key, so they don't generate one.
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 
     let server = RunningServer::start(work_dir.path(), &[&settings[..], &[("AUTH_SIGNING_KEY", SIGNING_KEY)]].concat());
-    assert_eq!(sign_in(&server, "carol@example.com", "carol's other words"), (401, None));
-    let (status, token) = sign_in(&server, "carol@example.com", PASSWORD);
+    assert_eq!(server.sign_in("carol@example.com", "carol's other words"), (401, None));
+    let (status, token) = server.sign_in("carol@example.com", PASSWORD);
     assert_eq!(status, 200);
     let request = ureq::get(format!("{}/v1/me", server.url));
     let me = request.header("Authorization", format!("Bearer {}", token.unwrap())).call();
     let me: Value = serde_json::from_str(&me.unwrap().body_mut().read_to_string().unwrap()).unwrap();
     assert_eq!((&me["display_name"], &me["tenants"][0]["slug"]), (&"carol".into(), &"acme".into()));
 
-    let written = combined_output(&created) + &combined_output(&rejected) + &server.interrupt();
+    let output = combined_output(&created) + &combined_output(&rejected) + &server.interrupt();
     for secret in [PASSWORD, "other words", "$argon2id$v"] {
-        let line = written.lines().find(|line| line.contains(secret));
+        let line = output.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} was logged");
     }
 }
@@ -94,47 +86,47 @@ async fn invalid_account_is_rejected_with_hint() {
 
     let long = "a".repeat(1025);
     let dave = ["users", "create", "--email", "dave@example.com"];
-    for (arguments, input, words) in [
-        (&CREATE_CAROL[..], "carol's new words", "somebody has this e-mail address already"),
-        (&dave, "", "no password came in: run this in a terminal, or pipe a line into it"),
-        (&dave, "\n", "no password came in"),
+    for (arguments, input, expected) in [
+        (&CREATE_CAROL[..], "carol's new words", "this e-mail address is already in use"),
+        (&dave, "", "no password on standard input; run this command in a terminal or pipe the password into it"),
+        (&dave, "\n", "no password on standard input"),
         (&dave, "eleven char\n", "a new password has at least 12 characters, at most 1024 bytes"),
         (&dave, &long, "at most 1024 bytes"),
         (&dave, "twelve\u{1b}[A chars", "no control characters"),
     ] {
         let rejected = create(arguments, input);
         let message = stderr(&rejected);
-        assert!(!rejected.status.success() && message.contains(words), "{arguments:?}: {message}");
+        assert!(!rejected.status.success() && message.contains(expected), "{arguments:?}: {message}");
         assert!(message.lines().count() == 1 && rejected.stdout.is_empty(), "{arguments:?}: {message}");
         assert!(input.trim().is_empty() || !message.contains(input.trim()), "{message}");
     }
-    for (arguments, words) in [
+    for (arguments, expected) in [
         (&["users", "create", "--email", "dave"][..], "--email"),
         (&["users", "create"], "--email"),
         (&[&dave[..], &["--name", ""]].concat(), "--name"),
-        // Others could read it there.
+        // Other users could read a password in the process list.
         (&[&dave[..], &["--password", PASSWORD]].concat(), "unexpected argument '--password'"),
         (&[&dave[..], &[PASSWORD]].concat(), "unexpected argument"),
     ] {
         let rejected = create(arguments, PASSWORD);
-        assert!(!rejected.status.success() && stderr(&rejected).contains(words), "{arguments:?}: {}", stderr(&rejected));
+        assert!(!rejected.status.success() && stderr(&rejected).contains(expected), "{arguments:?}: {}", stderr(&rejected));
     }
     assert_eq!(accounts(&db).await, before);
 }
 
-/// Who there is that has a password.
+/// Lists the accounts: e-mail address and display name.
 async fn accounts(db: &TestDb) -> String {
-    let accounts = "SELECT coalesce(string_agg(email || ' ' || display_name, ', '), '')
+    let query = "SELECT coalesce(string_agg(email || ' ' || display_name, ', '), '')
         FROM users LEFT JOIN auth_credentials ON user_id = id";
-    sqlx::query_scalar(accounts).fetch_one(&mut db.superuser().await).await.unwrap()
+    sqlx::query_scalar(query).fetch_one(&mut db.superuser().await).await.unwrap()
 }
 
-/// The program in a terminal, with somebody before it.
+/// `users create` in a pseudo-terminal that the test types into.
 struct Terminal {
     child: Child,
     keyboard: File,
-    program_end: OwnedFd,
-    shown: Arc<Mutex<String>>,
+    slave: OwnedFd,
+    screen: Arc<Mutex<String>>,
 }
 
 impl Terminal {
@@ -144,36 +136,37 @@ impl Terminal {
         command.stdin(pty.slave.try_clone().unwrap()).stderr(pty.slave.try_clone().unwrap());
         let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let keyboard = File::from(pty.master);
-        let (mut screen, shown) = (keyboard.try_clone().unwrap(), Arc::new(Mutex::new(String::new())));
-        let seen = Arc::clone(&shown);
-        // Ends with the terminal.
+        let (mut reader, screen) = (keyboard.try_clone().unwrap(), Arc::new(Mutex::new(String::new())));
+        let log = Arc::clone(&screen);
+        // The thread ends when the terminal is closed.
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = screen.read(&mut buffer) {
-                seen.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
-        Self { child, keyboard, program_end: pty.slave, shown }
+        Self { child, keyboard, slave: pty.slave, screen }
     }
 
-    fn shows(&self, words: &str) -> bool {
-        self.shown.lock().unwrap().contains(words)
+    fn shows(&self, text: &str) -> bool {
+        self.screen.lock().unwrap().contains(text)
     }
 
-    /// Types it, once it is asked for and isn't shown any more.
-    fn type_answer(&mut self, question: &str, password: &str) {
-        let hides = || !tcgetattr(&self.program_end).unwrap().local_flags.contains(LocalFlags::ECHO);
-        wait_until(question, || self.shows(question) && hides());
+    /// Types the password after the prompt, once echo is off.
+    fn type_password(&mut self, prompt: &str, password: &str) {
+        let echo_is_off = || !tcgetattr(&self.slave).unwrap().local_flags.contains(LocalFlags::ECHO);
+        wait_until(prompt, || self.shows(prompt) && echo_is_off());
         writeln!(self.keyboard, "{password}").unwrap();
     }
 
-    /// Whether all was well, what it said, and what the terminal showed, once that has these words.
-    fn finish(self, words: &str) -> (bool, String, String) {
-        wait_until(words, || self.shows(words));
-        assert!(tcgetattr(&self.program_end).unwrap().local_flags.contains(LocalFlags::ECHO), "it stays hidden");
+    /// Waits until the terminal shows `text` and the program exits. Returns whether it succeeded, its standard output
+    /// and the screen.
+    fn finish(self, text: &str) -> (bool, String, String) {
+        wait_until(text, || self.shows(text));
+        assert!(tcgetattr(&self.slave).unwrap().local_flags.contains(LocalFlags::ECHO), "echo is still off");
         let output = self.child.wait_with_output().unwrap();
-        let shown = self.shown.lock().unwrap().clone();
-        (output.status.success(), String::from_utf8(output.stdout).unwrap(), shown)
+        let screen = self.screen.lock().unwrap().clone();
+        (output.status.success(), stdout(&output), screen)
     }
 }
 
@@ -181,19 +174,20 @@ impl Terminal {
 async fn terminal_prompts_twice_without_echo() {
     let (db, work_dir) = (TestDb::migrated().await, work_dir());
     let url = db.url();
-    let questions = ["Password for carol@example.com", "The same once more"];
-    for (typed_lines, expect_success, last_words) in [
+    let prompts = ["Password for carol@example.com", "Repeat password"];
+    for (passwords, expect_success, last_text) in [
         (&["eleven char"][..], false, "a new password has at least 12 characters"),
-        (&[PASSWORD, "carol's own word"], false, "two different passwords; nothing was changed"),
-        (&[PASSWORD, PASSWORD], true, "once more: \r\n"),
+        (&[PASSWORD, "carol's own word"], false, "passwords do not match; nothing was changed"),
+        (&[PASSWORD, PASSWORD], true, "Repeat password: \r\n"),
     ] {
         let mut terminal = Terminal::create(work_dir.path(), &settings(&url));
-        for (question, typed) in questions.iter().zip(typed_lines) {
-            terminal.type_answer(question, typed);
+        for (prompt, password) in prompts.iter().zip(passwords) {
+            terminal.type_password(prompt, password);
         }
-        let (success, stdout, shown) = terminal.finish(last_words);
-        assert_eq!((success, stdout.starts_with("created carol@example.com (")), (expect_success, expect_success), "{stdout} {shown}");
-        assert!(typed_lines.iter().all(|typed| !shown.contains(typed)), "{shown}");
+        let (success, stdout, screen) = terminal.finish(last_text);
+        assert_eq!(success, expect_success, "{stdout} {screen}");
+        assert_eq!(stdout.starts_with("created carol@example.com ("), expect_success, "{stdout} {screen}");
+        assert!(passwords.iter().all(|password| !screen.contains(password)), "{screen}");
     }
     assert_eq!(accounts(&db).await, "carol@example.com carol");
 }
@@ -202,6 +196,6 @@ async fn terminal_prompts_twice_without_echo() {
 fn non_interactive_password_hint() {
     let (pty, work_dir) = (openpty(None, None).unwrap(), work_dir());
     let rejected = tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
-    assert!(!rejected.status.success() && stderr(&rejected).contains("pipe it in"), "{}", stderr(&rejected));
+    assert!(!rejected.status.success() && stderr(&rejected).contains("pipe the password into standard input"), "{}", stderr(&rejected));
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 }

@@ -1,17 +1,17 @@
-//! What whoever operates the program does with accounts.
+//! Account administration by the operator.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{AccountAdmin, AccountError, NewPassword, DisplayName, Email, NewUser, UserId, UserRepository},
+    contracts::{AccountAdmin, AccountError, DisplayName, Email, NewPassword, NewUser, UserId, UserRepository},
     db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
 use crate::{domain::PasswordHasher, postgres::CredentialRepository};
 
-/// The use case behind `tenantry users create`.
+/// Implements `tenantry users create`.
 #[derive(Component)]
 #[shaku(interface = AccountAdmin)]
 pub(crate) struct AccountService {
@@ -27,15 +27,10 @@ pub(crate) struct AccountService {
 
 #[async_trait]
 impl AccountAdmin for AccountService {
-    async fn create(
-        &self,
-        email: &Email,
-        name: &DisplayName,
-        password: &NewPassword,
-    ) -> Result<UserId, AccountError> {
-        // Before anything is opened: no transaction is held while a password is hashed.
+    async fn create(&self, email: &Email, name: &DisplayName, password: &NewPassword) -> Result<UserId, AccountError> {
+        // Hash before opening the transaction, because hashing is slow.
         let hash = self.hasher.hash(password.password()).await.map_err(|error| AccountError::Internal(error.into()))?;
-        // The id is new, so that neither row can be there already.
+        // The id is new, so neither insert can conflict on it.
         let user = NewUser { id: UserId::new(), email: email.clone(), display_name: name.as_str().into() };
         let mut tx = self.system.begin(SystemReason::CreateAccount).await?;
         self.users.create(&mut tx, &user).await.map_err(account_error)?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use kernel::contracts::{AccessTokens, CredentialError, IdentitySource, RequestContext, VerifiedClaims};
 use shaku::Component;
 
-/// Verifies the request's bearer token.
+/// An [`IdentitySource`] that verifies the request's bearer token.
 #[derive(Component)]
 #[shaku(interface = IdentitySource)]
 pub struct BearerIdentitySource {

@@ -1,11 +1,12 @@
-//! Who is calling: credentials in, tokens out; tokens in, claims out.
+//! Authentication: exchanges passwords for access tokens and verifies access tokens.
 //!
-//! - [`AuthModuleImpl`]: the module, for the composition root, which hands it an [`AuthSettings`]
-//! - [`BearerIdentitySource`]: the request's credential, verified; a component for the request's module
-//! - [`SigningKey`]: what tokens are signed with
+//! - [`AuthModuleImpl`]: the module; the composition root builds it with [`AuthSettings`]
+//! - [`BearerIdentitySource`]: verifies the request's bearer token; a component of the request module
+//! - [`SigningKey`]: the key that signs tokens
 //! - [`seed`]: the demo passwords
 //!
-//! Absent on purpose: whether the person still exists. The kernel asks the user module, once a request.
+//! This module doesn't check whether a token's user still exists. The kernel does, once per request, using the user
+//! module.
 
 mod accounts;
 mod bearer;

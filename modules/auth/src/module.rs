@@ -1,7 +1,7 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `SignIn`, `AccessTokens`, `AccountAdmin` | `SystemDatabase` (credentials are read before anybody is known, and made for somebody else), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+//! | `SignIn`, `AccessTokens`, `AccountAdmin` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
     clock::Clock,

@@ -6,28 +6,28 @@ use kernel::{
 };
 
 use crate::{
-    domain::{PasswordHasher, Argon2Hasher},
+    domain::{Argon2Hasher, PasswordHasher},
     postgres::{CredentialRepository, PgCredentialRepository},
 };
 
-/// The password of every demo account. It is no secret: it is printed at the start, and it is in the README.
+/// The password of every demo account. It is public: printed at startup and in the README.
 pub const PASSWORD: &str = "tenantry-demo";
 
-/// Why the passwords couldn't be set.
+/// Setting the demo passwords failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthSeedError {
-    /// The password couldn't be hashed.
-    #[error("the demo password couldn't be hashed")]
+    /// Hashing failed.
+    #[error("failed to hash the demo password")]
     Hash(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// Gives each of the people the demo password, unless they have one: `true` for each who hadn't.
+/// Sets the demo password of every user that has no password. Returns for each user whether it was set.
 ///
 /// # Errors
-/// The database refuses, or hashing fails.
+/// Hashing or the database failed.
 pub async fn seed<const N: usize>(tx: &mut SystemTx, users: [UserId; N]) -> Result<[bool; N], AuthSeedError> {
     let hasher = Argon2Hasher::default();
     let mut created = [false; N];

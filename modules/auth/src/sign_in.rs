@@ -1,4 +1,4 @@
-//! Signing in with e-mail and password.
+//! Sign-in with e-mail address and password.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     postgres::CredentialRepository,
 };
 
-/// The use case behind `POST /v1/auth/login`.
+/// Implements `POST /v1/auth/login`.
 #[derive(Component)]
 #[shaku(interface = SignIn)]
 pub(crate) struct SignInService {
@@ -32,9 +32,9 @@ pub(crate) struct SignInService {
 
 #[async_trait]
 impl SignIn for SignInService {
-    /// What isn't an address, an address nobody has, a person without a password, a deactivated one and a wrong
-    /// password are one and the same from outside, in the answer and in the work (OWASP Authentication Cheat Sheet,
-    /// "Authentication and Error Messages").
+    /// All failures are indistinguishable in response and timing: an invalid or unknown address, a user without a
+    /// password, a deactivated user and a wrong password (OWASP Authentication Cheat Sheet, "Authentication and Error
+    /// Messages").
     async fn with_password(
         &self,
         email: Option<&Email>,
@@ -42,7 +42,8 @@ impl SignIn for SignInService {
         tenant: Option<&TenantRef>,
     ) -> Result<AccessToken, SignInError> {
         let (user, hash) = self.find_credentials(email).await?.unzip();
-        let password_matches = self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
+        let password_matches =
+            self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
         match user {
             Some(user) if password_matches => self.tokens.issue(user, tenant),
             _ => Err(SignInError::InvalidCredentials),
@@ -51,7 +52,9 @@ impl SignIn for SignInService {
 }
 
 impl SignInService {
-    /// Two queries, whether or not there is anybody to ask for. The transaction ends here: none is held while a
+    /// Returns the active user with this address and their password hash.
+    ///
+    /// Always runs two queries, so that timing doesn't reveal whether the user exists. The transaction ends before the
     /// password is hashed.
     async fn find_credentials(&self, email: Option<&Email>) -> Result<Option<(UserId, PasswordHash)>, DbError> {
         const NO_USER: UserId = UserId::from_uuid(uuid::Uuid::nil());

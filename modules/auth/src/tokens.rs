@@ -1,5 +1,5 @@
-//! Access tokens: JWTs (RFC 7519) signed with EdDSA (RFC 8037), of type `at+jwt` (RFC 9068). One algorithm is
-//! allowed, whatever a token's header says (RFC 8725, section 3.1).
+//! Access tokens: JWTs (RFC 7519) signed with EdDSA (RFC 8037), of type `at+jwt` (RFC 9068). No other algorithm is
+//! accepted, regardless of the token's header (RFC 8725, section 3.1).
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,19 +23,19 @@ use shaku::Component;
 
 use crate::domain::SigningKey;
 
-/// The type that marks an access token, so that no other JWT of the same key passes for one.
+/// The `typ` header of access tokens. It prevents other JWTs signed with the same key from being accepted.
 const TOKEN_TYPE: &str = "at+jwt";
 
-/// What tokens are made of, and what they are held against.
+/// Settings for issuing and verifying tokens.
 #[derive(Debug, Clone)]
 pub struct AuthSettings {
-    /// `iss`
+    /// Issuer (`iss`).
     pub issuer: String,
-    /// `aud`
+    /// Audience (`aud`).
     pub audience: String,
-    /// How long a token holds.
+    /// Lifetime of a token.
     pub token_ttl: Duration,
-    /// Signs and verifies.
+    /// Key that signs and verifies tokens.
     pub signing_key: SigningKey,
 }
 
@@ -44,16 +44,16 @@ struct Claims {
     iss: String,
     aud: String,
     sub: UserId,
-    /// Seconds since 1970.
+    /// Unix timestamp in seconds.
     iat: i64,
-    /// Seconds since 1970.
+    /// Unix timestamp in seconds.
     exp: i64,
     /// A slug or an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
 }
 
-/// [`AccessTokens`] as JWTs.
+/// [`AccessTokens`] implemented as JWTs.
 #[derive(Component)]
 #[shaku(interface = AccessTokens)]
 pub(crate) struct JwtAccessTokens {
@@ -82,33 +82,33 @@ impl AccessTokens for JwtAccessTokens {
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
         let key = fingerprint(token);
         let CachedClaims { user, tenant, exp } = match self.cache.0.get(&key) {
-            Some(known) => known,
+            Some(cached) => cached,
             None => {
-                let subject = self.decode(token)?;
-                self.cache.0.insert(key, subject.clone());
-                subject
+                let decoded = self.decode(token)?;
+                self.cache.0.insert(key, decoded.clone());
+                decoded
             }
         };
-        let live = self.clock.now().unix_timestamp() < exp;
+        let is_live = self.clock.now().unix_timestamp() < exp;
         #[expect(clippy::disallowed_methods, reason = "this is where credentials are verified")]
         let claims = VerifiedClaims::new(user, tenant);
-        if live { Ok(claims) } else { Err(CredentialError) }
+        if is_live { Ok(claims) } else { Err(CredentialError) }
     }
 }
 
 impl JwtAccessTokens {
-    /// Everything about it but its expiry, which is another answer each time.
+    /// Verifies everything except expiry, which depends on the time and can't be cached.
     fn decode(&self, token: &SecretString) -> Result<CachedClaims, CredentialError> {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
-        // Expiry is held against our own clock, without leeway: it is the same clock that set it.
+        // `verify` checks expiry against the injected clock, without leeway: the same clock issued the token.
         validation.validate_exp = false;
         install_crypto_provider();
         let key = DecodingKey::from_ed_der(self.settings.signing_key.public());
         let token = jsonwebtoken::decode::<Claims>(token.expose_secret(), &key, &validation).map_err(|error| {
-            tracing::debug!(%error, "a token doesn't hold");
+            tracing::debug!(%error, "access token rejected");
             CredentialError
         })?;
         if token.header.typ.as_deref() != Some(TOKEN_TYPE) {
@@ -120,19 +120,20 @@ impl JwtAccessTokens {
     }
 }
 
-/// How many tokens are remembered at the most; what hasn't been seen lately goes first.
+/// Maximum number of cached tokens. Tokens that haven't been used recently are evicted first.
 const VERIFIED_CACHE_SIZE: usize = 10_000;
 
-/// Tokens whose signature has been verified, by their SHA-256: verifying one again, at each request that it comes with,
-/// would say the same. What isn't verified isn't remembered, so forged ones can't drive the others out.
+/// The claims of verified tokens by SHA-256 of the token. Saves verifying the signature again for every request.
+///
+/// Rejected tokens are not cached, so that forged tokens can't evict valid ones.
 pub(crate) struct VerifiedTokenCache(Cache<[u8; 32], CachedClaims>);
 
-/// What a token says.
+/// The claims of a verified token.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedClaims {
     user: UserId,
     tenant: Option<TenantRef>,
-    /// Seconds since 1970.
+    /// Unix timestamp in seconds.
     exp: i64,
 }
 
@@ -148,8 +149,10 @@ fn fingerprint(token: &SecretString) -> [u8; 32] {
     fingerprint
 }
 
-/// `jsonwebtoken` takes its cryptography from a provider that is set once a process. Its own ones bring RSA, the NIST
-/// curves or a C library along; this one is the Ed25519 of `ring`, which TLS to the database uses already.
+/// Installs Ed25519 of `ring` as the crypto provider of `jsonwebtoken`, which is set once per process.
+///
+/// The providers of `jsonwebtoken` itself would add RSA, the NIST curves or a C library. `ring` is already used for TLS
+/// to the database.
 fn install_crypto_provider() {
     static RING: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| match algorithm {
@@ -162,7 +165,7 @@ fn install_crypto_provider() {
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
-    // An error says that it is set already: by an earlier call of this function, the only one there is.
+    // Fails only if a provider is already installed. Only this function installs one.
     let _ = RING.install_default();
 }
 

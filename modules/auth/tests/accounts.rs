@@ -1,5 +1,5 @@
-//! Making accounts, against a real server.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+//! Account creation against a real PostgreSQL server.
+#![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{sync::Arc, time::Duration};
@@ -33,7 +33,7 @@ async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> 
     accounts.create(&email.parse().unwrap(), &"Carol Clark".parse().unwrap(), &password).await
 }
 
-/// Everybody, with what they sign in with.
+/// Returns all users as e-mail address, display name, active and password hash.
 async fn accounts(seeded: &SeededDb) -> Vec<(String, String, bool, Option<String>)> {
     let accounts = "SELECT u.email, u.display_name, u.deactivated_at IS NULL, c.password_hash
         FROM users AS u LEFT JOIN auth_credentials AS c ON c.user_id = u.id
@@ -62,8 +62,8 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
 #[rstest]
 #[tokio::test]
 async fn duplicate_email_is_rejected(#[future(awt)] seeded: SeededDb) {
-    let gone = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
-    sqlx::query(gone).execute(&mut seeded.superuser().await).await.unwrap();
+    let deactivate_bob = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
+    sqlx::query(deactivate_bob).execute(&mut seeded.superuser().await).await.unwrap();
     let before = accounts(&seeded).await;
     for taken in ["ALICE@example.com", "bob@example.com"] {
         let rejected = create(&seeded, taken).await;
@@ -75,8 +75,8 @@ async fn duplicate_email_is_rejected(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn account_creation_is_atomic(#[future(awt)] seeded: SeededDb) {
-    let no_more = "ALTER TABLE auth_credentials ADD CONSTRAINT no_more CHECK (false) NOT VALID";
-    sqlx::query(no_more).execute(&mut seeded.superuser().await).await.unwrap();
+    let reject_inserts = "ALTER TABLE auth_credentials ADD CONSTRAINT reject_inserts CHECK (false) NOT VALID";
+    sqlx::query(reject_inserts).execute(&mut seeded.superuser().await).await.unwrap();
     let before = accounts(&seeded).await;
     let rejected = create(&seeded, "carol@example.com").await;
     assert!(matches!(rejected, Err(AccountError::Db(_))), "{rejected:?}");
@@ -88,8 +88,8 @@ async fn account_creation_is_atomic(#[future(awt)] seeded: SeededDb) {
 async fn concurrent_same_email_creates_one_account(#[future(awt)] seeded: SeededDb) {
     let create = || create(&seeded, "carol@example.com");
     let outcomes: [_; 4] = tokio::join!(create(), create(), create(), create()).into();
-    let made: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_ok()).collect();
+    let created = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let taken = outcomes.iter().filter(|outcome| matches!(outcome, Err(AccountError::EmailTaken))).count();
-    assert_eq!((made.len(), taken), (1, 3), "{outcomes:?}");
+    assert_eq!((created, taken), (1, 3), "{outcomes:?}");
     assert_eq!(accounts(&seeded).await.len(), 3);
 }

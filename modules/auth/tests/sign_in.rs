@@ -1,5 +1,5 @@
-//! Signing in, against a real server.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+//! Sign-in against a real PostgreSQL server.
+#![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::{sync::Arc, time::Duration};
@@ -22,7 +22,11 @@ fn module(seeded: &SeededDb) -> Arc<dyn AuthModule> {
     Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), ValueModule::new(Arc::new(settings))).build())
 }
 
-async fn try_sign_in(seeded: &SeededDb, email: &str, password: &str) -> Result<kernel::contracts::AccessToken, SignInError> {
+async fn try_sign_in(
+    seeded: &SeededDb,
+    email: &str,
+    password: &str,
+) -> Result<kernel::contracts::AccessToken, SignInError> {
     let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
     sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None).await
 }
@@ -42,7 +46,7 @@ async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb) {
     let mut owner = seeded.superuser().await;
-    // Bob is deactivated; somebody has no password.
+    // Deactivate Bob and create a user without a password.
     sqlx::raw_sql(
         "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
          INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{
-        Admission, AdmissionError, TenantAdmission, RestoreAdmission, TenantStatus, TenantTarget, VerifiedClaims,
+        Admission, AdmissionError, RestoreAdmission, TenantAdmission, TenantStatus, TenantTarget, VerifiedClaims,
     },
     db::{Database, DbError, Reader},
 };

@@ -14,7 +14,7 @@ use kernel::{
 
 use crate::{
     domain::{CompiledPolicies, EffectivePermissions, Policy},
-    postgres::{RoleUsage, PolicyStateRepository, PolicyState},
+    postgres::{PolicyState, PolicyStateRepository, RoleUsage},
 };
 
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
@@ -92,18 +92,25 @@ impl<'a> GuardedChange<'a> {
     /// Checks the change and commits it. Changed policies are detected; changed role assignments must be passed in.
     pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
-        let after = self.policy_state.read(&mut self.tx, tenant, self.actor).await?.ok_or(ChangeError::NoLongerMember)?;
+        let after =
+            self.policy_state.read(&mut self.tx, tenant, self.actor).await?.ok_or(ChangeError::NoLongerMember)?;
         check(&self.before, &after, self.actor, assignments)?;
         Ok(self.tx.commit().await?)
     }
 }
 
 /// Compares the state before and after a change by `actor`. Does no I/O.
-fn check(before: &PolicyState, after: &PolicyState, actor: UserId, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
+fn check(
+    before: &PolicyState,
+    after: &PolicyState,
+    actor: UserId,
+    assignments: &[RoleAssignment],
+) -> Result<(), ChangeError> {
     let (old, new) = (&before.policies.policies, &after.policies.policies);
     let granter = EffectivePermissions::of(old, before.role, Some(actor));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
-    let rewritten = affected_roles(old, new, &unchanged, &after.roles).map(|role| (RoleAssignment::same_role(role), &unchanged));
+    let rewritten =
+        affected_roles(old, new, &unchanged, &after.roles).map(|role| (RoleAssignment::same_role(role), &unchanged));
     for (RoleAssignment { user, from, to }, unchanged) in rewritten.chain(assignments.iter().map(|one| (*one, &none))) {
         let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
@@ -135,5 +142,7 @@ fn affected_roles(
 
 fn has_admin(policy_state: &PolicyState) -> bool {
     let in_use = policy_state.roles.iter().filter(|role| role.in_use);
-    in_use.map(|role| EffectivePermissions::of(&policy_state.policies.policies, Some(role.id), None)).any(|permissions| permissions.is_full_admin())
+    in_use
+        .map(|role| EffectivePermissions::of(&policy_state.policies.policies, Some(role.id), None))
+        .any(|permissions| permissions.is_full_admin())
 }

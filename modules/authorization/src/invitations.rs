@@ -5,19 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{
-        AcceptError, Email, Identity, Invitation, InvitationId, InvitationToken, Invitations, InvitationsError,
-        MemberInvite, UserTenant, Permit, RoleId, InvitationWithToken, TenancyMode, TenantId,
+        AcceptError, Email, Identity, Invitation, InvitationId, InvitationToken, InvitationWithToken, Invitations,
+        InvitationsError, MemberInvite, Permit, RoleId, TenancyMode, TenantId, UserTenant,
     },
-    db::{Database, SystemDatabase, SystemTx, SystemReason, TenantTx},
+    db::{Database, SystemDatabase, SystemReason, SystemTx, TenantTx},
 };
 use shaku::Component;
 
 use crate::{
-    guarded_change::{GuardedChange, RoleAssignment},
     domain::{TokenHash, hash_token, may_invite_into, random_token},
+    guarded_change::{GuardedChange, RoleAssignment},
     postgres::{
-        AcceptanceRepository, InvitationRepository, NewInvitation, InviteConflicts, Capacity, PolicyStateRepository, PendingInvitation,
-        create_membership,
+        AcceptanceRepository, Capacity, InvitationRepository, InviteConflicts, NewInvitation, PendingInvitation,
+        PolicyStateRepository, create_membership,
     },
 };
 
@@ -142,7 +142,8 @@ impl InvitationService {
     }
 
     /// Locks the tenant as [`GuardedChange`] does, so that the state read here can't change until the transaction ends.
-    /// Returns what the caller is invited to, or `None` if the invitation can't be accepted, for whatever reason.
+    /// Returns what the caller is invited to. Returns `None` if the invitation can't be accepted; the reason isn't
+    /// disclosed.
     async fn lock_and_verify(
         &self,
         tx: &mut SystemTx,
@@ -153,7 +154,9 @@ impl InvitationService {
         if !self.policy_state.lock(tx, id).await? {
             return Ok(None);
         }
-        let Some(PendingInvitation { email, invited_by, tenant }) = self.acceptance.find_pending(tx, id, token_hash).await? else {
+        let Some(PendingInvitation { email, invited_by, tenant }) =
+            self.acceptance.find_pending(tx, id, token_hash).await?
+        else {
             return Ok(None);
         };
         let Some(policy_state) = self.policy_state.read(tx, id, invited_by).await? else { return Ok(None) };

@@ -6,22 +6,22 @@
 //! The policy engine in `domain/` does no I/O. It denies by default, and a deny overrides an allow. An indeterminate
 //! condition never satisfies an allow and always satisfies a deny.
 
-mod guarded_change;
+mod admission;
 mod domain;
-mod tenant_creator;
-mod provisioning;
+mod guarded_change;
 mod invitations;
-mod policy_cache;
 mod members;
 mod module;
-mod user_tenants;
 mod operator_tenants;
 mod policies;
+mod policy_cache;
 mod postgres;
+mod provisioning;
 mod roles;
 pub mod seed;
-mod admission;
-mod tenants;
 mod template_upgrade;
+mod tenant_creator;
+mod tenants;
+mod user_tenants;
 
 pub use module::AuthorizationModuleImpl;

@@ -11,20 +11,20 @@ use kernel::{
 use shaku::module;
 
 use crate::{
-    tenant_creator::TenantCreationService,
+    admission::AdmissionService,
     invitations::InvitationService,
     members::MemberService,
-    user_tenants::UserTenantService,
     operator_tenants::OperatorTenantService,
     policies::PolicyService,
     postgres::{
-        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository, PgRoleRepository,
-        PgPolicyStateRepository, PgTenantRepository,
+        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository,
+        PgPolicyStateRepository, PgRoleRepository, PgTenantRepository,
     },
     roles::RoleService,
-    admission::AdmissionService,
-    tenants::TenantService,
     template_upgrade::TemplateUpgradeService,
+    tenant_creator::TenantCreationService,
+    tenants::TenantService,
+    user_tenants::UserTenantService,
 };
 
 module! {

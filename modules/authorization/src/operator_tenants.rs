@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{TenancyMode, Tenant, TenantProvisioning, TenantName, TenantSlug, TenantsError, UserId},
+    contracts::{TenancyMode, Tenant, TenantName, TenantProvisioning, TenantSlug, TenantsError, UserId},
     db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
-use crate::{tenant_creator::TenantCreator, postgres::TenantRepository};
+use crate::{postgres::TenantRepository, tenant_creator::TenantCreator};
 
 /// The use case behind `tenantry tenants create`.
 #[derive(Component)]

@@ -13,9 +13,9 @@ use serde_json::Value;
 use shaku::Component;
 
 use crate::{
-    guarded_change::GuardedChange,
     domain::{Condition, NewPolicy},
-    postgres::{UNIQUE_POLICY, PolicyRepository, PolicyStateRepository, StoredPolicy},
+    guarded_change::GuardedChange,
+    postgres::{PolicyRepository, PolicyStateRepository, StoredPolicy, UNIQUE_POLICY},
 };
 
 /// Maximum number of policies per tenant, template policies included. Every change is checked against all of them.
@@ -52,7 +52,8 @@ impl Policies for PolicyService {
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError> {
         let PolicyDraft { role, effect, target, condition } = draft;
         let condition = condition.as_ref().map(canonicalize).transpose()?;
-        let policy = NewPolicy::unconditional(*role, *effect, target.resource(), target.verbs()).with_condition(condition);
+        let policy =
+            NewPolicy::unconditional(*role, *effect, target.resource(), target.verbs()).with_condition(condition);
         let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         if role.is_some_and(|role| !change.has_role(role)) {
             return Err(PoliciesError::RoleNotFound);
@@ -79,7 +80,8 @@ impl Policies for PolicyService {
             Some(target) => (target.resource(), target.verbs().to_vec()),
             None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
         };
-        let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs).with_condition(condition.unwrap_or(stored.condition));
+        let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs)
+            .with_condition(condition.unwrap_or(stored.condition));
         let updated = self.policies.update(change.tx(), id, &policy).await.map_err(rejected_policy)?;
         change.commit(&[]).await?;
         Ok(updated)

@@ -39,7 +39,7 @@ impl Default for PolicyCache {
 
 impl fmt::Debug for PolicyCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownPolicies").field("tenants", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("PolicyCache").field("tenants", &self.0.len()).finish_non_exhaustive()
     }
 }
 

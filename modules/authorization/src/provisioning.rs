@@ -6,8 +6,8 @@ use kernel::{
 };
 
 use crate::{
-    domain::{ADMIN, RandomIds, IdGenerator, TEMPLATES},
-    postgres::{NewTenant, insert_additions, create_tenant},
+    domain::{ADMIN, IdGenerator, RandomIds, TEMPLATES},
+    postgres::{NewTenant, create_tenant, insert_additions},
 };
 
 /// Maximum number of tenants, archived ones included, that a user is admin of. Users with more can't create another,

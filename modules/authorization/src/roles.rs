@@ -11,7 +11,7 @@ use shaku::Component;
 
 use crate::{
     guarded_change::GuardedChange,
-    postgres::{ROLE_REFERENCES, UNIQUE_ROLE_NAME, RoleRepository, PolicyStateRepository},
+    postgres::{PolicyStateRepository, ROLE_REFERENCES, RoleRepository, UNIQUE_ROLE_NAME},
 };
 
 /// Maximum number of roles per tenant, system roles included. A change to a tenant-wide policy is checked for each

@@ -7,9 +7,9 @@ use kernel::{
 use uuid::{Uuid, uuid};
 
 use crate::{
-    domain::{ADMIN, MEMBER, IdGenerator, TEMPLATES},
-    provisioning::provision,
+    domain::{ADMIN, IdGenerator, MEMBER, TEMPLATES},
     postgres::{NewTenant, create_expired_invitation, create_membership},
+    provisioning::provision,
 };
 
 /// Acme Corp.

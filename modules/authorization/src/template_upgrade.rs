@@ -8,14 +8,15 @@ use kernel::{
         AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TemplateVersions, TenantId, TenantsAtVersion,
         UpgradeReport,
     },
-    db::{DbError, SystemDatabase, SystemTx, SystemReason},
+    db::{DbError, SystemDatabase, SystemReason, SystemTx},
 };
 use shaku::Component;
 
 use crate::{
-    domain::{TemplateAdditions, RandomIds, RoleNameConflict, TEMPLATES},
+    domain::{RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions},
     postgres::{
-        insert_additions, lock_tenants, lock_tenants_skip_locked, set_template_version, find_template_states, tenants_at_versions, tenants_behind,
+        find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked, set_template_version,
+        tenants_at_versions, tenants_behind,
     },
 };
 
@@ -70,7 +71,10 @@ impl TemplateUpgradeService {
 }
 
 /// Returns what an upgrade of these tenants does, and the additions of each tenant that can be upgraded.
-async fn plan(tx: &mut SystemTx, tenants: &[TenantId]) -> Result<(UpgradeReport, Vec<(TenantId, TemplateAdditions)>), DbError> {
+async fn plan(
+    tx: &mut SystemTx,
+    tenants: &[TenantId],
+) -> Result<(UpgradeReport, Vec<(TenantId, TemplateAdditions)>), DbError> {
     let (mut upgraded, mut additions) = (UpgradeReport::default(), Vec::new());
     for tenant in find_template_states(tx, tenants, &TEMPLATES.roles()).await? {
         if tenant.version >= TEMPLATES.current() {

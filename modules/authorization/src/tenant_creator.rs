@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{
     contracts::{TenancyMode, Tenant, TenantId, TenantName, TenantSlug, TenantsError, UserId},
-    db::{DbError, SystemDatabase, SystemTx, SystemReason},
+    db::{DbError, SystemDatabase, SystemReason, SystemTx},
 };
 use shaku::{Component, Interface};
 
 use crate::{
-    provisioning::{FREE_PLAN, AdminRoleIds, MAX_TENANTS_PER_USER, provision},
-    postgres::{UNIQUE_PERSONAL_TENANT, MembershipRepository, UNIQUE_SLUG, TenantRepository, create_membership},
+    postgres::{MembershipRepository, TenantRepository, UNIQUE_PERSONAL_TENANT, UNIQUE_SLUG, create_membership},
+    provisioning::{AdminRoleIds, FREE_PLAN, MAX_TENANTS_PER_USER, provision},
 };
 
 /// Creates tenants.
@@ -59,7 +59,9 @@ impl TenantCreationService {
     async fn ensure_can_create(&self, tx: &mut SystemTx, user: UserId) -> Result<(), TenantsError> {
         let admin_count = self.memberships.lock_and_count_admin(tx, user).await?;
         match *self.tenancy {
-            TenancyMode::Personal if self.tenants.has_personal_tenant(tx, user).await? => Err(TenantsError::PersonalTenantExists),
+            TenancyMode::Personal if self.tenants.has_personal_tenant(tx, user).await? => {
+                Err(TenantsError::PersonalTenantExists)
+            }
             TenancyMode::Organization(_) if admin_count >= i64::from(MAX_TENANTS_PER_USER) => {
                 Err(TenantsError::LimitReached { limit: MAX_TENANTS_PER_USER })
             }

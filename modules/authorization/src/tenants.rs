@@ -14,8 +14,8 @@ use shaku::Component;
 
 use crate::{
     domain::slug_candidates,
-    tenant_creator::{TenantCreator, rejected_tenant},
     postgres::TenantRepository,
+    tenant_creator::{TenantCreator, rejected_tenant},
 };
 
 /// Implements `POST /v1/tenants` and `/v1/tenant`.

@@ -1,5 +1,5 @@
-//! What a decision allocates. A test binary of its own: it counts with an allocator of its own.
-#![expect(clippy::disallowed_methods, reason = "tests make their own policies")]
+//! Checks that a decision doesn't allocate. This is a separate test binary, because it installs a counting allocator.
+#![expect(clippy::disallowed_methods, reason = "tests insert policies directly")]
 
 use kernel::contracts::{Environment, Permit, ResourceAttributes, UserRead};
 use rstest::rstest;
@@ -9,12 +9,12 @@ use time::macros::datetime;
 #[rstest]
 #[tokio::test]
 async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
-    let (tenant, person) = (db.create_tenant().await, db.create_user().await);
-    db.add_member(&tenant, person, tenant.member_role).await;
+    let (tenant, user) = (db.create_tenant().await, db.create_user().await);
+    db.add_member(&tenant, user, tenant.member_role).await;
     let environment =
         Environment { now: datetime!(2026-06-01 12:00 UTC), client_addr: Some("10.1.2.3".parse().unwrap()) };
-    let owned = ResourceAttributes { owner: Some(person) };
-    // Without a condition as it is; then with one of every kind, and a deny that has to be looked at first.
+    let owned = ResourceAttributes { owner: Some(user) };
+    // First without a condition, then with conditions of every kind and a deny that must be evaluated first.
     let condition = r#"{"all": [
         {"any": [{"not": {"owner": {}}}, {"owner": {}}]}, {"plan": "free"}, {"not": {"feature": "sso"}},
         {"attribute": {"name": "subject.id", "is_same_as": "resource.owner"}},
@@ -39,14 +39,14 @@ async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
             .await
             .unwrap();
         }
-        let scope = db.scope(person, &tenant.slug).await.unwrap();
-        let counted = allocation_counter::measure(|| {
+        let scope = db.scope(user, &tenant.slug).await.unwrap();
+        let allocations = allocation_counter::measure(|| {
             for _ in 0..100 {
                 Permit::<UserRead>::authorize(&scope, Some(&owned), &environment).unwrap();
             }
         });
-        assert_eq!(counted.count_total, 0, "{condition:?}");
-        let counts = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
-        assert_eq!(counts.count_total, 1, "the counter counts");
+        assert_eq!(allocations.count_total, 0, "{condition:?}");
+        let control = allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1))));
+        assert_eq!(control.count_total, 1, "the counter must count allocations");
     }
 }

@@ -1,5 +1,5 @@
-//! A tenant's subscription, against a real server.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+//! Reading a tenant's subscription.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;

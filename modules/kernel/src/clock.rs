@@ -1,15 +1,15 @@
-//! The time, as a dependency.
+//! The clock, as a dependency that tests can replace.
 
 use shaku::{Component, Interface};
 use time::OffsetDateTime;
 
-/// Tells the time. Whatever depends on it takes it from here, so that a test can set it.
+/// A source of the current time.
 pub trait Clock: Interface {
-    /// The present moment in UTC.
+    /// Returns the current time in UTC.
     fn now(&self) -> OffsetDateTime;
 }
 
-/// The machine's own clock.
+/// The system clock.
 #[derive(Component, Debug, Default)]
 #[shaku(interface = Clock)]
 pub struct SystemClock;

@@ -1,4 +1,4 @@
-//! Ids are UUIDv7 (RFC 9562, section 5.7) in a type of their own each: a role's id can't be passed as a user's.
+//! Typed ids: UUIDv7 (RFC 9562, section 5.7) in a newtype each, so that ids of different entities can't be mixed up.
 
 /// Declares an id type: a UUIDv7 that is transparent to serde and sqlx.
 macro_rules! id {
@@ -10,18 +10,18 @@ macro_rules! id {
         pub struct $name(uuid::Uuid);
 
         impl $name {
-            /// A new id; later ones sort after earlier ones, to the millisecond.
-            #[expect(clippy::new_without_default, reason = "a default id would be a different one each time")]
+            /// Creates an id. Ids sort by time of creation, to the millisecond.
+            #[expect(clippy::new_without_default, reason = "`Default` would return a different id each time")]
             pub fn new() -> Self {
                 Self(uuid::Uuid::now_v7())
             }
 
-            /// An id that is stored somewhere already.
+            /// Wraps an existing id.
             pub const fn from_uuid(uuid: uuid::Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// The bare UUID, for a query's argument or an answer's body.
+            /// The UUID, for query arguments and response bodies.
             pub const fn as_uuid(self) -> uuid::Uuid {
                 self.0
             }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn invalid_uuid_is_rejected() {
         for text in ["", "1", "alice", "0190a8a0-0000-7000-8000-00000000000g"] {
-            assert!(text.parse::<UserId>().is_err(), "{text} was taken for an id");
+            assert!(text.parse::<UserId>().is_err(), "{text} was accepted as an id");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! What the modules share, and the only thing they share.
+//! What the modules share. Modules depend on each other only through this crate.
 //!
-//! - [`contracts`]: ids, tokens, module interfaces, and the three proofs ([`contracts::Identity`],
-//!   [`contracts::TenantScope`], [`contracts::Permit`]) that make up the way to a tenant's data
-//! - [`request`]: the two components that alone make the first two proofs
-//! - [`db`]: drivers, the ways into the database, the migration runner
-//! - [`shaku_value`]: values as components
+//! - [`contracts`]: ids, traits for dependency injection, module interfaces, and the three proofs
+//!   ([`contracts::Identity`], [`contracts::TenantScope`], [`contracts::Permit`]) that access to tenant data requires
+//! - [`request`]: the two components that create the first two proofs
+//! - [`db`]: server, pool, transactions, migrations
+//! - [`shaku_value`]: values as shaku components
 //!
-//! Absent on purpose: tables, `query!`, HTTP, the environment, anything that only one module needs.
+//! Not allowed here: tables, `query!`, HTTP, environment variables, and anything that only one module needs.
 
 pub mod clock;
 pub mod contracts;
 pub mod db;
-pub mod shaku_value;
 mod id;
 pub mod request;
+pub mod shaku_value;

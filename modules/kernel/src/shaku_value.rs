@@ -1,17 +1,18 @@
-//! Values as components.
+//! Values as shaku components.
 
 use std::sync::Arc;
 
 use shaku::{HasComponent, Interface, Module, ModuleBuildContext};
 
-/// A ready-made value that a `module!` takes in as a submodule: `use ValueModule<dyn Clock> { components = [dyn Clock], … }`
-/// makes it an argument of the module's builder, so forgetting it is a compile error.
+/// A module that provides an existing value.
 ///
-/// shaku's own way, `with_component_parameters`, panics at run time when it is forgotten; `clippy.toml` bans it.
+/// `use ValueModule<dyn Clock> { components = [dyn Clock], … }` in a `module!` makes the value an argument of the
+/// module's builder, so a missing value is a compile error. `clippy.toml` disallows shaku's own
+/// `with_component_parameters`, which panics at run time when it is forgotten.
 pub struct ValueModule<I: ?Sized>(Arc<I>);
 
 impl<I: ?Sized> ValueModule<I> {
-    /// The value, in the shape that a module's builder takes.
+    /// Wraps a value, in the form that a module's builder takes.
     pub fn new(value: Arc<I>) -> Arc<Self> {
         Arc::new(Self(value))
     }

@@ -1,5 +1,5 @@
-//! What people say of themselves.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+//! Reading and changing the caller's own profile.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
@@ -15,10 +15,10 @@ fn profiles(db: &TestDb) -> Arc<dyn Profiles> {
     UserModuleImpl::builder(db.db.module()).build().resolve()
 }
 
-/// Everybody, as the table has them.
+/// All rows of `users`: id, display name, and whether the row was updated.
 async fn all_users(db: &TestDb) -> Vec<(UserId, String, bool)> {
-    let people = "SELECT id, display_name, updated_at > created_at FROM users ORDER BY id";
-    let rows = sqlx::query(people).fetch_all(&mut db.superuser().await).await.unwrap();
+    let select = "SELECT id, display_name, updated_at > created_at FROM users ORDER BY id";
+    let rows = sqlx::query(select).fetch_all(&mut db.superuser().await).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
@@ -38,8 +38,8 @@ async fn user_renames_only_self(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn deactivated_user_cannot_update_profile(#[future(awt)] seeded: SeededDb) {
     let me = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
-    let gone = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
-    sqlx::query(gone).execute(&mut seeded.superuser().await).await.unwrap();
+    let deactivate = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
+    sqlx::query(deactivate).execute(&mut seeded.superuser().await).await.unwrap();
     let before = all_users(&seeded).await;
     let renamed = profiles(&seeded).rename(&me, &"Robert".parse().unwrap()).await;
     assert!(matches!(renamed, Err(ProfileError::NotFound)), "{renamed:?}");
@@ -47,12 +47,12 @@ async fn deactivated_user_cannot_update_profile(#[future(awt)] seeded: SeededDb)
     assert_eq!(all_users(&seeded).await, before);
 }
 
-/// The way that isn't taken: a grant would be for everybody's rows.
+/// `tenantry_app` has no UPDATE grant on `users`, since no row-level security would restrict it.
 #[rstest]
 #[tokio::test]
 async fn tenant_tx_cannot_write_users(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-    let refused = sqlx::query("UPDATE users SET display_name = 'x'").execute(&mut **tx).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+    let error = sqlx::query("UPDATE users SET display_name = 'x'").execute(&mut **tx).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }

@@ -1,5 +1,5 @@
-//! The table `users`.
-#![expect(clippy::disallowed_methods, reason = "tests look behind the queries, and provoke")]
+//! `UserRepository` and the constraints of the table `users`.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
@@ -47,8 +47,8 @@ async fn find_many_skips_unknown_ids(#[future(awt)] db: TestDb) {
     let (one, two) = (insert_user(&db, "one@example.com").await, insert_user(&db, "two@example.com").await);
     insert_user(&db, "three@example.com").await;
     let mut tx = db.db.database().begin_unscoped().await.unwrap();
-    let found = repository(&db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
-    let mut ids: Vec<UserId> = found.into_iter().map(|user| user.id).collect();
+    let users = repository(&db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
+    let mut ids: Vec<UserId> = users.into_iter().map(|user| user.id).collect();
     ids.sort();
     assert_eq!(ids, [one.id, two.id]);
     assert_eq!(repository(&db).find_many(&mut tx, &[]).await.unwrap(), []);
@@ -89,7 +89,7 @@ async fn deactivate_keeps_row(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn schema_matches_type_invariants(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     let insert = "INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), $1, $2)";
     let long = "x".repeat(201);
     for (email, name) in [
@@ -100,7 +100,7 @@ async fn schema_matches_type_invariants(#[future(awt)] db: TestDb) {
         ("one@example.com", ""),
         ("one@example.com", long.as_str()),
     ] {
-        let refused = sqlx::query(insert).bind(email).bind(name).execute(&mut owner).await.unwrap_err();
-        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "23514", "{email:?} {name:?}");
+        let error = sqlx::query(insert).bind(email).bind(name).execute(&mut superuser).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "23514", "{email:?} {name:?}");
     }
 }

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use kernel::db::{EmbeddedAdmin, DbConfig, MigrationState};
+use kernel::db::{DbConfig, EmbeddedAdmin, MigrationState};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::{
     super::{CliError, print, signals::Signals},
-    dump_file,
+    dump_file, format_size,
     partial_file::PartialFile,
-    format_size,
-    subprocess::{run_to_completion, cancellable, first_error_line},
+    subprocess::{cancellable, first_error_line, run_to_completion},
 };
 
 /// Limits how long `pg_dump` waits for a table that is locked by a migration.

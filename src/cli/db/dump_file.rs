@@ -11,7 +11,7 @@ use embedded_postgres::Installation;
 
 use super::{
     super::CliError,
-    subprocess::{run_to_completion, first_error_line},
+    subprocess::{first_error_line, run_to_completion},
 };
 
 /// The first bytes of a file written by `pg_dump --format=custom`.

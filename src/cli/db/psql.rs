@@ -5,7 +5,7 @@ use std::{
     process::{ExitCode, ExitStatus, Stdio},
 };
 
-use kernel::db::{EmbeddedAdmin, DbConfig};
+use kernel::db::{DbConfig, EmbeddedAdmin};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::CliError;

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kernel::db::{EmbeddedAdmin, DbConfig, MigrateError, OldDatabase, StagedDatabase, inspect};
+use kernel::db::{DbConfig, EmbeddedAdmin, MigrateError, OldDatabase, StagedDatabase, inspect};
 
 use super::{
     super::{CliError, print, signals::Signals},
     dump_file::{self, DumpInfo},
-    subprocess::{run_to_completion, cancellable, first_error_line},
+    subprocess::{cancellable, first_error_line, run_to_completion},
 };
 
 /// Arguments of the command.
@@ -25,12 +25,12 @@ pub(super) struct RestoreArgs {
 /// Checks the backup before starting a server or creating a database.
 pub(super) async fn run(args: RestoreArgs, config: DbConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
-    let look = inspect(&config).await?;
+    let inspection = inspect(&config).await?;
     dump_file::check_magic(&args.file)?;
-    let installation = look.installation().map_err(kernel::db::OpenError::from)?;
+    let installation = inspection.installation().map_err(kernel::db::OpenError::from)?;
     let dump_info = cancellable(&mut signals, dump_file::read(&installation, &args.file)).await?;
     let admin = cancellable(&mut signals, EmbeddedAdmin::start(&config)).await?;
-    let outcome = replace(&admin, look.root(), &args, &dump_info, &mut signals).await;
+    let outcome = replace(&admin, inspection.root(), &args, &dump_info, &mut signals).await;
     admin.close().await;
     outcome
 }
@@ -76,7 +76,9 @@ async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -
         return Err(format!("{} can't be restored: {}", file.display(), first_error_line(&output)).into());
     }
     let pending = staged.migrator().plan().await.map_err(|error| match error {
-        MigrateError::History(reason) => format!("{} is incompatible with this program: {reason}", file.display()).into(),
+        MigrateError::History(reason) => {
+            format!("{} is incompatible with this program: {reason}", file.display()).into()
+        }
         other => CliError::from(other),
     })?;
     staged.analyze().await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use embedded_postgres::{OwnerProcess, Inspection, RunningServer, ServerState};
-use kernel::db::{EmbeddedAdmin, DbConfig, MigrationState, OpenError, inspect};
+use embedded_postgres::{Inspection, OwnerProcess, RunningServer, ServerState};
+use kernel::db::{DbConfig, EmbeddedAdmin, MigrationState, OpenError, inspect};
 
 use super::{
     super::{CliError, print},

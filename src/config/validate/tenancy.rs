@@ -1,4 +1,4 @@
-//! The tenancy mode, and the keys that go with each.
+//! The tenancy mode and the keys of each mode.
 
 use kernel::contracts::{InvalidBaseDomain, InvalidSlug, InvalidTenantSources, TenancyMode, TenantSources};
 
@@ -21,23 +21,23 @@ impl Validator {
         let modes = [("organization", Mode::Organization), ("personal", Mode::Personal), ("single", Mode::Single)];
         let mode = self.value(MODE, one_of(modes))?;
         if !self.layers.complete && !self.is_explicit(MODE) {
-            // The file that can't be read may name another mode, and with it other keys.
+            // The unreadable file may set another mode, which has other keys.
             return None;
         }
         match mode {
             Mode::Organization => {
-                self.reject_unused(SLUG, "it is for TENANCY_MODE=single: set that to use it, or unset TENANT_SLUG");
+                self.reject_unused(SLUG, "is only used with TENANCY_MODE=single; set that, or unset TENANT_SLUG");
                 self.sources().map(TenancyMode::Organization)
             }
             Mode::Personal => {
                 for key in [SOURCES, BASE_DOMAIN, SLUG] {
-                    self.reject_unused(key, format!("TENANCY_MODE=personal goes by who is calling: unset {key}"));
+                    self.reject_unused(key, format!("is not used with TENANCY_MODE=personal; unset {key}"));
                 }
                 Some(TenancyMode::Personal)
             }
             Mode::Single => {
                 for key in [SOURCES, BASE_DOMAIN] {
-                    self.reject_unused(key, format!("TENANCY_MODE=single goes by TENANT_SLUG alone: unset {key}"));
+                    self.reject_unused(key, format!("is not used with TENANCY_MODE=single; unset {key}"));
                 }
                 self.require(SLUG, "is required with TENANCY_MODE=single; set it to the tenant's slug, such as acme");
                 let slug = self.value(SLUG, |text| text.parse().map_err(|error: InvalidSlug| error.to_string()));
@@ -53,23 +53,24 @@ impl Validator {
             Err(error) => error,
         };
         match error {
-            // Not where it is set, and wrong.
+            // If the base domain is set but invalid, the error has already been added.
             InvalidTenantSources::NoBaseDomain => {
                 self.require(BASE_DOMAIN, "is required with subdomain in TENANT_SOURCES; set it, such as example.com");
             }
             InvalidTenantSources::UnusedBaseDomain if self.layers.complete || self.is_explicit(SOURCES) => {
-                let message =
-                    "nothing asks for it: add subdomain to TENANT_SOURCES to use it, or unset TENANT_BASE_DOMAIN";
+                let message = "is only used with subdomain in TENANT_SOURCES; add that, or unset TENANT_BASE_DOMAIN";
                 self.add_error(BASE_DOMAIN, message);
             }
-            // The file that can't be read may have the source.
+            // The unreadable file may add the source.
             InvalidTenantSources::UnusedBaseDomain => {}
-            InvalidTenantSources::Unknown | InvalidTenantSources::Duplicate => self.add_error(SOURCES, error.to_string()),
+            InvalidTenantSources::Unknown | InvalidTenantSources::Duplicate => {
+                self.add_error(SOURCES, error.to_string())
+            }
         }
         None
     }
 
-    /// Notes that the key is set where it would do nothing, if it is: somebody meant something else.
+    /// Adds an error if the key is set, because it would have no effect and the operator expects one.
     fn reject_unused(&mut self, key: &'static str, message: impl Into<String>) {
         if self.is_explicit(key) {
             self.add_error(key, message);

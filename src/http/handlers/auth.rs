@@ -1,4 +1,4 @@
-//! Signing in.
+//! Sign-in.
 
 use kernel::contracts::{Password, SignIn, TenancyMode, TenantRef};
 use secrecy::ExposeSecret;
@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::UNAVAILABLE;
 use crate::http::{
+    access::{Authorized, Public},
     extract::{Body, Inject},
-    validation::{zip_errors, non_null, validate_optional},
-    access::{Public, Authorized},
     problem::{FieldError, Problem},
     route::{Json, Routes},
+    validation::{non_null, validate_optional, zip_errors},
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -21,7 +21,7 @@ pub(super) struct LoginRequest {
     email: String,
     #[schema(example = "tenantry-demo", max_length = 1024)]
     password: String,
-    /// The tenant that the token names, by slug or id. Whether I am a member of it is asked when I use the token.
+    /// Slug or id of the tenant that the token requests. Membership is checked when the token is used.
     #[schema(example = "acme", nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     tenant: Option<String>,
@@ -29,19 +29,18 @@ pub(super) struct LoginRequest {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct LoginResponse {
-    /// For the header `Authorization: Bearer …`.
+    /// Send it in the header `Authorization: Bearer …`.
     access_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds from now.
+    /// Lifetime in seconds.
     #[schema(example = 900)]
     expires_in: u64,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
-    let login = routes.post("/v1/auth/login", "Sign in with e-mail and password", login);
-    login.problems(&[(401, "The e-mail address or the password is wrong"), UNAVAILABLE]);
+    let login = routes.post("/v1/auth/login", "Sign in with e-mail address and password", login);
+    login.problems(&[(401, "Wrong e-mail address or password"), UNAVAILABLE]);
     if !tenancy.reads_claim() {
         login.omit_field::<LoginRequest>("tenant");
     }
@@ -53,7 +52,7 @@ async fn login(
     tenancy: Inject<TenancyMode>,
 ) -> Result<Json<LoginResponse>, Problem> {
     let (password, tenant) = zip_errors(password(request.password), tenant_claim(&tenancy, request.tenant.as_deref()))?;
-    // What is no address is refused like one that nobody has.
+    // A malformed address gets the same response as an unknown one.
     let email = request.email.parse().ok();
     let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref()).await?;
     Ok(Json(LoginResponse {
@@ -70,11 +69,11 @@ fn password(text: String) -> Result<Password, FieldError> {
     Ok(Password::new(text))
 }
 
-/// The tenant for the token; refused where no request would be the better for it.
+/// Parses the tenant for the token. Rejected if the configuration ignores the claim.
 fn tenant_claim(tenancy: &TenancyMode, tenant: Option<&str>) -> Result<Option<TenantRef>, FieldError> {
     const POINTER: &str = "/tenant";
     if tenant.is_some() && !tenancy.reads_claim() {
-        let detail = "Tokens name no tenant here: leave this field out.";
+        let detail = "Tokens carry no tenant here. Remove this field.";
         return Err(FieldError { pointer: POINTER.into(), detail });
     }
     validate_optional(POINTER, tenant)

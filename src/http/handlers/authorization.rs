@@ -1,10 +1,10 @@
-//! Decisions about oneself.
+//! Permission checks for the caller.
 
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, Truth, Permission,
-        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceAttributes, UserId,
+        AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, Permission,
+        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceAttributes, Truth, UserId,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
+    access::{Authorized, Member},
     extract::{Body, Inject},
-    access::{Member, Authorized},
     permissions,
     problem::{FieldError, Problem},
     route::{Json, Routes},
 };
 
-/// How many questions a request may ask.
+/// Maximum number of checks per request.
 const MAX_CHECKS: usize = 100;
 
-/// Questions about oneself.
+/// Permissions to check for the caller.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckRequest {
@@ -30,74 +30,76 @@ pub(super) struct CheckRequest {
     checks: Vec<PermissionCheck>,
 }
 
-/// May I?
+/// A permission to check.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PermissionCheck {
     #[schema(example = "user:read")]
     permission: String,
-    /// Ask as if the resource belonged to this person; without it, no particular resource is meant.
+    /// Id of the user who owns the resource. If absent, the check is for no particular resource.
     owner: Option<Uuid>,
 }
 
-/// The answers, in the order of the questions.
+/// The results, in the order of the checks.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CheckResponse {
     results: Vec<CheckResult>,
 }
 
-/// Yes or no, and why.
+/// The result of a check.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CheckResult {
     #[schema(example = "user:read")]
     permission: &'static str,
     allowed: bool,
     reason: DecisionReason,
-    /// The policy that decided, where one did. Only for those who may `policy:read`.
+    /// The policy that decided, if any. Only for callers with `policy:read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<PolicyEvaluation>,
-    /// Where no policy allows it: up to five whose conditions weren't met, by id. Only for those who may `policy:read`.
+    /// If no policy allows the permission: up to five policies whose conditions aren't met, by id. Only for callers
+    /// with `policy:read`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmet: Vec<PolicyEvaluation>,
 }
 
-/// Why.
+/// The reason for a result.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum DecisionReason {
-    /// A policy allows it, and none denies it.
+    /// A policy allows the permission and none denies it.
     AllowedByPolicy,
-    /// A policy denies it, whatever others allow.
+    /// A policy denies the permission. A deny overrides every allow.
     DeniedByPolicy,
-    /// No policy allows it.
+    /// No policy allows the permission.
     NoPolicyAllows,
 }
 
-/// A policy that speaks of the permission, and how its condition came out.
+/// A policy for the permission, with the outcome of its condition.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyEvaluation {
     id: Uuid,
-    /// The condition and then each of its parts; empty where the policy has none.
+    /// The condition, followed by its parts. Empty if the policy has no condition.
     conditions: Vec<ConditionEvaluation>,
 }
 
-/// A condition, or a part of one, and how it came out.
+/// The outcome of a condition or of a part of it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ConditionEvaluation {
-    /// Which part: a JSON pointer from the condition's root.
+    /// JSON pointer (RFC 6901) from the root of the condition.
     #[schema(example = "/all/0")]
     pointer: String,
-    /// As in the policy; `invalid` where it can't be understood.
+    /// The kind of condition, as in the policy; `invalid` if it can't be parsed.
     #[schema(example = "client_addr")]
     kind: &'static str,
     outcome: TruthDto,
-    /// What is wrong with this part, where it can't be understood.
+    /// Why this part can't be parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
 }
 
-/// How a condition came out. Where it can't be told, an allow doesn't apply and a deny does.
+/// The outcome of a condition. If it is indeterminate, an allow doesn't apply and a deny does.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Truth)]
 #[serde(rename_all = "snake_case")]
 enum TruthDto {
     True,
@@ -105,9 +107,8 @@ enum TruthDto {
     Indeterminate,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
-    routes.post("/v1/authorization/check", "Ask what I may do in the tenant", check);
+    routes.post("/v1/authorization/check", "Check the caller's permissions in the tenant", check);
 }
 
 async fn check(
@@ -117,7 +118,7 @@ async fn check(
 ) -> Result<Json<CheckResponse>, Problem> {
     let checks = parse(request)?;
     let environment = &Environment { now: clock.now(), client_addr: context.client_addr() };
-    // Policies are named only to those who may read them.
+    // Only callers who may read policies see which policies decided.
     let policy_read = AccessRequest { permission: &PolicyRead::INFO, resource: None, environment };
     let may_read_policies = matches!(member.decide(&policy_read), Decision::Allow(_));
     let evaluate = |(permission, resource): &(&'static PermissionInfo, Option<ResourceAttributes>)| {
@@ -131,18 +132,18 @@ async fn check(
     Ok(Json(CheckResponse { results: checks.iter().map(evaluate).collect() }))
 }
 
-/// All that is wrong with the questions is said at once.
+/// Validates the checks. All errors are reported at once.
 fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<ResourceAttributes>)>, Problem> {
     let field_error = |pointer: String, detail| FieldError { pointer, detail };
     if !(1..=MAX_CHECKS).contains(&request.checks.len()) {
-        return Err(Problem::unprocessable(vec![field_error("/checks".into(), "Ask 1 to 100 questions at once.")]));
+        return Err(Problem::unprocessable(vec![field_error("/checks".into(), "Must be a list of 1 to 100 checks.")]));
     }
     let (mut checks, mut errors) = (Vec::new(), Vec::new());
     for (index, PermissionCheck { permission, owner }) in request.checks.into_iter().enumerate() {
         let resource = owner.map(|owner| ResourceAttributes { owner: Some(UserId::from_uuid(owner)) });
         match permissions::find(&permission) {
             Some(permission) => checks.push((permission, resource)),
-            None => errors.push(field_error(format!("/checks/{index}/permission"), "There is no such permission.")),
+            None => errors.push(field_error(format!("/checks/{index}/permission"), "Unknown permission.")),
         }
     }
     if errors.is_empty() { Ok(checks) } else { Err(Problem::unprocessable(errors)) }

@@ -1,4 +1,4 @@
-//! What the tenant pays for.
+//! The tenant's subscription.
 
 use kernel::contracts::{BillingRead, Subscription, SubscriptionStatus, Subscriptions};
 use serde::Serialize;
@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
-    extract::Inject,
     access::Access,
+    extract::Inject,
     problem::Problem,
     route::{Json, Routes},
 };
@@ -17,18 +17,19 @@ use crate::http::{
 #[derive(Serialize, ToSchema)]
 pub(super) struct SubscriptionResponse {
     id: Uuid,
-    /// Who collects the money.
+    /// The payment provider.
     provider: String,
     status: SubscriptionStatusDto,
     #[schema(example = "enterprise")]
     plan: String,
-    /// Paid until.
+    /// End of the paid period.
     #[serde(with = "time::serde::rfc3339")]
     current_period_end: OffsetDateTime,
 }
 
-/// Where the subscription stands.
+/// The status of a subscription.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SubscriptionStatus)]
 #[serde(rename_all = "snake_case")]
 enum SubscriptionStatusDto {
     Trialing,
@@ -37,7 +38,6 @@ enum SubscriptionStatusDto {
     Canceled,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
     routes
         .get("/v1/subscription", "Read the tenant's subscription", show)

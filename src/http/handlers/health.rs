@@ -1,4 +1,4 @@
-//! For whoever watches over the program.
+//! Health probes.
 
 use kernel::db::Readiness;
 use serde::Serialize;
@@ -6,24 +6,23 @@ use utoipa::ToSchema;
 
 use super::UNAVAILABLE;
 use crate::http::{
-    extract::Inject,
     access::Public,
+    extract::Inject,
     problem::Problem,
     route::{Json, Routes},
 };
 
-/// How the program is.
+/// The result of a probe.
 #[derive(Serialize, ToSchema)]
 pub(super) struct HealthResponse {
     #[schema(example = "ready")]
     status: &'static str,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
-    routes.get("/health/live", "Does the program run", live);
+    routes.get("/health/live", "Liveness probe", live);
     routes
-        .get("/health/ready", "Can it serve: the database answers, its schema is current", ready)
+        .get("/health/ready", "Readiness probe: the database is reachable and its schema is current", ready)
         .problems(&[UNAVAILABLE]);
 }
 

@@ -1,7 +1,7 @@
-//! Invitations into a tenant.
+//! Invitations to the tenant.
 
 use kernel::contracts::{
-    AcceptError, Invitation, InvitationId, Invitations, MemberInvite, RoleId, InvitationWithToken, TenancyMode,
+    AcceptError, Invitation, InvitationId, InvitationWithToken, Invitations, MemberInvite, RoleId, TenancyMode,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -10,110 +10,110 @@ use uuid::Uuid;
 
 use super::{PRIVILEGE_ESCALATION, me::UserTenantResponse, members::RoleSummaryResponse, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, PathId, Query, Inject},
-    validation::validate,
-    access::{Access, SignedIn, Authorized},
-    public_url::PublicUrls,
+    access::{Access, Authorized, SignedIn},
+    extract::{Body, Inject, PathId, Query},
     problem::Problem,
-    route::{Created, Json, NoContent, Routes},
+    public_url::PublicUrls,
+    route::{CreatedWithoutUrl, Json, NoContent, Routes},
+    validation::validate,
 };
 
-/// Whom to invite.
+/// A new invitation.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateInvitationRequest {
-    /// Only who signs in with this address can accept.
+    /// E-mail address of the invited user. Only the user with this address can accept.
     #[schema(example = "carol@example.com", max_length = 254)]
     email: String,
-    /// What they are to be: a role of the tenant's that the caller may give.
+    /// Id of the role that the invited user gets. The caller must hold all of its permissions.
     #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
     role_id: Uuid,
 }
 
-/// What an invitation's link has.
+/// The token of an invitation link.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AcceptInvitationRequest {
-    /// What stands behind `/join#`.
+    /// The part of the link after `/join#`.
     #[schema(example = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
     token: String,
 }
 
-/// An invitation and its link. Nobody is shown the link again.
+/// An invitation and its link. The link is shown only once.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CreatedInvitationResponse {
     id: Uuid,
     #[schema(example = "carol@example.com")]
     email: String,
     role: RoleSummaryResponse,
-    /// Who answers for it: a person.
+    /// Id of the user who sent it last. When the invitation is accepted, this user must still be allowed to assign the
+    /// role.
     invited_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// Until when it can be accepted: 7 days from now.
+    /// When the invitation expires: 7 days from now.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
-    /// To hand over to whom it is for.
+    /// The link to pass on to the invited user.
     #[schema(example = "http://127.0.0.1:8080/join#-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
     link: String,
 }
 
-/// An invitation that has been neither accepted nor revoked.
+/// An invitation that is neither accepted nor revoked.
 #[derive(Serialize, ToSchema)]
 pub(super) struct InvitationResponse {
     id: Uuid,
     #[schema(example = "carol@example.com")]
     email: String,
     role: RoleSummaryResponse,
-    /// Who answers for it: a person.
+    /// Id of the user who sent it last. When the invitation is accepted, this user must still be allowed to assign the
+    /// role.
     invited_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// Until when it can be accepted.
+    /// When the invitation expires.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
-    /// Whether it is too late for that.
+    /// Whether the invitation has expired.
     expired: bool,
 }
 
 /// A page of invitations.
 #[derive(Serialize, ToSchema)]
 pub(super) struct InvitationListResponse {
-    /// By id: in the order in which they were made.
+    /// Ordered by id, which is the order of creation.
     invitations: Vec<InvitationResponse>,
-    /// For the query parameter `cursor`; absent on the last page.
+    /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
 }
 
-const ALREADY_MEMBER: (u16, &str) = (409, "Somebody with this address is a member");
-const SEAT_LIMIT_REACHED: (u16, &str) = (409, "No seat is left");
+const ALREADY_MEMBER: (u16, &str) = (409, "A user with this e-mail address is already a member");
+const SEAT_LIMIT_REACHED: (u16, &str) = (409, "Seat limit reached");
 
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
-    let personal: &[(u16, &str)] = match tenancy {
-        TenancyMode::Personal => &[(409, "Each person has a tenant of their own, and nobody else comes into it")],
+    let invitations_disabled: &[(u16, &str)] = match tenancy {
+        TenancyMode::Personal => &[(409, "Tenants are personal: their owner is the only member")],
         TenancyMode::Organization(_) | TenancyMode::Single(_) => &[],
     };
-    let create_doc = routes.post("/v1/invitations", "Invite somebody into the tenant: a link to hand over", create);
-    create_doc.problems(&[
-        PRIVILEGE_ESCALATION,
-        ALREADY_MEMBER,
-        (409, "An invitation to this address is open"),
-        SEAT_LIMIT_REACHED,
-    ]);
-    create_doc.problems(personal);
-    routes.get("/v1/invitations", "List the invitations that nobody has accepted", list);
-    let resend_doc = routes.post(
-        "/v1/invitations/{id}/resend",
-        "Send an invitation again: another link to hand over, and the one before opens nothing",
-        resend,
-    );
-    resend_doc.problems(&[PRIVILEGE_ESCALATION, ALREADY_MEMBER, SEAT_LIMIT_REACHED]);
-    resend_doc.problems(personal);
+    routes
+        .post("/v1/invitations", "Invite a user to the tenant; returns a link to pass on", create)
+        .problems(&[
+            PRIVILEGE_ESCALATION,
+            ALREADY_MEMBER,
+            (409, "An invitation for this e-mail address is already open"),
+            SEAT_LIMIT_REACHED,
+        ])
+        .problems(invitations_disabled);
+    routes.get("/v1/invitations", "List the tenant's open and expired invitations", list);
+    routes
+        .post("/v1/invitations/{id}/resend", "Resend an invitation; a new link replaces the old one", resend)
+        .problems(&[PRIVILEGE_ESCALATION, ALREADY_MEMBER, SEAT_LIMIT_REACHED])
+        .problems(invitations_disabled);
     routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke);
-    routes.post("/v1/invitations/accept", "Accept an invitation: I am a member then", accept).problems(&[
-        (404, "The invitation is unknown, used, revoked or expired, or somebody else's"),
-        (409, "I am a member already"),
+    routes.post("/v1/invitations/accept", "Accept an invitation", accept).problems(&[
+        (404, "The invitation is unknown, used, revoked, expired or for another user"),
+        (409, "The caller is already a member"),
         SEAT_LIMIT_REACHED,
     ]);
 }
@@ -122,10 +122,10 @@ pub(super) async fn create(
     Authorized(access, Body(request)): Authorized<Access<MemberInvite>, Body<CreateInvitationRequest>>,
     invitations: Inject<dyn Invitations>,
     public_urls: Inject<dyn PublicUrls>,
-) -> Result<Created<CreatedInvitationResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<CreatedInvitationResponse>, Problem> {
     let email = validate("/email", &request.email)?;
     let created = invitations.create(&access, &email, RoleId::from_uuid(request.role_id)).await?;
-    Ok(Created { location: "/v1/invitations", body: CreatedInvitationResponse::new(created, &*public_urls) })
+    Ok(CreatedWithoutUrl(CreatedInvitationResponse::new(created, &*public_urls)))
 }
 
 pub(super) async fn list(
@@ -158,7 +158,7 @@ pub(super) async fn accept(
     Authorized(me, Body(request)): Authorized<SignedIn, Body<AcceptInvitationRequest>>,
     invitations: Inject<dyn Invitations>,
 ) -> Result<Json<UserTenantResponse>, Problem> {
-    // What is no token is refused like one that nobody was given.
+    // A malformed token gets the same response as an unknown one.
     let token = request.token.parse().map_err(|_| AcceptError::NotFound)?;
     Ok(Json(invitations.accept(&me, &token).await?.into()))
 }

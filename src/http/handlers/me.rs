@@ -1,29 +1,29 @@
-//! The caller.
+//! The caller's profile.
 
-use kernel::contracts::{UserTenant, UserTenants, Profiles, User};
+use kernel::contracts::{Profiles, User, UserTenant, UserTenants};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::members::RoleSummaryResponse;
 use crate::http::{
+    access::{Authorized, SignedIn},
     extract::{Body, Inject},
-    validation::{validate, non_null},
-    access::{SignedIn, Authorized},
     problem::Problem,
     route::{Json, Routes},
+    validation::{non_null, validate},
 };
 
-/// The caller.
+/// The caller's profile and tenants.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MeResponse {
     id: Uuid,
     #[schema(example = "alice@example.com")]
     email: String,
-    /// What others see.
+    /// The name that other members see.
     #[schema(example = "Alice Adams")]
     display_name: String,
-    /// The active tenants, by name.
+    /// The caller's active tenants, ordered by name.
     tenants: Vec<UserTenantResponse>,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct MeResponse {
 #[derive(Serialize, ToSchema)]
 pub(super) struct UserTenantResponse {
     id: Uuid,
-    /// Names it in requests, as does the id.
+    /// Identifies the tenant in requests, like the id.
     #[schema(example = "acme")]
     slug: String,
     #[schema(example = "Acme Corp")]
@@ -39,20 +39,19 @@ pub(super) struct UserTenantResponse {
     role: RoleSummaryResponse,
 }
 
-/// What is to be another.
+/// Changes to the caller's profile.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateProfileRequest {
-    /// What others see, in every tenant; on one line.
+    /// The name that other members see in every tenant. One line.
     #[schema(example = "Alice A. Adams", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     display_name: Option<String>,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
-    routes.get("/v1/me", "Who am I, and which tenants am I a member of", show);
-    routes.patch("/v1/me", "Change what others see of me, in every tenant", update);
+    routes.get("/v1/me", "Read the caller's profile and tenants", show);
+    routes.patch("/v1/me", "Update the caller's profile", update);
 }
 
 async fn show(

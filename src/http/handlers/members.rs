@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PRIVILEGE_ESCALATION, LAST_ADMIN, pagination::PageQuery};
+use super::{LAST_ADMIN, PRIVILEGE_ESCALATION, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, Query, Inject},
-    access::{Access, AccessTo, Member, Authorized},
+    access::{Access, AccessTo, Authorized, Member},
+    extract::{Body, Inject, Query},
     problem::Problem,
     route::{Json, NoContent, Routes},
 };
@@ -27,11 +27,11 @@ pub(super) struct MemberResponse {
     role: RoleSummaryResponse,
     #[serde(with = "time::serde::rfc3339")]
     member_since: OffsetDateTime,
-    /// Whether the person can sign in.
+    /// Whether the user's account is active. Inactive users can't sign in.
     active: bool,
 }
 
-/// A role in the tenant.
+/// A role, in short.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RoleSummaryResponse {
     id: Uuid,
@@ -39,33 +39,32 @@ pub(super) struct RoleSummaryResponse {
     name: String,
 }
 
-/// What is to be another.
+/// Changes to a membership.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateMemberRequest {
-    /// The member's role from now on: one of `GET /v1/roles` whose permissions the caller has as well.
+    /// Id of the new role, one of `GET /v1/roles`. The caller must hold all of its permissions.
     role_id: Uuid,
 }
 
 /// A page of members.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MemberListResponse {
-    /// By id: in the order in which the people came.
+    /// Ordered by id, which is the order in which the users were created.
     members: Vec<MemberResponse>,
-    /// For the query parameter `cursor`; absent on the last page.
+    /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
-    routes.get("/v1/members", "List the members of the tenant", list);
-    routes.get("/v1/members/{id}", "Read a member of the tenant", show);
+    routes.get("/v1/members", "List the tenant's members", list);
+    routes.get("/v1/members/{id}", "Read a member", show);
     routes
-        .patch("/v1/members/{id}", "Give a member another role, which may do no more than mine", change_role)
+        .patch("/v1/members/{id}", "Change a member's role; it must not exceed the caller's permissions", change_role)
         .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN]);
     routes
-        .delete("/v1/members/{id}", "Remove a member from the tenant, from their next request on", remove)
+        .delete("/v1/members/{id}", "Remove a member from the tenant; applies from their next request", remove)
         .problems(&[LAST_ADMIN]);
     routes.post("/v1/tenant/leave", "Leave the tenant", leave).problems(&[LAST_ADMIN]);
 }
@@ -79,7 +78,10 @@ async fn list(
     Ok(Json(MemberListResponse { members, next_cursor }))
 }
 
-async fn show(access: AccessTo<UserRead, UserId>, members: Inject<dyn Members>) -> Result<Json<MemberResponse>, Problem> {
+async fn show(
+    access: AccessTo<UserRead, UserId>,
+    members: Inject<dyn Members>,
+) -> Result<Json<MemberResponse>, Problem> {
     Ok(Json(members.get(&access, access.id).await?.into()))
 }
 

@@ -1,4 +1,4 @@
-//! The handlers, a file for each part of the API, in which they are registered, too.
+//! The handlers and their registration, one file per part of the API.
 
 mod auth;
 mod authorization;
@@ -16,12 +16,12 @@ use kernel::contracts::TenancyMode;
 
 use super::route::Routes;
 
-const UNAVAILABLE: (u16, &str) = (503, "The database can't be reached");
-const PRIVILEGE_ESCALATION: (u16, &str) = (403, "Somebody would get what I may not do myself under the same conditions");
-const LAST_ADMIN: (u16, &str) = (409, "Nobody would be left who may do everything");
+const UNAVAILABLE: (u16, &str) = (503, "The database is unavailable");
+const PRIVILEGE_ESCALATION: (u16, &str) =
+    (403, "This would grant a permission that the caller does not hold under the same conditions");
+const LAST_ADMIN: (u16, &str) = (409, "This would leave the tenant without an admin");
 
-/// Every route of the API: each file registers its own. The tenancy mode changes what is said of them, and not what
-/// there is.
+/// Registers every route of the API. The tenancy mode changes their documentation, not the set of routes.
 pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     let mut routes = Routes::new(tenancy);
     auth::register(&mut routes, tenancy);
@@ -34,8 +34,8 @@ pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     authorization::register(&mut routes);
     billing::register(&mut routes);
     health::register(&mut routes);
-    routes.page("/openapi.json", "This document");
-    routes.page("/docs/", "This document as a page, to try things out");
-    routes.page("/join", "The page that an invitation's link leads to");
+    routes.page("/openapi.json", "This OpenAPI document");
+    routes.page("/docs/", "Swagger UI for this document");
+    routes.page("/join", "Page that an invitation link opens");
     routes
 }

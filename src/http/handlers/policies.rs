@@ -1,4 +1,4 @@
-//! The policies of a tenant.
+//! The tenant's policies.
 
 use kernel::contracts::{
     Effect, Policies, PolicyChange, PolicyDetails, PolicyDraft, PolicyId, PolicyManage, PolicyRead, PolicyTarget,
@@ -10,64 +10,64 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PRIVILEGE_ESCALATION, LAST_ADMIN, members::RoleSummaryResponse, pagination::PageQuery};
+use super::{LAST_ADMIN, PRIVILEGE_ESCALATION, members::RoleSummaryResponse, pagination::PageQuery};
 use crate::http::{
-    extract::{Body, PathId, Query, Inject},
-    validation::non_null,
     access::{Access, Authorized},
+    extract::{Body, Inject, PathId, Query},
     permissions,
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
+    validation::non_null,
 };
 
-const POLICY_EXISTS: (u16, &str) = (409, "Another policy says the same");
-const TEMPLATE_POLICY_IMMUTABLE: (u16, &str) = (409, "The policy came with the tenant");
+const POLICY_EXISTS: (u16, &str) = (409, "The tenant already has an identical policy");
+const TEMPLATE_POLICY_IMMUTABLE: (u16, &str) = (409, "The policy is a template policy");
 
-/// A policy to be.
+/// A new policy.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreatePolicyRequest {
-    /// Whom it is for: one of `GET /v1/roles`. Left out or null: every member.
+    /// Id of the role that the policy is attached to, one of `GET /v1/roles`. Absent or null: every member.
     role_id: Option<Uuid>,
     effect: EffectDto,
-    /// What it speaks of: a resource of the catalogue of permissions, or `*`.
+    /// A resource that has permissions, or `*`.
     #[schema(example = "user")]
     resource: String,
-    /// What may be done, or mustn't: verbs of that resource, or `*` alone.
+    /// Verbs of that resource, or `*` alone.
     #[schema(example = json!(["read"]), min_items = 1, max_items = 32)]
     verbs: Vec<String>,
-    /// When it applies: a tree of conditions. Left out or null: always.
+    /// When the policy applies: a tree of conditions. Absent or null: always.
     #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
     condition: Option<Value>,
 }
 
-/// What is to be another: at least one of these. What isn't given stays, a condition too.
+/// Changes to a policy: at least one field. Absent fields, including the condition, are left unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdatePolicyRequest {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     effect: Option<EffectDto>,
-    /// What it speaks of. With `verbs` or not at all.
+    /// A resource, or `*`. Only together with `verbs`.
     #[schema(example = "user", nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     resource: Option<String>,
-    /// What may be done, or mustn't. With `resource` or not at all.
+    /// Verbs, or `*` alone. Only together with `resource`.
     #[schema(example = json!(["read"]), min_items = 1, max_items = 32, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     verbs: Option<Vec<String>>,
-    /// When it applies. Null: always from now on.
+    /// When the policy applies. Null removes the condition.
     #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
     #[serde(default, deserialize_with = "nullable")]
     condition: Option<Option<Value>>,
 }
 
-/// Null is something that is given.
+/// Deserializes null as `Some(None)`, to distinguish it from an absent field.
 fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// What a policy does where it applies. One deny is enough, whatever is allowed.
+/// The effect of a policy. A deny overrides every allow.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = Effect)]
 #[serde(rename_all = "snake_case")]
@@ -80,7 +80,7 @@ enum EffectDto {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyResponse {
     id: Uuid,
-    /// Null: for every member.
+    /// The role that the policy is attached to. Null: every member.
     role: Option<RoleSummaryResponse>,
     effect: EffectDto,
     /// A resource, or `*`.
@@ -89,10 +89,10 @@ pub(super) struct PolicyResponse {
     /// Verbs, or `*` alone.
     #[schema(example = json!(["read"]))]
     verbs: Vec<String>,
-    /// When it applies. Null: always.
+    /// When the policy applies. Null: always.
     #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
     condition: Option<Value>,
-    /// Whether it came with the tenant. Such a policy stays as it is.
+    /// Whether it is a template policy, which can't be changed or deleted.
     is_template: bool,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -101,26 +101,35 @@ pub(super) struct PolicyResponse {
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyListResponse {
-    /// By id: in the order in which they were made.
+    /// Ordered by id, which is the order of creation.
     policies: Vec<PolicyResponse>,
-    /// For the query parameter `cursor`; absent on the last page.
+    /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/policies", "List the tenant's policies", list);
     routes.get("/v1/policies/{id}", "Read a policy", show);
     routes
-        .post("/v1/policies", "Create a policy; it may let others do what I may do, and no more", create)
-        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, (409, "The tenant has as many policies as it may have")]);
-    routes
-        .patch("/v1/policies/{id}", "Change a policy; to narrow a deny is to allow what it denied", update)
-        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, TEMPLATE_POLICY_IMMUTABLE]);
-    routes
-        .delete("/v1/policies/{id}", "Delete a policy; to delete a deny is to allow what it denied", delete)
-        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, TEMPLATE_POLICY_IMMUTABLE]);
+        .post("/v1/policies", "Create a policy; it must not grant more than the caller's permissions", create)
+        .problems(&[
+            PRIVILEGE_ESCALATION,
+            LAST_ADMIN,
+            POLICY_EXISTS,
+            (409, "The tenant has the maximum number of policies"),
+        ]);
+    routes.patch("/v1/policies/{id}", "Update a policy; narrowing a deny grants what it denied", update).problems(&[
+        PRIVILEGE_ESCALATION,
+        LAST_ADMIN,
+        POLICY_EXISTS,
+        TEMPLATE_POLICY_IMMUTABLE,
+    ]);
+    routes.delete("/v1/policies/{id}", "Delete a policy; deleting a deny grants what it denied", delete).problems(&[
+        PRIVILEGE_ESCALATION,
+        LAST_ADMIN,
+        TEMPLATE_POLICY_IMMUTABLE,
+    ]);
 }
 
 async fn list(
@@ -146,7 +155,8 @@ async fn create(
     let CreatePolicyRequest { role_id, effect, resource, verbs, condition } = request;
     let target = target(&resource, &verbs)?;
     let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect: effect.into(), target, condition };
-    Ok(Created { location: "/v1/policies", body: policies.create(&access, &draft).await?.into() })
+    let policy = PolicyResponse::from(policies.create(&access, &draft).await?);
+    Ok(Created { location: format!("/v1/policies/{}", policy.id), body: policy })
 }
 
 async fn update(
@@ -175,7 +185,10 @@ impl UpdatePolicyRequest {
             (None, None) => None,
             (resource, _) => {
                 let missing = if resource.is_none() { "/resource" } else { "/verbs" };
-                return Err(Problem::unprocessable_at(missing, "Give resource and verbs together, or neither."));
+                return Err(Problem::unprocessable_at(
+                    missing,
+                    "The fields resource and verbs are only valid together.",
+                ));
             }
         };
         let change = PolicyChange { effect: self.effect.map(Into::into), target, condition: self.condition };

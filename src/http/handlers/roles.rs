@@ -1,4 +1,4 @@
-//! The roles of a tenant.
+//! The tenant's roles.
 
 use kernel::contracts::{Role, RoleId, RoleManage, RoleRead, Roles};
 use serde::{Deserialize, Serialize};
@@ -6,18 +6,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
-    extract::{Body, PathId, Inject},
-    validation::validate,
     access::{Access, Authorized},
+    extract::{Body, Inject, PathId},
     problem::Problem,
-    route::{Created, Json, NoContent, Routes},
+    route::{CreatedWithoutUrl, Json, NoContent, Routes},
+    validation::validate,
 };
 
-/// A role to be, or its name from now on.
+/// The name of a new role, or the new name of a role.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleRequest {
-    /// What people call it, on one line; unique in the tenant, whatever the case.
+    /// One line; unique in the tenant, ignoring case.
     #[schema(example = "auditor", min_length = 1, max_length = 100)]
     name: String,
 }
@@ -28,32 +28,31 @@ pub(super) struct RoleResponse {
     id: Uuid,
     #[schema(example = "auditor")]
     name: String,
-    /// Whether it came with the tenant. Such a role stays as it is.
+    /// Whether it is a system role, which can't be changed or deleted.
     is_system: bool,
-    /// How many have it.
+    /// Number of members with this role.
     #[schema(example = 3)]
     members: i64,
 }
 
-/// The roles.
+/// All roles of the tenant.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RoleListResponse {
-    /// The system's first, then by name.
+    /// System roles first, then ordered by name.
     roles: Vec<RoleResponse>,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/roles", "List the tenant's roles", list);
     routes
-        .post("/v1/roles", "Create a role that may do what every member may", create)
-        .problems(&[(409, "The name is taken"), (409, "The tenant has as many roles as it may have")]);
+        .post("/v1/roles", "Create a custom role with the permissions that every member has", create)
+        .problems(&[(409, "The name is already in use"), (409, "The tenant has the maximum number of roles")]);
     routes
-        .patch("/v1/roles/{id}", "Rename a role of the tenant's own", rename)
-        .problems(&[(409, "The name is taken"), (409, "The role came with the tenant")]);
+        .patch("/v1/roles/{id}", "Rename a custom role", rename)
+        .problems(&[(409, "The name is already in use"), (409, "The role is a system role")]);
     routes
-        .delete("/v1/roles/{id}", "Delete a role that nobody has, and its policies with it", delete)
-        .problems(&[(409, "Somebody has the role, or is invited into it"), (409, "The role came with the tenant")]);
+        .delete("/v1/roles/{id}", "Delete an unused custom role and its policies", delete)
+        .problems(&[(409, "Members or open invitations have the role"), (409, "The role is a system role")]);
 }
 
 async fn list(access: Access<RoleRead>, roles: Inject<dyn Roles>) -> Result<Json<RoleListResponse>, Problem> {
@@ -64,13 +63,16 @@ async fn list(access: Access<RoleRead>, roles: Inject<dyn Roles>) -> Result<Json
 async fn create(
     Authorized(access, Body(request)): Authorized<Access<RoleManage>, Body<RoleRequest>>,
     roles: Inject<dyn Roles>,
-) -> Result<Created<RoleResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<RoleResponse>, Problem> {
     let name = validate("/name", &request.name)?;
-    Ok(Created { location: "/v1/roles", body: roles.create(&access, &name).await?.into() })
+    Ok(CreatedWithoutUrl(roles.create(&access, &name).await?.into()))
 }
 
 async fn rename(
-    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<Authorized<Access<RoleManage>, PathId<RoleId>>, Body<RoleRequest>>,
+    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
+        Authorized<Access<RoleManage>, PathId<RoleId>>,
+        Body<RoleRequest>,
+    >,
     roles: Inject<dyn Roles>,
 ) -> Result<Json<RoleResponse>, Problem> {
     let name = validate("/name", &request.name)?;

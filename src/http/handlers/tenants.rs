@@ -1,4 +1,4 @@
-//! A tenant itself.
+//! The tenant.
 
 use kernel::contracts::{
     TenancyMode, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
@@ -9,35 +9,36 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::{
+    access::{Access, Authorized, RestoreAccess, SignedIn},
     extract::{Body, Inject},
-    validation::{zip_errors, validate, non_null, validate_optional},
-    access::{Access, RestoreAccess, SignedIn, Authorized},
     problem::Problem,
-    route::{Created, Json, NoContent, Routes},
+    route::{CreatedWithoutUrl, Json, NoContent, Routes},
+    validation::{non_null, validate, validate_optional, zip_errors},
 };
 
-/// A tenant to be.
+/// A new tenant.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateTenantRequest {
-    /// What people call it, on one line.
+    /// One line.
     #[schema(example = "Initech LLC", min_length = 1, max_length = 200)]
     name: String,
-    /// Names it in requests: letters a-z, digits and single inner hyphens. Without it, one is made from the name.
+    /// Identifies the tenant in requests: letters a-z, digits and single hyphens between them. Derived from the name if
+    /// absent.
     #[schema(example = "initech", min_length = 3, max_length = 63, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     slug: Option<String>,
 }
 
-/// What is to be another: at least one of these.
+/// Changes to a tenant: at least one field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateTenantRequest {
-    /// What people call it, on one line.
+    /// One line.
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     name: Option<String>,
-    /// Names it in requests from now on. The old one is free for others.
+    /// Identifies the tenant in requests. Other tenants may then use the old slug.
     #[schema(example = "acme-corporation", min_length = 3, max_length = 63, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     slug: Option<String>,
@@ -47,7 +48,7 @@ pub(super) struct UpdateTenantRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct TenantResponse {
     id: Uuid,
-    /// Names it in requests, as does the id.
+    /// Identifies the tenant in requests, like the id.
     #[schema(example = "acme")]
     slug: String,
     #[schema(example = "Acme Corp")]
@@ -55,16 +56,16 @@ pub(super) struct TenantResponse {
     status: TenantStatusDto,
     #[schema(example = "free")]
     plan: String,
-    /// What the tenant may use beyond what everybody may.
+    /// Features that the tenant's plan includes.
     features: Vec<String>,
-    /// How many people may be members.
+    /// Maximum number of members.
     #[schema(example = 5)]
     seat_limit: i32,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
 }
 
-/// Whether the tenant is in use.
+/// The status of a tenant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantStatus)]
 #[serde(rename_all = "snake_case")]
@@ -73,30 +74,35 @@ enum TenantStatusDto {
     Archived,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
-    routes.post("/v1/tenants", "Found a tenant, on the free plan and with me as its admin", create).problems(
+    routes.post("/v1/tenants", "Create a tenant on the free plan with the caller as admin", create).problems(
         match tenancy {
             TenancyMode::Organization(_) => {
-                &[(409, "The slug is taken"), (409, "I am admin of too many tenants to found another")]
+                &[(409, "The slug is already in use"), (409, "The caller is admin of the maximum number of tenants")]
             }
-            TenancyMode::Personal => &[(409, "The slug is taken"), (409, "I have my tenant already")],
-            TenancyMode::Single(_) => &[(409, "There is one tenant, which the operator founds")],
+            TenancyMode::Personal => {
+                &[(409, "The slug is already in use"), (409, "The caller already has a personal tenant")]
+            }
+            TenancyMode::Single(_) => &[(409, "Only the operator creates the single tenant")],
         },
     );
     routes.get("/v1/tenant", "Read the tenant", show);
-    routes.patch("/v1/tenant", "Change the tenant's name or slug", update).problems(&[(409, "The slug is taken")]);
-    routes.post("/v1/tenant/archive", "Archive the tenant: from now on it answers like one that isn't there", archive);
-    routes.post("/v1/tenant/restore", "Restore the tenant, which may be archived", restore);
+    routes
+        .patch("/v1/tenant", "Update the tenant's name or slug", update)
+        .problems(&[(409, "The slug is already in use")]);
+    routes.post("/v1/tenant/archive", "Archive the tenant; it then responds as if it did not exist", archive);
+    routes.post("/v1/tenant/restore", "Restore the archived tenant", restore);
 }
 
 async fn create(
     Authorized(me, Body(request)): Authorized<SignedIn, Body<CreateTenantRequest>>,
     tenants: Inject<dyn Tenants>,
-) -> Result<Created<TenantResponse>, Problem> {
-    let (name, slug) = zip_errors(validate("/name", &request.name), validate_optional("/slug", request.slug.as_deref()))?;
+) -> Result<CreatedWithoutUrl<TenantResponse>, Problem> {
+    let (name, slug) =
+        zip_errors(validate("/name", &request.name), validate_optional("/slug", request.slug.as_deref()))?;
     let tenant = tenants.create(&me, &name, slug.as_ref()).await?;
-    Ok(Created { location: "/v1/tenant", body: tenant.into() })
+    // GET /v1/tenant answers for the tenant that the request selects, so it is not the URL of this one.
+    Ok(CreatedWithoutUrl(tenant.into()))
 }
 
 async fn show(access: Access<TenantRead>, tenants: Inject<dyn Tenants>) -> Result<Json<TenantResponse>, Problem> {
@@ -107,7 +113,10 @@ async fn update(
     Authorized(access, Body(request)): Authorized<Access<TenantUpdate>, Body<UpdateTenantRequest>>,
     tenants: Inject<dyn Tenants>,
 ) -> Result<Json<TenantResponse>, Problem> {
-    let (name, slug) = zip_errors(validate_optional("/name", request.name.as_deref()), validate_optional("/slug", request.slug.as_deref()))?;
+    let (name, slug) = zip_errors(
+        validate_optional("/name", request.name.as_deref()),
+        validate_optional("/slug", request.slug.as_deref()),
+    )?;
     if name.is_none() && slug.is_none() {
         return Err(Problem::empty_patch());
     }

@@ -1,38 +1,24 @@
-//! The modules' errors, as they leave.
+//! Converts the modules' errors into problems.
 
-use actix_web::http::{StatusCode, header::WWW_AUTHENTICATE};
+use actix_web::http::header::WWW_AUTHENTICATE;
 use kernel::{
     contracts::{
-        AcceptError, AuthorizationError, BillingError, ChangeError, ConditionError, PermissionDenied, IdentityError,
-        InvalidTarget, InvitationsError, MembersError, PoliciesError, ProfileError, RestoreError, RolesError,
-        ScopeError, SignInError, TenantsError,
+        AcceptError, AuthorizationError, BillingError, ChangeError, ConditionError, DenyReason, IdentityError,
+        InvalidTarget, InvitationsError, MembersError, PermissionDenied, PoliciesError, ProfileError, RestoreError,
+        RolesError, ScopeError, SignInError, TenantsError,
     },
     db::DbError,
 };
 
-use super::{FieldError, ProblemType, Problem};
-
-const UNAUTHENTICATED: ProblemType = (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in");
-const INVALID_CREDENTIALS: ProblemType = (StatusCode::UNAUTHORIZED, "invalid-credentials", "Invalid credentials");
-const PERMISSION_MISSING: ProblemType = (StatusCode::FORBIDDEN, "permission-missing", "Permission missing");
-const PRIVILEGE_ESCALATION: ProblemType = (StatusCode::FORBIDDEN, "privilege-escalation", "Privilege escalation");
-const INVITATION_NOT_FOUND: ProblemType = (StatusCode::NOT_FOUND, "invitation-not-found", "Invitation not found");
-const ALREADY_INVITED: ProblemType = (StatusCode::CONFLICT, "already-invited", "Already invited");
-const ALREADY_MEMBER: ProblemType = (StatusCode::CONFLICT, "already-member", "Already a member");
-const LAST_ADMIN: ProblemType = (StatusCode::CONFLICT, "last-admin", "Last admin");
-const SEAT_LIMIT_REACHED: ProblemType = (StatusCode::CONFLICT, "seat-limit-reached", "Seat limit reached");
-const POLICY_EXISTS: ProblemType = (StatusCode::CONFLICT, "policy-exists", "Policy exists");
-const ROLE_IN_USE: ProblemType = (StatusCode::CONFLICT, "role-in-use", "Role in use");
-const ROLE_NAME_TAKEN: ProblemType = (StatusCode::CONFLICT, "role-name-taken", "Role name taken");
-const SLUG_TAKEN: ProblemType = (StatusCode::CONFLICT, "slug-taken", "Slug taken");
-const SYSTEM_ROLE_IMMUTABLE: ProblemType = (StatusCode::CONFLICT, "system-role-immutable", "System role is immutable");
-const TEMPLATE_POLICY_IMMUTABLE: ProblemType = (StatusCode::CONFLICT, "template-policy-immutable", "Template policy is immutable");
-const TOO_MANY_POLICIES: ProblemType = (StatusCode::CONFLICT, "too-many-policies", "Too many policies");
-const TOO_MANY_ROLES: ProblemType = (StatusCode::CONFLICT, "too-many-roles", "Too many roles");
-const INVITATIONS_DISABLED: ProblemType = (StatusCode::CONFLICT, "invitations-disabled", "Invitations disabled");
-const PERSONAL_TENANT_EXISTS: ProblemType = (StatusCode::CONFLICT, "personal-tenant-exists", "Personal tenant exists");
-const TENANT_CREATION_DISABLED: ProblemType = (StatusCode::CONFLICT, "tenant-creation-disabled", "Tenant creation disabled");
-const TOO_MANY_TENANTS: ProblemType = (StatusCode::CONFLICT, "too-many-tenants", "Too many tenants");
+use super::{
+    FieldError, Problem,
+    types::{
+        ALREADY_INVITED, ALREADY_MEMBER, INVALID_CREDENTIALS, INVITATION_NOT_FOUND, INVITATIONS_DISABLED, LAST_ADMIN,
+        PERMISSION_MISSING, PERSONAL_TENANT_EXISTS, POLICY_EXISTS, PRIVILEGE_ESCALATION, ROLE_IN_USE, ROLE_NAME_TAKEN,
+        SEAT_LIMIT_REACHED, SLUG_TAKEN, SYSTEM_ROLE_IMMUTABLE, TEMPLATE_POLICY_IMMUTABLE, TENANT_CREATION_DISABLED,
+        TOO_MANY_POLICIES, TOO_MANY_ROLES, TOO_MANY_TENANTS, UNAUTHENTICATED,
+    },
+};
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
@@ -43,7 +29,7 @@ impl From<DbError> for Problem {
     }
 }
 
-/// No credential, or one that doesn't hold (RFC 6750, section 3).
+/// The credential is missing or invalid (RFC 6750, section 3).
 fn unauthenticated(challenge: &str, detail: &'static str) -> Problem {
     Problem::new(UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, challenge)
 }
@@ -53,11 +39,11 @@ impl From<IdentityError> for Problem {
         match error {
             IdentityError::Missing => unauthenticated(
                 "Bearer",
-                "Sign in first: POST /v1/auth/login gives a token for the header Authorization: Bearer <token>.",
+                "Sign in with POST /v1/auth/login and send the token in the header Authorization: Bearer <token>.",
             ),
             IdentityError::Invalid => unauthenticated(
                 "Bearer error=\"invalid_token\"",
-                "The token doesn't hold, or no longer. Sign in again at POST /v1/auth/login.",
+                "The access token is invalid or has expired. Sign in again with POST /v1/auth/login.",
             ),
             IdentityError::Db(error) => error.into(),
         }
@@ -65,23 +51,30 @@ impl From<IdentityError> for Problem {
 }
 
 impl From<PermissionDenied> for Problem {
-    fn from(denial: PermissionDenied) -> Self {
-        let name = denial.permission.name;
-        tracing::debug!(permission = name, reason = ?denial.reason, "denied");
-        let detail = format!("This takes the permission {name}, which your role in this tenant doesn't have.");
-        let mut problem = Self::new(PERMISSION_MISSING, detail);
-        problem.0.permission = Some(name.into());
-        problem
+    /// Logs the denial.
+    fn from(denied: PermissionDenied) -> Self {
+        let permission = denied.permission.name;
+        tracing::info!(permission, reason = reason_code(denied.reason), "permission denied");
+        let detail =
+            format!("This requires the permission {permission}, which your role in this tenant does not have.");
+        Self::new(PERMISSION_MISSING, detail).with_permission(permission)
+    }
+}
+
+fn reason_code(reason: DenyReason) -> &'static str {
+    match reason {
+        DenyReason::ByPolicy(_) => "denied_by_policy",
+        DenyReason::NoPolicyAllows => "no_policy_allows",
     }
 }
 
 impl From<SignInError> for Problem {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::InvalidCredentials => Self::new(INVALID_CREDENTIALS, "The e-mail address or the password is wrong.")
+            SignInError::InvalidCredentials => Self::new(INVALID_CREDENTIALS, "Wrong e-mail address or password.")
                 .with_header(WWW_AUTHENTICATE, "Bearer"),
             SignInError::Db(error) => error.into(),
-            SignInError::Internal(cause) => Self::internal(cause),
+            SignInError::Internal(source) => Self::internal(source),
         }
     }
 }
@@ -95,33 +88,30 @@ impl From<AuthorizationError> for Problem {
 }
 
 impl From<ChangeError> for Problem {
-    fn from(refused: ChangeError) -> Self {
-        match refused {
+    fn from(error: ChangeError) -> Self {
+        match error {
             ChangeError::NoLongerMember => ScopeError::NotFound.into(),
-            ChangeError::Denied(denial) => denial.into(),
+            ChangeError::Denied(denied) => denied.into(),
             ChangeError::PrivilegeEscalation { permission } => {
                 let detail = format!(
-                    "Somebody would get {permission}, which you don't have yourself under the same conditions. Ask \
-                     somebody who has it."
+                    "This would grant {permission}, which you do not hold under the same conditions. Ask a member who \
+                     holds it."
                 );
-                let mut problem = Self::new(PRIVILEGE_ESCALATION, detail);
-                problem.0.permission = Some(permission.into());
-                problem
+                Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
             ChangeError::LastAdmin => Self::new(
                 LAST_ADMIN,
-                "Nobody would be left who may do everything: an active member whose role is allowed *:* without a \
-                 condition, and denied nothing. Give somebody else such a role first; and deny things to the roles that \
-                 are meant, not to every member.",
+                "This would leave the tenant without an admin (an active member allowed *:* unconditionally and denied \
+                 nothing). Promote another admin first, and attach denies to roles instead of to all members.",
             ),
             ChangeError::Db(error) => error.into(),
         }
     }
 }
 
-/// Of a body that names a role.
+/// The role in the body doesn't exist.
 fn role_not_found() -> Problem {
-    Problem::unprocessable_at("/role_id", "There is no such role in this tenant. GET /v1/roles lists those there are.")
+    Problem::unprocessable_at("/role_id", "Role not found in this tenant. GET /v1/roles lists the roles.")
 }
 
 impl From<MembersError> for Problem {
@@ -129,7 +119,7 @@ impl From<MembersError> for Problem {
         match error {
             MembersError::NotFound => Self::not_found(),
             MembersError::RoleNotFound => role_not_found(),
-            MembersError::Change(refused) => refused.into(),
+            MembersError::Change(error) => error.into(),
             MembersError::Db(error) => error.into(),
         }
     }
@@ -141,22 +131,24 @@ impl From<InvitationsError> for Problem {
             InvitationsError::NotFound => Self::not_found(),
             InvitationsError::RoleNotFound => role_not_found(),
             InvitationsError::AlreadyMember => {
-                Self::new(ALREADY_MEMBER, "Somebody with this address is a member already.")
-                    .with_field_error("/email", "This is a member's address.")
+                Self::new(ALREADY_MEMBER, "A user with this e-mail address is already a member.")
+                    .with_field_error("/email", "Already a member.")
             }
-            InvitationsError::AlreadyInvited => {
-                Self::new(ALREADY_INVITED, "An invitation to this address is open: resend or revoke it.")
-                    .with_field_error("/email", "This address is invited already.")
-            }
-            InvitationsError::SeatLimitReached => {
-                Self::new(SEAT_LIMIT_REACHED, "Members and open invitations take all the seats that this tenant has.")
-            }
-            InvitationsError::PersonalMode => Self::new(
-                INVITATIONS_DISABLED,
-                "Each person has a tenant of their own here, and nobody else comes into it.",
+            InvitationsError::AlreadyInvited => Self::new(
+                ALREADY_INVITED,
+                "An invitation for this e-mail address is already open. Resend or revoke it.",
+            )
+            .with_field_error("/email", "Already invited."),
+            InvitationsError::SeatLimitReached => Self::new(
+                SEAT_LIMIT_REACHED,
+                "Members and open invitations use all seats of this tenant. Remove a member, revoke an invitation or \
+                 change the plan.",
             ),
+            InvitationsError::PersonalMode => {
+                Self::new(INVITATIONS_DISABLED, "Tenants are personal here: their owner is the only member.")
+            }
             InvitationsError::TokenGeneration => Self::internal(error),
-            InvitationsError::Change(refused) => refused.into(),
+            InvitationsError::Change(error) => error.into(),
             InvitationsError::Db(error) => error.into(),
         }
     }
@@ -167,11 +159,14 @@ impl From<AcceptError> for Problem {
         match error {
             AcceptError::NotFound => Self::new(
                 INVITATION_NOT_FOUND,
-                "There is no such invitation for you: it may be used, revoked or expired, or for another address. Ask for \
-                 another one.",
+                "The invitation does not exist, or has been used, revoked or expired, or is for a different e-mail \
+                 address. Ask for a new one.",
             ),
-            AcceptError::AlreadyMember => Self::new(ALREADY_MEMBER, "You are a member of this tenant already."),
-            AcceptError::SeatLimitReached => Self::new(SEAT_LIMIT_REACHED, "Members take all the seats that this tenant has."),
+            AcceptError::AlreadyMember => Self::new(ALREADY_MEMBER, "You are already a member of this tenant."),
+            AcceptError::SeatLimitReached => Self::new(
+                SEAT_LIMIT_REACHED,
+                "Members use all seats of this tenant. Ask an admin to remove a member or change the plan.",
+            ),
             AcceptError::Db(error) => error.into(),
         }
     }
@@ -181,20 +176,21 @@ impl From<RolesError> for Problem {
     fn from(error: RolesError) -> Self {
         match error {
             RolesError::NotFound => Self::not_found(),
-            RolesError::NameTaken => Self::new(ROLE_NAME_TAKEN, "Another role has this name. Choose another one.")
-                .with_field_error("/name", "This name is taken."),
-            RolesError::SystemRoleImmutable => {
-                Self::new(SYSTEM_ROLE_IMMUTABLE, "This role came with the tenant and stays as it is. Create one of your own.")
-            }
+            RolesError::NameTaken => Self::new(ROLE_NAME_TAKEN, "Another role has this name. Choose a different one.")
+                .with_field_error("/name", "Already in use."),
+            RolesError::SystemRoleImmutable => Self::new(
+                SYSTEM_ROLE_IMMUTABLE,
+                "System roles can't be changed or deleted. Create a custom role instead.",
+            ),
             RolesError::InUse => Self::new(
                 ROLE_IN_USE,
-                "Somebody has this role, or is invited into it. Give them another one, or revoke the invitation, first.",
+                "Members or open invitations have this role. Change the role of those members and revoke the \
+                 invitations first.",
             ),
-            RolesError::LimitReached { limit } => Self::new(
-                TOO_MANY_ROLES,
-                format!("A tenant has at most {limit} roles. Delete one that nobody needs any more."),
-            ),
-            RolesError::Change(refused) => refused.into(),
+            RolesError::LimitReached { limit } => {
+                Self::new(TOO_MANY_ROLES, format!("A tenant can have at most {limit} roles. Delete an unused one."))
+            }
+            RolesError::Change(error) => error.into(),
             RolesError::Db(error) => error.into(),
         }
     }
@@ -207,23 +203,23 @@ impl From<PoliciesError> for Problem {
             PoliciesError::RoleNotFound => role_not_found(),
             PoliciesError::TemplateImmutable => Self::new(
                 TEMPLATE_POLICY_IMMUTABLE,
-                "This policy came with the tenant and stays as it is. Create a role of your own with other policies.",
+                "Template policies can't be changed or deleted. Create a custom role with its own policies instead.",
             ),
             PoliciesError::Duplicate => {
-                Self::new(POLICY_EXISTS, "Another policy of this tenant says the same. GET /v1/policies lists them.")
+                Self::new(POLICY_EXISTS, "The tenant already has an identical policy. GET /v1/policies lists them.")
             }
             PoliciesError::LimitReached { limit } => Self::new(
                 TOO_MANY_POLICIES,
-                format!("A tenant has at most {limit} policies. Delete one that nobody needs any more."),
+                format!("A tenant can have at most {limit} policies. Delete an unused one."),
             ),
             PoliciesError::InvalidCondition(errors) => {
-                let place = |error: ConditionError| FieldError {
+                let field_error = |error: ConditionError| FieldError {
                     pointer: format!("/condition{}", error.pointer),
                     detail: error.detail,
                 };
-                Self::unprocessable(errors.into_iter().map(place).collect())
+                Self::unprocessable(errors.into_iter().map(field_error).collect())
             }
-            PoliciesError::Change(refused) => refused.into(),
+            PoliciesError::Change(error) => error.into(),
             PoliciesError::Db(error) => error.into(),
         }
     }
@@ -231,19 +227,19 @@ impl From<PoliciesError> for Problem {
 
 impl From<Vec<InvalidTarget>> for Problem {
     fn from(errors: Vec<InvalidTarget>) -> Self {
-        let place = |error| {
+        let field_error = |error| {
             let (pointer, detail) = match error {
                 InvalidTarget::UnknownResource => {
-                    ("/resource".into(), "No permission speaks of such a resource. `*` is all of them.")
+                    ("/resource".into(), "No permission has this resource. Use `*` for all resources.")
                 }
-                InvalidTarget::VerbCount => ("/verbs".into(), "A list of 1 to 32 verbs belongs here."),
-                InvalidTarget::InvalidVerb(place) => {
-                    (format!("/verbs/{place}"), "There is no such permission. `*` alone is all verbs.")
+                InvalidTarget::VerbCount => ("/verbs".into(), "Must be a list of 1 to 32 verbs."),
+                InvalidTarget::InvalidVerb(index) => {
+                    (format!("/verbs/{index}"), "No permission has this verb. Use `*` alone for all verbs.")
                 }
             };
             FieldError { pointer, detail }
         };
-        Self::unprocessable(errors.into_iter().map(place).collect())
+        Self::unprocessable(errors.into_iter().map(field_error).collect())
     }
 }
 
@@ -260,31 +256,33 @@ impl From<TenantsError> for Problem {
     fn from(error: TenantsError) -> Self {
         match error {
             TenantsError::NotFound => ScopeError::NotFound.into(),
-            TenantsError::SlugTaken => Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose another one.")
-                .with_field_error("/slug", "This slug is taken."),
+            TenantsError::SlugTaken => Self::new(SLUG_TAKEN, "Another tenant has this slug. Choose a different one.")
+                .with_field_error("/slug", "Already in use."),
             TenantsError::LimitReached { limit } => Self::new(
                 TOO_MANY_TENANTS,
-                format!("Whoever is admin of {limit} tenants, archived ones among them, can't found another."),
+                format!("A user can be admin of at most {limit} tenants, including archived ones."),
             ),
             TenantsError::PersonalTenantExists => Self::new(
                 PERSONAL_TENANT_EXISTS,
-                "You have the one tenant that each person has. Where it is archived, POST /v1/tenant/restore restores it.",
+                "You already have your personal tenant. If it is archived, restore it with POST /v1/tenant/restore.",
             ),
             TenantsError::SingleTenantMode => Self::new(
                 TENANT_CREATION_DISABLED,
-                "There is one tenant here, and every request acts in it. Whoever operates this service founds it.",
+                "This service has a single tenant, which only its operator creates.",
             ),
-            TenantsError::SlugImmutable => Self::unprocessable_at("/slug", "There is one tenant here, and it keeps its slug."),
+            TenantsError::SlugImmutable => {
+                Self::unprocessable_at("/slug", "The slug of the only tenant can't be changed.")
+            }
             TenantsError::Db(error) => error.into(),
         }
     }
 }
 
 impl From<RestoreError> for Problem {
-    fn from(refused: RestoreError) -> Self {
-        match refused {
+    fn from(error: RestoreError) -> Self {
+        match error {
             RestoreError::NotFound => ScopeError::NotFound.into(),
-            RestoreError::Denied(denial) => denial.into(),
+            RestoreError::Denied(denied) => denied.into(),
         }
     }
 }
@@ -294,6 +292,52 @@ impl From<ProfileError> for Problem {
         match error {
             ProfileError::NotFound => IdentityError::Invalid.into(),
             ProfileError::Db(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use kernel::contracts::{Permission, PolicyId, UserRead};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::logs;
+
+    #[derive(Clone, Default)]
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for LogBuffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn denial_is_logged_with_permission_and_reason() {
+        for (reason, code) in [
+            (DenyReason::ByPolicy(PolicyId::new()), "denied_by_policy"),
+            (DenyReason::NoPolicyAllows, "no_policy_allows"),
+        ] {
+            let buffer = LogBuffer::default();
+            let writer = buffer.clone();
+            let subscriber = logs::subscriber("info", true, move || writer.clone()).unwrap();
+            let denied = PermissionDenied { permission: &UserRead::INFO, reason };
+            tracing::subscriber::with_default(subscriber, || Problem::from(denied));
+            let line: Value = serde_json::from_slice(&buffer.0.lock().unwrap()).unwrap();
+            assert_eq!(line["level"], "INFO", "{line}");
+            assert_eq!(line["message"], "permission denied", "{line}");
+            assert_eq!(line["permission"], "user:read", "{line}");
+            assert_eq!(line["reason"], code, "{line}");
         }
     }
 }

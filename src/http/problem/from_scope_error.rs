@@ -1,44 +1,42 @@
-//! Tenants that a request can't act in, in the words of the tenancy mode.
+//! Converts errors of tenant selection into problems, with texts that depend on the tenancy mode.
 
-use actix_web::http::StatusCode;
 use kernel::contracts::{ScopeError, TenancyMode, TenantSource};
 
-use super::{ProblemType, Problem};
-
-const TENANT_REQUIRED: ProblemType = (StatusCode::BAD_REQUEST, "tenant-required", "Tenant required");
-const TENANT_HEADER_NOT_ALLOWED: ProblemType = (StatusCode::BAD_REQUEST, "tenant-header-not-allowed", "Tenant header not allowed");
-const TENANT_NOT_FOUND: ProblemType = (StatusCode::NOT_FOUND, "tenant-not-found", "Tenant not found");
+use super::{
+    Problem,
+    types::{TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED},
+};
 
 impl From<ScopeError> for Problem {
     fn from(error: ScopeError) -> Self {
         match error {
             ScopeError::Identity(error) => error.into(),
             ScopeError::TenantRequired(tenancy) => {
-                Self::new(TENANT_REQUIRED, format!("{} GET /v1/me lists yours.", selection_hint(&tenancy)))
+                Self::new(TENANT_REQUIRED, format!("{} GET /v1/me lists your tenants.", selection_hint(&tenancy)))
             }
             ScopeError::TenantHeaderNotAllowed(tenancy) => Self::new(
                 TENANT_HEADER_NOT_ALLOWED,
-                format!("The header X-Tenant-Id isn't taken here: leave it out. {}", selection_hint(&tenancy)),
+                format!("Remove the header X-Tenant-Id; it is not used here. {}", selection_hint(&tenancy)),
             ),
             ScopeError::NotFound => Self::new(
                 TENANT_NOT_FOUND,
-                "You aren't a member of such a tenant, or there is none. GET /v1/me lists yours.",
+                "The tenant does not exist or you are not a member. GET /v1/me lists your tenants.",
             ),
             ScopeError::NoPersonalTenant => Self::new(
                 TENANT_NOT_FOUND,
-                "You have no tenant yet, or it is archived. POST /v1/tenants makes yours, POST /v1/tenant/restore \
-                 restores it.",
+                "You have no tenant yet, or it is archived. Create it with POST /v1/tenants or restore it with POST \
+                 /v1/tenant/restore.",
             ),
             ScopeError::Db(error) => error.into(),
         }
     }
 }
 
-/// A sentence: by which sources a tenant is named, or why by none.
+/// Returns a sentence on how a request selects its tenant.
 fn selection_hint(tenancy: &TenancyMode) -> String {
     match tenancy {
-        TenancyMode::Personal => "Each person acts in the one tenant of their own.".into(),
-        TenancyMode::Single(_) => "There is one tenant, and every request acts in it.".into(),
+        TenancyMode::Personal => "Every request acts in your personal tenant.".into(),
+        TenancyMode::Single(_) => "Every request acts in the only tenant.".into(),
         TenancyMode::Organization(_) => {
             let sources: Vec<String> = tenancy.sources().map(describe_source).collect();
             format!("Name the tenant {}.", sources.join(", or "))
@@ -64,7 +62,7 @@ mod tests {
 
     #[test]
     fn tenant_required_error_lists_sources() {
-        for (sources, words) in [
+        for (sources, hint) in [
             ("header", "in the header X-Tenant-Id, by slug or id."),
             ("claim", "in `tenant` of POST /v1/auth/login, by slug or id."),
             (
@@ -75,7 +73,7 @@ mod tests {
             let base = sources.contains("subdomain").then(|| "example.com".parse().unwrap());
             let tenancy = TenancyMode::Organization(TenantSources::parse(sources, base).unwrap());
             let problem = Problem::from(ScopeError::TenantRequired(Arc::new(tenancy)));
-            let expected = format!("tenant-required: Name the tenant {words} GET /v1/me lists yours.");
+            let expected = format!("tenant-required: Name the tenant {hint} GET /v1/me lists your tenants.");
             assert_eq!(problem.to_string(), expected);
         }
     }
@@ -83,14 +81,14 @@ mod tests {
     #[test]
     fn disallowed_header_error_suggests_source() {
         let subdomain = TenantSources::parse("subdomain", Some("example.com".parse().unwrap())).unwrap();
-        for (tenancy, words) in [
-            (TenancyMode::Personal, "Each person acts in the one tenant of their own."),
-            (TenancyMode::Single("acme".parse().unwrap()), "There is one tenant, and every request acts in it."),
+        for (tenancy, hint) in [
+            (TenancyMode::Personal, "Every request acts in your personal tenant."),
+            (TenancyMode::Single("acme".parse().unwrap()), "Every request acts in the only tenant."),
             (TenancyMode::Organization(subdomain), "Name the tenant in the host, by slug: <slug>.example.com."),
         ] {
             let problem = Problem::from(ScopeError::TenantHeaderNotAllowed(Arc::new(tenancy)));
-            let expected = "tenant-header-not-allowed: The header X-Tenant-Id isn't taken here: leave it out.";
-            assert_eq!(problem.to_string(), format!("{expected} {words}"));
+            let expected = "tenant-header-not-allowed: Remove the header X-Tenant-Id; it is not used here.";
+            assert_eq!(problem.to_string(), format!("{expected} {hint}"));
         }
     }
 }

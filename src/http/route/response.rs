@@ -1,4 +1,4 @@
-//! What handlers answer. None of it can be taken as a parameter.
+//! Handler responses. None of them can be used as an argument.
 
 use actix_web::{HttpRequest, HttpResponse, Responder, body::BoxBody, http::header::LOCATION};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use utoipa::{
 use super::OperationDoc;
 use crate::http::problem::Problem;
 
-/// A JSON answer.
+/// A JSON response with status 200.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> Responder for Json<T> {
@@ -24,9 +24,10 @@ impl<T: Serialize> Responder for Json<T> {
     }
 }
 
-/// Something new, and where it is.
+/// A JSON response with status 201 and the URL of the created resource.
 pub(crate) struct Created<T> {
-    pub(crate) location: &'static str,
+    /// A path that GET answers with the created resource.
+    pub(crate) location: String,
     pub(crate) body: T,
 }
 
@@ -38,7 +39,18 @@ impl<T: Serialize> Responder for Created<T> {
     }
 }
 
-/// Done, and there is nothing to say about it.
+/// A JSON response with status 201 for a resource that no GET route returns, so there is no URL for `Location`.
+pub(crate) struct CreatedWithoutUrl<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for CreatedWithoutUrl<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Created().json(self.0)
+    }
+}
+
+/// A response with status 204.
 pub(crate) struct NoContent;
 
 impl Responder for NoContent {
@@ -49,34 +61,40 @@ impl Responder for NoContent {
     }
 }
 
-/// What a handler answers.
+/// The return type of a handler.
 #[diagnostic::on_unimplemented(
-    message = "a handler can't answer with `{Self}`",
-    label = "answers with something else",
-    note = "a handler answers with `Result<Json<T>, Problem>`, `Result<Created<T>, Problem>` or `Result<NoContent, Problem>`, \
-            where `T` is `Serialize` and `ToSchema`"
+    message = "a handler can't return `{Self}`",
+    label = "not an API response",
+    note = "return `Result<R, Problem>`, where `R` is `Json<T>`, `Created<T>`, `CreatedWithoutUrl<T>` or `NoContent`, \
+            and `T` is `Serialize` and `ToSchema`"
 )]
 pub(crate) trait ApiResponse: Responder + 'static {
-    /// The documentation of what it gives.
+    /// Adds the response to the API documentation.
     fn describe(doc: &mut OperationDoc);
 }
 
 impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<Json<T>, Problem> {
     fn describe(doc: &mut OperationDoc) {
-        doc.response::<T>("200", ResponseBuilder::new().description("Done"));
+        doc.response::<T>("200", ResponseBuilder::new().description("OK"));
     }
 }
 
 impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<Created<T>, Problem> {
     fn describe(doc: &mut OperationDoc) {
         let location = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String)));
-        let location = location.description(Some("Where it is")).build();
-        doc.response::<T>("201", ResponseBuilder::new().description("Made").header("Location", location));
+        let location = location.description(Some("Path of the created resource")).build();
+        doc.response::<T>("201", ResponseBuilder::new().description("Created").header("Location", location));
+    }
+}
+
+impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<CreatedWithoutUrl<T>, Problem> {
+    fn describe(doc: &mut OperationDoc) {
+        doc.response::<T>("201", ResponseBuilder::new().description("Created"));
     }
 }
 
 impl ApiResponse for Result<NoContent, Problem> {
     fn describe(doc: &mut OperationDoc) {
-        doc.edit(|operation| operation.response("204", ResponseBuilder::new().description("Done")));
+        doc.edit(|operation| operation.response("204", ResponseBuilder::new().description("No content")));
     }
 }

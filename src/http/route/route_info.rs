@@ -1,28 +1,34 @@
-//! A route in short, for people.
+//! A summary of a route, for the CLI and the documentation.
 
 use kernel::contracts::PermissionInfo;
 
 use crate::http::access::AccessClass;
 
-/// A route: what `tenantry routes` prints, and `docs/reference/modules.md` says of it.
+/// A summary of a route, as printed by `tenantry routes` and listed in the module documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteInfo {
-    /// In capitals. `GET` answers `HEAD` as well.
+    /// The method in upper case. `GET` includes `HEAD`.
     pub method: String,
-    /// With `{id}` where the id goes.
+    /// The path, with the placeholder `{id}`.
     pub path: &'static str,
     /// Who may call it: `public`, `signed-in`, `member` or `permission`.
     pub class: &'static str,
-    /// The permission that it takes, where it takes one.
+    /// The required permission, if any.
     pub permission: Option<&'static PermissionInfo>,
-    /// What it is for, in a few words.
+    /// One-line description.
     pub summary: String,
-    /// What its handler is given beside the proof, by the names that `handler_services!` has: `Members`.
+    /// The services that the handler injects, without `dyn`, for example `Members`.
     pub services: Vec<&'static str>,
 }
 
 impl RouteInfo {
-    pub(super) fn new(verb: &str, path: &'static str, class: AccessClass, summary: &str, services: &[&'static str]) -> Self {
+    pub(super) fn new(
+        verb: &str,
+        path: &'static str,
+        class: AccessClass,
+        summary: &str,
+        services: &[&'static str],
+    ) -> Self {
         let (class, permission) = name_and_permission(class);
         let (method, summary) = (verb.to_ascii_uppercase(), summary.to_owned());
         let services = services.iter().map(|name| name.trim_start_matches("dyn ")).collect();
@@ -30,7 +36,7 @@ impl RouteInfo {
     }
 }
 
-/// The class's name, and the permission that it takes.
+/// Returns the class's name and the required permission.
 pub(super) fn name_and_permission(class: AccessClass) -> (&'static str, Option<&'static PermissionInfo>) {
     match class {
         AccessClass::Public => ("public", None),

@@ -1,4 +1,4 @@
-//! What the documentation says of tenants, by the tenancy mode.
+//! The API documentation of tenant selection, which depends on the tenancy mode.
 
 use kernel::contracts::{TenancyMode, TenantSource};
 use utoipa::openapi::{
@@ -11,41 +11,41 @@ use super::OperationDoc;
 use crate::http::requested_tenant::TENANT_HEADER;
 
 impl OperationDoc {
-    /// How the tenant is named that the operation acts in.
+    /// Adds the tenant header and the problems of tenant selection.
     pub(super) fn tenant_parameter(&mut self, tenancy: &TenancyMode) {
         if tenancy.reads_header() {
-            let alone = if tenancy.sources().len() == 1 { Required::True } else { Required::False };
+            let required = if tenancy.sources().len() == 1 { Required::True } else { Required::False };
             let tenant = ParameterBuilder::new().name(TENANT_HEADER).parameter_in(ParameterIn::Header);
-            let tenant = tenant.required(alone).description(Some("The tenant, by slug or id"));
+            let tenant = tenant.required(required).description(Some("Slug or id of the tenant"));
             let tenant =
                 tenant.schema(Some(ObjectBuilder::new().schema_type(Type::String))).example(Some("acme".into()));
             self.edit(|operation| operation.parameter(tenant));
         }
         self.problems(match tenancy {
             TenancyMode::Organization(_) if tenancy.reads_header() => {
-                &[(400, "No tenant is named"), (404, "Not a member of such a tenant, or there is none")]
+                &[(400, "The request names no tenant"), (404, "Tenant not found, or the caller is not a member of it")]
             }
             TenancyMode::Organization(_) => &[
-                (400, "No tenant is named, or one in the header X-Tenant-Id"),
-                (404, "Not a member of such a tenant, or there is none"),
+                (400, "The request names no tenant, or has the header X-Tenant-Id"),
+                (404, "Tenant not found, or the caller is not a member of it"),
             ],
             TenancyMode::Personal => &[
-                (400, "A tenant is named in the header X-Tenant-Id"),
-                (404, "I have no tenant yet, or it is archived"),
+                (400, "The request has the header X-Tenant-Id"),
+                (404, "The caller has no tenant yet, or it is archived"),
             ],
             TenancyMode::Single(_) => &[
-                (400, "A tenant is named in the header X-Tenant-Id"),
-                (404, "Not a member of the tenant, or there is none"),
+                (400, "The request has the header X-Tenant-Id"),
+                (404, "Tenant not found, or the caller is not a member of it"),
             ],
         });
     }
 }
 
-/// What the documentation page begins with.
+/// Returns the introduction of the API documentation.
 pub(super) fn description(tenancy: &TenancyMode) -> String {
     format!(
-        "To try things out here: sign in with `POST /v1/auth/login`, copy the `access_token` of the answer, and paste it \
-         under *Authorize*. {} Every error is a problem (RFC 9457).",
+        "To try the API here, sign in with `POST /v1/auth/login`, copy `access_token` from the response and paste it \
+         under *Authorize*. {} Every error response is a problem (RFC 9457).",
         tenant_hint(tenancy)
     )
 }
@@ -53,20 +53,23 @@ pub(super) fn description(tenancy: &TenancyMode) -> String {
 fn tenant_hint(tenancy: &TenancyMode) -> String {
     match tenancy {
         TenancyMode::Personal => {
-            "Most routes act in a tenant, which is your own: `POST /v1/tenants` makes it, once.".into()
+            "Most routes act in the caller's personal tenant, which `POST /v1/tenants` creates once.".into()
         }
-        TenancyMode::Single(_) => "Most routes act in the one tenant that there is.".into(),
+        TenancyMode::Single(_) => "Most routes act in the only tenant.".into(),
         TenancyMode::Organization(_) => {
             let sources: Vec<String> = tenancy.sources().map(describe_source).collect();
-            format!("Most routes act in a tenant: name yours {}; `GET /v1/me` lists them.", sources.join(", or "))
+            format!(
+                "Most routes act in a tenant. Name it {}. `GET /v1/me` lists the caller's tenants.",
+                sources.join(", or ")
+            )
         }
     }
 }
 
 fn describe_source(source: &TenantSource) -> String {
     match source {
-        TenantSource::Header => format!("in `{TENANT_HEADER}`"),
-        TenantSource::Subdomain(base) => format!("in the host, as in `acme.{base}`"),
-        TenantSource::Claim => "in `tenant` when you sign in".into(),
+        TenantSource::Header => format!("in the header `{TENANT_HEADER}`"),
+        TenantSource::Subdomain(base) => format!("in the host, for example `acme.{base}`"),
+        TenantSource::Claim => "in `tenant` when signing in".into(),
     }
 }

@@ -5,7 +5,6 @@ use toml::Value;
 
 use crate::{
     lints::{line_of, member_manifests, table},
-    sources::{Source, fake_source, for_each_token_list, is_sign, line, program, read, root, tokens, word},
     sources::{Source, fake_source, for_each_token_list, is_sign, line, program_sources, read, root, tokens, word},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };

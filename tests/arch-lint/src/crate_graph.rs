@@ -1,4 +1,4 @@
-//! Which crate of the workspace builds on which: as the table in ARCHITECTURE.md says, and no other way.
+//! The dependencies between the crates of the workspace are exactly those in the table in ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,31 +10,31 @@ use crate::{
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
-/// The first column's heading of the table.
+/// The heading of the table.
 const HEADING: &str = "| crate | builds on |";
 
-/// Crates that only tests may build on, whoever's they are.
+/// Crates that the tests of every crate may depend on, but no other code unless documented.
 const TEST_ONLY_CRATES: [&str; 3] = ["cedar-oracle", "seeds", "test-support"];
 
-/// By crate, what it builds on.
+/// The dependencies of each crate.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The drawing, and the line of each crate in it.
+/// Returns the documented graph, and the line of each crate in the document.
 fn documented(document: &Source) -> (Graph, BTreeMap<String, usize>) {
     let lines = document.text.lines().enumerate().skip_while(|(_, line)| *line != HEADING).skip(2);
     let rows = lines.take_while(|(_, line)| line.starts_with('|'));
-    let (mut graph, mut places) = (Graph::new(), BTreeMap::new());
+    let (mut graph, mut line_numbers) = (Graph::new(), BTreeMap::new());
     for (index, row) in rows {
-        // What is between backticks: the crate first, then what it builds on.
+        // The names in backticks: the crate, then its dependencies.
         let mut names = row.split('`').skip(1).step_by(2).map(str::to_owned);
         let name = names.next().unwrap_or_default();
-        places.insert(name.clone(), index + 1);
+        line_numbers.insert(name.clone(), index + 1);
         graph.insert(name, names.collect());
     }
-    (graph, places)
+    (graph, line_numbers)
 }
 
-/// A manifest of the workspace, by what `cargo metadata --no-deps` says of it.
+/// A manifest of the workspace, from the output of `cargo metadata --no-deps`.
 struct Manifest<'a> {
     name: &'a str,
     path: String,
@@ -52,81 +52,88 @@ impl<'a> Manifest<'a> {
         packages.map(manifest).collect()
     }
 
-    /// The dependencies, each with whether it is for the tests of something else. A crate that is nothing but tests builds
-    /// on what they build on.
+    /// Returns the dependencies, each with whether it is a dev-dependency. In a crate that only contains tests,
+    /// dev-dependencies count as normal ones.
     fn dependencies(&self) -> impl Iterator<Item = (&'a str, bool)> {
         let targets = self.package["targets"].as_array();
-        let is_tests = targets.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one["kind"][0] == "test"));
+        let is_test_crate =
+            targets.is_some_and(|all| !all.is_empty() && all.iter().all(|target| target["kind"][0] == "test"));
         let dependencies = self.package["dependencies"].as_array().unwrap().iter();
-        dependencies
-            .map(move |dependency| (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev" && !is_tests))
+        dependencies.map(move |dependency| {
+            (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev" && !is_test_crate)
+        })
     }
 }
 
-/// What of the manifests isn't as drawn. `text` gives a manifest's text, to find the line in.
+/// Compares the manifests with the table. `text` returns the text of a manifest, to find line numbers.
 fn violations(metadata: &Value, root: &str, document: &Source, text: impl Fn(&str) -> String) -> Vec<Violation> {
-    let (graph, places) = documented(document);
+    let (graph, line_numbers) = documented(document);
     let manifests = Manifest::all(metadata, root);
     let members: BTreeSet<&str> = manifests.iter().map(|manifest| manifest.name).collect();
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     for manifest in &manifests {
         let Some(allowed) = graph.get(manifest.name) else {
-            let problem = format!("the crate `{}` isn't drawn", manifest.name);
-            found.push(Violation::new(
+            let problem = format!("the crate `{}` isn't documented", manifest.name);
+            violations.push(Violation::new(
                 &manifest.path,
                 0,
                 problem,
-                "give it a row in the table of crates in ARCHITECTURE.md",
+                "add a row to the table of crates in ARCHITECTURE.md",
             ));
             continue;
         };
         let mut missing = allowed.clone();
-        for (on, for_tests) in manifest.dependencies() {
-            if !for_tests {
+        for (on, is_dev) in manifest.dependencies() {
+            if !is_dev {
                 missing.remove(on);
             }
-            if let Some((problem, help)) = refusal(manifest, on, for_tests, allowed, &members) {
+            if let Some((problem, help)) = dependency_violation(manifest, on, is_dev, allowed, &members) {
                 let text = text(&manifest.path);
                 let line = text.lines().position(|line| line.split(['.', ' ', '=']).next() == Some(on));
-                found.push(Violation::new(&manifest.path, line.map_or(0, |line| line + 1), problem, help));
+                violations.push(Violation::new(&manifest.path, line.map_or(0, |line| line + 1), problem, help));
             }
         }
         for on in missing {
-            let problem = format!("`{}` doesn't build on `{on}`", manifest.name);
-            found.push(Violation::new(
+            let problem = format!("`{}` doesn't depend on `{on}`", manifest.name);
+            violations.push(Violation::new(
                 &document.path,
-                places[manifest.name],
+                line_numbers[manifest.name],
                 problem,
-                "take it out of the table of crates",
+                "remove it from the table of crates",
             ));
         }
     }
     for gone in graph.keys().filter(|name| !members.contains(name.as_str())) {
         let problem = format!("there is no crate `{gone}`");
-        found.push(Violation::new(&document.path, places[gone], problem, "take its row out of the table of crates"));
+        violations.push(Violation::new(
+            &document.path,
+            line_numbers[gone],
+            problem,
+            "remove its row from the table of crates",
+        ));
     }
-    found
+    violations
 }
 
-/// Why a crate can't build on another, if so, and what to do instead.
-fn refusal(
+/// Returns why a crate may not depend on another, and what to do instead.
+fn dependency_violation(
     manifest: &Manifest<'_>,
     on: &str,
-    for_tests: bool,
+    is_dev: bool,
     allowed: &BTreeSet<String>,
     members: &BTreeSet<&str>,
 ) -> Option<(String, &'static str)> {
     let name = manifest.name;
     if manifest.path.starts_with("modules/") && on.starts_with("actix") {
-        return Some((format!("the module `{name}` builds on `{on}`"), "put HTTP into src/http"));
+        return Some((format!("the module `{name}` depends on `{on}`"), "move HTTP code to src/http"));
     }
-    // Tests may have whatever their crate may, whether it does or not.
-    let documented = allowed.contains(on) || (for_tests && TEST_ONLY_CRATES.contains(&on));
-    if !members.contains(on) || documented {
+    // Tests may use all documented dependencies of their crate, even if its other code doesn't.
+    let is_allowed = allowed.contains(on) || (is_dev && TEST_ONLY_CRATES.contains(&on));
+    if !members.contains(on) || is_allowed {
         return None;
     }
-    let help = "put a contract into the kernel, or draw it in the table of crates in ARCHITECTURE.md";
-    Some((format!("`{name}` builds on `{on}`, which isn't drawn"), help))
+    let help = "add a contract to the kernel, or document the dependency in the table of crates in ARCHITECTURE.md";
+    Some((format!("`{name}` depends on `{on}`, which isn't documented"), help))
 }
 
 #[test]
@@ -135,7 +142,7 @@ fn crate_graph_matches_docs() {
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
     let root = root().to_str().unwrap().to_owned();
     let document = read("ARCHITECTURE.md");
-    assert!(documented(&document).0.len() > 5, "ARCHITECTURE.md has no table that begins with {HEADING}");
+    assert!(documented(&document).0.len() > 5, "ARCHITECTURE.md has no table with the heading {HEADING}");
     assert_no_violations(&violations(&metadata, &root, &document, |path| read(path).text));
 }
 
@@ -148,7 +155,7 @@ const CRATE_TABLE: &str = "\
 | `test-support` | `kernel`, `user` |
 ";
 
-/// What is found where `crate` has the dependencies, and the others are as drawn.
+/// Returns the violations if the crate `name` has these dependencies, and the other crates have the documented ones.
 fn with(name: &str, dependencies: &[(&str, &str)]) -> Vec<Violation> {
     let documented_crates = [("user", "kernel"), ("auth", "kernel"), ("kernel", ""), ("test-support", "kernel,user")];
     let mut packages: Vec<Value> = Vec::new();
@@ -177,28 +184,28 @@ fn undocumented_dependency_is_rejected() {
     assert_no_violations(&with("user", &[kernel, ("serde", "normal"), ("test-support", "dev")]));
     assert_one_violation(
         &with("user", &[kernel, ("auth", "normal")]),
-        "modules/user/Cargo.toml:2: `user` builds on `auth`, which isn't drawn; put a contract into the kernel",
+        "modules/user/Cargo.toml:2: `user` depends on `auth`, which isn't documented; add a contract to the kernel",
     );
     assert_one_violation(
         &with("user", &[kernel, ("auth", "dev")]),
-        "modules/user/Cargo.toml:2: `user` builds on `auth`",
+        "modules/user/Cargo.toml:2: `user` depends on `auth`",
     );
     assert_one_violation(
         &with("user", &[kernel, ("test-support", "normal")]),
-        "modules/user/Cargo.toml:0: `user` builds on",
+        "modules/user/Cargo.toml:0: `user` depends on",
     );
     assert_one_violation(
         &with("user", &[kernel, ("actix-web", "normal")]),
-        "modules/user/Cargo.toml:3: the module `user` builds",
+        "modules/user/Cargo.toml:3: the module `user` depends",
     );
 }
 
 #[test]
 fn stale_graph_is_rejected() {
-    assert_one_violation(&with("user", &[]), "ARCHITECTURE.md:3: `user` doesn't build on `kernel`");
+    assert_one_violation(&with("user", &[]), "ARCHITECTURE.md:3: `user` doesn't depend on `kernel`");
     assert_one_violation(
         &with("billing", &[("kernel", "normal")]),
-        "modules/billing/Cargo.toml:0: the crate `billing` isn't drawn",
+        "modules/billing/Cargo.toml:0: the crate `billing` isn't documented",
     );
     let one = serde_json::json!({"packages": [
         {"name": "user", "manifest_path": "/somewhere/modules/user/Cargo.toml", "dependencies": []},

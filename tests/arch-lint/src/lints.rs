@@ -1,14 +1,14 @@
-//! The lints, and other tools' lists of exceptions: all are on, everywhere, and each exception has a reason.
+//! The lints are enabled in all crates, and each exception, also in `deny.toml`, has a reason.
 
 use proc_macro2::TokenTree;
 use toml::{Table, Value};
 
 use crate::{
-    sources::{Source, fake_source, for_each_token_list, is_sign, line, names, read, root, rust_files_in, word},
+    sources::{Source, fake_source, for_each_token_list, is_sign, line, list_dir, read, root, rust_files_in, word},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
-/// What ARCHITECTURE.md counts on, and how strictly at the least. CI makes errors of warnings.
+/// The lints that ARCHITECTURE.md relies on, with their minimum levels. CI turns warnings into errors.
 const REQUIRED_LINTS: [(&str, &str, &str); 10] = [
     ("rust", "unsafe_code", "forbid"),
     ("rust", "missing_docs", "warn"),
@@ -22,7 +22,7 @@ const REQUIRED_LINTS: [(&str, &str, &str); 10] = [
     ("clippy", "unwrap_used", "warn"),
 ];
 
-/// From the mildest on.
+/// In order of strictness.
 const LEVELS: [&str; 4] = ["allow", "warn", "deny", "forbid"];
 
 fn strictness(level: &str) -> usize {
@@ -33,133 +33,134 @@ pub(crate) fn table(source: &Source) -> Table {
     source.text.parse().unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
-/// The line on which a text first stands; 0 where it doesn't.
+/// Returns the first line that contains `text`, or 0.
 pub(crate) fn line_of(source: &Source, text: &str) -> usize {
     source.text.lines().position(|line| line.contains(text)).map_or(0, |line| line + 1)
 }
 
-/// The root manifest's lints.
-fn of_workspace(manifest: &Source) -> Vec<Violation> {
+/// Checks the lints in the root manifest.
+fn check_workspace_lints(manifest: &Source) -> Vec<Violation> {
     let lints = table(manifest).get("workspace").and_then(|workspace| workspace.get("lints")).cloned();
-    let mut found = Vec::new();
-    for (tool, lint, least) in REQUIRED_LINTS {
+    let mut violations = Vec::new();
+    for (tool, lint, minimum) in REQUIRED_LINTS {
         let level = lints.as_ref().and_then(|lints| lints.get(tool)?.get(lint));
         let level = level.and_then(|level| level.as_str().or_else(|| level.get("level")?.as_str()));
-        if strictness(level.unwrap_or("allow")) < strictness(least) {
-            let problem = format!("`{tool}::{lint}` is weaker than {least}");
-            found.push(Violation::new(
+        if strictness(level.unwrap_or("allow")) < strictness(minimum) {
+            let problem = format!("`{tool}::{lint}` is weaker than {minimum}");
+            violations.push(Violation::new(
                 &manifest.path,
                 line_of(manifest, lint),
                 problem,
-                "put it back under [workspace.lints]",
+                "restore it under [workspace.lints]",
             ));
         }
     }
-    found
+    violations
 }
 
-/// One crate's lints: the workspace's.
-fn of_crate(manifest: &Source) -> Vec<Violation> {
+/// Checks that a crate inherits the lints of the workspace.
+fn check_crate_lints(manifest: &Source) -> Vec<Violation> {
     let inherits = table(manifest).get("lints").and_then(|lints| lints.get("workspace")) == Some(&Value::Boolean(true));
-    let finding = || {
-        let problem = "the crate doesn't have the workspace's lints";
-        Violation::new(&manifest.path, line_of(manifest, "[lints]"), problem, "say `[lints] workspace = true`")
+    let violation = || {
+        let problem = "the crate doesn't inherit the workspace lints";
+        Violation::new(&manifest.path, line_of(manifest, "[lints]"), problem, "write `[lints] workspace = true`")
     };
-    (!inherits).then(finding).into_iter().collect()
+    (!inherits).then(violation).into_iter().collect()
 }
 
-/// The manifests of the workspace's members.
+/// Reads the root manifest and the manifests of all members of the workspace.
 pub(crate) fn member_manifests() -> Vec<Source> {
-    let mut found = vec![read("Cargo.toml"), read("seeds/Cargo.toml")];
+    let mut manifests = vec![read("Cargo.toml"), read("seeds/Cargo.toml")];
     for folder in ["modules", "tests", "tools"] {
-        let manifests = names(folder).into_iter().map(|name| format!("{folder}/{name}/Cargo.toml"));
-        found.extend(manifests.filter(|path| root().join(path).is_file()).map(|path| read(&path)));
+        let paths = list_dir(folder).into_iter().map(|name| format!("{folder}/{name}/Cargo.toml"));
+        manifests.extend(paths.filter(|path| root().join(path).is_file()).map(|path| read(&path)));
     }
-    found
+    manifests
 }
 
-/// Attributes that switch lints off, in any file.
+/// Finds attributes that disable lints without a reason, or lints that have no exceptions.
 fn disabled_lints(source: &Source) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     for_each_token_list(source.text.parse().unwrap(), &mut |list| {
         for at in 0..list.len() {
             let name = word(list, at).filter(|name| ["allow", "expect"].contains(&name.as_str()));
-            // Within `#[…]` or `cfg_attr(…)`, where it is the first word or follows a comma.
+            // In `#[…]` or `cfg_attr(…)`, it is the first token or follows a comma.
             let Some((_, TokenTree::Group(group))) =
                 name.filter(|_| at == 0 || is_sign(list, at - 1, ',')).zip(list.get(at + 1))
             else {
                 continue;
             };
             let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-            // A macro may take expressions: an attribute's list has lints' names, and its reason behind an `=`.
-            let reason = inside.iter().rev().nth(2).is_some_and(|token| token.to_string() == "reason");
+            // A function or macro may have the same name, but only an attribute lists lints or has `reason =`.
+            let has_reason = inside.iter().rev().nth(2).is_some_and(|token| token.to_string() == "reason");
             let lints = inside.iter().filter_map(|token| match token {
                 TokenTree::Ident(word) => Some(word.to_string()),
                 _ => None,
             });
             let lints: Vec<String> = lints.collect();
-            let known = ["clippy", "rustdoc"].contains(&lints.first().map_or("", String::as_str)) || is_lint(&lints);
-            if !known {
+            let names_lints =
+                ["clippy", "rustdoc"].contains(&lints.first().map_or("", String::as_str)) || is_lint(&lints);
+            if !names_lints {
                 continue;
             }
-            let place = |problem, help| Violation::new(&source.path, line(&list[at]), problem, help);
+            let violation = |problem, help| Violation::new(&source.path, line(&list[at]), problem, help);
             if lints.iter().any(|lint| lint == "allow_attributes_without_reason" || lint == "unsafe_code") {
-                found.push(place("a lint that has no exceptions is switched off", "leave it on"));
-            } else if !reason {
-                found.push(place("a lint is switched off without a reason", "say `reason = \"…\"`"));
+                violations.push(violation("a lint without permitted exceptions is disabled", "enable it"));
+            } else if !has_reason {
+                violations.push(violation("a lint is disabled without a reason", "add `reason = \"…\"`"));
             }
         }
     });
-    found
+    violations
 }
 
-/// rustc's lints that somebody may want to switch off.
+/// Whether the first word is a rustc lint that code may want to disable.
 fn is_lint(words: &[String]) -> bool {
     let first = words.first().map_or("", String::as_str);
-    let beginnings =
+    let prefixes =
         ["dead_code", "missing_docs", "non_", "private_", "unexpected_", "unreachable_", "unsafe_", "unused"];
-    beginnings.iter().any(|beginning| first.starts_with(beginning)) || first == "warnings" || first == "deprecated"
+    prefixes.iter().any(|prefix| first.starts_with(prefix)) || first == "warnings" || first == "deprecated"
 }
 
-/// Where `deny.toml` makes exceptions.
+/// The keys of `deny.toml` that contain exceptions.
 const EXCEPTION_KEYS: [&str; 6] = ["exceptions", "ignore", "skip", "skip-tree", "allow-git", "clarify"];
 
-/// `deny.toml`: each exception has a comment above it, or a `reason` in it.
-fn exceptions(config: &Source) -> Vec<Violation> {
+/// Checks that each exception in `deny.toml` has a comment above it, or a `reason`.
+fn check_deny_exceptions(config: &Source) -> Vec<Violation> {
     let lines: Vec<&str> = config.text.lines().map(str::trim).collect();
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     let mut inside = false;
     for (index, text) in lines.iter().enumerate() {
         let opens = EXCEPTION_KEYS.iter().any(|key| {
             let rest = text.strip_prefix(key).map(str::trim_start);
             rest.is_some_and(|rest| rest.starts_with('=')) || text.starts_with("[[licenses.")
         });
-        // A list that is written on one line has no place for reasons but that line.
-        let entry =
+        // A list on one line is a single entry; its reason must be on that line or above it.
+        let is_entry =
             if opens { text.contains('{') || text.contains('"') } else { inside && text.starts_with(['{', '"']) };
         if opens {
             inside = !text.contains(']') || text.starts_with("[[");
         }
-        let reasoned = text.contains("reason =") || (index > 0 && lines[index - 1].starts_with('#'));
-        if entry && !reasoned {
-            found.push(Violation::new(
+        let has_reason = text.contains("reason =") || (index > 0 && lines[index - 1].starts_with('#'));
+        if is_entry && !has_reason {
+            violations.push(Violation::new(
                 &config.path,
                 index + 1,
                 "an exception without a reason",
-                "say why in the line above it",
+                "write the reason in a comment above it",
             ));
         }
         inside &= !text.starts_with(']');
     }
-    found
+    violations
 }
 
 #[test]
 fn every_crate_inherits_lints() {
     let member_manifests = member_manifests();
-    assert!(member_manifests.len() >= 12, "only {} manifests were found", member_manifests.len());
-    assert_no_violations(&of_workspace(&member_manifests[0]));
-    assert_no_violations(&member_manifests.iter().flat_map(of_crate).collect::<Vec<_>>());
+    assert!(member_manifests.len() >= 12, "expected at least 12 manifests, found {}", member_manifests.len());
+    assert_no_violations(&check_workspace_lints(&member_manifests[0]));
+    assert_no_violations(&member_manifests.iter().flat_map(check_crate_lints).collect::<Vec<_>>());
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn every_expect_has_reason() {
 
 #[test]
 fn every_deny_exception_has_reason() {
-    assert_no_violations(&exceptions(&read("deny.toml")));
+    assert_no_violations(&check_deny_exceptions(&read("deny.toml")));
 }
 
 #[test]
@@ -179,7 +180,7 @@ fn weaker_lints_are_rejected() {
     let manifest = read("Cargo.toml");
     let weaker = |from: &str, to: &str| {
         assert!(manifest.text.contains(from));
-        of_workspace(&fake_source("Cargo.toml", &manifest.text.replace(from, to)))
+        check_workspace_lints(&fake_source("Cargo.toml", &manifest.text.replace(from, to)))
     };
     let line = line_of(&manifest, "unwrap_used");
     let expected = format!("Cargo.toml:{line}: `clippy::unwrap_used` is weaker than warn");
@@ -191,47 +192,41 @@ fn weaker_lints_are_rejected() {
 
 #[test]
 fn crate_with_lints_of_its_own_is_rejected() {
-    assert_no_violations(&of_crate(&fake_source(
+    assert_no_violations(&check_crate_lints(&fake_source(
         "modules/x/Cargo.toml",
         "[package]\nname = \"x\"\n[lints]\nworkspace = true",
     )));
     for wrong in ["[package]\nname = \"x\"", "[lints.clippy]\nunwrap_used = \"allow\"", "[lints]\nworkspace = false"] {
-        let found = of_crate(&fake_source("modules/x/Cargo.toml", wrong));
+        let found = check_crate_lints(&fake_source("modules/x/Cargo.toml", wrong));
         assert_eq!(found.len(), 1, "{wrong}");
     }
 }
 
 #[test]
 fn expect_without_reason_is_rejected() {
-    let off = |text: &str| disabled_lints(&fake_source("src/x.rs", text));
+    let check = |text: &str| disabled_lints(&fake_source("src/x.rs", text));
+    assert_one_violation(&check("\n#![allow(clippy::unwrap_used)]"), "src/x.rs:2: a lint is disabled without a reason");
+    assert_one_violation(&check("#[expect(dead_code)]\nfn f() {}"), "src/x.rs:1: a lint is disabled without a reason");
+    assert_one_violation(&check("#![cfg_attr(test, allow(clippy::unwrap_used))]"), "src/x.rs:1: a lint is disabled");
     assert_one_violation(
-        &off("\n#![allow(clippy::unwrap_used)]"),
-        "src/x.rs:2: a lint is switched off without a reason",
+        &check("#![allow(clippy::allow_attributes_without_reason, reason = \"it is inconvenient\")]"),
+        "src/x.rs:1: a lint without permitted exceptions is disabled",
     );
-    assert_one_violation(
-        &off("#[expect(dead_code)]\nfn f() {}"),
-        "src/x.rs:1: a lint is switched off without a reason",
-    );
-    assert_one_violation(&off("#![cfg_attr(test, allow(clippy::unwrap_used))]"), "src/x.rs:1: a lint is switched off");
-    assert_one_violation(
-        &off("#![allow(clippy::allow_attributes_without_reason, reason = \"it is tiresome\")]"),
-        "src/x.rs:1: a lint that has no exceptions is switched off",
-    );
-    assert_no_violations(&off(
-        "#[expect(clippy::unwrap_used, reason = \"it was looked at\")]\nfn f() { x.expect(\"y\"); }",
+    assert_no_violations(&check(
+        "#[expect(clippy::unwrap_used, reason = \"it was reviewed\")]\nfn f() { x.expect(\"y\"); }",
     ));
 }
 
 #[test]
 fn exception_without_a_reason_is_rejected() {
-    let with = |text: &str| exceptions(&fake_source("deny.toml", text));
+    let with = |text: &str| check_deny_exceptions(&fake_source("deny.toml", text));
     assert_no_violations(&with(
         "exceptions = [\n  # Only at build time.\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]",
     ));
     assert_no_violations(&with("[bans]\nskip = [\n  { crate = \"a\", reason = \"another crate's doing\" },\n]"));
-    assert_no_violations(&with("# What is allowed everywhere.\nallow = [\"MIT\"]\nexceptions = []"));
+    assert_no_violations(&with("# Allowed in all crates.\nallow = [\"MIT\"]\nexceptions = []"));
     let wrong = with("exceptions = [\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]");
-    assert_one_violation(&wrong, "deny.toml:2: an exception without a reason; say why");
+    assert_one_violation(&wrong, "deny.toml:2: an exception without a reason; write");
     assert_one_violation(
         &with("[advisories]\nignore = [\"RUSTSEC-2024-0001\"]"),
         "deny.toml:2: an exception without a reason",

@@ -1,23 +1,23 @@
-//! What a module says of itself at the head of its `module.rs`: the tables that it owns, and the views that it needs.
+//! The table at the top of each `module.rs`: the tables that the module owns, and the views that it needs.
 
-use crate::sources::{Source, fake_source, names, read, root};
+use crate::sources::{Source, fake_source, list_dir, read, root};
 
-/// A module's canvas.
+/// The doc table of a module.
 #[derive(Debug)]
 pub(crate) struct ModuleDocTable {
     pub(crate) module: String,
-    /// The file, and the line of the canvas in it.
-    pub(crate) place: (String, usize),
-    /// Tables and views that are this module's.
+    /// The file, and the line of the table's row in it.
+    pub(crate) location: (String, usize),
+    /// Tables and views that the module owns.
     pub(crate) owns: Vec<String>,
-    /// Those of them that are views, and so what others may read.
+    /// The views among them, which other modules may read.
     pub(crate) public_views: Vec<String>,
-    /// Other modules' views.
+    /// Views of other modules.
     pub(crate) needs: Vec<String>,
 }
 
 impl ModuleDocTable {
-    /// Reads a `module.rs`. `None`: it has no canvas.
+    /// Reads the table in a `module.rs`, if it has one.
     pub(crate) fn of(source: &Source) -> Option<Self> {
         let heading = "//! | provides | needs | owns |";
         let at = source.text.lines().position(|line| line == heading)?;
@@ -26,32 +26,33 @@ impl ModuleDocTable {
         let &[_, needs, owns, ..] = cells.as_slice() else { return None };
         Some(Self {
             module: source.path.split('/').nth(1)?.to_owned(),
-            place: (source.path.clone(), at + 3),
+            location: (source.path.clone(), at + 3),
             owns: owns.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
             public_views: views(owns),
             needs: views(needs),
         })
     }
 
-    /// Those of the workspace's modules.
+    /// Reads the tables of all modules in the workspace.
     pub(crate) fn all() -> Vec<Self> {
-        let paths = names("modules").into_iter().map(|name| format!("modules/{name}/src/module.rs"));
-        let there = paths.filter(|path| root().join(path).is_file());
-        there
+        let paths = list_dir("modules").into_iter().map(|name| format!("modules/{name}/src/module.rs"));
+        let paths = paths.filter(|path| root().join(path).is_file());
+        paths
             .map(|path| {
-                Self::of(&read(&path)).unwrap_or_else(|| panic!("{path}:1: it has no canvas; head it with one"))
+                Self::of(&read(&path))
+                    .unwrap_or_else(|| panic!("{path}:1: no doc table; add one at the top, as in the other modules"))
             })
             .collect()
     }
 }
 
-/// What a cell calls a view.
+/// Returns the names after "the view" in a cell.
 fn views(cell: &str) -> Vec<String> {
-    let named = cell.split("the view `").skip(1);
-    named.filter_map(|rest| rest.split('`').next()).map(str::to_owned).collect()
+    let names = cell.split("the view `").skip(1);
+    names.filter_map(|rest| rest.split('`').next()).map(str::to_owned).collect()
 }
 
-/// The canvas of a made-up module.
+/// Creates the doc table of a sample module.
 pub(crate) fn fake_doc_table(module: &str, needs: &str, owns: &str) -> ModuleDocTable {
     let text = format!("//! | provides | needs | owns |\n//! | --- | --- | --- |\n//! | `X` | {needs} | {owns} |\n");
     ModuleDocTable::of(&fake_source(&format!("modules/{module}/src/module.rs"), &text)).unwrap()
@@ -64,7 +65,7 @@ fn module_doc_table_lists_tables_and_views() {
         "`Database` (why, and when), the view `tenants_shown`",
         "`users`, the view `user_profiles`",
     );
-    assert_eq!((doc_table.module.as_str(), doc_table.place.1), ("user", 3));
+    assert_eq!((doc_table.module.as_str(), doc_table.location.1), ("user", 3));
     assert_eq!(doc_table.owns, ["users", "user_profiles"]);
     assert_eq!(
         (doc_table.public_views, doc_table.needs),

@@ -1,8 +1,8 @@
-//! The paths that a Rust file says, each written out by what the file imports: `fs::read` is `std::fs::read` where there is
-//! a `use std::{fs, sync::Arc}`, and so is `f::read` after `use std::fs as f`.
+//! The paths in a Rust file, resolved by the imports of the file: `fs::read` is `std::fs::read` after
+//! `use std::{fs, sync::Arc}`, and so is `f::read` after `use std::fs as f`.
 //!
-//! What can't be seen in a file alone, isn't: what comes in by `use x::*`, what another file exports anew under a name of
-//! its own, and what a type alias or a macro stands for.
+//! Only what the file itself shows is resolved. Glob imports, reexports under other names, type aliases and macros
+//! aren't.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,43 +11,44 @@ use syn::{ItemExternCrate, ItemUse, UseTree};
 
 use crate::sources::{fake_source, is_sign, is_word, line, tokens, word};
 
-/// A path's parts. One that imports all there is ends in `*`.
+/// The segments of a path. A glob import ends in `*`.
 pub(crate) type Path = Vec<String>;
 
-/// A path that a file says, in a `use` or elsewhere.
+/// A path in a file, in a `use` or elsewhere.
 #[derive(Debug)]
 pub(crate) struct ResolvedPath {
     pub(crate) path: Path,
     pub(crate) line: usize,
 }
 
-/// What the names in a file mean.
+/// Resolves the names in a file.
 #[derive(Debug, Default)]
 pub(crate) struct PathResolver {
-    /// By a name in the file: the paths that it is imported for. They are several where parts of a file differ.
+    /// The imported paths by name. A name has several if parts of the file import different items under it.
     imports: BTreeMap<String, BTreeSet<Path>>,
-    /// All paths of more than one part, and imported names.
-    pub(crate) said: Vec<ResolvedPath>,
+    /// All paths with more than one segment, and all imported names.
+    pub(crate) paths: Vec<ResolvedPath>,
 }
 
-/// Imports that follow one another, at the most: two may name each other.
+/// The maximum length of a chain of imports. Two imports can refer to each other.
 const MAX_IMPORT_DEPTH: usize = 8;
 
 impl PathResolver {
     pub(crate) fn of(stream: TokenStream) -> Self {
-        let mut names = Self::default();
+        let mut resolver = Self::default();
         let mut uses = Vec::new();
-        names.import(stream.clone(), &mut uses);
+        resolver.read_imports(stream.clone(), &mut uses);
         for (path, line) in uses {
-            names.say(&path, line);
+            resolver.record(&path, line);
         }
-        names.read(stream);
-        names
+        resolver.read_paths(stream);
+        resolver
     }
 
-    /// The paths that these parts may stand for: themselves where nothing is imported by the first one's name.
-    pub(crate) fn resolve(&self, parts: &[String]) -> Vec<Path> {
-        let mut paths = vec![parts.to_vec()];
+    /// Returns the paths that these segments may refer to. Segments whose first name isn't imported are returned
+    /// unchanged.
+    pub(crate) fn resolve(&self, segments: &[String]) -> Vec<Path> {
+        let mut paths = vec![segments.to_vec()];
         for _ in 0..MAX_IMPORT_DEPTH {
             let before = paths.clone();
             paths = before.iter().flat_map(|path| self.one_step(path)).collect::<BTreeSet<_>>().into_iter().collect();
@@ -58,8 +59,8 @@ impl PathResolver {
         paths
     }
 
-    /// The paths that the name there may stand for, with what is before it in its path.
-    pub(crate) fn at(&self, list: &[TokenTree], at: usize) -> Vec<Path> {
+    /// Returns the paths that the name at this index may refer to, including the segments before it.
+    pub(crate) fn resolve_at(&self, list: &[TokenTree], at: usize) -> Vec<Path> {
         let mut begin = at;
         while begin >= 3 && is_sign(list, begin - 1, ':') && is_sign(list, begin - 2, ':') {
             if word(list, begin - 3).is_none() {
@@ -67,23 +68,23 @@ impl PathResolver {
             }
             begin -= 3;
         }
-        let parts: Path = (begin..=at).step_by(3).filter_map(|at| word(list, at)).collect();
-        self.resolve(&parts)
+        let segments: Path = (begin..=at).step_by(3).filter_map(|at| word(list, at)).collect();
+        self.resolve(&segments)
     }
 
     fn one_step(&self, path: &Path) -> Vec<Path> {
         let Some(imported) = path.first().and_then(|first| self.imports.get(first)) else { return vec![path.clone()] };
-        // `use std;` and the like stand for themselves.
-        let stays = |to: &Path| to.first() == path.first();
-        imported.iter().map(|to| if stays(to) { path.clone() } else { [to, &path[1..]].concat() }).collect()
+        // `use std;` resolves to itself.
+        let is_itself = |to: &Path| to.first() == path.first();
+        imported.iter().map(|to| if is_itself(to) { path.clone() } else { [to, &path[1..]].concat() }).collect()
     }
 
-    fn say(&mut self, path: &[String], line: usize) {
-        self.said.extend(self.resolve(path).into_iter().map(|path| ResolvedPath { path, line }));
+    fn record(&mut self, path: &[String], line: usize) {
+        self.paths.extend(self.resolve(path).into_iter().map(|path| ResolvedPath { path, line }));
     }
 
-    /// Takes the imports, wherever in the file they are; they are for all of it.
-    fn import(&mut self, stream: TokenStream, uses: &mut Vec<(Path, usize)>) {
+    /// Collects the imports from all scopes of the file. Each is treated as valid in the whole file.
+    fn read_imports(&mut self, stream: TokenStream, uses: &mut Vec<(Path, usize)>) {
         let list: Vec<TokenTree> = stream.into_iter().collect();
         for at in 0..list.len() {
             if let Some(end) = end_of_import(&list, at) {
@@ -95,28 +96,28 @@ impl PathResolver {
                 }
             }
             if let TokenTree::Group(group) = &list[at] {
-                self.import(group.stream(), uses);
+                self.read_imports(group.stream(), uses);
             }
         }
     }
 
-    fn import_tree(&mut self, tree: &UseTree, before: &mut Path, uses: &mut Vec<(Path, usize)>) {
+    fn import_tree(&mut self, tree: &UseTree, prefix: &mut Path, uses: &mut Vec<(Path, usize)>) {
         let (name, last, ident) = match tree {
             UseTree::Path(path) => {
-                before.push(path.ident.to_string());
-                self.import_tree(&path.tree, before, uses);
-                before.pop();
+                prefix.push(path.ident.to_string());
+                self.import_tree(&path.tree, prefix, uses);
+                prefix.pop();
                 return;
             }
-            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.import_tree(tree, before, uses)),
+            UseTree::Group(group) => return group.items.iter().for_each(|tree| self.import_tree(tree, prefix, uses)),
             UseTree::Glob(glob) => {
-                let path = [before.as_slice(), &["*".to_owned()]].concat();
+                let path = [prefix.as_slice(), &["*".to_owned()]].concat();
                 return uses.push((path, glob.star_token.spans[0].start().line));
             }
             UseTree::Name(name) => (&name.ident, &name.ident, &name.ident),
             UseTree::Rename(rename) => (&rename.rename, &rename.ident, &rename.ident),
         };
-        let mut path = before.clone();
+        let mut path = prefix.clone();
         // `use a::{self}` is `use a`.
         if *last != "self" || path.is_empty() {
             path.push(last.to_string());
@@ -126,24 +127,24 @@ impl PathResolver {
         self.imports.entry(name).or_default().insert(path);
     }
 
-    /// Takes the paths outside of imports.
-    fn read(&mut self, stream: TokenStream) {
+    /// Collects the paths outside of imports.
+    fn read_paths(&mut self, stream: TokenStream) {
         let list: Vec<TokenTree> = stream.into_iter().collect();
         let mut at = 0;
         while at < list.len() {
             if let Some(end) = end_of_import(&list, at) {
                 at = end;
             } else if let TokenTree::Group(group) = &list[at] {
-                self.read(group.stream());
+                self.read_paths(group.stream());
             } else if begins_path(&list, at) {
-                let (place, mut parts) = (line(&list[at]), Path::from_iter(word(&list, at)));
+                let (line, mut segments) = (line(&list[at]), Path::from_iter(word(&list, at)));
                 while is_sign(&list, at + 1, ':') && is_sign(&list, at + 2, ':') {
-                    let Some(part) = word(&list, at + 3) else { break };
-                    parts.push(part);
+                    let Some(segment) = word(&list, at + 3) else { break };
+                    segments.push(segment);
                     at += 3;
                 }
-                if parts.len() > 1 || self.imports.contains_key(&parts[0]) {
-                    self.say(&parts, place);
+                if segments.len() > 1 || self.imports.contains_key(&segments[0]) {
+                    self.record(&segments, line);
                 }
             }
             at += 1;
@@ -151,7 +152,7 @@ impl PathResolver {
     }
 }
 
-/// Where an import ends that begins there.
+/// Returns the index of the last token of an import that begins at this index.
 pub(crate) fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
     let begins = (is_word(list, at, "use") && !is_sign(list, at + 1, '<'))
         || (is_word(list, at, "extern") && is_word(list, at + 1, "crate"));
@@ -160,21 +161,21 @@ pub(crate) fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
     begins.then_some(at + end)
 }
 
-/// Whether a path begins there: with a word that is no field, no method, no lifetime, and no part of a path before it.
+/// Whether a path begins at this index: an identifier that isn't a field, method, lifetime or later segment.
 fn begins_path(list: &[TokenTree], at: usize) -> bool {
-    let before = |sign| at >= 1 && is_sign(list, at - 1, sign);
-    let of_value = before('.') && !(at >= 2 && is_sign(list, at - 2, '.'));
-    let goes_on = before(':') && at >= 3 && is_sign(list, at - 2, ':') && {
+    let follows = |sign| at >= 1 && is_sign(list, at - 1, sign);
+    let is_member = follows('.') && !(at >= 2 && is_sign(list, at - 2, '.'));
+    let is_later_segment = follows(':') && at >= 3 && is_sign(list, at - 2, ':') && {
         word(list, at - 3).is_some() || is_sign(list, at - 3, '>')
     };
-    word(list, at).is_some() && !of_value && !goes_on && !before('\'')
+    word(list, at).is_some() && !is_member && !is_later_segment && !follows('\'')
 }
 
 #[test]
 fn paths_resolve_through_imports() {
-    let said = |text: &str| -> Vec<String> {
-        let names = PathResolver::of(tokens(&fake_source("a.rs", text)));
-        names.said.iter().map(|said| format!("{}:{}", said.line, said.path.join("::"))).collect()
+    let resolved = |text: &str| -> Vec<String> {
+        let resolver = PathResolver::of(tokens(&fake_source("a.rs", text)));
+        resolver.paths.iter().map(|path| format!("{}:{}", path.line, path.path.join("::"))).collect()
     };
     for (text, expected) in [
         ("use std::{fs, sync::Arc};\nfn f() { fs::read(x); }", "1:std::fs 1:std::sync::Arc 2:std::fs::read"),
@@ -192,11 +193,11 @@ fn paths_resolve_through_imports() {
         ("use a::fs; use b::fs; fn f() { fs::x; }", "1:a::fs 1:b::fs 1:a::fs::x 1:b::fs::x"),
         ("fn f() -> impl X + use<'_> { a::c; 0..b::D }", "1:a::c 1:b::D"),
     ] {
-        let mut said = said(text);
+        let mut resolved = resolved(text);
         let mut expected: Vec<&str> = expected.split(' ').collect();
-        said.sort();
-        said.dedup();
+        resolved.sort();
+        resolved.dedup();
         expected.sort_unstable();
-        assert_eq!(said, expected, "{text}");
+        assert_eq!(resolved, expected, "{text}");
     }
 }

@@ -1,33 +1,34 @@
-//! What a production build is made of. The tests of this name run cargo.
+//! The dependencies of a production build. The tests in this file run cargo.
 
 use std::process::Command;
 
 use crate::sources::root;
 
-/// What cargo prints.
+/// Runs cargo and returns its output.
 pub(crate) fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of a tree's packages, sorted, each once. Versions come and go with updates; a name is a decision.
-fn names(tree: &str) -> String {
+/// Returns the sorted, unique package names of a tree. Versions are left out, so that updates don't change the
+/// snapshot.
+fn package_names(tree: &str) -> String {
     let mut names: Vec<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();
     names.dedup();
     names.join("\n")
 }
 
-/// The tree of a production build, for one platform, whichever this is: the others have a few crates more or less.
+/// Returns the dependency tree of a production build, always for the same platform, since platforms differ slightly.
 fn tree(edges: &str) -> String {
     let platform = "x86_64-unknown-linux-gnu";
     let package = ["tree", "--offline", "--locked", "--package", "tenantry", "--no-default-features"];
-    let form = ["--target", platform, "--edges", edges, "--prefix", "none", "--format", "{p}"];
-    cargo(&[package.as_slice(), &form].concat())
+    let format = ["--target", platform, "--edges", edges, "--prefix", "none", "--format", "{p}"];
+    cargo(&[package.as_slice(), &format].concat())
 }
 
-/// The names of the second tree that the first one doesn't have.
+/// Returns the names in `more` that aren't in `names`.
 fn extra_names(names: &str, more: &str) -> String {
     let more = more.lines().filter(|name| !names.lines().any(|known| known == *name));
     more.collect::<Vec<_>>().join("\n")
@@ -38,10 +39,10 @@ fn production_dependencies_snapshot() {
     insta::with_settings!({
         omit_expression => true,
         prepend_module_to_snapshot => false,
-        description => "The crates of a production build. Is the new one worth it, and who maintains it? Accept it by \
+        description => "The crates of a production build. Is a new one worth it, and who maintains it? Accept it with \
                         INSTA_UPDATE=always cargo test -p arch-lint production_build",
     }, {
-        insta::assert_snapshot!(names(&tree("normal")));
+        insta::assert_snapshot!(package_names(&tree("normal")));
     });
 }
 
@@ -50,19 +51,19 @@ fn build_scripts_snapshot() {
     insta::with_settings!({
         omit_expression => true,
         prepend_module_to_snapshot => false,
-        description => "What build scripts are made of, beside the crates of the build. It runs on every machine that \
-                        builds. Is the new one worth it, and who maintains it? Accept it by \
+        description => "Build dependencies that aren't crates of the build itself. They run on every machine that builds. \
+                        Is a new one worth it, and who maintains it? Accept it with \
                         INSTA_UPDATE=always cargo test -p arch-lint production_build",
     }, {
-        insta::assert_snapshot!(extra_names(&names(&tree("normal")), &names(&tree("normal,build"))));
+        insta::assert_snapshot!(extra_names(&package_names(&tree("normal")), &package_names(&tree("normal,build"))));
     });
 }
 
 #[test]
 fn dependency_list_ignores_versions() {
     let before = "tenantry v0.1.0 (/somewhere)\nserde v1.0.0\nuuid v1.0.0\nserde v1.0.0 (*)";
-    assert_eq!(names(before), "serde\ntenantry\nuuid");
-    assert_eq!(names(&before.replace("1.0.0", "1.0.1")), names(before));
-    assert_ne!(names(&format!("{before}\nleft-pad v1.0.0")), names(before));
+    assert_eq!(package_names(before), "serde\ntenantry\nuuid");
+    assert_eq!(package_names(&before.replace("1.0.0", "1.0.1")), package_names(before));
+    assert_ne!(package_names(&format!("{before}\nleft-pad v1.0.0")), package_names(before));
     assert_eq!(extra_names("serde\nuuid", "cc\nserde\nuuid\nzip"), "cc\nzip");
 }

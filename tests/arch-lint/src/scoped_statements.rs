@@ -1,6 +1,6 @@
-//! Statements that open a scope of their own. `OFFSET 0` and `LIMIT` are fences: without them the planner may read before
-//! the scope is open, and find nothing. So such a statement is the fenced scope, then fenced parts that depend on it, and
-//! nothing beside them but what to give of their rows and in which order (`modules/kernel/src/db/single_statement.rs`).
+//! Statements that open a scope themselves. `OFFSET 0` and `LIMIT` are optimization fences: without them, the planner
+//! may read rows before the scope is open, and return none. Such a statement may only consist of the fenced scope,
+//! fenced LATERAL parts that depend on it, a projection and ORDER BY (`modules/kernel/src/db/single_statement.rs`).
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -14,44 +14,44 @@ use sqlparser::{
 };
 
 use crate::{
-    sources::{Source, fake_source, program},
+    sources::{Source, fake_source, program_sources},
     sql::statements,
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
-/// The functions that open a scope, each with its column.
+/// The functions that open a scope, each with the alias of its column.
 const SCOPES: [(&str, &str); 2] = [("tenant_scope", "tenant_id"), ("user_scope", "user_id")];
 
-/// What a statement that opens its own scope has beside its fences; `None`: nothing.
+/// Returns why a statement that opens a scope isn't fenced, if so.
 fn unfenced(sql: &str) -> Option<&'static str> {
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
-    let [Statement::Query(query)] = statements.as_slice() else { return Some("it isn't one SELECT") };
-    let SetExpr::Select(select) = query.body.as_ref() else { return Some("it isn't one SELECT") };
+    let [Statement::Query(query)] = statements.as_slice() else { return Some("isn't a single SELECT") };
+    let SetExpr::Select(select) = query.body.as_ref() else { return Some("isn't a single SELECT") };
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty() {
-        return Some("its outermost SELECT has more than FROM and ORDER BY");
+        return Some("the outer SELECT has clauses other than FROM and ORDER BY");
     }
     if !only_projects(select) {
-        return Some("its outermost SELECT has more than FROM and ORDER BY");
+        return Some("the outer SELECT has clauses other than FROM and ORDER BY");
     }
     if has_query(&select.projection) || query.order_by.as_ref().is_some_and(has_query) {
-        return Some("its outermost SELECT reads besides what is in FROM");
+        return Some("the outer SELECT has a subquery outside of FROM");
     }
-    let Some((scope, parts)) = select.from.split_first() else { return Some("it doesn't begin with its scope") };
-    let Some(scope) = scope_name(scope) else { return Some("it doesn't begin with its scope, fenced by OFFSET 0") };
+    let Some((scope, parts)) = select.from.split_first() else { return Some("doesn't start with the scope") };
+    let Some(scope) = scope_name(scope) else { return Some("doesn't start with the scope, fenced by OFFSET 0") };
     if parts.is_empty() || !parts.iter().all(|part| is_fenced_lateral(part, &scope)) {
-        return Some("after its scope there is more than LATERAL parts that use it, each with OFFSET 0 or a LIMIT");
+        return Some("has parts other than LATERAL subqueries that use the scope, each with OFFSET 0 or LIMIT");
     }
     None
 }
 
-/// Whether a SELECT has nothing but its columns and its FROM.
+/// Whether a SELECT only has a projection and FROM.
 fn only_projects(select: &Select) -> bool {
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, with) if by.is_empty() && with.is_empty());
-    let more = [&select.prewhere, &select.selection, &select.having, &select.qualify];
-    !grouped && more.iter().all(|part| part.is_none()) && select.distinct.is_none() && select.into.is_none()
+    let clauses = [&select.prewhere, &select.selection, &select.having, &select.qualify];
+    !grouped && clauses.iter().all(|clause| clause.is_none()) && select.distinct.is_none() && select.into.is_none()
 }
 
-/// The name of the scope, where this opens one behind a fence.
+/// Returns the alias of the scope, if this is a fenced subquery that opens one.
 fn scope_name(from: &TableWithJoins) -> Option<String> {
     let TableFactor::Derived { lateral: false, subquery, alias: Some(alias), .. } = &from.relation else { return None };
     let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
@@ -60,16 +60,16 @@ fn scope_name(from: &TableWithJoins) -> Option<String> {
         return None;
     };
     let name = function.name.to_string();
-    let opens = SCOPES.iter().any(|(scope, of)| name == *scope && column.value == *of);
-    let alone = from.joins.is_empty() && select.from.is_empty() && only_projects(select) && subquery.with.is_none();
-    (opens && alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
+    let opens_scope = SCOPES.iter().any(|(scope, of)| name == *scope && column.value == *of);
+    let is_alone = from.joins.is_empty() && select.from.is_empty() && only_projects(select) && subquery.with.is_none();
+    (opens_scope && is_alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
 }
 
-/// Whether this is a part that can't come before the scope.
+/// Whether this is a fenced LATERAL subquery that depends on the scope.
 fn is_fenced_lateral(from: &TableWithJoins, scope: &str) -> bool {
     let TableFactor::Derived { lateral: true, subquery, .. } = &from.relation else { return false };
-    let limited = matches!(&subquery.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. }));
-    from.joins.is_empty() && (has_offset_0(subquery) || limited) && uses(subquery.as_ref(), scope)
+    let has_limit = matches!(&subquery.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. }));
+    from.joins.is_empty() && (has_offset_0(subquery) || has_limit) && uses(subquery.as_ref(), scope)
 }
 
 fn has_offset_0(query: &Query) -> bool {
@@ -77,7 +77,7 @@ fn has_offset_0(query: &Query) -> bool {
     offset.value.to_string() == "0"
 }
 
-/// Whether it compares with a column of the scope's.
+/// Whether the part refers to a column of the scope.
 fn uses(part: &impl Visit, scope: &str) -> bool {
     let mut finder = QueryFinder { queries: 0, names: BTreeSet::new() };
     let _ = part.visit(&mut finder);
@@ -90,7 +90,7 @@ fn has_query(part: &impl Visit) -> bool {
     finder.queries > 0
 }
 
-/// Counts what reads, and collects the names before columns.
+/// Counts queries, and collects the qualifiers of columns.
 struct QueryFinder {
     queries: usize,
     names: BTreeSet<String>,
@@ -116,21 +116,21 @@ fn opens_scope(sql: &str) -> bool {
     SCOPES.iter().any(|(scope, _)| sql.to_lowercase().contains(scope))
 }
 
-/// The findings in a file.
+/// Checks the statements of a file.
 fn violations(source: &Source) -> Vec<Violation> {
-    let help = "write it as modules/kernel/src/db/single_statement.rs says";
+    let help = "write it as modules/kernel/src/db/single_statement.rs describes";
     let opening = statements(source).into_iter().filter(|statement| opens_scope(&statement.sql));
-    let wrong = opening.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
-    wrong
-        .map(|(line, problem)| Violation::new(&source.path, line, format!("it opens a scope, and {problem}"), help))
+    let unfenced = opening.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
+    unfenced
+        .map(|(line, problem)| Violation::new(&source.path, line, format!("opens a scope, but {problem}"), help))
         .collect()
 }
 
 #[test]
 fn scoped_statements_are_fenced() {
-    let program = program();
+    let program = program_sources();
     let opening = program.iter().flat_map(statements).filter(|statement| opens_scope(&statement.sql)).count();
-    assert!(opening >= 9, "only {opening} were found");
+    assert!(opening >= 9, "expected at least 9 statements, found {opening}");
     assert_no_violations(&program.iter().flat_map(violations).collect::<Vec<_>>());
 }
 
@@ -138,7 +138,7 @@ fn scoped_statements_are_fenced() {
 fn unfenced_statement_is_rejected() {
     let scope = "FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s";
     let read = "SELECT * FROM roles AS r WHERE r.tenant_id = s.tenant_id";
-    let found = |sql: &str| {
+    let check = |sql: &str| {
         violations(&fake_source("modules/x/src/postgres/mod.rs", &format!("fn f() {{ query!(\"{sql}\") }}")))
     };
     for fenced in [
@@ -150,16 +150,16 @@ fn unfenced_statement_is_rejected() {
             .to_owned(),
         "SELECT id FROM roles WHERE tenant_id = $1".to_owned(),
     ] {
-        assert_no_violations(&found(&fenced));
+        assert_no_violations(&check(&fenced));
     }
-    let behind = "JOIN memberships AS m ON m.tenant_id = s.tenant_id";
+    let join = "JOIN memberships AS m ON m.tenant_id = s.tenant_id";
     for unfenced in [
         format!("SELECT r.id {scope}, LATERAL ({read}) AS r"),
-        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r {behind}"),
+        format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r {join}"),
         format!(
             "SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r, memberships AS m WHERE m.tenant_id = s.tenant_id"
         ),
-        format!("SELECT r.id {scope} {behind}, LATERAL ({read} OFFSET 0) AS r"),
+        format!("SELECT r.id {scope} {join}, LATERAL ({read} OFFSET 0) AS r"),
         format!("SELECT r.id {scope}, LATERAL (SELECT * FROM roles AS r WHERE r.tenant_id = $1 OFFSET 0) AS r"),
         format!("SELECT r.id {scope}, ({read} OFFSET 0) AS r"),
         format!("SELECT r.id, (SELECT count(*) FROM roles) {scope}, LATERAL ({read} OFFSET 0) AS r"),
@@ -174,6 +174,6 @@ fn unfenced_statement_is_rejected() {
         "SELECT tenant_scope($1), r.id FROM roles AS r".to_owned(),
         "UPDATE roles SET name = '' WHERE tenant_id = tenant_scope($1)".to_owned(),
     ] {
-        assert_one_violation(&found(&unfenced), "modules/x/src/postgres/mod.rs:1: it opens a scope, and ");
+        assert_one_violation(&check(&unfenced), "modules/x/src/postgres/mod.rs:1: opens a scope, but ");
     }
 }

@@ -1,4 +1,4 @@
-//! The SQL statements in a Rust file: what the `query!` macros are given.
+//! The SQL statements in a Rust file: the arguments of the `query!` macros.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -7,32 +7,32 @@ use crate::{
     sources::{Source, fake_source, is_sign, line, tokens, word},
 };
 
-/// A statement that the program sends.
+/// A statement in a source file.
 #[derive(Debug)]
 pub(crate) struct Statement {
     pub(crate) file: String,
     pub(crate) line: usize,
     pub(crate) sql: String,
-    /// What the comment above says of a statement that isn't bounded by one tenant.
+    /// Read from the comment above the statement.
     pub(crate) exemption: Option<TenantFilterExemption>,
-    /// The parameters of the function around it.
+    /// The parameters of the enclosing function.
     pub(crate) parameters: String,
 }
 
-/// Why a statement isn't bounded by one tenant, as the first words of the comment above it say.
+/// Why a statement isn't filtered by one tenant, from the marker at the start of the comment above it.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum TenantFilterExemption {
-    /// `// system: …`: it spans tenants, in the system role.
+    /// `// system: …`: it spans tenants, and runs in the system role.
     System,
-    /// `// user rows: …`: it reads a person's own rows across tenants, as row-level security lets them.
+    /// `// user rows: …`: it reads a user's own rows across tenants, as row-level security permits.
     UserRows,
 }
 
-/// The shortest reason that says something.
+/// The minimum length of a reason, in bytes.
 const MIN_REASON_LENGTH: usize = 12;
 
 impl TenantFilterExemption {
-    /// The mark of the comment that ends on the line before this one. A declaration may begin a line earlier.
+    /// Reads the marker in the comment above a line. The `let` of the statement may be on an earlier line.
     fn above(source: &Source, line: usize) -> Option<Self> {
         let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
         let mut at = line - 1;
@@ -41,8 +41,8 @@ impl TenantFilterExemption {
         }
         while at > 0 && lines[at - 1].starts_with("// ") {
             at -= 1;
-            for (words, exemption) in [("// system: ", Self::System), ("// user rows: ", Self::UserRows)] {
-                if lines[at].strip_prefix(words).is_some_and(|reason| reason.len() >= MIN_REASON_LENGTH) {
+            for (marker, exemption) in [("// system: ", Self::System), ("// user rows: ", Self::UserRows)] {
+                if lines[at].strip_prefix(marker).is_some_and(|reason| reason.len() >= MIN_REASON_LENGTH) {
                     return Some(exemption);
                 }
             }
@@ -51,24 +51,24 @@ impl TenantFilterExemption {
     }
 }
 
-/// The statements of a file, without those of its tests.
+/// Returns the statements of a file, except those in its test code.
 pub(crate) fn statements(source: &Source) -> Vec<Statement> {
     of_tokens(tokens(source), source)
 }
 
-/// All statements of a file.
+/// Returns all statements of a file.
 pub(crate) fn all_statements(source: &Source) -> Vec<Statement> {
     of_tokens(source.text.parse().unwrap(), source)
 }
 
 fn of_tokens(stream: TokenStream, source: &Source) -> Vec<Statement> {
-    let mut found = Vec::new();
-    collect(stream.clone(), "", (source, &PathResolver::of(stream)), &mut found);
-    found
+    let mut statements = Vec::new();
+    collect(stream.clone(), "", (source, &PathResolver::of(stream)), &mut statements);
+    statements
 }
 
-fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver), found: &mut Vec<Statement>) {
-    let (source, names) = file;
+fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver), statements: &mut Vec<Statement>) {
+    let (source, resolver) = file;
     let list: Vec<TokenTree> = stream.into_iter().collect();
     let mut parameters = parameters.to_owned();
     let mut in_signature = false;
@@ -79,33 +79,44 @@ fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver)
             parameters = group.stream().to_string();
         }
         in_signature &= group.delimiter() != Delimiter::Brace;
-        let query = (at >= 2 && is_sign(&list, at - 1, '!')).then(|| query_macro_name(&list, at - 2, names)).flatten();
+        let query =
+            (at >= 2 && is_sign(&list, at - 1, '!')).then(|| query_macro_name(&list, at - 2, resolver)).flatten();
         if let Some(name) = query {
             let line = line(&list[at - 2]);
-            // A statement in a file of its own is nothing that is read here: an empty one is refused.
+            // `query_file!` isn't supported: the empty statement is rejected.
             let sql = if name.contains("file") { String::new() } else { text(group.stream()) };
             let exemption = TenantFilterExemption::above(source, line);
-            found.push(Statement { file: source.path.clone(), line, sql, exemption, parameters: parameters.clone() });
+            statements.push(Statement {
+                file: source.path.clone(),
+                line,
+                sql,
+                exemption,
+                parameters: parameters.clone(),
+            });
         }
-        collect(group.stream(), &parameters, file, found);
+        collect(group.stream(), &parameters, file, statements);
     }
 }
 
-/// The macro of sqlx's whose name is there, by its own name, whatever the file calls it.
-fn query_macro_name(list: &[TokenTree], at: usize, names: &PathResolver) -> Option<String> {
+/// Returns the original name of the sqlx macro at this index, even if the file renames it.
+fn query_macro_name(list: &[TokenTree], at: usize, resolver: &PathResolver) -> Option<String> {
     word(list, at)?;
-    names.at(list, at).into_iter().filter_map(|path| path.last().cloned()).find(|name| name.starts_with("query"))
+    resolver
+        .resolve_at(list, at)
+        .into_iter()
+        .filter_map(|path| path.last().cloned())
+        .find(|name| name.starts_with("query"))
 }
 
-/// The first text among a macro's arguments; texts that are added up are one.
+/// Returns the first string literal of a macro's arguments. Literals that are joined with `+` are one string.
 fn text(arguments: TokenStream) -> String {
     let literals = arguments.into_iter().skip_while(|token| !matches!(token, TokenTree::Literal(_)));
-    let added = literals.take_while(|token| match token {
+    let joined = literals.take_while(|token| match token {
         TokenTree::Literal(_) => true,
         TokenTree::Punct(sign) => sign.as_char() == '+',
         _ => false,
     });
-    added.filter_map(|token| syn::parse2::<syn::LitStr>(token.into()).ok()).map(|text| text.value()).collect()
+    joined.filter_map(|token| syn::parse2::<syn::LitStr>(token.into()).ok()).map(|text| text.value()).collect()
 }
 
 #[test]
@@ -114,23 +125,24 @@ fn sql_extraction() {
         "modules/user/src/postgres/mod.rs",
         r##"
 async fn all(&self, tx: &mut SystemTx) {
-    // system: the operator counts people,
-    // whoever they are.
+    // system: the operator counts users
+    // of all tenants.
     let all =
         sqlx::query_scalar!(r#"SELECT "id" FROM users"#);
     let query = || query_as!(User, "SELECT 1 " + "FROM a", id);
     // system: so
     select! { _ = sqlx::query!("SELECT 2") => {} }
-    use sqlx::{query as ask};
-    ask!("SELECT 3");
+    use sqlx::{query as q};
+    q!("SELECT 3");
 }
 "##,
     );
-    let found = statements(&source);
-    let seen: Vec<_> = found.iter().map(|found| (found.line, found.sql.as_str(), found.exemption)).collect();
+    let statements = statements(&source);
+    let actual: Vec<_> =
+        statements.iter().map(|statement| (statement.line, statement.sql.as_str(), statement.exemption)).collect();
     let all = "SELECT \"id\" FROM users";
     assert_eq!(
-        seen,
+        actual,
         [
             (6, all, Some(TenantFilterExemption::System)),
             (7, "SELECT 1 FROM a", None),
@@ -138,5 +150,5 @@ async fn all(&self, tx: &mut SystemTx) {
             (11, "SELECT 3", None)
         ]
     );
-    assert!(found.iter().all(|found| found.parameters.contains("SystemTx")));
+    assert!(statements.iter().all(|statement| statement.parameters.contains("SystemTx")));
 }

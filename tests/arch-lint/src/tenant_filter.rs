@@ -1,8 +1,8 @@
-//! Which tables a statement touches, and whether each tenant table among them is bounded by a tenant.
+//! The tables that a statement uses, and whether each tenant table among them is filtered by tenant.
 //!
-//! Bounded is a table's key that is compared by `=` with a parameter, with the scope that the statement itself opens, or
-//! with another column that is bounded; and an inserted row that has one. Only what every row must satisfy counts: a part
-//! of an `OR` doesn't, nor does an outer join's condition for the side that is kept anyway.
+//! A tenant table is filtered if its key is compared by `=` with a parameter, with the scope that the statement opens,
+//! or with another filtered column. An inserted row must set the key. Only conditions that every row must satisfy
+//! count: not the operands of `OR`, and not the condition of an outer join for the preserved side.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,33 +22,31 @@ use sqlparser::{
 #[cfg(test)]
 mod tests;
 
-/// What a statement touches.
+/// The tables that a statement uses.
 #[derive(Debug, Default)]
 pub(crate) struct StatementTables {
-    /// Tables and views, each once.
+    /// Tables and views, without duplicates.
     pub(crate) relations: BTreeSet<String>,
-    /// Tenant tables, once for each place that isn't bounded.
+    /// Tenant tables, once for each use that isn't filtered.
     pub(crate) unfiltered: Vec<String>,
-    /// Names that a WITH or a function gives to something that isn't a table. They aren't among the relations, wherever
-    /// in the statement they are, so none of them may be a table's.
+    /// Names of CTEs and functions. They are removed from the relations regardless of their scope, so they must not be
+    /// names of tables.
     pub(crate) defined_names: BTreeSet<String>,
 }
 
-/// Reads a statement. `keys` are the tenant tables, each with the column that says whose a row is.
-///
-/// # Errors
-/// Why it can't be read.
+/// Parses a statement. `keys` contains the tenant tables, each with the column of the tenant's id. The error says why
+/// the statement can't be parsed.
 pub(crate) fn statement_tables(sql: &str, keys: &BTreeMap<String, String>) -> Result<StatementTables, String> {
-    // The parser knows the two locks that PostgreSQL had first. What is locked is the same.
+    // The parser doesn't support these two lock modes. The locked tables are the same.
     let sql = sql.replace("FOR NO KEY UPDATE", "FOR UPDATE").replace("FOR KEY SHARE", "FOR SHARE");
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|error| error.to_string())?;
     let [statement] = statements.as_slice() else {
-        return Err(format!("{} statements instead of one", statements.len()));
+        return Err(format!("expected one statement, found {}", statements.len()));
     };
-    let known =
+    let is_supported =
         matches!(statement, Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_));
-    if !known {
-        return Err("neither SELECT nor INSERT, UPDATE or DELETE".to_owned());
+    if !is_supported {
+        return Err("not a SELECT, INSERT, UPDATE or DELETE".to_owned());
     }
     let mut visitor = StatementVisitor { keys, statement_tables: StatementTables::default(), scopes: Vec::new() };
     let _ = statement.visit(&mut visitor);
@@ -57,26 +55,26 @@ pub(crate) fn statement_tables(sql: &str, keys: &BTreeMap<String, String>) -> Re
     Ok(statement_tables)
 }
 
-/// A column of something in FROM, by the name that it has there.
+/// A column of an item in FROM: the item's alias and the column's name.
 type Column = (String, String);
 
-/// The columns whose tenant is given.
+/// The columns that are filtered by tenant.
 type FilteredColumns = BTreeSet<Column>;
 
 struct StatementVisitor<'a> {
     keys: &'a BTreeMap<String, String>,
     statement_tables: StatementTables,
-    /// From the outermost statement to the innermost.
+    /// From the outermost query to the innermost.
     scopes: Vec<FilteredColumns>,
 }
 
 impl StatementVisitor<'_> {
-    /// Enters a FROM with its conditions, and notes which of its tables aren't bounded.
-    fn enter(&mut self, from: &[&TableWithJoins], selection: Option<&Expr>, written: Option<Column>) {
+    /// Enters a FROM with its conditions, and records its unfiltered tables.
+    fn enter(&mut self, from: &[&TableWithJoins], selection: Option<&Expr>, inserted: Option<Column>) {
         let outer = self.scopes.last().cloned().unwrap_or_default();
         let (mut scope, tables) = FromClause::new(from, selection, &outer);
-        scope.filtered.extend(written);
-        scope.close();
+        scope.filtered.extend(inserted);
+        scope.apply_equalities();
         for (alias, table) in tables {
             if self.keys.get(&table).is_some_and(|key| !scope.filtered.contains(&(alias, key.clone()))) {
                 self.statement_tables.unfiltered.push(table);
@@ -85,17 +83,17 @@ impl StatementVisitor<'_> {
         self.scopes.push(scope.filtered);
     }
 
-    /// A row that is written says whose it is.
+    /// An inserted row must set the key of the table.
     fn enter_insert(&mut self, insert: &Insert) {
         let TableObject::TableName(name) = &insert.table else { return self.enter(&[], None, None) };
         let table = unqualified(name);
-        let alias = insert.table_alias.as_ref().map_or_else(|| table.clone(), |alias| text(&alias.alias));
+        let alias = insert.table_alias.as_ref().map_or_else(|| table.clone(), |alias| normalize(&alias.alias));
         let key = self.keys.get(&table).cloned();
-        let written = key.clone().filter(|key| insert.columns.iter().any(|column| unqualified(column) == *key));
-        if key.is_some() && written.is_none() {
+        let inserted = key.clone().filter(|key| insert.columns.iter().any(|column| unqualified(column) == *key));
+        if key.is_some() && inserted.is_none() {
             self.statement_tables.unfiltered.push(table);
         }
-        self.enter(&[], None, written.map(|key| (alias, key)));
+        self.enter(&[], None, inserted.map(|key| (alias, key)));
     }
 }
 
@@ -130,7 +128,7 @@ impl Visitor for StatementVisitor<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let with = query.with.iter().flat_map(|with| &with.cte_tables);
-        self.statement_tables.defined_names.extend(with.map(|cte| text(&cte.alias.name)));
+        self.statement_tables.defined_names.extend(with.map(|cte| normalize(&cte.alias.name)));
         for name in whole_tables(&query.body) {
             self.statement_tables.unfiltered.extend(self.keys.contains_key(&name).then(|| name.clone()));
             self.statement_tables.relations.insert(name);
@@ -161,23 +159,23 @@ impl Visitor for StatementVisitor<'_> {
     }
 }
 
-/// A FROM with its conditions.
+/// A FROM clause with its conditions.
 #[derive(Default)]
 struct FromClause {
     filtered: FilteredColumns,
-    /// The names in it, with the table's where it is one.
+    /// The aliases, each with the table if it is one.
     names: Vec<(String, Option<String>)>,
-    /// Where the first column is bounded, so is the second.
+    /// If the first column is filtered, so is the second.
     equalities: Vec<(Column, Column)>,
 }
 
 impl FromClause {
-    /// Gives the tables in it as well, each by its name there and by its own.
+    /// Also returns the tables, each with its alias and its name.
     fn new(from: &[&TableWithJoins], selection: Option<&Expr>, outer: &FilteredColumns) -> (Self, Vec<Column>) {
         let mut scope = Self { filtered: outer.clone(), ..Self::default() };
         let mut on = Vec::new();
-        for one in from {
-            scope.add_joined(one, &mut on);
+        for joined in from {
+            scope.add_joined(joined, &mut on);
         }
         for (condition, preserved) in on {
             scope.apply_condition(condition, &preserved);
@@ -185,7 +183,7 @@ impl FromClause {
         if let Some(condition) = selection {
             scope.apply_condition(condition, &PreservedRows::Nothing);
         }
-        scope.close();
+        scope.apply_equalities();
         let tables = scope.names.iter().filter_map(|(name, table)| Some((name.clone(), table.clone()?))).collect();
         (scope, tables)
     }
@@ -219,33 +217,33 @@ impl FromClause {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let table = unqualified(name);
-                let alias = alias.as_ref().map_or_else(|| table.clone(), |alias| text(&alias.name));
+                let alias = alias.as_ref().map_or_else(|| table.clone(), |alias| normalize(&alias.name));
                 self.shadow(&alias);
                 self.names.push((alias, Some(table)));
             }
             TableFactor::NestedJoin { table_with_joins, .. } => self.add_joined(table_with_joins, on),
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
-                let alias = text(&alias.name);
+                let alias = normalize(&alias.name);
                 let filtered = filtered_columns(subquery, &self.filtered);
                 self.shadow(&alias);
                 self.filtered.extend(filtered.into_iter().map(|column| (alias.clone(), column)));
                 self.names.push((alias, None));
             }
             TableFactor::Table { alias: Some(alias), .. } | TableFactor::UNNEST { alias: Some(alias), .. } => {
-                self.shadow(&text(&alias.name));
-                self.names.push((text(&alias.name), None));
+                self.shadow(&normalize(&alias.name));
+                self.names.push((normalize(&alias.name), None));
             }
-            // Whatever else there is has no name by which a column of it could be meant.
+            // Other items have no alias, so no column can refer to them.
             _ => self.names.push((String::new(), None)),
         }
     }
 
-    /// A name in here hides the same name outside.
+    /// An alias hides the same alias of the outer query.
     fn shadow(&mut self, alias: &str) {
         self.filtered.retain(|(name, _)| name != alias);
     }
 
-    /// Takes from a condition what each row must satisfy, for the names that it decides about.
+    /// Records the comparisons of a condition that each row must satisfy, except for preserved rows.
     fn apply_condition(&mut self, condition: &Expr, preserved: &PreservedRows) {
         let (left, right) = match condition {
             Expr::Nested(inner) => return self.apply_condition(inner, preserved),
@@ -254,7 +252,9 @@ impl FromClause {
                 return self.apply_condition(right, preserved);
             }
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
-            | Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (self.side(left), self.side(right)),
+            | Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
+                (self.operand(left), self.operand(right))
+            }
             _ => return,
         };
         match (left, right) {
@@ -274,21 +274,23 @@ impl FromClause {
         }
     }
 
-    fn side(&self, expression: &Expr) -> Operand {
+    fn operand(&self, expression: &Expr) -> Operand {
         match expression {
-            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.side(inner),
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.operand(inner),
             Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Operand::Parameter,
-            Expr::CompoundIdentifier(names) if names.len() == 2 => Operand::Column((text(&names[0]), text(&names[1]))),
-            // Without a name before it, a column is known where there is but one thing that it can be of.
+            Expr::CompoundIdentifier(names) if names.len() == 2 => {
+                Operand::Column((normalize(&names[0]), normalize(&names[1])))
+            }
+            // An unqualified column is only known if FROM has a single item.
             Expr::Identifier(column) if self.names.len() == 1 => {
-                Operand::Column((self.names[0].0.clone(), text(column)))
+                Operand::Column((self.names[0].0.clone(), normalize(column)))
             }
             _ => Operand::Other,
         }
     }
 
-    /// Follows what is bounded to all that is bounded with it.
-    fn close(&mut self) {
+    /// Marks all columns that equal a filtered column as filtered.
+    fn apply_equalities(&mut self) {
         loop {
             let next = self
                 .equalities
@@ -303,9 +305,10 @@ impl FromClause {
     }
 }
 
-/// What a join's condition doesn't decide about: rows that are kept whether it holds or not.
+/// The sides of an outer join whose rows are kept even if the condition is false. The condition doesn't filter them.
 enum PreservedRows {
     Nothing,
+    /// All except those of these aliases.
     AllBut(BTreeSet<String>),
 }
 
@@ -318,15 +321,14 @@ impl PreservedRows {
     }
 }
 
-/// One side of an equation.
+/// An operand of a comparison.
 enum Operand {
     Column(Column),
-    /// A parameter.
     Parameter,
     Other,
 }
 
-/// The tables that are read whole, by `TABLE name`.
+/// Returns the tables that are read with `TABLE name`.
 fn whole_tables(body: &SetExpr) -> Vec<String> {
     match body {
         SetExpr::Table(table) => vec![table.table_name.clone().unwrap_or_default().to_lowercase()],
@@ -335,7 +337,7 @@ fn whole_tables(body: &SetExpr) -> Vec<String> {
     }
 }
 
-/// The columns of a subquery whose tenant is given.
+/// Returns the columns of a subquery that are filtered by tenant.
 fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
     let select = match query.body.as_ref() {
         SetExpr::Select(select) => select,
@@ -346,10 +348,10 @@ fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
     let columns = select.projection.iter().filter_map(|item| {
         let (expression, name) = match item {
             SelectItem::UnnamedExpr(expression) => (expression, None),
-            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(text(alias))),
+            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(normalize(alias))),
             _ => return None,
         };
-        match (expression, scope.side(expression)) {
+        match (expression, scope.operand(expression)) {
             (_, Operand::Column(column)) => scope.filtered.contains(&column).then(|| name.unwrap_or(column.1)),
             (Expr::Function(function), _) if unqualified(&function.name) == "tenant_scope" => name,
             _ => None,
@@ -358,12 +360,12 @@ fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
     columns.collect()
 }
 
-/// A name as PostgreSQL compares it.
-fn text(name: &Ident) -> String {
+/// Folds an unquoted name to lower case, as PostgreSQL does.
+fn normalize(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
-/// A name without its schema.
+/// Returns a name without its schema.
 fn unqualified(name: &ObjectName) -> String {
-    name.0.last().and_then(|part| part.as_ident()).map(text).unwrap_or_default()
+    name.0.last().and_then(|part| part.as_ident()).map(normalize).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Two components need one another.
+//! Two components depend on each other.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Another module's repository, past its contract.
+//! A repository of another module, bypassing its contract.
 
 use authorization::postgres::PgMembershipRepository;
 

@@ -1,4 +1,4 @@
-//! The first proof, by whoever likes to be somebody.
+//! An identity without verified credentials.
 
 use kernel::contracts::{Email, Identity, UserId};
 

@@ -1,4 +1,4 @@
-//! The first proof, by the kernel's own function.
+//! An identity created with the kernel's private function.
 
 use kernel::contracts::{Identity, User};
 

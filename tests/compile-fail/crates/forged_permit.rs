@@ -1,4 +1,4 @@
-//! The third proof, without asking the policies.
+//! A permit without evaluating the policies.
 
 use std::{marker::PhantomData, sync::Arc};
 

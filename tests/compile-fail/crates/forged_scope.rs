@@ -1,4 +1,4 @@
-//! The second proof, for a tenant that nobody was admitted to.
+//! A tenant scope without an admission.
 
 use std::sync::Arc;
 

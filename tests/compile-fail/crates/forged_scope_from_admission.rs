@@ -1,4 +1,4 @@
-//! The second proof, by the kernel's own function: an admission can be written down by anybody.
+//! A tenant scope created with the kernel's private function; any code can construct an admission.
 
 use kernel::contracts::{Admission, TenantScope};
 

@@ -1,4 +1,4 @@
-//! A module takes from another what that one doesn't offer.
+//! A module imports a component that the other module doesn't export.
 
 use kernel::contracts::AuthorizationModule;
 use shaku::{Interface, module};

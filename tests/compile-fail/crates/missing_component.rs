@@ -1,4 +1,4 @@
-//! The interface promises a component, and the module doesn't have one.
+//! The module lacks a component of its interface.
 
 use shaku::{HasComponent, Interface, module};
 

@@ -1,4 +1,4 @@
-//! A component needs the clock, and its module takes it from nowhere.
+//! A component injects the clock, which its module doesn't import.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The module `auth` without its settings. With shaku's own parameters this would compile, and panic.
+//! The module `auth` without its settings. With shaku's parameters this would compile, and panic.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A component that lives as long as the program needs one that lives as long as a request.
+//! An application-scoped component depends on a request-scoped one.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A transaction on a tenant's rows, for somebody of whom it is known only who they are.
+//! A tenant transaction with only an identity, without a tenant scope.
 
 use kernel::{contracts::Identity, db::Database};
 

@@ -1,4 +1,4 @@
-//! Whoever may read the roles makes one.
+//! The permission to read roles doesn't permit creating one.
 
 use kernel::contracts::{Permit, RoleName, RoleRead, Roles};
 

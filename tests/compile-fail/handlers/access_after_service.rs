@@ -1,4 +1,4 @@
-//! Its guard isn't the first of its parameters.
+//! The access check isn't the first parameter.
 
 use kernel::contracts::{Members, UserRead};
 

@@ -1,4 +1,4 @@
-//! Of a role's id alone, a policy's condition learns nothing.
+//! `AccessTo` with an id whose resource has no attributes for conditions.
 
 use kernel::contracts::{RoleId, RoleManage};
 

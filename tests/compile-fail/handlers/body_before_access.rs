@@ -1,4 +1,4 @@
-//! The body would be read for nobody in particular.
+//! The body would be read without an access check.
 
 use crate::http::{
     extract::Body,

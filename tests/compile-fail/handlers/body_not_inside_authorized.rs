@@ -1,4 +1,4 @@
-//! The body would be read while the guard is still asked.
+//! The body would be read before the access check has finished.
 
 use kernel::contracts::RoleManage;
 

@@ -1,4 +1,4 @@
-//! What goes wrong would leave in a form of its own, and what goes right undocumented.
+//! Errors wouldn't be problem details, and the response wouldn't be documented.
 
 use kernel::contracts::UserRead;
 

@@ -1,4 +1,4 @@
-//! The database that spans tenants.
+//! A handler injects the database that spans tenants.
 
 use kernel::{contracts::UserRead, db::SystemDatabase};
 

@@ -1,4 +1,4 @@
-//! A repository asks for no permission.
+//! A handler injects a repository, which checks no permission.
 
 use kernel::contracts::{UserRead, UserRepository};
 

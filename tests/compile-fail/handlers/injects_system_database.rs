@@ -1,4 +1,4 @@
-//! The database that spans tenants, asked of the application: it isn't among what a request could ever see.
+//! The database that spans tenants is resolved from the application module.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Tenant data for every member, whatever the policies say.
+//! Tenant data for every member, without a permission check.
 
 use kernel::contracts::Members;
 

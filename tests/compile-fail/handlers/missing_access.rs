@@ -1,4 +1,4 @@
-//! It doesn't say who may call it.
+//! The handler has no access check.
 
 use kernel::contracts::Profiles;
 

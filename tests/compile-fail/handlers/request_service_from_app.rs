@@ -1,4 +1,4 @@
-//! The tenant that a request acts in is asked of the application, which serves everybody.
+//! A request service is resolved from the application module, which all requests share.
 
 use std::sync::Arc;
 

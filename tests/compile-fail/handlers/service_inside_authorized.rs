@@ -1,4 +1,4 @@
-//! A service where only what the client sent can stand.
+//! A service inside `Authorized`, which only accepts request input.
 
 use kernel::contracts::{Members, UserRead};
 

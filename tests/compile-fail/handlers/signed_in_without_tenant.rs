@@ -1,4 +1,4 @@
-//! Tenant data for whoever is signed in.
+//! Tenant data for every signed-in user.
 
 use kernel::contracts::Members;
 

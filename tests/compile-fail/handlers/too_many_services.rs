@@ -1,4 +1,4 @@
-//! Four services; a use case that needs as many belongs into a module.
+//! Four services; a use case that needs so many belongs in a module.
 
 use kernel::contracts::{Members, Policies, Roles, Tenants, UserRead};
 

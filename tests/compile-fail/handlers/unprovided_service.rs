@@ -1,4 +1,4 @@
-//! A service of which nobody has heard.
+//! A service that no module provides.
 
 use kernel::contracts::UserRead;
 

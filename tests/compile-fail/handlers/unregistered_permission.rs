@@ -1,4 +1,4 @@
-//! No role could ever be given the permission, and no document would name it.
+//! The permission isn't registered, so roles can't have it and the OpenAPI document lacks it.
 
 use crate::http::{
     access::Access,

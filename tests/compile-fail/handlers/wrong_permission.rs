@@ -1,4 +1,4 @@
-//! Whoever may read the roles deletes one.
+//! The permission to read roles doesn't permit deleting one.
 
 use kernel::contracts::{RoleId, RoleRead, Roles};
 

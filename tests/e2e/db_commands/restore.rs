@@ -4,11 +4,13 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use super::CliFixture;
-use crate::cli::{DbConnection, RunningServer, start_embedded, tenantry_command, stderr, wait_until};
+use crate::process::{
+    DbConnection, RunningServer, send_signal, spawn_piped, start_embedded, stderr, tenantry_command, wait_until,
+};
 
 #[test]
 fn restore_reproduces_rows_and_grants() {
@@ -24,17 +26,17 @@ fn restore_reproduces_rows_and_grants() {
     );
     assert_ne!(cli.fingerprint(&[]), before);
 
-    let unasked = cli.fail(&["db", "restore", "b.dump"]);
-    assert!(unasked.contains("--yes"), "{unasked}");
+    let unconfirmed = cli.fail(&["db", "restore", "b.dump"]);
+    assert!(unconfirmed.contains("--yes"), "{unconfirmed}");
     assert_eq!(cli.sql("SELECT count(*) FROM later"), "0");
 
     let restored = cli.ok(&["db", "restore", "b.dump", "--yes"]);
     assert!(restored.contains(&format!("restored {tables}")), "{restored}");
     let after = cli.fingerprint(&[]);
-    assert!(after == before, "{after}\n\nwas\n\n{before}");
+    assert!(after == before, "after:\n{after}\n\nbefore:\n{before}");
     assert_eq!(cli.databases(), "postgres tenantry");
-    let as_application = "SET ROLE tenantry_app; SELECT count(*) FROM memberships";
-    assert_eq!(cli.sql(as_application), "0", "row-level security isn't in force");
+    let count_as_app_role = "SET ROLE tenantry_app; SELECT count(*) FROM memberships";
+    assert_eq!(cli.sql(count_as_app_role), "0", "row-level security isn't enforced");
     assert_eq!(cli.sql("SELECT count(*) > 0 FROM memberships"), "t");
 
     let server = cli.serve();
@@ -52,10 +54,10 @@ fn backup_is_online_restore_is_offline() {
     assert!(file.starts_with("tenantry-20") && file.ends_with(".dump"), "{file}");
 
     let again = cli.fail(&["db", "backup", file]);
-    assert!(again.contains("never overwrites"), "{again}");
+    assert!(again.contains("already exists"), "{again}");
     let rejected = cli.fail(&["db", "restore", file, "--yes"]);
-    let holder = format!("in use by process {} (tenantry)", server.child.id());
-    assert!(rejected.contains(&holder) && rejected.contains("stop that program"), "{rejected}");
+    let owner = format!("in use by process {} (tenantry)", server.child.id());
+    assert!(rejected.contains(&owner) && rejected.contains("stop that program"), "{rejected}");
     assert_eq!(server.status("/health/ready"), 200);
     server.interrupt();
     cli.ok(&["db", "restore", file, "--yes"]);
@@ -66,18 +68,18 @@ fn backup_is_portable() {
     let cli = CliFixture::seeded();
     let before = cli.fingerprint(&[]);
     cli.ok(&["db", "backup", "b.dump"]);
-    // A new folder has none of the roles that the backup names.
-    let there = [("DATA_DIR", "there")];
-    let restored = cli.ok_with(&there, &["db", "restore", "b.dump"]);
+    // A new data directory has none of the roles that the backup refers to.
+    let other_dir = [("DATA_DIR", "there")];
+    let restored = cli.ok_with(&other_dir, &["db", "restore", "b.dump"]);
     assert!(restored.contains(&format!("restored {}", cli.table_count())), "{restored}");
-    assert_eq!(cli.fingerprint(&there), before);
-    // It isn't new: no demo data gets into it.
-    cli.ok_with(&there, &["db", "psql", "-qc", "DELETE FROM subscriptions"]);
-    let server = RunningServer::start(cli.path(), &[cli.settings(), there.to_vec()].concat());
+    assert_eq!(cli.fingerprint(&other_dir), before);
+    // The server doesn't treat a restored database as new, so it seeds no demo data.
+    cli.ok_with(&other_dir, &["db", "psql", "-qc", "DELETE FROM subscriptions"]);
+    let server = RunningServer::start(cli.path(), &[cli.settings(), other_dir.to_vec()].concat());
     assert_eq!(server.status("/health/ready"), 200);
     server.interrupt();
-    assert_eq!(cli.ok_with(&there, &["db", "psql", "-XAtc", "SELECT count(*) FROM subscriptions"]).trim(), "0");
-    assert_eq!(cli.fingerprint(&[]), before, "the first one was touched");
+    assert_eq!(cli.ok_with(&other_dir, &["db", "psql", "-XAtc", "SELECT count(*) FROM subscriptions"]).trim(), "0");
+    assert_eq!(cli.fingerprint(&[]), before, "the original database has changed");
 }
 
 #[test]
@@ -86,12 +88,12 @@ fn restore_keep_old_database() {
     cli.ok(&["db", "backup", "b.dump"]);
     cli.sql("UPDATE users SET display_name = 'Changed'");
     let restored = cli.ok(&["db", "restore", "b.dump", "--yes", "--keep-old"]);
-    let kept = cli.databases();
-    let kept = kept.split(' ').find(|name| name.starts_with("tenantry_before_restore_")).unwrap();
-    assert!(restored.contains(kept), "{restored}");
-    let names = "SELECT DISTINCT display_name = 'Changed' FROM users";
-    assert_eq!(cli.sql(names), "f");
-    assert_eq!(cli.ok(&["db", "psql", "-d", kept, "-XAtc", names]).trim(), "t");
+    let databases = cli.databases();
+    let old_database = databases.split(' ').find(|name| name.starts_with("tenantry_before_restore_")).unwrap();
+    assert!(restored.contains(old_database), "{restored}");
+    let is_changed = "SELECT DISTINCT display_name = 'Changed' FROM users";
+    assert_eq!(cli.sql(is_changed), "f");
+    assert_eq!(cli.ok(&["db", "psql", "-d", old_database, "-XAtc", is_changed]).trim(), "t");
 }
 
 #[test]
@@ -101,13 +103,13 @@ fn restore_reports_pending_migrations() {
     cli.ok(&["db", "backup", "old.dump"]);
     cli.ok(&["migrate", "run"]);
     let restored = cli.ok(&["db", "restore", "old.dump", "--yes"]);
-    assert!(restored.contains("1 newer migrations are pending"), "{restored}");
+    assert!(restored.contains("pending migrations: 1;"), "{restored}");
     let server = cli.serve();
     assert_eq!(server.status("/health/ready"), 200);
     server.interrupt();
 }
 
-/// Each is one line, and costs nothing.
+/// Each invalid backup is rejected with one line and leaves the database unchanged.
 #[test]
 fn invalid_backup_is_rejected() {
     let cli = CliFixture::seeded();
@@ -124,21 +126,19 @@ fn invalid_backup_is_rejected() {
     write("plain.dump", b"--\n-- PostgreSQL database dump\n--\n");
     write("head.dump", &good[..200]);
     write("truncated.dump", &good[..good.len() - 400]);
-    let mut format = good.clone();
-    format[6] = 99;
-    write("newer-format.dump", &format);
+    let mut newer_format = good.clone();
+    newer_format[6] = 99;
+    write("newer-format.dump", &newer_format);
     let version = cli.sql("SHOW server_version");
-    let at = good.windows(version.len()).position(|bytes| bytes == version.as_bytes()).unwrap();
-    let mut server = good.clone();
-    server[at..at + 2].copy_from_slice(b"99");
-    write("newer-server.dump", &server);
+    let offset = good.windows(version.len()).position(|bytes| bytes == version.as_bytes()).unwrap();
+    let mut newer_server = good.clone();
+    newer_server[offset..offset + 2].copy_from_slice(b"99");
+    write("newer-server.dump", &newer_server);
     fs::create_dir(cli.path().join("folder.dump")).unwrap();
-    let foreign = "CREATE DATABASE foreign_one";
-    cli.sql(foreign);
-    let other = dump_foreign_database(&cli);
-    write("foreign.dump", &other);
+    cli.sql("CREATE DATABASE foreign_one");
+    write("foreign.dump", &dump_foreign_database(&cli));
 
-    for (file, words) in [
+    for (file, expected) in [
         ("missing.dump", "can't be read"),
         ("folder.dump", "can't be read"),
         ("empty.dump", "isn't a backup"),
@@ -152,12 +152,13 @@ fn invalid_backup_is_rejected() {
         ("newer-program.dump", "newer version of the program"),
     ] {
         let rejected = cli.fail(&["db", "restore", file, "--yes"]);
-        assert!(rejected.contains(words) && rejected.contains(file), "{file}: {rejected}");
+        assert!(rejected.contains(expected) && rejected.contains(file), "{file}: {rejected}");
     }
     assert_eq!(cli.fingerprint(&[]), before);
     assert_eq!(cli.databases(), "foreign_one postgres tenantry");
 }
 
+/// Dumps a database that the program didn't create.
 fn dump_foreign_database(cli: &CliFixture) -> Vec<u8> {
     let db = start_embedded(cli.path());
     let mut command = Command::new(cli.bin_dir.join("pg_dump"));
@@ -174,29 +175,28 @@ fn interrupted_backup_cleans_up() {
     server.wait_for_output("\ncurl ");
     let mut connection = DbConnection::connect(cli.path());
     connection.execute("BEGIN; LOCK TABLE users");
-    let mut command = tenantry_command(cli.path(), &cli.settings(), &["db", "backup", "b.dump"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("the backup to be held up", || connection.count_lock_waiters() == 1);
+    let child = spawn_piped(&mut tenantry_command(cli.path(), &cli.settings(), &["db", "backup", "b.dump"]));
+    wait_until("the backup to wait for the lock", || connection.count_lock_waiters() == 1);
     assert_eq!(cli.files(), ["b.dump.part", "data"]);
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    send_signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success());
     assert_eq!(stderr(&output).trim(), "tenantry: interrupted");
     assert_eq!(cli.files(), ["data"]);
-    wait_until("pg_dump to be gone", || connection.count_lock_waiters() == 0);
+    wait_until("pg_dump to exit", || connection.count_lock_waiters() == 0);
     connection.execute("COMMIT");
     assert_eq!(server.status("/health/ready"), 200);
     server.interrupt();
 }
 
-/// The same programs, but with a `pg_restore` that has begun and never ends by itself.
+/// Creates a bin directory with a `pg_restore` that restores one table, creates `marker` and then hangs.
 fn bin_dir_with_stuck_restore(cli: &CliFixture, marker: &Path) -> PathBuf {
     let bin_dir = cli.path().join("stuck");
     fs::create_dir(&bin_dir).unwrap();
     for name in ["postgres", "initdb", "psql", "pg_dump"] {
         symlink(cli.bin_dir.join(name), bin_dir.join(name)).unwrap();
     }
-    // It goes when its server does. The first nine words say how to connect.
+    // The first nine arguments are the connection options. The hanging psql exits when its server stops.
     let script = format!(
         "#!/bin/sh\ncase $1 in --list) exec '{real}/pg_restore' \"$@\" ;; esac\n\
          '{real}/psql' \"$1\" \"$2\" \"$3\" \"$4\" \"$5\" \"$6\" \"$7\" \"$8\" \"$9\" -qc 'CREATE TABLE half (n int)'\n\
@@ -205,7 +205,8 @@ fn bin_dir_with_stuck_restore(cli: &CliFixture, marker: &Path) -> PathBuf {
         real = cli.bin_dir.display(),
         marker = marker.display()
     );
-    // Not written by this process, whose children of the moment would hold it open.
+    // A shell writes the file: if this process did, a concurrently forked child could inherit the open descriptor, and
+    // executing the script would fail with "text file busy".
     let write = r#"printf '%s' "$2" >"$1" && chmod 755 "$1""#;
     let status = Command::new("sh").args(["-c", write, "sh"]).arg(bin_dir.join("pg_restore")).arg(script).status();
     assert!(status.unwrap().success());
@@ -219,22 +220,22 @@ fn interrupted_restore_loses_nothing() {
     cli.sql("UPDATE users SET display_name = 'Changed'");
     let before = cli.fingerprint(&[]);
     let marker = cli.path().join("half-way");
-    let stuck = bin_dir_with_stuck_restore(&cli, &marker);
-    let settings = [cli.settings(), vec![("POSTGRES_BIN_DIR", stuck.to_str().unwrap())]].concat();
-    for (signal, left) in [("-INT", "postgres tenantry"), ("-KILL", "postgres tenantry tenantry_restoring")] {
+    let stuck_bin_dir = bin_dir_with_stuck_restore(&cli, &marker);
+    let settings = [cli.settings(), vec![("POSTGRES_BIN_DIR", stuck_bin_dir.to_str().unwrap())]].concat();
+    for (signal, remaining) in [("-INT", "postgres tenantry"), ("-KILL", "postgres tenantry tenantry_restoring")] {
         let mut command = tenantry_command(cli.path(), &settings, &["db", "restore", "b.dump", "--yes"]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        wait_until("half a database", || marker.exists());
+        let child = spawn_piped(&mut command);
+        wait_until("a partially restored database", || marker.exists());
         fs::remove_file(&marker).unwrap();
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        send_signal(&child, signal);
         let output = child.wait_with_output().unwrap();
         assert!(!output.status.success());
         if signal == "-INT" {
             assert_eq!(stderr(&output).trim(), "tenantry: interrupted; nothing was changed");
         }
-        // A killed one's server may take a moment to end.
-        wait_until("the folder to be free", || cli.run_with(&[], &["migrate", "status"]).status.success());
-        assert_eq!(cli.databases(), left, "{signal}");
+        // After SIGKILL the database server takes a moment to stop.
+        wait_until("the data directory to be unlocked", || cli.run_with(&[], &["migrate", "status"]).status.success());
+        assert_eq!(cli.databases(), remaining, "{signal}");
         assert_eq!(cli.fingerprint(&[]), before, "{signal}");
     }
     cli.ok(&["db", "restore", "b.dump", "--yes"]);

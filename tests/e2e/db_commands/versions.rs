@@ -1,4 +1,4 @@
-//! Other versions of PostgreSQL, and installations that lack something.
+//! Other PostgreSQL versions and incomplete installations.
 
 use std::{
     fs,
@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::CliFixture;
-use crate::cli::RunningServer;
+use crate::process::RunningServer;
 
-/// Programs `postgres` and `initdb` that only know what version they are.
+/// Creates a `postgres` and an `initdb` that only print a version.
 fn fake_installation(cli: &CliFixture) -> PathBuf {
     let bin_dir = cli.path().join("fake");
     let write = r#"mkdir "$1" && for name in postgres initdb; do
@@ -26,9 +26,9 @@ fn newer_major_logs_upgrade_hint() {
     let path = std::env::join_paths([&fake, &cli.bin_dir, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
     let server = RunningServer::start(cli.path(), &[("PATH", path.to_str().unwrap())]);
     let output = server.interrupt();
-    let told: Vec<_> = output.lines().filter(|line| line.contains("PostgreSQL 99 is installed, too")).collect();
-    assert_eq!(told.len(), 1, "{output}");
-    assert!(told[0].contains("tenantry db backup") && told[0].contains("tenantry db restore"), "{}", told[0]);
+    let hints: Vec<_> = output.lines().filter(|line| line.contains("PostgreSQL 99 is also installed")).collect();
+    assert_eq!(hints.len(), 1, "{output}");
+    assert!(hints[0].contains("tenantry db backup") && hints[0].contains("tenantry db restore"), "{}", hints[0]);
 }
 
 #[test]
@@ -37,32 +37,32 @@ fn incompatible_major_is_reported() {
     let fake = fake_installation(&cli);
     let major = cli.sql("SELECT current_setting('server_version_num')::int / 10000");
     let settings = [("POSTGRES_BIN_DIR", fake.to_str().unwrap())];
-    let serve = cli.fail_with(&settings, &[]);
+    let message = cli.fail_with(&settings, &[]);
     let written_by = format!("was written by PostgreSQL {major}");
     let package = format!("apt install postgresql-{major}");
-    for words in [&*written_by, &package, "99 (", "POSTGRES_BIN_DIR", "tenantry db backup", "tenantry db restore"] {
-        assert!(serve.contains(words), "{words} isn't in {serve}");
+    for text in [&*written_by, &package, "99 (", "POSTGRES_BIN_DIR", "tenantry db backup", "tenantry db restore"] {
+        assert!(message.contains(text), "{text} isn't in {message}");
     }
     let status = cli.ok_with(&settings, &["db", "status"]);
     assert!(status.contains(&written_by), "{status}");
-    assert_eq!(cli.sql("SELECT 1"), "1", "the data was harmed");
+    assert_eq!(cli.sql("SELECT 1"), "1", "the database is damaged");
 }
 
 #[test]
 fn missing_clients_names_package() {
     let cli = CliFixture::seeded();
-    let bare = cli.path().join("bare");
-    fs::create_dir(&bare).unwrap();
+    let bin_dir = cli.path().join("server-only");
+    fs::create_dir(&bin_dir).unwrap();
     for name in ["postgres", "initdb"] {
-        symlink(cli.bin_dir.join(name), bare.join(name)).unwrap();
+        symlink(cli.bin_dir.join(name), bin_dir.join(name)).unwrap();
     }
-    let settings = [("POSTGRES_BIN_DIR", bare.to_str().unwrap())];
+    let settings = [("POSTGRES_BIN_DIR", bin_dir.to_str().unwrap())];
     fs::write(cli.path().join("b.dump"), "PGDMP").unwrap();
     for (program, command) in
         [("pg_dump", &["db", "backup"][..]), ("psql", &["db", "psql"]), ("pg_restore", &["db", "restore", "b.dump"])]
     {
-        let words = cli.fail_with(&settings, command);
-        assert!(words.contains(&format!("has no `{program}`")) && words.contains("client"), "{words}");
+        let message = cli.fail_with(&settings, command);
+        assert!(message.contains(&format!("has no `{program}`")) && message.contains("client"), "{message}");
     }
-    assert_eq!(cli.files(), ["b.dump", "bare", "data"]);
+    assert_eq!(cli.files(), ["b.dump", "data", "server-only"]);
 }

@@ -1,4 +1,4 @@
-//! What the map is drawn from: manifests, canvases, contracts, migrations.
+//! Reads what the module reference is generated from: manifests, doc tables, contracts and migrations.
 
 use std::{
     collections::BTreeMap,
@@ -10,20 +10,19 @@ use std::{
 use kernel::contracts::PermissionInfo;
 use serde_json::Value;
 
-/// The workspace's folder.
 pub(super) fn workspace_root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
 }
 
-/// The parts of the workspace that are drawn.
+/// The parts of the workspace that the reference shows.
 pub(super) struct Workspace {
-    /// By name.
+    /// Sorted by name.
     pub(super) packages: Vec<Package>,
-    /// Those of the business modules, by name.
+    /// The doc tables of the business modules, sorted by module name.
     pub(super) doc_tables: Vec<ModuleDocTable>,
-    /// The kernel's contracts: the text of each file.
+    /// The kernel's contracts: source text by file name.
     pub(super) contracts: BTreeMap<String, String>,
-    /// What each module's migrations make, tables and views, by name.
+    /// The tables and views that the migrations of each module create.
     pub(super) tables: BTreeMap<String, Vec<String>>,
 }
 
@@ -31,29 +30,29 @@ pub(super) struct Workspace {
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) about: String,
-    /// The crates of the workspace that it depends on, each with whether a feature can leave it out.
+    /// Its dependencies in the workspace, each with whether it is optional.
     pub(super) needs: Vec<(String, bool)>,
 }
 
-/// The table that heads a `module.rs`, and what the `module!` below it needs.
+/// The table at the top of a `module.rs`, and the components that the `module!` below it imports.
 pub(super) struct ModuleDocTable {
     pub(super) module: String,
-    /// As written: provides, needs, owns.
+    /// The Markdown cells: provides, needs, owns.
     pub(super) cells: [String; 3],
     pub(super) provides: Vec<String>,
     pub(super) needs: Vec<String>,
-    /// Other modules' views that its statements may join.
+    /// Views of other modules that its statements may join.
     pub(super) views: Vec<String>,
     pub(super) owns: Vec<String>,
-    /// What `module!` takes from outside.
-    injected: Vec<String>,
+    /// Components that `module!` imports from other modules.
+    imports: Vec<String>,
 }
 
 impl Workspace {
     pub(super) fn read() -> Self {
         let mut doc_tables = Vec::new();
         for module in sorted_entries(&workspace_root().join("modules")) {
-            // The kernel and the embedded server are no business modules, and have none.
+            // The kernel and the embedded server aren't business modules and have no doc table.
             if let Ok(text) = fs::read_to_string(module.join("src/module.rs")) {
                 doc_tables.push(ModuleDocTable::read(module.file_name().unwrap().to_str().unwrap(), &text));
             }
@@ -69,7 +68,7 @@ impl Workspace {
         Self { packages: Package::parse_metadata(&cargo_metadata()), doc_tables, contracts, tables }
     }
 
-    /// The module beside whose contract the permission is declared.
+    /// Returns the module whose contract declares the permission.
     pub(super) fn declaring_module(&self, permission: &PermissionInfo) -> Option<&ModuleDocTable> {
         let declaration = format!(" = \"{}\", \"{}\";", permission.resource, permission.verb);
         let contract = self.contracts.values().find(|text| text.contains(&declaration))?;
@@ -77,33 +76,33 @@ impl Workspace {
         self.doc_tables.iter().find(|doc_table| doc_table.provides.iter().any(offers))
     }
 
-    /// Where a canvas says something else than the code.
+    /// Compares the doc table with the code and returns an error message for each difference.
     pub(super) fn mismatches(&self, doc_table: &ModuleDocTable) -> Vec<String> {
         let interface = interface_name(&doc_table.module);
         let offered: Vec<String> = self.contracts.values().flat_map(|text| interface_components(text, &interface)).collect();
         let tables = self.tables.get(&doc_table.module).cloned().unwrap_or_default();
         let compared = [
             ("provides", &doc_table.provides, interface.as_str(), offered),
-            ("needs", &doc_table.needs, "`module!`", doc_table.injected.clone()),
+            ("needs", &doc_table.needs, "`module!`", doc_table.imports.clone()),
             ("owns", &doc_table.owns, "its migrations", tables),
         ];
-        let mut wrong = Vec::new();
-        for (verb, said, who, is) in compared {
-            let (said, is) = (sorted(said.clone()).join(", "), sorted(is).join(", "));
-            if said != is {
-                wrong.push(format!(
-                    "modules/{}/src/module.rs: the canvas says that it {verb} {said}, and {who} that it {verb} {is}: \
-                     make them the same",
+        let mut mismatches = Vec::new();
+        for (column, documented, source, actual) in compared {
+            let (documented, actual) = (sorted(documented.clone()).join(", "), sorted(actual).join(", "));
+            if documented != actual {
+                mismatches.push(format!(
+                    "modules/{}/src/module.rs: `{column}` is {documented} in the doc table, but {actual} in {source}; \
+                     correct one of them",
                     doc_table.module
                 ));
             }
         }
-        wrong
+        mismatches
     }
 }
 
 impl Package {
-    /// From what `cargo metadata` says.
+    /// Parses the output of `cargo metadata`.
     pub(super) fn parse_metadata(metadata: &str) -> Vec<Self> {
         let metadata: Value = serde_json::from_str(metadata).unwrap();
         let packages = metadata["packages"].as_array().unwrap();
@@ -127,16 +126,16 @@ impl Package {
 impl ModuleDocTable {
     pub(super) fn read(module: &str, text: &str) -> Self {
         let row = text.lines().nth(2).and_then(|line| line.strip_prefix("//! | "));
-        let row = row.unwrap_or_else(|| panic!("modules/{module}/src/module.rs begins with no table of three columns"));
+        let row = row.unwrap_or_else(|| panic!("modules/{module}/src/module.rs doesn't start with a table of three columns"));
         let cells: Vec<String> = row.trim_end_matches(" |").split(" | ").map(Into::into).collect();
-        let cells: [String; 3] = cells.try_into().expect("provides, needs, owns");
+        let cells: [String; 3] = cells.try_into().expect("the doc table has the columns provides, needs, owns");
         let (views, needs) = items(&cells[1]).into_iter().partition::<Vec<_>, _>(|item| item.starts_with("the view"));
-        let (_, assembled) = text.split_once("module! {").expect("a `module!`");
-        let mut injected = Vec::new();
-        for source in assembled.split("use ").skip(1) {
-            let (_, list) = source.split_once("components = [").expect("components");
-            let (list, _) = list.split_once(']').expect("an end of the list");
-            injected.extend(list.split(',').map(|name| name.trim().trim_start_matches("dyn ").to_owned()));
+        let (_, definition) = text.split_once("module! {").expect("the file has a `module!`");
+        let mut imports = Vec::new();
+        for source in definition.split("use ").skip(1) {
+            let (_, list) = source.split_once("components = [").expect("`use` lists components");
+            let (list, _) = list.split_once(']').expect("the list is closed");
+            imports.extend(list.split(',').map(|name| name.trim().trim_start_matches("dyn ").to_owned()));
         }
         Self {
             module: module.into(),
@@ -145,44 +144,44 @@ impl ModuleDocTable {
             views: quoted_names(&views),
             owns: quoted_names(&items(&cells[2])),
             cells,
-            injected,
+            imports,
         }
     }
 }
 
-/// A cell's parts, without what is said of them in parentheses.
+/// Splits a cell at commas and drops text in parentheses.
 fn items(cell: &str) -> Vec<String> {
-    let (mut bare, mut depth) = (String::new(), 0);
+    let (mut text, mut depth) = (String::new(), 0);
     for c in cell.chars() {
         match c {
             '(' => depth += 1,
             ')' => depth -= 1,
-            _ if depth == 0 => bare.push(c),
+            _ if depth == 0 => text.push(c),
             _ => {}
         }
     }
-    bare.split(',').map(|item| item.trim().to_owned()).collect()
+    text.split(',').map(|item| item.trim().to_owned()).collect()
 }
 
-/// What stands between the backticks.
+/// Returns the first name in backticks of each item.
 fn quoted_names(items: &[String]) -> Vec<String> {
     items.iter().filter_map(|item| item.split('`').nth(1)).map(Into::into).collect()
 }
 
-/// `BillingModule` of `billing`.
+/// Returns the name of the module interface, such as `BillingModule` for `billing`.
 fn interface_name(module: &str) -> String {
-    let capitalised = |word: &str| word[..1].to_uppercase() + &word[1..];
-    module.split(['-', '_']).map(capitalised).collect::<String>() + "Module"
+    let capitalize = |word: &str| word[..1].to_uppercase() + &word[1..];
+    module.split(['-', '_']).map(capitalize).collect::<String>() + "Module"
 }
 
-/// What the interface collects, if this text declares it.
+/// Returns the components of the interface if this text declares it.
 fn interface_components(text: &str, interface: &str) -> Vec<String> {
     let Some((_, rest)) = text.split_once(&format!("pub trait {interface}:")) else { return Vec::new() };
     let bounds = rest.split('{').next().unwrap_or_default();
     bounds.split("HasComponent<dyn ").skip(1).filter_map(|rest| rest.split('>').next()).map(Into::into).collect()
 }
 
-/// Notes which tables and views there are after these statements.
+/// Updates the list of tables and views with the `CREATE` and `DROP` statements of a migration.
 fn apply_ddl(tables: &mut Vec<String>, sql: &str) {
     for line in sql.lines() {
         let mut words = line.split([' ', '(', ';']);
@@ -199,7 +198,7 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-/// What is in the folder, by name.
+/// Returns the entries of a directory, sorted by name.
 fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
     sorted(fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect())
 }

@@ -1,4 +1,4 @@
-//! The tenants, the people, and what the database knows of them.
+//! The users and tenants of the fuzz test, and snapshots of the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,10 @@ use super::{
     IdSource,
     operations::{Operation, Slot},
 };
-use crate::client::{Response, TestApp, Client};
+use crate::client::{Client, Response, TestApp};
 
 pub(super) type Ids = BTreeMap<Slot, String>;
 
-/// Somebody with an account.
 #[derive(Clone)]
 pub(super) struct User {
     pub(super) id: String,
@@ -27,25 +26,25 @@ pub(super) struct Model {
     pub(super) app: TestApp,
     pub(super) rng: Rng,
     pub(super) users: Vec<User>,
-    /// Of all invitations that were ever sent, with the address that each is for.
-    tokens: Vec<(String, String)>,
+    /// Every invitation that was created: e-mail address and token.
+    invitation_tokens: Vec<(String, String)>,
     runtime: Runtime,
     database: PgConnection,
-    /// SQL that gives a row for each row of a tenant: tenant, table, row.
-    rows: String,
+    /// Selects every row that belongs to a tenant: tenant, table, row.
+    rows_query: String,
 }
 
-/// What is in the database at one moment.
+/// The tenant data in the database at one moment.
 pub(super) struct Snapshot {
-    /// All that is a tenant's, as one number.
+    /// By tenant, a hash of all its rows.
     pub(super) tenants: BTreeMap<String, u64>,
-    /// Tenant and person.
+    /// Tenant and user.
     pub(super) members: BTreeSet<(String, String)>,
     /// By tenant and table, the ids of its rows.
     ids: BTreeMap<(String, String), Vec<String>>,
     /// By tenant, all its rows as text.
     text: BTreeMap<String, String>,
-    /// By tenant, what names it and its things and nothing else.
+    /// By tenant, its id and slug and the ids of its rows.
     identifiers: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -55,7 +54,7 @@ impl Model {
     pub(super) fn new(app: TestApp, seed: u64) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut database = runtime.block_on(PgConnection::connect(app.database_url())).unwrap();
-        let rows = runtime.block_on(tenant_rows_query(&mut database));
+        let rows_query = runtime.block_on(tenant_rows_query(&mut database));
         let emails = (0..USER_COUNT - 2).map(|number| format!("person-{number}@example.com"));
         let emails = emails.chain(["alice@example.com".to_owned(), "bob@example.com".to_owned()]);
         let mut users = Vec::new();
@@ -64,12 +63,12 @@ impl Model {
             let id = client.get("/v1/me").json()["id"].as_str().unwrap().to_owned();
             users.push(User { id, email, client });
         }
-        let mut model = Self { app, rng: Rng::with_seed(seed), users, tokens: Vec::new(), runtime, database, rows };
+        let mut model = Self { app, rng: Rng::with_seed(seed), users, invitation_tokens: Vec::new(), runtime, database, rows_query };
         model.populate();
         model
     }
 
-    /// Two more tenants, with people in several of them and room for more, so that there is much to lose.
+    /// Creates two more tenants and raises the seat limits, so that users can be members of several tenants.
     fn populate(&mut self) {
         for (user, name) in [(0, "Initech"), (1, "Hooli")] {
             let response = self.users[user].client.post("/v1/tenants", &format!(r#"{{"name": "{name}"}}"#));
@@ -78,7 +77,7 @@ impl Model {
         self.app.sql("UPDATE tenant_attributes SET seat_limit = 1000");
     }
 
-    /// Brings back who left and what was archived: where there is nobody, there is nothing to find.
+    /// Restores archived tenants and removed members, so that later steps have data to find.
     pub(super) fn repopulate(&mut self) {
         self.app.sql(
             "UPDATE tenants SET status = 'active';
@@ -90,26 +89,25 @@ impl Model {
         );
     }
 
-    /// Mostly one of the person's own.
+    /// Picks a tenant of the user in three of four cases, else any tenant.
     pub(super) fn pick_tenant(&mut self, user: &User, now: &Snapshot) -> String {
         let own = now.members.iter().filter(|(_, member)| *member == user.id).map(|(tenant, _)| tenant.clone());
         let own = self.rng.choice(own.collect::<Vec<_>>()).filter(|_| self.rng.u8(..4) > 0);
         own.unwrap_or_else(|| self.rng.choice(now.tenants.keys().cloned().collect::<Vec<_>>()).unwrap_or_default())
     }
 
-    /// Tokens end after a while.
+    /// Signs in all users again before their access tokens expire.
     pub(super) fn sign_in_all(&mut self) {
         for user in &mut self.users {
             user.client = self.app.user(&user.email);
         }
     }
 
-    /// A tenant that never was.
     pub(super) fn unknown_tenant(&self) -> String {
         "019a0000-0000-7000-8000-0000000000ff".into()
     }
 
-    /// Something in place of `id` that is nobody's.
+    /// Returns a value in place of `id` that doesn't exist.
     pub(super) fn missing_id(&mut self, slot: Slot, id: &str) -> String {
         match slot {
             Slot::Email | Slot::Name => id.to_owned(),
@@ -118,8 +116,15 @@ impl Model {
         }
     }
 
-    /// What to put into the operation's slots: of this tenant, or of any other.
-    pub(super) fn pick_ids(&mut self, operation: &Operation, now: &Snapshot, tenant: &str, id_source: IdSource, by: &User) -> Ids {
+    /// Picks values for the slots of the operation, from this tenant or from other ones.
+    pub(super) fn pick_ids(
+        &mut self,
+        operation: &Operation,
+        now: &Snapshot,
+        tenant: &str,
+        id_source: IdSource,
+        caller: &User,
+    ) -> Ids {
         let mut ids = Ids::new();
         for slot in &operation.slots {
             let table = match slot {
@@ -127,18 +132,18 @@ impl Model {
                 Slot::Role => "roles",
                 Slot::Row(table) => table,
                 Slot::Token => {
-                    let fits = |email: &str| (email == by.email) == (id_source == IdSource::Own);
-                    let known = self.tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
-                    // The newest: those before are used up, mostly.
-                    let known = self.rng.choice(known.rev().take(2).collect::<Vec<_>>());
-                    ids.insert(*slot, known.unwrap_or_else(|| "A".repeat(43)));
+                    let fits = |email: &str| (email == caller.email) == (id_source == IdSource::Own);
+                    let tokens = self.invitation_tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
+                    // One of the two newest, because most older ones have been used.
+                    let token = self.rng.choice(tokens.rev().take(2).collect::<Vec<_>>());
+                    ids.insert(*slot, token.unwrap_or_else(|| "A".repeat(43)));
                     continue;
                 }
                 Slot::Email => {
                     let user = self.rng.usize(..self.users.len());
-                    // Or somebody who never comes: whom most tenants have as a member already can't be invited.
+                    // Sometimes an address without an account, because most tenants have the users as members already.
                     let known = (self.rng.u8(..4) > 0).then(|| self.users[user].email.clone());
-                    let email = known.unwrap_or_else(|| format!("nobody-{:x}@example.com", self.rng.u64(..)));
+                    let email = known.unwrap_or_else(|| format!("unknown-{:x}@example.com", self.rng.u64(..)));
                     ids.insert(*slot, email);
                     continue;
                 }
@@ -147,32 +152,32 @@ impl Model {
                     continue;
                 }
             };
-            let taken = |owner: &str| match id_source {
+            let is_candidate = |owner: &str| match id_source {
                 IdSource::Own => owner == tenant,
-                // Whoever is a member here as well is no foreign id.
                 IdSource::Foreign => owner != tenant,
             };
-            let here = now.ids_of(tenant, table);
-            let all = now.ids.iter().filter(|((owner, of), _)| *of == table && taken(owner)).flat_map(|(_, ids)| ids);
-            let fitting = all.filter(|id| id_source == IdSource::Own || !here.contains(id));
-            let id = self.rng.choice(fitting.cloned().collect::<Vec<_>>());
+            let own_ids = now.ids_of(tenant, table);
+            let all = now.ids.iter().filter(|((owner, of), _)| *of == table && is_candidate(owner)).flat_map(|(_, ids)| ids);
+            // A user who is a member of this tenant, too, isn't a foreign id.
+            let candidates = all.filter(|id| id_source == IdSource::Own || !own_ids.contains(id));
+            let id = self.rng.choice(candidates.cloned().collect::<Vec<_>>());
             ids.insert(*slot, id.unwrap_or_else(|| Uuid::from_u128(self.rng.u128(..)).to_string()));
         }
         ids
     }
 
-    /// Keeps the token of an invitation that was just sent.
+    /// Records the token if the response is a created invitation.
     pub(super) fn record_invitation_token(&mut self, response: &Response) {
         let json: serde_json::Value = serde_json::from_str(&response.body).unwrap_or_default();
         let token = json["link"].as_str().and_then(|link| link.split_once('#'));
         if let (Some((_, token)), Some(email)) = (token, json["email"].as_str()) {
-            self.tokens.push((email.into(), token.into()));
+            self.invitation_tokens.push((email.into(), token.into()));
         }
     }
 
     pub(super) fn snapshot(&mut self) -> Snapshot {
         let rows: Vec<(Uuid, String, serde_json::Value)> = {
-            let query = sqlx::query_as(AssertSqlSafe(self.rows.clone()));
+            let query = sqlx::query_as(AssertSqlSafe(self.rows_query.clone()));
             self.runtime.block_on(query.fetch_all(&mut self.database)).unwrap()
         };
         let mut snapshot = Snapshot {
@@ -211,8 +216,8 @@ impl Snapshot {
         self.ids.get(&(tenant.to_owned(), table.to_owned())).map_or(&[], Vec::as_slice)
     }
 
-    /// What an answer about this tenant to this person has in it and mustn't. What isn't about one tenant may name those
-    /// that the person is a member of.
+    /// Returns an identifier of another tenant that the response contains. Responses of routes without a tenant may
+    /// contain all tenants of the user.
     pub(super) fn find_leak<'a>(
         &'a self,
         response: &str,
@@ -224,9 +229,9 @@ impl Snapshot {
             other == tenant || (!in_tenant && self.members.contains(&(other.to_owned(), user.id.clone())))
         };
         let foreign = self.identifiers.iter().filter(|(other, _)| !is_own(other)).flat_map(|(_, identifiers)| identifiers);
-        let mut found = foreign.map(String::as_str).filter(|mark| *mark != user.id && response.contains(mark));
-        // A mark may be theirs as well: of a person who is a member of both, say.
-        found.find(|mark| !self.text.iter().any(|(other, text)| is_own(other) && text.contains(mark)))
+        let mut leaked = foreign.map(String::as_str).filter(|identifier| *identifier != user.id && response.contains(identifier));
+        // An identifier may occur in own data as well, for example a user who is a member of both tenants.
+        leaked.find(|identifier| !self.text.iter().any(|(other, text)| is_own(other) && text.contains(identifier)))
     }
 }
 
@@ -237,7 +242,7 @@ fn digest(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Every table with a tenant's rows, whatever its name: found in the catalogue.
+/// Builds a query of all rows with a tenant id, from the tables that the catalog lists.
 async fn tenant_rows_query(database: &mut PgConnection) -> String {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text

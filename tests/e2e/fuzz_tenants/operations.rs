@@ -1,25 +1,25 @@
-//! What can be done: every route of the OpenAPI document that takes a person.
+//! The operations of the fuzz test: every route of the OpenAPI document that requires a signed-in user.
 
 use crate::{
     client::{Response, TestApp},
     fuzz_tenants::model::Ids,
 };
 
-/// Something in a path or body that is chosen anew at each step.
+/// A placeholder in a path or body. Each step picks a value for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
     User,
     Role,
-    /// A row of this table.
+    /// The id of a row of this table.
     Row(&'static str),
     Token,
-    /// Somebody with an account, wherever, or nobody.
+    /// An e-mail address, with or without an account.
     Email,
-    /// Any text.
+    /// A random name.
     Name,
 }
 
-/// A route, and what to send to it.
+/// A route with a template of its requests.
 #[derive(Debug)]
 pub(super) struct Operation {
     pub(super) name: String,
@@ -30,9 +30,9 @@ pub(super) struct Operation {
     pub(super) slots: Vec<Slot>,
 }
 
-/// What to send to a route: what the path's `{id}` is, and the body.
+/// Returns the slot of `{id}` in the path and the body template of a route. `None`: the route is unknown.
 fn request_template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> {
-    use Slot::{User, Role, Row};
+    use Slot::{Role, Row, User};
     Some(match name {
         "PATCH /v1/me" => (None, Some(r#"{"display_name": "{name}"}"#)),
         "POST /v1/tenants" | "PATCH /v1/tenant" | "POST /v1/roles" => (None, Some(r#"{"name": "{name}"}"#)),
@@ -53,13 +53,13 @@ fn request_template(name: &str) -> Option<(Option<Slot>, Option<&'static str>)> 
         "POST /v1/invitations/{id}/resend" | "DELETE /v1/invitations/{id}" => (Some(Row("invitations")), None),
         "POST /v1/invitations/accept" => (None, Some(r#"{"token": "{token}"}"#)),
         "POST /v1/authorization/check" => (None, Some(r#"{"checks": [{"permission": "user:read"}]}"#)),
-        // A list, or the one thing of its kind.
+        // Lists and singletons.
         get if get.starts_with("GET ") && !get.contains('{') => (None, None),
         _ => return None,
     })
 }
 
-/// Every operation of the document that isn't anybody's.
+/// Returns every operation of the document that isn't public.
 pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
     let document = app.anonymous().get("/openapi.json").json();
     let mut operations = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
             let (method, path) = (method.to_uppercase(), path.clone());
             let name = format!("{method} {path}");
             let (id, body) =
-                request_template(&name).unwrap_or_else(|| panic!("{name} is new: say in `request_template` what to send to it"));
+                request_template(&name).unwrap_or_else(|| panic!("{name} is unknown: add it to `request_template`"));
             let in_body =
                 [(Slot::Role, "{role}"), (Slot::Token, "{token}"), (Slot::Email, "{email}"), (Slot::Name, "{name}")];
             let in_body = in_body.iter().filter(|(_, text)| body.is_some_and(|body| body.contains(text)));
@@ -84,22 +84,22 @@ pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
 }
 
 impl Operation {
-    /// Whether the header names where it acts.
+    /// Whether it acts in the tenant of the request header.
     pub(super) fn is_tenant_scoped(&self) -> bool {
         self.class != "signed-in"
     }
 
-    /// The one tenant that it may have changed, having been done.
+    /// Returns the existing tenant that a successful operation may have changed.
     pub(super) fn changeable_tenant(&self, response: &Response, tenant: &str) -> Option<String> {
         match self.name.as_str() {
             _ if self.is_tenant_scoped() => Some(tenant.into()),
             "POST /v1/invitations/accept" if response.status == 200 => Some(response.json()["id"].as_str()?.into()),
-            // A tenant that is founded wasn't there before.
+            // A created tenant didn't exist before.
             _ => None,
         }
     }
 
-    /// Path and body with these in them.
+    /// Fills the slots of the path and the body.
     pub(super) fn fill(&self, ids: &Ids) -> (String, Option<String>) {
         let is_row = |slot: &&Slot| matches!(slot, Slot::User | Slot::Row(_));
         let in_path = ids.keys().find(is_row).or(Some(&Slot::Role)).and_then(|slot| ids.get(slot));
@@ -107,11 +107,11 @@ impl Operation {
         let body = self.body.map(|body| {
             let texts =
                 [("{role}", Slot::Role), ("{token}", Slot::Token), ("{email}", Slot::Email), ("{name}", Slot::Name)];
-            let put = |body: String, (text, slot): (&str, Slot)| match ids.get(&slot) {
+            let replace = |body: String, (text, slot): (&str, Slot)| match ids.get(&slot) {
                 Some(id) => body.replace(text, id),
                 None => body,
             };
-            texts.into_iter().fold(body.to_owned(), put)
+            texts.into_iter().fold(body.to_owned(), replace)
         });
         (path, body)
     }

@@ -1,4 +1,4 @@
-//! What a request costs beside its statements and its decision: its module.
+//! Measures the construction of a request module, the cost of a request apart from SQL and authorization.
 #![expect(clippy::unwrap_used, reason = "a panic ends the measurement")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -13,8 +13,8 @@ fn request(criterion: &mut Criterion) {
     let alice = seeded.seed.users.alice.id;
 
     let factory = seeded.request_factory();
-    let wanted = RequestedTenant::Present("acme".parse().unwrap());
-    criterion.bench_function("a request's module", |bencher| bencher.iter(|| factory.request(alice, wanted.clone())));
+    let tenant = RequestedTenant::Present("acme".parse().unwrap());
+    criterion.bench_function("request module", |bencher| bencher.iter(|| factory.request(alice, tenant.clone())));
     drop(seeded);
 }
 

@@ -1,6 +1,6 @@
-//! Measures the program against a bare one. `just bench` runs it; `docs/performance.md` has its table.
+//! Compares the server with a minimal baseline. Run with `just bench`; `docs/performance.md` has the results.
 //!
-//! Nothing here is a test, and no duration is ever asserted: what was measured side by side is printed as ratios.
+//! These are benchmarks, not tests: no duration is asserted. Programs are measured side by side and results are ratios.
 
 pub mod load;
 pub mod process;

@@ -1,4 +1,4 @@
-//! A closed loop of clients: each sends its next request when its last one is answered.
+//! A closed-loop load generator: each client sends its next request after the response to the previous one.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -7,19 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a round came to.
+/// The results of a round.
 #[derive(Debug, Clone)]
 pub struct Round {
-    /// Requests that were answered.
+    /// Number of completed requests.
     pub requests: usize,
-    /// How long it was loaded.
+    /// Duration of the load.
     pub elapsed: Duration,
-    /// How long 99 of 100 requests took at the most.
+    /// 99th percentile of the latency.
     pub p99: Duration,
 }
 
 impl Round {
-    /// Answers a second.
+    /// Returns the completed requests per second.
     pub fn throughput(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
         let requests = self.requests as f64;
@@ -27,10 +27,10 @@ impl Round {
     }
 }
 
-/// Sends the request over so many connections for so long. Each answer must be a 200 of the same length as the first.
+/// Sends the request repeatedly over `connections` connections for `duration`. Every client sends at least one request.
 ///
 /// # Errors
-/// A connection failed, or an answer was another than the first.
+/// Fails if a connection fails, or if a response isn't a 200 or differs in length from the client's first one.
 pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
     let started = Instant::now();
     let clients: Vec<_> = (0..connections)
@@ -55,7 +55,7 @@ fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut writer, mut reader) = (stream.try_clone()?, BufReader::new(stream));
     let (mut latencies, mut line, mut body, mut first) = (Vec::new(), String::new(), Vec::new(), None);
-    // Each asks once at least: a round of no time is a single question.
+    // At least one request is sent, even if the duration is zero.
     loop {
         let sent = Instant::now();
         writer.write_all(request)?;
@@ -64,7 +64,7 @@ fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<
         reader.read_exact(&mut body)?;
         latencies.push(sent.elapsed());
         if *first.get_or_insert(length) != length {
-            return Err(io::Error::other("an answer differs from the first"));
+            return Err(io::Error::other("response length differs from the first response"));
         }
         if Instant::now() >= end {
             return Ok(latencies);
@@ -72,13 +72,13 @@ fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<
     }
 }
 
-/// The length of a 200's body. It is what both programs send: a fixed length, on a connection that stays open.
+/// Reads the head of a 200 response and returns its `Content-Length`. Both programs send one and keep connections open.
 fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
     let mut length = None;
     line.clear();
     reader.read_line(line)?;
     if !line.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("not a 200: {}", line.trim())));
+        return Err(io::Error::other(format!("expected status 200, got: {}", line.trim())));
     }
     loop {
         line.clear();
@@ -86,7 +86,7 @@ fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> 
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok(),
             Some(_) => {}
-            None => return length.ok_or_else(|| io::Error::other("an answer without a length")),
+            None => return length.ok_or_else(|| io::Error::other("response has no Content-Length header")),
         }
     }
 }

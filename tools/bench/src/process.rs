@@ -1,4 +1,4 @@
-//! A program under measurement.
+//! A server process under measurement.
 
 use std::{
     fs, io,
@@ -9,36 +9,36 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A server that is running. It ends with this.
+/// A running server, which is killed on drop.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
-    /// Where it listens.
+    /// The address that the server listens on.
     pub addr: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Starts the program, which is told a free port by `HTTP_PORT`, and waits until it accepts connections.
+    /// Starts the program with a free port in `HTTP_PORT` and waits until it accepts connections.
     ///
     /// # Errors
-    /// It doesn't start.
-    pub fn start(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> io::Result<Self> {
+    /// Fails if the program exits or doesn't accept connections within 30 seconds.
+    pub fn start(program: &Path, dir: &Path, settings: &[(&str, &str)]) -> io::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new(program);
-        command.env_clear().envs(settings.iter().copied()).env("HTTP_PORT", port.to_string()).current_dir(folder);
+        command.env_clear().envs(settings.iter().copied()).env("HTTP_PORT", port.to_string()).current_dir(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(addr).is_err() {
             if child.try_wait()?.is_some() || Instant::now() > deadline {
-                return Err(io::Error::other(format!("{} doesn't start", program.display())));
+                return Err(io::Error::other(format!("{} did not start", program.display())));
             }
             thread::sleep(Duration::from_millis(1));
         }
         Ok(Self { child, addr })
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -51,16 +51,16 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Processor time that the process has used, in clock ticks (proc(5), fields 14 and 15 of stat). 0 where the system
-/// doesn't say.
+/// Returns the CPU time that a process has used, in clock ticks: fields 14 and 15 of `/proc/PID/stat`, see `proc(5)`.
+/// Returns 0 if it is unavailable.
 pub fn cpu_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may have blanks in it.
+    // The process name, in parentheses, may contain spaces.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
     fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
-/// Memory that the process has resident, in KiB. 0 where the system doesn't say.
+/// Returns the resident memory of a process in KiB, or 0 if it is unavailable.
 pub fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,6 +1,6 @@
-//! What rounds come to.
+//! Statistics over rounds.
 
-/// Not a number where there are none.
+/// Returns the median, or NaN if there are no values.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
@@ -8,7 +8,7 @@ pub fn median(values: &[f64]) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Of the two of each round, the median: a noisy moment strikes both.
+/// Returns the median of the ratios of each round. Both values of a round are affected by the same noise.
 #[must_use]
 pub fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())

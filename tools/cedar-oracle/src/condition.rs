@@ -1,12 +1,15 @@
-//! Conditions have three outcomes, and Cedar's expressions two, or an error that has the policy left out. So each
-//! condition is said twice: when it surely holds, and when it surely doesn't. Where neither is so, it can't be told.
+//! Translates conditions to Cedar expressions.
+//!
+//! A condition is true, false or indeterminate. A Cedar expression is true or false, or an error, in which case Cedar skips
+//! the policy. So each condition is translated to two expressions: one is true if the condition is true, the other if
+//! it is false. If neither is true, the condition is indeterminate.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value;
 
-use super::Outcome;
+use super::BoxResult;
 
 #[derive(Debug, Clone, Copy)]
 enum Polarity {
@@ -14,39 +17,38 @@ enum Polarity {
     False,
 }
 
-pub(super) fn true_expression(condition: &Value) -> Outcome<String> {
+pub(super) fn true_expression(condition: &Value) -> BoxResult<String> {
     expression(condition, Polarity::True)
 }
 
-pub(super) fn false_expression(condition: &Value) -> Outcome<String> {
+pub(super) fn false_expression(condition: &Value) -> BoxResult<String> {
     expression(condition, Polarity::False)
 }
 
-/// The kind of a condition, and what is inside.
-pub(super) fn kind(condition: &Value) -> Outcome<(&str, &Value)> {
-    let only = condition.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next());
-    Ok(only.map(|(kind, inside)| (kind.as_str(), inside)).ok_or("a condition has exactly one field")?)
+/// Returns the kind of a condition and its value.
+pub(super) fn kind(condition: &Value) -> BoxResult<(&str, &Value)> {
+    let field = condition.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next());
+    Ok(field.map(|(kind, inner)| (kind.as_str(), inner)).ok_or("a condition must have exactly one field")?)
 }
 
-/// The entries of a list.
-pub(super) fn list(value: &Value) -> Outcome<&[Value]> {
-    Ok(value.as_array().ok_or("a list was expected")?)
+pub(super) fn list(value: &Value) -> BoxResult<&[Value]> {
+    Ok(value.as_array().ok_or("expected a list")?)
 }
 
-pub(super) fn text(value: &Value) -> Outcome<&str> {
-    Ok(value.as_str().ok_or("a text was expected")?)
+pub(super) fn text(value: &Value) -> BoxResult<&str> {
+    Ok(value.as_str().ok_or("expected a string")?)
 }
 
-/// Kleene's logic: a whole of parts holds as its parts do, and fails as they do the other way round.
-fn expression(condition: &Value, polarity: Polarity) -> Outcome<String> {
-    let (kind, inside) = kind(condition)?;
+/// Kleene logic: the expression for false is the expression for true with conjunction and disjunction swapped.
+fn expression(condition: &Value, polarity: Polarity) -> BoxResult<String> {
+    let (kind, inner) = kind(condition)?;
     match (kind, polarity) {
-        ("all", Polarity::True) | ("any", Polarity::False) => joined(inside, polarity, " && ", "true"),
-        ("any", Polarity::True) | ("all", Polarity::False) => joined(inside, polarity, " || ", "false"),
-        ("not", Polarity::True) => expression(inside, Polarity::False),
-        ("not", Polarity::False) => expression(inside, Polarity::True),
+        ("all", Polarity::True) | ("any", Polarity::False) => join(inner, polarity, " && ", "true"),
+        ("any", Polarity::True) | ("all", Polarity::False) => join(inner, polarity, " || ", "false"),
+        ("not", Polarity::True) => expression(inner, Polarity::False),
+        ("not", Polarity::False) => expression(inner, Polarity::True),
         (kind, polarity) => {
-            let Leaf { precondition, test } = Leaf::of(kind, inside)?;
+            let Leaf { precondition, test } = Leaf::of(kind, inner)?;
             let test = match polarity {
                 Polarity::True => format!("({test})"),
                 Polarity::False => format!("!({test})"),
@@ -56,47 +58,47 @@ fn expression(condition: &Value, polarity: Polarity) -> Outcome<String> {
     }
 }
 
-fn joined(parts: &Value, polarity: Polarity, by: &str, of_none: &str) -> Outcome<String> {
-    let parts = list(parts)?.iter().map(|part| expression(part, polarity)).collect::<Outcome<Vec<_>>>()?;
-    Ok(if parts.is_empty() { of_none.into() } else { format!("({})", parts.join(by)) })
+fn join(parts: &Value, polarity: Polarity, operator: &str, if_empty: &str) -> BoxResult<String> {
+    let parts = list(parts)?.iter().map(|part| expression(part, polarity)).collect::<BoxResult<Vec<_>>>()?;
+    Ok(if parts.is_empty() { if_empty.into() } else { format!("({})", parts.join(operator)) })
 }
 
-/// A condition without parts.
+/// A condition without nested conditions.
 struct Leaf {
-    /// Without this it can't be told.
+    /// If this expression is false, the condition is indeterminate.
     precondition: Option<String>,
-    /// What it comes down to where that is there.
+    /// The value of the condition, if the precondition is true.
     test: String,
 }
 
 const OWNER: &str = "resource has owner";
-const COMPARISONS: [&str; 5] = ["is", "one_of", "at_least", "at_most", "is_same_as"];
+const OPERATORS: [&str; 5] = ["is", "one_of", "at_least", "at_most", "is_same_as"];
 
 impl Leaf {
-    fn of(kind: &str, inside: &Value) -> Outcome<Self> {
+    fn of(kind: &str, inner: &Value) -> BoxResult<Self> {
         let known = |test| Self { precondition: None, test };
         Ok(match kind {
             "owner" => Self { precondition: Some(OWNER.into()), test: "resource.owner == principal".into() },
-            "feature" => known(format!("context.tenant.features.contains({:?})", text(inside)?)),
-            "plan" => known(format!("context.tenant.plan == {:?}", text(inside)?)),
-            "attribute" => Self::attribute(inside)?,
+            "feature" => known(format!("context.tenant.features.contains({:?})", text(inner)?)),
+            "plan" => known(format!("context.tenant.plan == {:?}", text(inner)?)),
+            "attribute" => Self::attribute(inner)?,
             "client_addr" => {
-                let ranges = list(inside)?.iter().map(|range| text(range).and_then(in_range));
-                let test = ranges.collect::<Outcome<Vec<_>>>()?.join(" || ");
+                let ranges = list(inner)?.iter().map(|range| text(range).and_then(in_range));
+                let test = ranges.collect::<BoxResult<Vec<_>>>()?.join(" || ");
                 Self { precondition: Some("context has client_addr".into()), test }
             }
-            "time" => Self::time(inside)?,
-            kind => return Err(format!("no kind of condition: {kind}").into()),
+            "time" => Self::time(inner)?,
+            kind => return Err(format!("unknown kind of condition: {kind}").into()),
         })
     }
 
-    fn attribute(comparison: &Value) -> Outcome<Self> {
+    fn attribute(comparison: &Value) -> BoxResult<Self> {
         let name = text(&comparison["name"])?;
-        let mut tests = COMPARISONS.into_iter().filter_map(|test| Some((test, comparison.get(test)?)));
-        let (test, with) = tests.next().ok_or("nothing to compare with")?;
+        let mut tests = OPERATORS.into_iter().filter_map(|test| Some((test, comparison.get(test)?)));
+        let (test, with) = tests.next().ok_or("missing comparison operator")?;
         let precondition = |name: &str| (name == "resource.owner").then(|| OWNER.to_owned());
         let test = match test {
-            // A role is a group that one is in: it has no attribute of its own.
+            // A role is a parent entity of the principal, not an attribute.
             "is" if name == "subject.role" => format!("principal in {}", literal(name, with)?),
             "one_of" if name == "subject.role" => format!("principal in [{}]", literals(name, with)?),
             "is" => format!("{} == {}", value(name)?, literal(name, with)?),
@@ -108,13 +110,13 @@ impl Leaf {
                 let test = format!("{} == {}", value(name)?, value(other)?);
                 return Ok(Self { precondition: precondition(name).or(precondition(other)), test });
             }
-            test => return Err(format!("no comparison: {test}").into()),
+            test => return Err(format!("unknown comparison operator: {test}").into()),
         };
         Ok(Self { precondition: precondition(name), test })
     }
 
-    /// What the clocks show comes with the request; what is made of it is said here.
-    fn time(window: &Value) -> Outcome<Self> {
+    /// The request's context has the local time in each time zone. The comparison is part of the policy.
+    fn time(window: &Value) -> BoxResult<Self> {
         let zone = format!("{:?}", text(&window["zone"])?);
         let clock = format!("context.clocks[{zone}]");
         let (from, to) = (minutes(&window["from"])?, minutes(&window["to"])?);
@@ -128,7 +130,7 @@ impl Leaf {
     }
 }
 
-fn value(attribute: &str) -> Outcome<&'static str> {
+fn value(attribute: &str) -> BoxResult<&'static str> {
     Ok(match attribute {
         "subject.id" => "principal",
         "resource.owner" => "resource.owner",
@@ -140,37 +142,37 @@ fn value(attribute: &str) -> Outcome<&'static str> {
     })
 }
 
-/// Ids are entities of a type each; UUIDs are in one spelling.
-fn literal(attribute: &str, value: &Value) -> Outcome<String> {
+/// An id is an entity of the attribute's type. Parsing normalizes the spelling of UUIDs.
+fn literal(attribute: &str, value: &Value) -> BoxResult<String> {
     let id = |kind| Ok(format!(r#"{kind}::"{}""#, text(value)?.parse::<uuid::Uuid>()?));
     match attribute {
         "subject.id" | "resource.owner" => id("User"),
         "subject.role" => id("Role"),
         "tenant.id" => id("Tenant"),
-        "tenant.seat_limit" => Ok(value.as_i64().ok_or("a number was expected")?.to_string()),
+        "tenant.seat_limit" => Ok(value.as_i64().ok_or("expected a number")?.to_string()),
         _ => Ok(format!("{:?}", text(value)?)),
     }
 }
 
-fn literals(attribute: &str, values: &Value) -> Outcome<String> {
+fn literals(attribute: &str, values: &Value) -> BoxResult<String> {
     let literals = list(values)?.iter().map(|value| literal(attribute, value));
-    Ok(literals.collect::<Outcome<Vec<_>>>()?.join(", "))
+    Ok(literals.collect::<BoxResult<Vec<_>>>()?.join(", "))
 }
 
-/// Whether a window begins on the day that the clock names so.
-fn begins_on(window: &Value, clock: &str, day: &str) -> Outcome<String> {
+/// Returns an expression for whether a window starts on the clock's `day` or `day_before`.
+fn begins_on(window: &Value, clock: &str, day: &str) -> BoxResult<String> {
     let Some(days) = window.get("days") else { return Ok("true".into()) };
-    let days = list(days)?.iter().map(text).collect::<Outcome<Vec<_>>>()?;
+    let days = list(days)?.iter().map(text).collect::<BoxResult<Vec<_>>>()?;
     Ok(format!("{days:?}.contains({clock}.{day})"))
 }
 
-/// `08:30` is 510.
-fn minutes(time: &Value) -> Outcome<u32> {
-    let (hours, minutes) = text(time)?.split_once(':').ok_or("a time was expected")?;
+/// Returns the minutes since midnight: 510 for `08:30`.
+fn minutes(time: &Value) -> BoxResult<u32> {
+    let (hours, minutes) = text(time)?.split_once(':').ok_or("expected a time")?;
     Ok(hours.parse::<u32>()? * 60 + minutes.parse::<u32>()?)
 }
 
-fn in_range(range: &str) -> Outcome<String> {
+fn in_range(range: &str) -> BoxResult<String> {
     let range: IpNet = range.parse()?;
     let mapped = match range {
         IpNet::V6(v6) => v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
@@ -180,7 +182,7 @@ fn in_range(range: &str) -> Outcome<String> {
     Ok(format!("context.client_addr.isInRange(ip(\"{}/{}\"))", format_ip(range.addr()), range.prefix_len()))
 }
 
-/// Cedar doesn't read IPv6 addresses that end like an IPv4 one.
+/// Formats IPv6 addresses in hexadecimal only, because Cedar doesn't parse those that end in IPv4 notation.
 pub(super) fn format_ip(addr: IpAddr) -> String {
     match addr {
         IpAddr::V4(v4) => v4.to_string(),

@@ -1,12 +1,12 @@
-//! A tenant's policies in [Cedar](https://www.cedarpolicy.com): a second opinion on what the engine decides, and a rival
-//! beside it in the benchmark.
+//! Translates a tenant's policies to [Cedar](https://www.cedarpolicy.com). The differential test compares the policy
+//! engine's decisions with Cedar's, and the benchmark compares their speed.
 //!
-//! - [`CedarOracle`]: the policies of a tenant, translated; questions to them, and Cedar's answers
-//! - `condition.rs`: conditions as two expressions, one for "surely holds" and one for "surely doesn't"
-//! - `request.rs`: what a request brings, as Cedar's entities and context
+//! - [`CedarOracle`]: a tenant's translated policies, which Cedar evaluates
+//! - `condition.rs`: translates a condition to two expressions, one for true and one for false
+//! - `request.rs`: translates a request to Cedar's entities and context
 //!
-//! Everything is read off what is stored: names, ids, and conditions as JSON. The engine's own types are absent on
-//! purpose, and so are its rules for reading and comparing: a mistake in them isn't repeated here.
+//! The input is what is stored: names, ids and conditions as JSON. This crate deliberately doesn't use the engine's
+//! types, parser or comparisons, so that it doesn't repeat their bugs.
 
 mod condition;
 mod request;
@@ -20,49 +20,49 @@ use serde_json::Value;
 
 use request::EntityTypes;
 
-/// What fails here is a translation that Cedar doesn't take: a bug.
-pub type Outcome<T> = Result<T, Box<dyn Error>>;
+/// The result of a translation. An error means that Cedar rejects the translation, which is a bug.
+pub type BoxResult<T> = Result<T, Box<dyn Error>>;
 
-/// A policy as stored.
+/// A stored policy.
 #[derive(Debug)]
 pub struct StoredPolicy<'a> {
-    /// Which policy.
+    /// The policy's id.
     pub id: PolicyId,
-    /// `None`: for every member.
+    /// The role, or `None` if the policy applies to every member.
     pub role: Option<RoleId>,
-    /// Whether it denies; otherwise it allows.
+    /// Whether the effect is deny rather than allow.
     pub denies: bool,
     /// A resource, or `*`.
     pub resource: &'a str,
     /// Verbs, or `*`.
     pub verbs: &'a [String],
-    /// When it applies.
-    pub when: PolicyCondition<'a>,
+    /// When the policy applies.
+    pub condition: PolicyCondition<'a>,
 }
 
 /// When a policy applies.
 #[derive(Debug)]
 pub enum PolicyCondition<'a> {
-    /// Whatever the circumstances.
+    /// Unconditionally.
     Always,
-    /// Where this condition holds.
+    /// If this condition is true.
     If(&'a Value),
-    /// Nobody can say.
+    /// The condition can't be parsed.
     Invalid,
 }
 
-/// What conditions may look at in the tenant.
+/// The tenant attributes that conditions can read.
 #[derive(Debug)]
 pub struct Tenant<'a> {
-    /// Which tenant.
+    /// The tenant's id.
     pub id: TenantId,
-    /// What it pays for.
+    /// The billing plan.
     pub plan: &'a str,
-    /// On which terms.
+    /// The contract type.
     pub contract_type: &'a str,
-    /// What is switched on for it.
+    /// Enabled features.
     pub features: &'a [String],
-    /// Seats.
+    /// Maximum number of members.
     pub seat_limit: i64,
 }
 
@@ -72,30 +72,32 @@ pub struct CedarOracle {
     authorizer: Authorizer,
     types: EntityTypes,
     tenant: cedar_policy::Entity,
-    /// The zones whose clocks the policies look at.
+    /// The time zones that the policies refer to.
     zones: BTreeMap<String, TimeZone>,
     policies: PolicySet,
 }
 
-/// What Cedar says.
+/// Cedar's decision.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OracleDecision {
-    /// Whether it allows.
+    /// Whether the request is allowed.
     pub allows: bool,
-    /// The policies that made the answer what it is: those that apply and have its effect. None where no policy applies.
+    /// The applicable policies with the effect of the decision. Empty if no policy applies.
     pub reasons: Vec<PolicyId>,
-    /// Policies that couldn't be evaluated. There should be none: what isn't there is asked for before it is looked at.
+    /// Evaluation errors. There should be none, because expressions check that a value exists before they read it.
     pub errors: Vec<String>,
 }
 
 impl CedarOracle {
+    /// Translates the policies of a tenant.
+    ///
     /// # Errors
-    /// Cedar doesn't take the translation.
-    pub fn new(stored: &[StoredPolicy<'_>], tenant: &Tenant<'_>) -> Outcome<Self> {
+    /// Fails if Cedar rejects the translation.
+    pub fn new(stored: &[StoredPolicy<'_>], tenant: &Tenant<'_>) -> BoxResult<Self> {
         let mut zones = BTreeMap::new();
         let mut policies = PolicySet::new();
         for stored in stored {
-            if let PolicyCondition::If(condition) = stored.when {
+            if let PolicyCondition::If(condition) = stored.condition {
                 request::collect_zones(condition, &mut zones)?;
             }
             let id = cedar_policy::PolicyId::new(stored.id.to_string());
@@ -105,38 +107,46 @@ impl CedarOracle {
         Ok(Self { authorizer: Authorizer::new(), tenant: types.tenant(tenant)?, types, zones, policies })
     }
 
+    /// Evaluates a request.
+    ///
     /// # Errors
-    /// A policy's name isn't an id: it isn't one of ours.
-    pub fn evaluate(&self, request: &Request, entities: &Entities) -> Outcome<OracleDecision> {
+    /// Fails if Cedar reports a policy whose name isn't a policy id.
+    pub fn evaluate(&self, request: &Request, entities: &Entities) -> BoxResult<OracleDecision> {
         let response = self.authorizer.is_authorized(request, &self.policies, entities);
         let reasons = response.diagnostics().reason().map(|id| Ok(PolicyId::from_uuid(id.to_string().parse()?)));
         Ok(OracleDecision {
             allows: response.decision() == Decision::Allow,
-            reasons: reasons.collect::<Outcome<_>>()?,
+            reasons: reasons.collect::<BoxResult<_>>()?,
             errors: response.diagnostics().errors().map(ToString::to_string).collect(),
         })
     }
 
-    /// Nothing but the answer, as a server that enforces it would ask: for the benchmark.
+    /// Evaluates a request and discards the diagnostics, as a server would. Used by the benchmark.
     #[must_use]
     pub fn allows(&self, request: &Request, entities: &Entities) -> bool {
         self.authorizer.is_authorized(request, &self.policies, entities).decision() == Decision::Allow
     }
 }
 
-/// What can't be told never allows and always denies. So an allow wants its condition to hold surely, and a deny applies
-/// unless it surely doesn't.
-fn translate(stored: &StoredPolicy<'_>) -> Outcome<String> {
+/// Translates a policy to Cedar's syntax.
+///
+/// An indeterminate condition never satisfies an allow and always satisfies a deny. So an allow requires its condition to
+/// be true, and a deny applies unless its condition is false.
+fn translate(stored: &StoredPolicy<'_>) -> BoxResult<String> {
     let mut text = String::from(if stored.denies { "forbid (principal" } else { "permit (principal" });
     if let Some(role) = stored.role {
         write!(text, r#" in Role::"{role}""#)?;
     }
     let actions = stored.verbs.iter().map(|verb| format!("Action::{:?}", format!("{}:{verb}", stored.resource)));
     write!(text, ", action in [{}], resource)", actions.collect::<Vec<_>>().join(", "))?;
-    match (&stored.when, stored.denies) {
+    match (&stored.condition, stored.denies) {
         (PolicyCondition::Always, _) => {}
-        (PolicyCondition::If(condition), false) => write!(text, " when {{ {} }}", condition::true_expression(condition)?)?,
-        (PolicyCondition::If(condition), true) => write!(text, " unless {{ {} }}", condition::false_expression(condition)?)?,
+        (PolicyCondition::If(condition), false) => {
+            write!(text, " when {{ {} }}", condition::true_expression(condition)?)?
+        }
+        (PolicyCondition::If(condition), true) => {
+            write!(text, " unless {{ {} }}", condition::false_expression(condition)?)?
+        }
         (PolicyCondition::Invalid, false) => text.push_str(" when { false }"),
         (PolicyCondition::Invalid, true) => text.push_str(" unless { false }"),
     }

@@ -1,4 +1,4 @@
-//! What a request brings, as Cedar's entities and context.
+//! Translates requests to Cedar's entities and context.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,9 +16,9 @@ use kernel::contracts::{AccessRequest, PermissionInfo, Principal, RoleId, UserId
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{CedarOracle, Outcome, Tenant, condition};
+use super::{BoxResult, CedarOracle, Tenant, condition};
 
-/// The types of entities: names are parsed once.
+/// The names of the entity types, parsed once.
 #[derive(Debug)]
 pub(super) struct EntityTypes {
     action: EntityTypeName,
@@ -29,7 +29,7 @@ pub(super) struct EntityTypes {
 }
 
 impl EntityTypes {
-    pub(super) fn new() -> Outcome<Self> {
+    pub(super) fn new() -> BoxResult<Self> {
         Ok(Self {
             action: "Action".parse()?,
             resource: "Resource".parse()?,
@@ -43,30 +43,30 @@ impl EntityTypes {
         uid(&self.user, &user.to_string())
     }
 
-    fn principal(&self, principal: Principal) -> Outcome<EntityUid> {
+    fn principal(&self, principal: Principal) -> BoxResult<EntityUid> {
         match principal {
             Principal::User(user) => Ok(self.user(user)),
-            principal => Err(format!("not a person: {principal:?}").into()),
+            principal => Err(format!("not a user: {principal:?}").into()),
         }
     }
 
-    /// The one that is asked about: requests don't name it.
+    /// The resource of a request. All requests use the same id, because policies don't refer to it.
     fn resource(&self) -> EntityUid {
-        uid(&self.resource, "asked about")
+        uid(&self.resource, "requested")
     }
 
     fn action(&self, resource: &str, verb: &str) -> EntityUid {
         uid(&self.action, &format!("{resource}:{verb}"))
     }
 
-    /// `*` stands for a group that every such action is in.
+    /// Returns the action of a permission. Each pattern with `*` is a parent of the actions that it covers.
     fn permission(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> Entity {
         let groups = [(*resource, "*"), ("*", *verb), ("*", "*")];
         let parents = groups.map(|(resource, verb)| self.action(resource, verb)).into();
         Entity::new_no_attrs(self.action(resource, verb), parents)
     }
 
-    pub(super) fn tenant(&self, tenant: &Tenant<'_>) -> Outcome<Entity> {
+    pub(super) fn tenant(&self, tenant: &Tenant<'_>) -> BoxResult<Entity> {
         let text = |text: &str| Expression::new_string(text.into());
         let attributes = HashMap::from([
             ("plan".into(), text(tenant.plan)),
@@ -82,8 +82,8 @@ fn uid(name: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
 }
 
-/// Adds the zones that a condition names, each with its rules.
-pub(super) fn collect_zones(condition: &Value, zones: &mut BTreeMap<String, TimeZone>) -> Outcome<()> {
+/// Adds the time zones that a condition refers to.
+pub(super) fn collect_zones(condition: &Value, zones: &mut BTreeMap<String, TimeZone>) -> BoxResult<()> {
     match condition::kind(condition)? {
         ("all" | "any", parts) => condition::list(parts)?.iter().try_for_each(|part| collect_zones(part, zones)),
         ("not", part) => collect_zones(part, zones),
@@ -99,12 +99,12 @@ pub(super) fn collect_zones(condition: &Value, zones: &mut BTreeMap<String, Time
 }
 
 impl CedarOracle {
-    /// Who and what there is: the member in its role, the tenant, the action in its groups, and the resource, with its
-    /// owner where it has one.
+    /// Returns the entities of a request: the member with its role, the tenant, the action with its parents, and the
+    /// resource with its owner, if any.
     ///
     /// # Errors
-    /// Cedar doesn't take them.
-    pub fn entities(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Outcome<Entities> {
+    /// Fails if the principal isn't a user or if Cedar rejects the entities.
+    pub fn entities(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> BoxResult<Entities> {
         let types = &self.types;
         let role = uid(&types.role, &role.to_string());
         let owner = request.resource.and_then(|resource| resource.owner);
@@ -118,15 +118,15 @@ impl CedarOracle {
         Ok(Entities::from_entities(entities, None)?)
     }
 
-    /// What is asked, and under which circumstances.
+    /// Returns the request with its context.
     ///
     /// # Errors
-    /// Cedar doesn't take it.
-    pub fn request(&self, principal: Principal, request: &AccessRequest<'_>) -> Outcome<Request> {
+    /// Fails if the principal isn't a user or if Cedar rejects the request.
+    pub fn request(&self, principal: Principal, request: &AccessRequest<'_>) -> BoxResult<Request> {
         let clocks =
             self.zones.iter().filter_map(|(name, zone)| Some((name.clone(), clock(request.environment.now, zone)?)));
         let clocks = clocks.map(|(name, clock)| Ok((name, Expression::new_record(clock)?)));
-        let clocks = Expression::new_record(clocks.collect::<Outcome<Vec<_>>>()?)?;
+        let clocks = Expression::new_record(clocks.collect::<BoxResult<Vec<_>>>()?)?;
         let mut context =
             vec![("tenant".to_owned(), Expression::new_entity_uid(self.tenant.uid())), ("clocks".to_owned(), clocks)];
         if let Some(addr) = request.environment.client_addr {
@@ -139,7 +139,7 @@ impl CedarOracle {
     }
 }
 
-/// An IPv4 address mapped into IPv6 is its IPv4 address.
+/// Converts an IPv4-mapped IPv6 address to an IPv4 address.
 fn unmap_ipv4(addr: IpAddr) -> IpAddr {
     match addr {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(addr, IpAddr::V4),
@@ -147,17 +147,17 @@ fn unmap_ipv4(addr: IpAddr) -> IpAddr {
     }
 }
 
-/// What a clock on the wall shows, and what day it is; `None` where the calendar ends.
+/// Returns the local time, the day and the day before. `None` if `now` is out of the calendar's range.
 fn clock(now: OffsetDateTime, zone: &TimeZone) -> Option<[(String, Expression); 3]> {
-    let there = Timestamp::from_second(now.unix_timestamp()).ok()?.to_zoned(zone.clone());
+    let local = Timestamp::from_second(now.unix_timestamp()).ok()?.to_zoned(zone.clone());
     let day = |date: jiff::civil::Date| {
         let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
         let day = usize::try_from(date.weekday().to_monday_zero_offset()).ok()?;
         days.get(day).map(|day| Expression::new_string((*day).into()))
     };
     Some([
-        ("minute".into(), Expression::new_long(i64::from(there.hour()) * 60 + i64::from(there.minute()))),
-        ("day".into(), day(there.date())?),
-        ("day_before".into(), day(there.date().yesterday().ok()?)?),
+        ("minute".into(), Expression::new_long(i64::from(local.hour()) * 60 + i64::from(local.minute()))),
+        ("day".into(), day(local.date())?),
+        ("day_before".into(), day(local.date().yesterday().ok()?)?),
     ])
 }

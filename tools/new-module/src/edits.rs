@@ -1,27 +1,27 @@
-//! What is new in files that are there already, and where. Where the line or the words aren't there any more, nothing is
-//! written, and the message names this file.
+//! The insertions into existing files. If an anchor is missing, nothing is written, and the error message refers to
+//! this file.
 
-/// Where something goes in a file.
+/// The position of an insertion.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Anchor {
-    /// Right behind these words, where they come first.
+    /// Directly after the first occurrence of this text.
     After(&'static str),
-    /// As a line of its own, above the first line that begins so.
+    /// As a separate line above the first line that starts with this text.
     LineAbove(&'static str),
-    /// As a line of its own in the list that begins under the line that is this one: in the order of the alphabet.
+    /// As a separate line, in alphabetical order, in the list below this line.
     SortedList(&'static str),
-    /// Before this word, the first one behind those.
+    /// Before the first occurrence of the second text after the first one.
     Before(&'static str, &'static str),
-    /// At the end.
+    /// At the end of the file.
     EndOfFile,
 }
 
 use Anchor::{After, Before, EndOfFile, LineAbove, SortedList};
 
-/// Something new: the file, where in it, and what.
+/// An insertion: the file, the position and the text.
 pub(crate) type Edit = (&'static str, Anchor, &'static str);
 
-/// All of it, about gadgets. Imports and `mod`s are put in order by rustfmt afterwards.
+/// All insertions, for the name `gadgets`. rustfmt sorts imports and `mod` items afterwards.
 pub(crate) const EDITS: &[Edit] = &[
     ("Cargo.toml", SortedList("[workspace.dependencies]"), "gadgets = { path = \"modules/gadgets\" }"),
     ("Cargo.toml", SortedList("[dependencies]"), "gadgets.workspace = true"),
@@ -33,7 +33,7 @@ pub(crate) const EDITS: &[Edit] = &[
         "pub use gadgets::{\n    Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError, \
          GadgetsModule, InvalidGadgetName,\n};",
     ),
-    // The composition.
+    // The composition root.
     ("src/bootstrap.rs", LineAbove("use kernel::"), "use gadgets::GadgetsModuleImpl;"),
     ("src/bootstrap.rs", After("contracts::{"), "Gadgets, GadgetsModule, "),
     ("src/bootstrap.rs", SortedList("pub trait AppModule:"), "    + HasComponent<dyn Gadgets>"),
@@ -48,7 +48,7 @@ pub(crate) const EDITS: &[Edit] = &[
         "    let gadgets: Arc<dyn GadgetsModule> = Arc::new(GadgetsModuleImpl::builder(db.clone()).build());",
     ),
     ("src/bootstrap.rs", Before("Arc::new(AppModuleImpl::builder(", "tenancy"), "gadgets, "),
-    // What requests may have of it.
+    // The request module, permissions, validation and error responses.
     ("src/http/module.rs", After("contracts::{"), "Gadgets, "),
     ("src/http/module.rs", SortedList("            components = ["), "                dyn Gadgets,"),
     ("src/http/module.rs", SortedList("handler_services! {"), "    dyn Gadgets,"),
@@ -74,11 +74,7 @@ pub(crate) const EDITS: &[Edit] = &[
     // The demo data.
     ("seeds/Cargo.toml", SortedList("[dependencies]"), "gadgets.workspace = true"),
     ("seeds/src/lib.rs", LineAbove("use kernel::"), "use gadgets::seed::GadgetsSeed;"),
-    (
-        "seeds/src/lib.rs",
-        LineAbove("    /// Whether this run gave Alice and Bob their passwords."),
-        "    /// Something of the module `gadgets` for each.\n    pub gadgets: GadgetsSeed,",
-    ),
+    ("seeds/src/lib.rs", After("pub struct Seed {"), "\n    /// The demo gadgets.\n    pub gadgets: GadgetsSeed,"),
     (
         "seeds/src/lib.rs",
         LineAbove("    tx.commit()"),
@@ -97,35 +93,35 @@ pub(crate) const EDITS: &[Edit] = &[
         LineAbove("    include_str!(\"../../../seeds/src/lib.rs\"),"),
         "    include_str!(\"../../../modules/gadgets/src/seed.rs\"),",
     ),
-    // What the tests that try every route send to the new ones.
+    // Requests for the tests that call every route.
     ("tests/e2e/main.rs", LineAbove("mod "), "mod gadgets;"),
     (
         "tests/e2e/authorization_matrix.rs",
-        LineAbove("        // A list, or the one thing of its kind."),
+        LineAbove("        // Lists and singletons."),
         "        (\"post\", \"/v1/gadgets\") => (path.into(), body(r#\"{\"name\": \"X\"}\"#)),\n        \
          (\"get\", \"/v1/gadgets/{id}\") => (with_id(app.seed.gadgets.acme.id.to_string()), None),\n        \
          (\"patch\", \"/v1/gadgets/{id}\") => {\n            \
          (with_id(app.seed.gadgets.acme.id.to_string()), body(r#\"{\"name\": \"X\"}\"#))\n        }\n        \
-         // There is none of this id.\n        \
+         // No gadget has this id.\n        \
          (\"delete\", \"/v1/gadgets/{id}\") => (with_id(acme.id.to_string()), None),",
     ),
     (
         "tests/e2e/fuzz_tenants/operations.rs",
-        LineAbove("        // A list, or the one thing of its kind."),
+        LineAbove("        // Lists and singletons."),
         "        \"POST /v1/gadgets\" => (None, Some(r#\"{\"name\": \"{name}\"}\"#)),\n        \
          \"PATCH /v1/gadgets/{id}\" => (Some(Row(\"gadgets\")), Some(r#\"{\"name\": \"{name}\"}\"#)),\n        \
          \"GET /v1/gadgets/{id}\" | \"DELETE /v1/gadgets/{id}\" => (Some(Row(\"gadgets\")), None),",
     ),
     ("tests/arch-lint/src/snapshots/production_dependencies_snapshot.snap", SortedList("actix-codec"), "gadgets"),
-    // The documents.
+    // Documentation.
     ("ARCHITECTURE.md", LineAbove("| `kernel` |"), "| `gadgets` | `kernel` |"),
     ("ARCHITECTURE.md", Before("| `tenantry` |", "`seeds`"), "`gadgets`, "),
     ("ARCHITECTURE.md", Before("| `seeds` |", "`user`"), "`gadgets`, "),
     (
         "ARCHITECTURE.md",
         LineAbove("### `src`, the package `tenantry`"),
-        "### `modules/gadgets`\n\nThe gadgets of a tenant: listed in pages, read, created, renamed and deleted by \
-         `/v1/gadgets`, under `gadget:read`\nand `gadget:manage`. Its one table is bound to the tenant.\n",
+        "### `modules/gadgets`\n\nThe gadgets of a tenant: `/v1/gadgets` lists (paginated), reads, creates, renames and deletes them, \
+         with the permissions\n`gadget:read` and `gadget:manage`. The table `gadgets` is tenant-scoped.\n",
     ),
     ("README.md", LineAbove("migrations/    "), "modules/gadgets/@PAD@the gadgets of a tenant"),
 ];

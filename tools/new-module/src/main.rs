@@ -1,8 +1,8 @@
-//! Writes a new module and wires it in: `just new-module notes`.
+//! Generates a new module and wires it in: `just new-module notes`.
 //!
-//! `templates/` has the new files, under the paths that they get; they speak of gadgets. `edits.rs` says what else is new,
-//! and where. Everything is worked out before anything is written: what can't be done changes nothing.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever called it")]
+//! `templates/` contains the new files under their target paths, for a module named `gadgets`. `edits.rs` lists the
+//! insertions into existing files. All changes are planned before any file is written, so an error changes nothing.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
 
 mod edits;
 mod name;
@@ -30,12 +30,12 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         [plural, singular] => (plural, Some(singular.as_str())),
         _ => {
             return Err(
-                "it takes the module's name, and what one of its things is called: just new-module notes note".into()
+                "expected the plural name of the module and optionally its singular: just new-module notes note".into(),
             );
         }
     };
     let name = Name::parse(plural, singular)?;
-    // Where `just` runs its recipes. Not where this was compiled: that may have been a copy.
+    // The working directory of `just` recipes. Not the manifest directory: this may have been compiled from a copy.
     let root = Path::new(".");
     let plan = Plan::of(&name, root)?;
     for (path, text) in plan.files() {

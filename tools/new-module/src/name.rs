@@ -1,27 +1,27 @@
-//! What the module and its things are called.
+//! The names of the module and its entity.
 
-/// The module is called as its table is, in the plural: `notes`. One of its things is a `note`.
+/// The module and its table have a plural name, such as `notes`; the entity has the singular, `note`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     plural: String,
     singular: String,
 }
 
-/// What can't be a module's name.
+/// Why a name is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidName {
-    #[error("`{0}` can't be a name: it takes one word of 3 to 30 letters a-z")]
+    #[error("invalid name `{0}`: use one word of 3 to 30 letters a-z")]
     Characters(String),
-    #[error("what is one of the {0}? Say it behind the name, as in: just new-module children child")]
+    #[error("cannot derive the singular of `{0}`: add it after the name, as in: just new-module children child")]
     UnknownSingular(String),
-    #[error("the module's name is the plural, as in: just new-module notes note")]
+    #[error("singular and plural are the same: use two different words, as in: just new-module notes note")]
     SingularEqualsPlural,
-    #[error("`{0}` is a word of Rust or SQL: take another one")]
+    #[error("`{0}` is reserved in Rust or SQL: choose another name")]
     Reserved(String),
 }
 
-/// Rust's keywords, strict and reserved (The Rust Reference, "Keywords"), that have three letters or more, and what
-/// PostgreSQL doesn't take as a table's name (its manual, appendix C) and might be a plural.
+/// Strict and reserved keywords of Rust with at least three letters (The Rust Reference, "Keywords"), and plurals that
+/// PostgreSQL rejects as table names (PostgreSQL manual, appendix C).
 const RESERVED: &[&str] = &[
     "abstract",
     "async",
@@ -78,8 +78,7 @@ const RESERVED: &[&str] = &[
 ];
 
 impl Name {
-    /// # Errors
-    /// [`InvalidName`]
+    /// Parses the plural, and the singular or a guess of it.
     pub(crate) fn parse(plural: &str, singular: Option<&str>) -> Result<Self, InvalidName> {
         let singular = match singular {
             Some(singular) => singular.to_owned(),
@@ -100,15 +99,15 @@ impl Name {
         }
     }
 
-    /// The module, its crate and its table.
+    /// The name of the module, its crate and its table.
     pub(crate) fn plural(&self) -> &str {
         &self.plural
     }
 
-    /// The text of a template, about this.
+    /// Replaces the placeholders in a template.
     pub(crate) fn fill(&self, template: &str, migration: u32) -> String {
         let letter = self.plural.chars().find(|letter| *letter != 's').unwrap_or('x');
-        // The last twelve digits of the demo's ids: the name's first five letters, and whose it is.
+        // The last twelve digits of the demo ids: the first five letters of the name, and a number for the tenant.
         let digits: String = self.plural.bytes().chain([0; 5]).take(5).map(|byte| format!("{byte:02x}")).collect();
         template
             .replace("gadgets", &self.plural)
@@ -122,12 +121,12 @@ impl Name {
             .replace("@GLOBEX@", &format!("{digits}02"))
     }
 
-    /// Whether the module, its types or its routes would be called by this word.
+    /// Whether the module, its types or its routes would have this name.
     pub(crate) fn is_public(&self, word: &str) -> bool {
         word == self.plural || [&self.plural, &self.singular].iter().any(|name| capitalize(name) == word)
     }
 
-    /// Whether anything in the module would be.
+    /// Whether any item in the module would have this name.
     pub(crate) fn is(&self, word: &str) -> bool {
         word == self.singular || self.is_public(word)
     }
@@ -138,14 +137,14 @@ fn capitalize(word: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// One of these, as English mostly has it. `None`: there is no telling.
+/// Guesses the singular by the regular English rules.
 fn guess_singular(plural: &str) -> Option<String> {
     let stem = |ending: &str| plural.strip_suffix(ending).map(str::to_owned);
     if let Some(stem) = stem("ies") {
         return Some(stem + "y");
     }
-    let long = ["sses", "shes", "ches", "xes", "zes"];
-    if long.iter().any(|ending| plural.ends_with(ending)) {
+    let es_endings = ["sses", "shes", "ches", "xes", "zes"];
+    if es_endings.iter().any(|ending| plural.ends_with(ending)) {
         return stem("es");
     }
     stem("s").filter(|singular| !singular.ends_with('s'))

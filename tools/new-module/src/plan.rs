@@ -1,4 +1,4 @@
-//! What is to be written, worked out before anything is.
+//! Plans all changes before any file is written.
 
 use std::{
     collections::BTreeMap,
@@ -11,33 +11,30 @@ use crate::{
     name::Name,
 };
 
-/// Files by their path from the workspace's root, and what is in them afterwards.
+/// The new contents of files, by path relative to the workspace root.
 #[derive(Debug)]
 pub(crate) struct Plan(BTreeMap<String, String>);
 
-/// Why nothing is written.
+/// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: io::Error },
-    #[error("{0} is there already: take another name")]
+    #[error("{0} already exists: choose another name")]
     AlreadyExists(String),
-    #[error(
-        "a crate called `{0}` is among the dependencies, and two of one name can't be told apart: take another name"
-    )]
+    #[error("a dependency is named `{0}`, and crate names must be unique: choose another name")]
     CrateExists(String),
-    #[error("`{word}` has a meaning already, in {path}: take another name")]
+    #[error("`{word}` is already used in {path}: choose another name")]
     NameInUse { word: String, path: String },
     #[error(
-        "{path} has no {anchor} any more. Say in tools/new-module/src/edits.rs where it is now, or add the module by hand: \
+        "{path} has no {anchor}: update the anchor in tools/new-module/src/edits.rs, or add the module by hand as in \
          docs/adding-a-module.md"
     )]
     AnchorNotFound { path: String, anchor: String },
 }
 
 impl Plan {
-    /// # Errors
-    /// [`PlanError`]: the workspace isn't as expected, or the name means something there.
+    /// Plans the changes. Fails if an anchor is missing in the workspace, or the name is already used.
     pub(crate) fn of(name: &Name, root: &Path) -> Result<Self, PlanError> {
         let templates = templates(root)?;
         let migration = next_migration(root)?;
@@ -66,7 +63,7 @@ impl Plan {
         Ok(Self(files))
     }
 
-    /// What is to be written: path and text.
+    /// Returns the files to write: path and text.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
@@ -76,7 +73,7 @@ fn read(path: &Path) -> Result<String, PlanError> {
     fs::read_to_string(path).map_err(|source| PlanError::Io { path: path.into(), source })
 }
 
-/// The files of a folder, and of those in it.
+/// Returns all files below a folder.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
     let failed = |source| PlanError::Io { path: folder.into(), source };
     let mut files = Vec::new();
@@ -88,7 +85,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
     Ok(files)
 }
 
-/// The new files, about gadgets: path and text.
+/// Returns the templates: path and text.
 fn templates(root: &Path) -> Result<Vec<(String, String)>, PlanError> {
     let folder = root.join("tools/new-module/templates");
     let named = |file: PathBuf| {
@@ -104,31 +101,31 @@ fn next_migration(root: &Path) -> Result<u32, PlanError> {
     Ok(numbers.iter().filter_map(number).max().unwrap_or(0) + 1)
 }
 
-/// Refuses a name that is a word of the code that would be written, or of what it is wired to.
+/// Rejects a name that is used in the templates, in a file that is edited, or as a database object.
 fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) -> Result<(), PlanError> {
     let lock = read(&root.join("Cargo.lock"))?;
     if lock.lines().any(|line| line == format!("name = \"{}\"", name.plural())) {
         return Err(PlanError::CrateExists(name.plural().into()));
     }
     for (_, text) in templates.iter().filter(|(path, _)| path.ends_with(".rs")) {
-        check_unused_in("the code that would be written", text, |word| name.is(word))?;
+        check_unused_in("the templates", text, |word| name.is(word))?;
     }
     for path in EDITS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
         check_unused_in(path, &read(&root.join(path))?, |word| name.is_public(word))?;
     }
     for file in files_below(&root.join("migrations"))? {
         let text = read(&file)?;
-        let made: Vec<&str> = text.lines().filter(|line| line.starts_with("CREATE ")).collect();
+        let created: Vec<&str> = text.lines().filter(|line| line.starts_with("CREATE ")).collect();
         check_unused_in(
             file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(),
-            &made.join("\n"),
+            &created.join("\n"),
             |word| name.is_public(word),
         )?;
     }
     Ok(())
 }
 
-/// Refuses a word of this text.
+/// Rejects a name that occurs as a word in the text.
 fn check_unused_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> Result<(), PlanError> {
     let mut words = non_comment_lines(text).flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
     match words.find(|word| is_taken(word)) {
@@ -137,17 +134,17 @@ fn check_unused_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> R
     }
 }
 
-/// The lines without comments.
+/// Returns the lines that aren't comments.
 fn non_comment_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// The text with something new in it. `None`: the place isn't there.
+/// Inserts `new` at an anchor. Returns `None` if the anchor is missing.
 fn insert_at(text: &str, anchor: Anchor, new: &str) -> Option<String> {
     let at = match anchor {
-        Anchor::After(words) => text.find(words)? + words.len(),
-        Anchor::Before(behind, word) => {
-            let from = text.find(behind)? + behind.len();
+        Anchor::After(prefix) => text.find(prefix)? + prefix.len(),
+        Anchor::Before(prefix, word) => {
+            let from = text.find(prefix)? + prefix.len();
             from + text[from..].find(word)?
         }
         Anchor::LineAbove(beginning) => line_start(text, |line| line.starts_with(beginning))?,
@@ -157,12 +154,12 @@ fn insert_at(text: &str, anchor: Anchor, new: &str) -> Option<String> {
         }
         Anchor::EndOfFile => text.len(),
     };
-    let line =
+    let line_end =
         if matches!(anchor, Anchor::LineAbove(_) | Anchor::SortedList(_) | Anchor::EndOfFile) { "\n" } else { "" };
-    Some(format!("{}{new}{line}{}", &text[..at], &text[at..]))
+    Some(format!("{}{new}{line_end}{}", &text[..at], &text[at..]))
 }
 
-/// Where the first line that is so begins.
+/// Returns the offset of the first line that matches.
 fn line_start(text: &str, matches: impl Fn(&str) -> bool) -> Option<usize> {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -174,8 +171,8 @@ fn line_start(text: &str, matches: impl Fn(&str) -> bool) -> Option<usize> {
     None
 }
 
-/// Where a line goes in the list of lines under the one at `list`: above the first that comes later in the alphabet, or above
-/// the list's end, which is a blank line or a bracket.
+/// Returns the offset at which to insert a line into the sorted list below the line at offset `list`. The line goes
+/// above the first one that sorts after it, or at the end of the list, which is a blank line or a bracket.
 fn sorted_position(text: &str, list: usize, new: &str) -> usize {
     let key = |line: &str| line.replace("dyn ", "").trim_matches([' ', '+', ',', '\n']).to_lowercase();
     let mut lines = text[list..].split_inclusive('\n');
@@ -195,7 +192,7 @@ fn sorted_position(text: &str, list: usize, new: &str) -> usize {
 mod tests {
     use super::*;
 
-    /// Tests run in their package's folder.
+    /// Tests run in the folder of their package.
     fn root() -> PathBuf {
         PathBuf::from("../..")
     }
@@ -204,10 +201,10 @@ mod tests {
         Plan::of(&Name::parse(plural, None).unwrap(), &root())
     }
 
-    /// That the result compiles and passes, and that nothing of it is forgotten, `.ci/check-new-module` tries.
+    /// `.ci/check-new-module` checks that the result compiles and passes all tests.
     #[test]
     fn plan_applies_to_current_tree() {
-        // No module will ever have this name.
+        // A name that no module will have.
         let Plan(files) = plan("testsofnewmodules").unwrap();
         for (path, text) in &files {
             let text = text.to_lowercase();
@@ -234,10 +231,10 @@ mod tests {
 
     #[test]
     fn insertion_is_alphabetical() {
-        let list = "use {\n    A,\n    # of old\n    C,\n}\nlater\n";
+        let list = "use {\n    A,\n    # comment\n    C,\n}\nend\n";
         let with = |new: &str| insert_at(list, Anchor::SortedList("use {"), new).unwrap();
-        assert_eq!(with("    dyn B,"), "use {\n    A,\n    # of old\n    dyn B,\n    C,\n}\nlater\n");
-        assert_eq!(with("    D,"), "use {\n    A,\n    # of old\n    C,\n    D,\n}\nlater\n");
+        assert_eq!(with("    dyn B,"), "use {\n    A,\n    # comment\n    dyn B,\n    C,\n}\nend\n");
+        assert_eq!(with("    D,"), "use {\n    A,\n    # comment\n    C,\n    D,\n}\nend\n");
         assert_eq!(insert_at("a(b, c)", Anchor::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
         assert_eq!(insert_at("a(b)", Anchor::After("a("), "x, "), Some("a(x, b)".into()));
         assert_eq!(insert_at("a\nb\n", Anchor::LineAbove("b"), "x"), Some("a\nx\nb\n".into()));

@@ -1,5 +1,5 @@
-//! `run-with-db COMMAND…` runs the command with `DATABASE_URL` set to a fresh, migrated database, which is gone
-//! afterwards. `just prepare` has the compiler check every query against one.
+//! `run-with-db COMMAND…` runs a command with `DATABASE_URL` set to a temporary, migrated database. `just prepare` uses it
+//! to check all queries.
 
 use std::{
     error::Error,
@@ -13,7 +13,7 @@ use embedded_postgres::{Options, Server};
 use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stderr, reason = "talks to a developer in a terminal")]
+#[expect(clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
 async fn main() -> ExitCode {
     match run().await {
         Ok(code) => code,
@@ -27,12 +27,12 @@ async fn main() -> ExitCode {
 async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let program = arguments.next().ok_or("usage: run-with-db COMMAND…")?;
-    let folder = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
-    // As root the server runs as another user, who must get through to his own folder within.
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711))?;
-    #[expect(clippy::disallowed_methods, reason = "where PostgreSQL is looked for; a tool has no configuration")]
+    let dir = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
+    // As root, the server runs as another user, which must be able to reach its directory inside.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+    #[expect(clippy::disallowed_methods, reason = "to find PostgreSQL; a tool has no configuration")]
     let search_path = std::env::var_os("PATH");
-    let options = Options { durable: false, search_path, ..Options::new(folder.path().join("postgres")) };
+    let options = Options { durable: false, search_path, ..Options::new(dir.path().join("postgres")) };
     let server = Server::start(options)?;
     let (socket, user, port) = (server.socket_dir().display(), server.superuser(), server.port());
     let url = format!("postgres://{user}@localhost:{port}/postgres?host={socket}&sslmode=disable");

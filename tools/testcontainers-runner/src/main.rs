@@ -1,9 +1,9 @@
-//! `testcontainers-runner COMMAND…` runs the command with `TEST_DATABASE_URL` set to a PostgreSQL in a container: one for the whole
-//! run, since a container for each test binary would start over and over. Each test has a database of its own on it.
+//! `testcontainers-runner COMMAND…` runs a command with `TEST_DATABASE_URL` set to PostgreSQL in a container. The whole run
+//! shares one container, since starting one for each test binary would be slow. Each test creates a separate database.
 //!
-//! The container is removed at the end, also where the command fails, and on SIGINT, SIGTERM and SIGHUP. Of a run that
-//! was killed it stays; it bears the label `org.testcontainers.managed-by=testcontainers`.
-//! `DB_IMAGE` and `DB_TAG` name its image: postgres:17-alpine unless set. The engine is the one of `DOCKER_HOST`.
+//! The container is removed when the command ends or fails, and on SIGINT, SIGTERM and SIGHUP. If the runner is killed,
+//! the container remains, with the label `org.testcontainers.managed-by=testcontainers`. `DB_IMAGE` and `DB_TAG` set
+//! the image (default: postgres:17-alpine), and `DOCKER_HOST` the engine.
 
 use std::{env, error::Error, ffi::OsString, process::ExitCode, time::Duration};
 
@@ -21,11 +21,11 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// The container's own port.
+/// The port inside the container.
 const PORT: &str = "5432/tcp";
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stderr, reason = "talks to a developer in a terminal")]
+#[expect(clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
 async fn main() -> ExitCode {
     match run(env::args_os().skip(1).collect()).await {
         Ok(code) => code,
@@ -40,7 +40,7 @@ async fn run(command: Vec<OsString>) -> Result<ExitCode, Box<dyn Error>> {
     let [program, arguments @ ..] = command.as_slice() else {
         return Err("usage: testcontainers-runner COMMAND…".into());
     };
-    // From here on a signal waits for the container to be there, for only then can it be removed.
+    // From here on, signals are handled only after the container has started, so that it can be removed.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let container = start().await?;
@@ -54,7 +54,7 @@ async fn run(command: Vec<OsString>) -> Result<ExitCode, Box<dyn Error>> {
     ran.map(ExitCode::from)
 }
 
-/// The command ends with this future.
+/// Dropping the future kills the command.
 async fn run_command(
     container: &ContainerAsync<Postgres>,
     program: &OsString,
@@ -73,12 +73,15 @@ async fn start() -> Result<ContainerAsync<Postgres>, Box<dyn Error>> {
         .with_name(setting("DB_IMAGE", "postgres"))
         .with_tag(setting("DB_TAG", "17-alpine"))
         .with_startup_timeout(Duration::from_secs(120))
-        // In memory: the databases of tests are many, and gone with it.
+        // In memory: tests create many databases, which are only needed for this run.
         .with_mount(Mount::tmpfs_mount("/var/lib/postgresql/data"))
-        // On loopback alone; without this it would listen on every address of the machine.
+        // On loopback only; the default is to listen on all addresses.
         .with_host_config_modifier(on_loopback);
     container.start().await.map_err(|error| {
-        format!("no container could be started ({error}): is an engine running, and may this user reach it?").into()
+        format!(
+            "cannot start a container ({error}); check that a container engine is running and this user may access it"
+        )
+        .into()
     })
 }
 

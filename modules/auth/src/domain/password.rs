@@ -1,4 +1,4 @@
-//! Password hashing: argon2id, 19 MiB, 2 passes, 1 lane, the first choice of OWASP's Password Storage Cheat Sheet.
+//! Password hashing with argon2id: 19 MiB, 2 passes, 1 lane, as recommended by OWASP's Password Storage Cheat Sheet.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use shaku::{Component, Interface};
 use tokio::sync::Semaphore;
 
-/// A hash as stored: a PHC string. It prints as nothing.
+/// A stored hash: a PHC string. Has no `Debug`, so that it isn't logged by accident.
 #[derive(Clone)]
 pub(crate) struct PasswordHash(String);
 
@@ -23,24 +23,25 @@ impl PasswordHash {
     }
 }
 
-/// Hashing failed: there is no memory, no randomness, or the stored hash is damaged.
+/// Hashing failed: out of memory, no randomness, or a corrupt stored hash.
 #[derive(Debug, thiserror::Error)]
 #[error("password hashing failed: {0}")]
 pub(crate) struct HashingError(String);
 
-/// Hashes and compares passwords.
+/// Hashes and verifies passwords.
 #[async_trait]
 pub(crate) trait PasswordHasher: Interface {
-    /// A hash with a salt of its own.
+    /// Hashes a password with a random salt.
     async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError>;
 
-    /// Whether the password is the one that was hashed. `None` does the same work, and is always a no: so that
-    /// nobody learns from the time it takes whether there was a hash to compare with.
+    /// Returns whether the password matches the hash. `None` never matches but takes the same time, so that timing
+    /// doesn't reveal whether a hash exists.
     async fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<bool, HashingError>;
 }
 
-/// [`PasswordHasher`] beside the runtime's own threads, as many at once as there are cores: each takes 19 MiB, and a
-/// flood of sign-ins shall wait rather than take the machine's memory.
+/// A [`PasswordHasher`] that runs on blocking threads, at most one per core at a time.
+///
+/// Each hash takes 19 MiB. The limit makes a flood of sign-ins wait instead of exhausting memory.
 #[derive(Component)]
 #[shaku(interface = PasswordHasher)]
 pub(crate) struct Argon2Hasher {
@@ -67,7 +68,7 @@ impl PasswordHasher for Argon2Hasher {
 
     async fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
         let Some(hash) = hash else {
-            // Hashing costs what comparing costs: both compute one hash.
+            // Hashing takes as long as verifying: both compute one hash.
             return self.hash(password).await.map(|_| false);
         };
         let password = password.clone();
@@ -80,13 +81,14 @@ impl Argon2Hasher {
         &self,
         work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let permit = Arc::clone(&self.semaphore).acquire_owned().await.map_err(|error| HashingError(error.to_string()))?;
-        let work = tokio::task::spawn_blocking(move || {
-            // Held until the work is done, even where whoever waits for it has gone.
+        let permit =
+            Arc::clone(&self.semaphore).acquire_owned().await.map_err(|error| HashingError(error.to_string()))?;
+        let task = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, even if the request that waits for it is cancelled.
             let _permit = permit;
             work()
         });
-        work.await.map_err(|error| HashingError(error.to_string()))?
+        task.await.map_err(|error| HashingError(error.to_string()))?
     }
 }
 
@@ -111,10 +113,6 @@ fn verify(password: &Password, hash: &PasswordHash) -> Result<bool, HashingError
 mod tests {
     use super::*;
 
-    fn hashing() -> Argon2Hasher {
-        Argon2Hasher::default()
-    }
-
     #[test]
     fn argon2_params_match_owasp() {
         let params = Params::DEFAULT;
@@ -123,30 +121,30 @@ mod tests {
 
     #[tokio::test]
     async fn verify_accepts_only_the_right_password() {
-        let (hashing, password) = (hashing(), Password::new("correct horse".into()));
-        let hash = hashing.hash(&password).await.unwrap();
+        let (hasher, password) = (Argon2Hasher::default(), Password::new("correct horse".into()));
+        let hash = hasher.hash(&password).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
-        assert!(hashing.verify(&password, Some(hash.clone())).await.unwrap());
-        assert!(!hashing.verify(&Password::new("battery staple".into()), Some(hash)).await.unwrap());
+        assert!(hasher.verify(&password, Some(hash.clone())).await.unwrap());
+        assert!(!hasher.verify(&Password::new("battery staple".into()), Some(hash)).await.unwrap());
     }
 
     #[tokio::test]
     async fn hashes_are_salted() {
-        let (hashing, password) = (hashing(), Password::new("correct horse".into()));
-        let (one, two) = (hashing.hash(&password).await.unwrap(), hashing.hash(&password).await.unwrap());
-        assert_ne!(one.as_str(), two.as_str());
+        let (hasher, password) = (Argon2Hasher::default(), Password::new("correct horse".into()));
+        let (first, second) = (hasher.hash(&password).await.unwrap(), hasher.hash(&password).await.unwrap());
+        assert_ne!(first.as_str(), second.as_str());
     }
 
     #[tokio::test]
     async fn verify_without_stored_hash_always_fails() {
-        let (hashing, password) = (hashing(), Password::new("correct horse".into()));
-        assert!(!hashing.verify(&password, None).await.unwrap());
-        assert!(!hashing.verify(&password, None).await.unwrap());
+        let (hasher, password) = (Argon2Hasher::default(), Password::new("correct horse".into()));
+        assert!(!hasher.verify(&password, None).await.unwrap());
+        assert!(!hasher.verify(&password, None).await.unwrap());
     }
 
     #[tokio::test]
     async fn corrupt_hash_is_an_error() {
-        let damaged = PasswordHash::from_stored("$argon2id$damaged".into());
-        assert!(hashing().verify(&Password::new("x".into()), Some(damaged)).await.is_err());
+        let corrupt = PasswordHash::from_stored("$argon2id$corrupt".into());
+        assert!(Argon2Hasher::default().verify(&Password::new("x".into()), Some(corrupt)).await.is_err());
     }
 }

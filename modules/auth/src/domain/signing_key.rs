@@ -1,4 +1,4 @@
-//! The Ed25519 key (RFC 8032) that access tokens are signed with.
+//! The Ed25519 key (RFC 8032) that signs access tokens.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -7,37 +7,37 @@ use ring::{
 };
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-/// A key pair. It prints as nothing.
+/// An Ed25519 key pair. `Debug` redacts the private key.
 #[derive(Debug, Clone)]
 pub struct SigningKey {
     pkcs8: SecretSlice<u8>,
     public: Vec<u8>,
 }
 
-/// The text isn't a key. It doesn't say which text.
+/// The text isn't an Ed25519 key. The message doesn't contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("isn't an Ed25519 key in PKCS#8 form; make one with `openssl genpkey -algorithm ed25519`")]
+#[error("isn't an Ed25519 key in PKCS#8 form; generate one with `openssl genpkey -algorithm ed25519`")]
 pub struct InvalidSigningKey;
 
 impl SigningKey {
-    /// Reads PKCS#8 (RFC 8410): PEM, or on one line the base64 of the PEM or of what is in it.
+    /// Parses a PKCS#8 key (RFC 8410): PEM, or on one line the base64 of the PEM or of the DER.
     ///
     /// # Errors
-    /// [`InvalidSigningKey`]
+    /// The text has another format or another kind of key.
     pub fn parse(text: &SecretString) -> Result<Self, InvalidSigningKey> {
         let mut der = decode(text.expose_secret())?;
         if der.starts_with(b"-----") {
             der = decode(std::str::from_utf8(&der).map_err(|_| InvalidSigningKey)?)?;
         }
-        // OpenSSL writes the first version of PKCS#8, without the public key: it is computed instead of compared.
+        // OpenSSL writes PKCS#8 version 1, without the public key. "Maybe unchecked" computes it then.
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| InvalidSigningKey)?;
         Ok(Self { public: pair.public_key().as_ref().to_vec(), pkcs8: der.into() })
     }
 
-    /// Makes a new key; also its PEM, to be kept.
+    /// Generates a key. Returns it with its PEM for storage.
     ///
     /// # Errors
-    /// The system has no randomness to give.
+    /// The system's random number generator failed.
     pub fn generate() -> Result<(Self, SecretString), InvalidSigningKey> {
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| InvalidSigningKey)?;
         let body = STANDARD.encode(der.as_ref());
@@ -56,7 +56,7 @@ impl SigningKey {
     }
 }
 
-/// The bytes in PEM, or in the base64 that is PEM's body.
+/// Decodes PEM or plain base64.
 fn decode(text: &str) -> Result<Vec<u8>, InvalidSigningKey> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
     STANDARD.decode(lines.collect::<String>()).map_err(|_| InvalidSigningKey)
@@ -66,7 +66,7 @@ fn decode(text: &str) -> Result<Vec<u8>, InvalidSigningKey> {
 mod tests {
     use super::*;
 
-    /// As `openssl genpkey -algorithm ed25519` writes it: the key of RFC 8410, section 10.3.
+    /// The key of RFC 8410, section 10.3, in the format of `openssl genpkey -algorithm ed25519`.
     const OPENSSL: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
@@ -99,8 +99,8 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     #[test]
     fn debug_redacts_key() {
         let (key, pem) = SigningKey::generate().unwrap();
-        let printed = format!("{:?}", key.pkcs8) + &format!("{pem:?}");
-        assert!(!printed.contains("MC"), "{printed}");
-        assert!(printed.contains("REDACTED"), "{printed}");
+        let debug = format!("{:?}", key.pkcs8) + &format!("{pem:?}");
+        assert!(!debug.contains("MC"), "{debug}");
+        assert!(debug.contains("REDACTED"), "{debug}");
     }
 }

@@ -9,17 +9,17 @@ use shaku::{Component, Interface};
 
 use crate::domain::PasswordHash;
 
-/// Passwords' hashes. The system role alone reaches them.
+/// Stores password hashes. Only the system role can access them.
 #[async_trait]
 pub(crate) trait CredentialRepository: Interface {
-    /// The person's hash, if they have a password.
+    /// Returns the user's hash, if they have a password.
     async fn password_hash(&self, tx: &mut SystemTx, user: UserId) -> Result<Option<PasswordHash>, DbError>;
 
-    /// Gives the person a password. `false`: they have one already, and it stays as it is.
+    /// Stores a hash. Returns `false` and changes nothing if the user already has one.
     async fn create(&self, tx: &mut SystemTx, user: UserId, hash: &PasswordHash) -> Result<bool, DbError>;
 }
 
-/// [`CredentialRepository`] in SQL.
+/// A [`CredentialRepository`] in PostgreSQL.
 #[derive(Component)]
 #[shaku(interface = CredentialRepository)]
 pub(crate) struct PgCredentialRepository;

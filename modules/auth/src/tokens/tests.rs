@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::*;
 
-/// A clock that stands where it is put.
+/// A clock that changes only when it is set.
 struct FixedClock(Mutex<OffsetDateTime>);
 
 impl Clock for FixedClock {
@@ -71,7 +71,7 @@ fn tenant_claim_is_the_requested_tenant() {
     for tenant in [None, Some("acme"), Some(id)] {
         let tenant: Option<TenantRef> = tenant.map(|tenant| tenant.parse().unwrap());
         let token = fixture.tokens.issue(fixture.user, tenant.as_ref()).unwrap().token;
-        // The second time it is remembered.
+        // The second verification uses the cache.
         for _ in 0..2 {
             assert_eq!(fixture.tokens.verify(&token).unwrap().tenant(), tenant.as_ref());
         }
@@ -102,7 +102,7 @@ fn token_is_valid_until_exp() {
     assert_eq!(fixture.tokens.verify(&token), Err(CredentialError));
 }
 
-/// Each case differs from this one in a single thing: without it they might fail for another reason.
+/// Baseline of the tests below, each of which changes a single property of this token.
 #[test]
 fn handcrafted_valid_token_is_accepted() {
     let fixture = TokenFixture::new();

@@ -1,9 +1,9 @@
-//! The attributes that a condition may compare: a closed list, each of a type.
+//! Attributes that conditions can compare: a closed list, each with a type.
 
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-/// What can be compared.
+/// An attribute that a condition can compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attribute {
     SubjectId,
@@ -15,7 +15,7 @@ pub(crate) enum Attribute {
     TenantSeatLimit,
 }
 
-/// What an attribute is. Only the like can be compared: a person's id with a tenant's would never be the same.
+/// The type of an attribute. Only values of the same type are comparable: a user id never equals a tenant id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AttributeType {
     UserId,
@@ -36,7 +36,7 @@ impl Attribute {
         Self::TenantSeatLimit,
     ];
 
-    /// As conditions name it.
+    /// Returns the name used in conditions.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::SubjectId => "subject.id",
@@ -70,7 +70,7 @@ impl Serialize for Attribute {
     }
 }
 
-/// An attribute and what it is compared with, of the same type: `{"name": "tenant.plan", "is": "pro"}`.
+/// A comparison of an attribute with a value or an attribute of the same type: `{"name": "tenant.plan", "is": "pro"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) name: Attribute,
@@ -78,18 +78,18 @@ pub(crate) struct Comparison {
     pub(crate) predicate: Predicate,
 }
 
-/// What an attribute is compared with, and how.
+/// The operator and right-hand side of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Predicate {
     Is(Literal),
-    /// Sorted and without repeats; never empty.
+    /// Sorted, without duplicates, never empty.
     OneOf(Vec<Literal>),
-    /// Of numbers.
+    /// Numbers only.
     AtLeast(i64),
-    /// Of numbers.
+    /// Numbers only.
     AtMost(i64),
-    /// Another attribute.
+    /// The right-hand side is another attribute.
     IsSameAs(Attribute),
 }
 

@@ -1,20 +1,21 @@
-//! Conditions ready to be evaluated: time zones resolved, and whatever the tenant alone decides is decided.
+//! Conditions compiled for evaluation: time zones are resolved, and parts that depend on the tenant alone become
+//! constants.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kernel::contracts::{ConditionTrace, Environment, Truth, Principal, ResourceAttributes, RoleId};
+use kernel::contracts::{ConditionTrace, Environment, Principal, ResourceAttributes, RoleId, Truth};
 use uuid::Uuid;
 
 use super::{
-    Attribute, Comparison, Condition, ConditionError, Literal, StoredCondition, TenantAttributes, Predicate,
+    Attribute, Comparison, Condition, ConditionError, Literal, Predicate, StoredCondition, TenantAttributes,
     time_window::CompiledWindow,
 };
 
 #[cfg(test)]
 mod tests;
 
-/// What there is to look at, beside the tenant.
+/// The inputs of an evaluation. The tenant's attributes are absent, because they are compiled into the condition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvalContext<'a> {
     pub(crate) principal: Principal,
@@ -23,28 +24,28 @@ pub(crate) struct EvalContext<'a> {
     pub(crate) environment: &'a Environment,
 }
 
-/// A condition of one tenant's policy. Evaluating it allocates nothing.
+/// A compiled condition of one tenant's policy. Evaluation doesn't allocate.
 #[derive(Debug)]
 pub(crate) enum CompiledCondition {
     All(Box<[CompiledCondition]>),
     Any(Box<[CompiledCondition]>),
     Not(Box<CompiledCondition>),
     Owner,
-    /// It looks at the tenant alone, so it is the same for every request.
+    /// Depends on the tenant alone, so the value is the same for every request.
     Constant {
         kind: &'static str,
         value: bool,
     },
-    /// An id of the request is one of these.
+    /// The attribute is one of these ids.
     IdIn(RequestAttribute, Box<[Uuid]>),
     IdsEqual(RequestAttribute, RequestAttribute),
     ClientAddr(Box<[IpNet]>),
     Time(Box<CompiledWindow>),
-    /// Nobody can say what it means, nor whether it holds. Why, where that is known.
+    /// Always indeterminate, because the condition can't be parsed. Contains the parse errors, if known.
     Invalid(Box<[ConditionError]>),
 }
 
-/// An id that only the request tells.
+/// An id attribute whose value depends on the request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RequestAttribute {
     Subject,
@@ -53,7 +54,7 @@ pub(crate) enum RequestAttribute {
 }
 
 impl CompiledCondition {
-    /// `None`: there is no condition.
+    /// Compiles a stored condition. Returns `None` if the policy is unconditional.
     pub(crate) fn from_stored(stored: &StoredCondition, tenant: &TenantAttributes) -> Option<Self> {
         match stored {
             StoredCondition::Always => None,
@@ -63,10 +64,10 @@ impl CompiledCondition {
     }
 
     fn new(condition: &Condition, tenant: &TenantAttributes) -> Self {
-        let each = |parts: &[Condition]| parts.iter().map(|part| Self::new(part, tenant)).collect();
+        let compile_each = |parts: &[Condition]| parts.iter().map(|part| Self::new(part, tenant)).collect();
         match condition {
-            Condition::All(parts) => Self::All(each(parts)),
-            Condition::Any(parts) => Self::Any(each(parts)),
+            Condition::All(parts) => Self::All(compile_each(parts)),
+            Condition::Any(parts) => Self::Any(compile_each(parts)),
             Condition::Not(part) => Self::Not(Box::new(Self::new(part, tenant))),
             Condition::Owner {} => Self::Owner,
             Condition::Feature(name) => Self::Constant { kind: "feature", value: tenant.features.contains(name) },
@@ -79,7 +80,7 @@ impl CompiledCondition {
         }
     }
 
-    /// What reading has let through and nobody can say all the same. There should be no such thing.
+    /// A condition that parses but can't be compiled. The parser should make this impossible.
     fn invalid() -> Self {
         Self::Invalid(Box::default())
     }
@@ -108,13 +109,14 @@ impl CompiledCondition {
         Some(Self::Constant { kind: "attribute", value: result })
     }
 
-    /// Whether it holds. `None`: it looks at something that isn't there, so nobody can say; whoever asks must take
-    /// the side of denying.
+    /// Evaluates the condition. Returns `None` (indeterminate) if it reads a value that is missing.
+    ///
+    /// The caller must fail closed: indeterminate never satisfies an allow and always satisfies a deny.
     pub(crate) fn evaluate(&self, context: &EvalContext<'_>) -> Option<bool> {
         match self {
             Self::All(parts) => kleene_and(parts.iter().map(|part| part.evaluate(context))),
             Self::Any(parts) => kleene_or(parts.iter().map(|part| part.evaluate(context))),
-            Self::Not(part) => part.evaluate(context).map(|yes| !yes),
+            Self::Not(part) => part.evaluate(context).map(|value| !value),
             Self::Owner => context.resource?.owner.map(|owner| context.principal == Principal::User(owner)),
             Self::Constant { value, .. } => Some(*value),
             Self::IdIn(id, ids) => Some(ids.contains(&id.value(context)?)),
@@ -125,7 +127,7 @@ impl CompiledCondition {
         }
     }
 
-    /// The kind under which it is stored.
+    /// Returns the kind as named in stored conditions.
     fn kind(&self) -> &'static str {
         match self {
             Self::All(_) => "all",
@@ -140,7 +142,7 @@ impl CompiledCondition {
         }
     }
 
-    /// How it and each of its parts came out, whole before parts.
+    /// Returns the outcome of the condition and of each part, in pre-order.
     pub(crate) fn trace(&self, context: &EvalContext<'_>) -> Vec<ConditionTrace> {
         let mut traces = Vec::new();
         self.trace_into(&mut traces, String::new(), context);
@@ -173,25 +175,25 @@ impl CompiledCondition {
     }
 }
 
-/// "And" of three values: one no is a no, whatever the unknown ones would have been.
+/// Three-valued conjunction: false if any part is false, even if other parts are indeterminate.
 fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let mut answer = Some(true);
+    let mut result = Some(true);
     for part in parts {
         match part {
             Some(false) => return Some(false),
-            None => answer = None,
+            None => result = None,
             Some(true) => {}
         }
     }
-    answer
+    result
 }
 
-/// "Or" of three values: one yes is a yes.
+/// Three-valued disjunction, by De Morgan: true if any part is true, even if other parts are indeterminate.
 fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    kleene_and(parts.map(|part| part.map(|yes| !yes))).map(|none| !none)
+    kleene_and(parts.map(|part| part.map(|value| !value))).map(|value| !value)
 }
 
-/// An IPv4 address that came in an IPv6 one's clothes is an IPv4 address.
+/// An IPv4-mapped IPv6 address counts as an IPv4 address.
 fn contains_addr(ranges: &[IpNet], addr: IpAddr) -> bool {
     let addr = addr.to_canonical();
     ranges.iter().any(|range| range.contains(&addr))
@@ -203,16 +205,17 @@ impl RequestAttribute {
             Attribute::SubjectId => Some(Self::Subject),
             Attribute::SubjectRole => Some(Self::Role),
             Attribute::ResourceOwner => Some(Self::Owner),
-            Attribute::TenantId | Attribute::TenantPlan | Attribute::TenantContractType | Attribute::TenantSeatLimit => {
-                None
-            }
+            Attribute::TenantId
+            | Attribute::TenantPlan
+            | Attribute::TenantContractType
+            | Attribute::TenantSeatLimit => None,
         }
     }
 
     fn value(self, context: &EvalContext<'_>) -> Option<Uuid> {
         match (self, context.principal) {
             (Self::Subject, Principal::User(user)) => Some(user.as_uuid()),
-            // Not a person: there is nobody's id to compare.
+            // Other principals have no user id.
             (Self::Subject, _) => None,
             (Self::Role, _) => Some(context.role.as_uuid()),
             (Self::Owner, _) => context.resource?.owner.map(|owner| owner.as_uuid()),

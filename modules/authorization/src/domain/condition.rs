@@ -1,4 +1,4 @@
-//! Conditions as stored: a typed tree, in JSON one key an object:
+//! Stored conditions: a typed tree. In JSON, each node is an object with a single key:
 //! `{"all": [{"feature": "sso"}, {"not": {"owner": {}}}]}`.
 
 use ipnet::IpNet;
@@ -6,32 +6,34 @@ use serde::{Serialize, Serializer};
 
 use super::{Comparison, TimeWindow};
 
-/// When a policy applies. Made from JSON by [`Condition::parse`] alone, which keeps the limits; one form for each meaning of
-/// a leaf, so that two policies that say the same have the same digest.
+/// When a policy applies.
+///
+/// Only [`Condition::parse`] creates conditions. It enforces the size limits and canonicalizes leaves, so that policies
+/// with equivalent leaves have the same digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Condition {
-    /// Each holds; so does none at all.
+    /// True if every part is true, including if there are none.
     All(Vec<Condition>),
-    /// At least one holds.
+    /// True if at least one part is true.
     Any(Vec<Condition>),
-    /// It doesn't hold.
+    /// True if the part is false.
     Not(Box<Condition>),
-    /// The resource is the principal's own.
+    /// The principal owns the resource.
     Owner {},
     /// The tenant has the feature.
     Feature(String),
-    /// The tenant has the plan.
+    /// The tenant is on the plan.
     Plan(String),
-    /// An attribute compares like this.
+    /// The comparison is true.
     Attribute(Comparison),
-    /// The client's address is in one of these ranges.
-    #[serde(serialize_with = "as_text")]
+    /// The client's IP address is in one of these ranges.
+    #[serde(serialize_with = "serialize_as_strings")]
     ClientAddr(Vec<IpNet>),
-    /// It is this time of the day.
+    /// The current time is in the window.
     Time(TimeWindow),
 }
 
-fn as_text<S: Serializer>(ranges: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_as_strings<S: Serializer>(ranges: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(ranges.iter().map(ToString::to_string))
 }

@@ -1,10 +1,10 @@
-//! How policies decide: default deny, one matching deny wins, order never matters.
+//! Policy evaluation: default deny, deny overrides allow, independent of the order of policies.
 
 use kernel::contracts::{
     AccessRequest, AllowReason, Decision, DenyReason, Explanation, PolicyId, PolicySet, PolicyTrace, Principal, RoleId,
 };
 
-use super::{Bucket, ConditionalPolicy, Effect, EvalContext, PolicyIndex, Policy, TenantAttributes};
+use super::{Bucket, ConditionalPolicy, Effect, EvalContext, Policy, PolicyIndex, TenantAttributes};
 
 #[cfg(test)]
 mod cedar;
@@ -15,10 +15,10 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-/// How many policies an explanation names that would have allowed under other circumstances.
+/// Maximum number of unmet policies in an explanation: allows that match the request except for their condition.
 const MAX_UNMET: usize = 5;
 
-/// A tenant's policies, ready to decide.
+/// A tenant's policies, compiled for evaluation.
 #[derive(Debug)]
 pub(crate) struct CompiledPolicies {
     version: i64,
@@ -27,17 +27,17 @@ pub(crate) struct CompiledPolicies {
 }
 
 impl CompiledPolicies {
-    /// Of the tenant's `policy_version`.
+    /// Compiles the policies that were read at this `policy_version` of the tenant.
     pub(crate) fn new(version: i64, policies: &[Policy], tenant: &TenantAttributes) -> Self {
         Self { version, len: policies.len(), index: PolicyIndex::new(policies, tenant) }
     }
 
-    /// The tenant's `policy_version` when they were read.
+    /// Returns the tenant's `policy_version` at the time the policies were read.
     pub(crate) fn version(&self) -> i64 {
         self.version
     }
 
-    /// How many there are.
+    /// Returns the number of policies.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -47,7 +47,7 @@ impl CompiledPolicies {
 struct DecidingPolicy<'a> {
     id: PolicyId,
     effect: Effect,
-    /// `None`: it has no condition.
+    /// `None` if the policy is unconditional.
     conditional: Option<&'a ConditionalPolicy>,
 }
 
@@ -59,20 +59,21 @@ impl PolicySet for CompiledPolicies {
 
     fn explain(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Explanation {
         let (context, buckets) = (eval_context(principal, role, request), self.index.buckets(role, request.permission));
-        let trace = |policy: &ConditionalPolicy| PolicyTrace { id: policy.id, conditions: policy.condition().trace(&context) };
-        let found = deciding_policy(&buckets, &context);
+        let trace =
+            |policy: &ConditionalPolicy| PolicyTrace { id: policy.id, conditions: policy.condition().trace(&context) };
+        let deciding = deciding_policy(&buckets, &context);
         let mut unmet = Vec::new();
-        if found.is_none() {
-            // None of them applied, or it would have been found.
+        if deciding.is_none() {
+            // Without a deciding policy, none of these conditions was true.
             let mut allows: Vec<_> = buckets.iter().flatten().flat_map(|bucket| &bucket.allows.conditional).collect();
             allows.sort_by_key(|policy| policy.id);
             allows.dedup_by_key(|policy| policy.id);
             unmet.extend(allows.into_iter().take(MAX_UNMET).map(|policy| trace(policy)));
         }
-        let policy = found.as_ref().map(|DecidingPolicy { id, conditional, .. }| {
+        let policy = deciding.as_ref().map(|DecidingPolicy { id, conditional, .. }| {
             conditional.map_or_else(|| PolicyTrace { id: *id, conditions: Vec::new() }, trace)
         });
-        Explanation { decision: to_decision(found.as_ref()), policy, unmet }
+        Explanation { decision: to_decision(deciding.as_ref()), policy, unmet }
     }
 }
 
@@ -88,21 +89,23 @@ fn to_decision(deciding: Option<&DecidingPolicy<'_>>) -> Decision {
     }
 }
 
-/// A deny before any allow. Of several with the same effect, one without a condition before those with one, so that
-/// conditions are looked at only where they matter; then the lowest id.
+/// Returns the policy that decides: deny before allow, then unconditional before conditional, then the lowest id.
+///
+/// Unconditional policies come first so that conditions are evaluated only if they can change the decision.
 fn deciding_policy<'a>(buckets: &[Option<&'a Bucket>; 8], context: &EvalContext<'_>) -> Option<DecidingPolicy<'a>> {
     [Effect::Deny, Effect::Allow].into_iter().find_map(|effect| {
-        let sides = || {
+        let matching = || {
             buckets.iter().flatten().map(|bucket| match effect {
                 Effect::Deny => &bucket.denies,
                 Effect::Allow => &bucket.allows,
             })
         };
-        if let Some(id) = sides().filter_map(|side| side.unconditional).min() {
+        if let Some(id) = matching().filter_map(|policies| policies.unconditional).min() {
             return Some(DecidingPolicy { id, effect, conditional: None });
         }
-        // Within a side they are sorted: the first one that applies is its lowest.
-        let applying = sides().filter_map(|side| side.conditional.iter().find(|policy| policy.applies(context)));
+        // Each list is sorted by id, so its first applicable policy has its lowest id.
+        let applying =
+            matching().filter_map(|policies| policies.conditional.iter().find(|policy| policy.applies(context)));
         let policy = applying.min_by_key(|policy| policy.id)?;
         Some(DecidingPolicy { id: policy.id, effect, conditional: Some(policy) })
     })

@@ -1,13 +1,13 @@
-//! What a subject holds by the policies as they are written, and who may grant it: nobody grants what they don't hold
-//! themselves under the same conditions.
+//! The escalation check: a caller can grant only permissions that they hold themselves, under the same conditions.
 //!
-//! Not the engine's question. That decides one request; a grant is for all requests to come, so conditions are compared as
-//! they are written: one is the same as itself, none at all holds more than any, and no other two can be compared. What can't
-//! be compared isn't held. What is known of the subject is put in before: a role, and for a person an id.
+//! The engine decides one request; a grant affects all future ones, so conditions are compared syntactically. A condition
+//! covers an equal one, the absence of a condition covers every condition, and all other pairs are incomparable.
+//! Incomparable conditions count as not held. Known attributes of the subject are substituted before the comparison: the
+//! role and, for a specific user, the user id.
 
+mod partial_eval;
 #[cfg(test)]
 mod properties;
-mod partial_eval;
 #[cfg(test)]
 mod tests;
 
@@ -16,16 +16,16 @@ use std::{collections::HashSet, fmt};
 use kernel::contracts::{MemberInvite, Permission, PermissionInfo, PolicyId, RoleId, UserId};
 
 use super::{Effect, Policy};
-use partial_eval::{Subject, EffectiveCondition};
+use partial_eval::{EffectiveCondition, Subject};
 
-/// What a role, or a person in it, is allowed and denied.
+/// The allowed and denied permissions of a role, or of a specific user with the role.
 #[derive(Debug)]
 pub(crate) struct EffectivePermissions<'a> {
     allows: Vec<AccessEntry<'a>>,
     denies: Vec<AccessEntry<'a>>,
 }
 
-/// One verb of a policy.
+/// One verb of an allow or deny policy.
 #[derive(Debug, Clone)]
 struct AccessEntry<'a> {
     policy: PolicyId,
@@ -33,7 +33,7 @@ struct AccessEntry<'a> {
     condition: EffectiveCondition,
 }
 
-/// A resource and a verb, either of which may be `*`.
+/// A resource and a verb. Either may be `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PermissionPattern<'a> {
     resource: &'a str,
@@ -54,13 +54,16 @@ impl<'a> PermissionPattern<'a> {
         covers(self.resource, other.resource) && covers(self.verb, other.verb)
     }
 
-    /// What both speak of.
+    /// Returns the pattern of the permissions that both cover.
     fn intersect(self, other: PermissionPattern<'a>) -> Option<PermissionPattern<'a>> {
         let intersect = |own: &'a str, other: &'a str| match (own, other) {
             (ALL, name) | (name, ALL) => Some(name),
             (own, other) => (own == other).then_some(own),
         };
-        Some(PermissionPattern { resource: intersect(self.resource, other.resource)?, verb: intersect(self.verb, other.verb)? })
+        Some(PermissionPattern {
+            resource: intersect(self.resource, other.resource)?,
+            verb: intersect(self.verb, other.verb)?,
+        })
     }
 }
 
@@ -71,12 +74,12 @@ impl AccessEntry<'_> {
 }
 
 impl<'a> EffectivePermissions<'a> {
-    /// Of whoever is in the role; of this person in it, where one is meant. Without a role there are none.
+    /// Returns the permissions of every user with the role, or of a specific one. Without a role, there are none.
     pub(crate) fn of(policies: &'a [Policy], role: Option<RoleId>, user: Option<UserId>) -> Self {
         let mut permissions = Self { allows: Vec::new(), denies: Vec::new() };
         let Some(role) = role else { return permissions };
         let subject = Subject { role, user };
-        for policy in policies.iter().filter(|policy| policy.role_id.is_none_or(|only| only == role)) {
+        for policy in policies.iter().filter(|policy| policy.role_id.is_none_or(|policy_role| policy_role == role)) {
             let (entries, condition) = match policy.effect {
                 Effect::Allow => (&mut permissions.allows, EffectiveCondition::for_allow(policy, subject)),
                 Effect::Deny => (&mut permissions.denies, EffectiveCondition::for_deny(policy, subject)),
@@ -90,77 +93,88 @@ impl<'a> EffectivePermissions<'a> {
         permissions
     }
 
-    /// Whether they may do everything, whatever the circumstances: such a subject can take back whatever others do.
+    /// Returns true if everything is allowed unconditionally and nothing is denied. Such a subject can revert every change
+    /// that others make.
     pub(crate) fn is_full_admin(&self) -> bool {
         let everything = PermissionPattern { resource: ALL, verb: ALL };
         self.denies.is_empty() && self.allows.iter().any(|entry| entry.covers(everything, &EffectiveCondition::Always))
     }
 
-    /// The first thing that somebody with these holdings may not grant, of what a subject gains whose holdings were `from`
-    /// and become `to`. Of a role that stays the same, the policies that are the `unchanged` in both may be named: nobody gains
-    /// anything by them, so they needn't be looked through.
+    /// Returns the first permission that a subject gains if its permissions change from `before` to `after`, but that
+    /// these permissions don't include. Returns `None` if there is no escalation.
+    ///
+    /// If the subject's role stays the same, `unchanged` may list policies that are equal in both. They are skipped,
+    /// because they grant nothing new.
     pub(crate) fn first_escalation(
         &self,
-        from: &EffectivePermissions<'a>,
-        to: &EffectivePermissions<'a>,
+        before: &EffectivePermissions<'a>,
+        after: &EffectivePermissions<'a>,
         unchanged: &HashSet<PolicyId>,
     ) -> Option<PermissionPattern<'a>> {
-        newly_granted(from, to, unchanged).into_iter().find(|gain| !self.holds(gain, to)).map(|gain| gain.pattern)
+        newly_granted(before, after, unchanged)
+            .into_iter()
+            .find(|gain| !self.holds(gain, after))
+            .map(|gain| gain.pattern)
     }
 
-    /// Whether these include what others gain who are then denied what `to` denies.
-    fn holds(&self, gain: &AccessEntry<'a>, to: &EffectivePermissions<'a>) -> bool {
-        self.allows(gain) && no_longer_denied(&self.denies, gain, to).next().is_none()
+    /// Returns true if these permissions include `gain`, where the gaining subject is denied what `after` denies.
+    fn holds(&self, gain: &AccessEntry<'a>, after: &EffectivePermissions<'a>) -> bool {
+        self.allows(gain) && no_longer_denied(&self.denies, gain, after).next().is_none()
     }
 
-    /// Whether there are circumstances under which they may do this.
+    /// Returns true if some circumstances may allow the permission.
     fn may_ever(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> bool {
         let pattern = PermissionPattern { resource, verb };
         let never = self.denies.iter().any(|deny| deny.covers(pattern, &EffectiveCondition::Always));
         !never && self.allows.iter().any(|allow| allow.pattern.covers(pattern))
     }
 
-    /// Denies left aside.
+    /// Returns true if an allow covers the entry. Ignores denies.
     fn allows(&self, entry: &AccessEntry<'_>) -> bool {
         self.allows.iter().any(|own| own.covers(entry.pattern, &entry.condition))
     }
 }
 
-/// Whether whoever invited somebody may still do it as the policies are now: invite at all, and bring this person, who
-/// isn't a member, into the role.
+/// Returns true if the current policies still permit the inviter to invite at all, and to grant the role to the invitee.
+/// The invitee must not be a member yet.
 pub(crate) fn may_invite_into(
     policies: &[Policy],
     (inviter, inviter_role): (UserId, RoleId),
     (invitee, role): (UserId, RoleId),
 ) -> bool {
     let granter = EffectivePermissions::of(policies, Some(inviter_role), Some(inviter));
-    let (from, to) = (EffectivePermissions::of(policies, None, None), EffectivePermissions::of(policies, Some(role), Some(invitee)));
-    granter.may_ever(&MemberInvite::INFO) && granter.first_escalation(&from, &to, &HashSet::new()).is_none()
+    let (before, after) =
+        (EffectivePermissions::of(policies, None, None), EffectivePermissions::of(policies, Some(role), Some(invitee)));
+    granter.may_ever(&MemberInvite::INFO) && granter.first_escalation(&before, &after, &HashSet::new()).is_none()
 }
 
-/// What is allowed in `to` and wasn't in `from`, and what isn't denied any more.
-fn newly_granted<'a>(from: &EffectivePermissions<'a>, to: &EffectivePermissions<'a>, unchanged: &HashSet<PolicyId>) -> Vec<AccessEntry<'a>> {
-    let denied: Vec<_> = from.denies.iter().filter(|deny| !unchanged.contains(&deny.policy)).cloned().collect();
-    let mut newly_granted = Vec::new();
-    for allow in &to.allows {
-        if unchanged.contains(&allow.policy) || from.allows(allow) {
-            newly_granted.extend(no_longer_denied(&denied, allow, to));
+/// Returns what `after` allows and `before` doesn't, and what is allowed and no longer denied.
+fn newly_granted<'a>(
+    before: &EffectivePermissions<'a>,
+    after: &EffectivePermissions<'a>,
+    unchanged: &HashSet<PolicyId>,
+) -> Vec<AccessEntry<'a>> {
+    let denied: Vec<_> = before.denies.iter().filter(|deny| !unchanged.contains(&deny.policy)).cloned().collect();
+    let mut granted = Vec::new();
+    for allow in &after.allows {
+        if unchanged.contains(&allow.policy) || before.allows(allow) {
+            granted.extend(no_longer_denied(&denied, allow, after));
         } else {
-            newly_granted.push(allow.clone());
+            granted.push(allow.clone());
         }
     }
-    newly_granted
+    granted
 }
 
-/// Those parts of what is allowed that are denied, where `to` doesn't deny them as well.
+/// Returns the parts of `allow` that `denied` covers and `after` doesn't deny.
 fn no_longer_denied<'h, 'a>(
     denied: &'h [AccessEntry<'a>],
     allow: &'h AccessEntry<'a>,
-    to: &'h EffectivePermissions<'a>,
+    after: &'h EffectivePermissions<'a>,
 ) -> impl Iterator<Item = AccessEntry<'a>> + use<'h, 'a> {
     denied.iter().filter_map(move |deny| {
         let pattern = deny.pattern.intersect(allow.pattern)?;
-        let still = to.denies.iter().any(|other| other.covers(pattern, &deny.condition));
-        (!still).then(|| AccessEntry { pattern, ..allow.clone() })
+        let still_denied = after.denies.iter().any(|other| other.covers(pattern, &deny.condition));
+        (!still_denied).then(|| AccessEntry { pattern, ..allow.clone() })
     })
 }

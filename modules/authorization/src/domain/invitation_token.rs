@@ -1,4 +1,4 @@
-//! What is kept of an invitation's token.
+//! Generation and hashing of invitation tokens.
 
 use kernel::contracts::InvitationToken;
 use ring::{
@@ -7,20 +7,20 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 
-/// SHA-256 of a token's bytes. There is nothing to guess in 32 bytes of chance, so it takes neither salt nor time.
+/// The SHA-256 of a token. A token has 32 random bytes and can't be guessed, so neither a salt nor a slow hash is needed.
 pub(crate) type TokenHash = [u8; 32];
 
-/// What is stored of this token.
+/// Returns the hash that is stored instead of the token.
 pub(crate) fn hash_token(token: &InvitationToken) -> TokenHash {
     let mut hash = TokenHash::default();
     hash.copy_from_slice(digest(&SHA256, token.secret()).as_ref());
     hash
 }
 
-/// A token that nobody has.
+/// Generates a random token.
 ///
 /// # Errors
-/// The system has no chance to give.
+/// Fails if the system's random number generator does.
 pub(crate) fn random_token() -> Result<InvitationToken, Unspecified> {
     let mut bytes = [0; InvitationToken::LENGTH];
     SystemRandom::new().fill(&mut bytes)?;
@@ -33,8 +33,9 @@ mod tests {
 
     #[test]
     fn stored_hash_is_sha256() {
-        // As sha256sum has it.
-        let hex: String = hash_token(&InvitationToken::from_bytes([0; 32])).iter().map(|byte| format!("{byte:02x}")).collect();
+        // Computed with sha256sum.
+        let hex: String =
+            hash_token(&InvitationToken::from_bytes([0; 32])).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925");
     }
 

@@ -1,59 +1,58 @@
-//! Policies and how they decide. Pure: no I/O, no clock.
+//! Policies and their evaluation. Pure: no I/O, no clock.
 //!
-//! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: what is stored
-//! - `parse.rs`: JSON into a condition, or what is wrong with it and where
-//! - `compiled_condition.rs`, `policy_index.rs`: what decides: conditions ready to be evaluated, policies by what a request asks
-//! - `engine.rs`: the decision and its explanation
-//! - `escalation.rs`: who may grant what
-//! - `templates.rs`: what the system roles may do from the start
-//! - `invitation_token.rs`: what is kept of an invitation's token
+//! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
+//! - `parse.rs`: parser for conditions in JSON; errors carry JSON pointers
+//! - `compiled_condition.rs`, `policy_index.rs`: compiled conditions; index by role, resource and verb
+//! - `engine.rs`: decisions and explanations
+//! - `escalation.rs`: the escalation check
+//! - `templates.rs`: policy templates of the system roles
+//! - `slug.rs`: slug candidates for new tenants
+//! - `invitation_token.rs`: generation and hashing of invitation tokens
 
 mod attribute;
 mod compiled_condition;
 mod condition;
 mod engine;
 mod escalation;
-mod policy_index;
-mod policy;
+mod invitation_token;
 mod parse;
+mod policy;
+mod policy_index;
 mod slug;
 mod templates;
 mod time_window;
-mod invitation_token;
 
 pub(crate) use kernel::contracts::Effect;
 use kernel::contracts::{ConditionError, TenantId};
 
-use attribute::{Attribute, Comparison, Literal, Predicate, AttributeType};
+use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
 use compiled_condition::{CompiledCondition, EvalContext};
 pub(crate) use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
 pub(crate) use escalation::{EffectivePermissions, may_invite_into};
-use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
-pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
-pub(crate) use slug::slug_candidates;
-pub(crate) use templates::{ADMIN, TemplateAdditions, RandomIds, MEMBER, RoleNameConflict, ExistingRole, IdGenerator, TEMPLATES};
-use time_window::{Days, TimeOfDay, TimeWindow};
 pub(crate) use invitation_token::{TokenHash, hash_token, random_token};
+pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
+use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
+pub(crate) use slug::slug_candidates;
+pub(crate) use templates::{
+    ADMIN, ExistingRole, IdGenerator, MEMBER, RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions,
+};
+use time_window::{Days, TimeOfDay, TimeWindow};
 
-/// What a condition may look at in the tenant. It stays as it is under one `policy_version`.
+/// The tenant attributes that conditions can read. Every change of them increments the tenant's `policy_version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TenantAttributes {
-    /// Which tenant.
     pub(crate) id: TenantId,
-    /// What the tenant pays for.
     pub(crate) plan: String,
-    /// On which terms.
     pub(crate) contract_type: String,
-    /// What is switched on for it.
+    /// Enabled features.
     pub(crate) features: Vec<String>,
-    /// Seats.
+    /// Maximum number of members.
     pub(crate) seat_limit: i32,
 }
 
 #[cfg(test)]
 impl TenantAttributes {
-    /// Of some tenant in a test.
     pub(crate) fn for_test() -> Self {
         Self {
             id: TenantId::new(),

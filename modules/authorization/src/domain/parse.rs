@@ -1,38 +1,41 @@
-//! JSON into a condition, or all that is wrong with it, each with its place. What is written and what is found in a row
-//! is read by the same rules, so what is accepted once is understood ever after.
+//! Parser for conditions in JSON. Reports every error with its JSON pointer.
+//!
+//! New conditions and stored ones go through the same parser, so a condition that was accepted once stays valid.
 
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use kernel::contracts::ConditionError;
 use serde_json::{Map, Value};
 
 use super::Condition;
 
-/// How deep conditions may be nested.
+/// Maximum nesting depth of a condition.
 const MAX_DEPTH: usize = 8;
-/// How many conditions may be in one, itself included.
+/// Maximum number of conditions in a condition, including itself.
 const MAX_NODES: usize = 64;
-/// How many entries a list of values may have.
+/// Maximum number of entries in a list of values.
 const MAX_LIST_LENGTH: usize = 64;
-/// How long a text may be, in bytes.
+/// Maximum length of a string, in bytes.
 const MAX_TEXT_BYTES: usize = 200;
 
 impl Condition {
+    /// Parses a condition.
+    ///
     /// # Errors
-    /// All that is wrong, never nothing. What nobody could read through, too deep or too large, isn't looked at further.
+    /// Returns every error, at least one. Parts beyond the depth and size limits aren't parsed.
     pub(crate) fn parse(value: &Value) -> Result<Self, Vec<ConditionError>> {
         let mut parser = ConditionParser { errors: Vec::new(), nodes: 0 };
         let condition = parser.condition(value, "", 1);
         if parser.nodes > MAX_NODES {
-            parser.error("", "A condition has 64 conditions in it at the most, itself included.");
+            parser.error("", "A condition may contain at most 64 conditions, including itself.");
         }
         condition.filter(|_| parser.errors.is_empty()).ok_or(parser.errors)
     }
 }
 
-/// What each kind of condition is read with. `None` is always accompanied by an error.
+/// The parser state. A method that returns `None` has recorded an error, unless the size limit is exceeded.
 struct ConditionParser {
     errors: Vec<ConditionError>,
     nodes: usize,
@@ -45,11 +48,11 @@ impl ConditionParser {
             return None;
         }
         if depth > MAX_DEPTH {
-            return self.fail(pointer, "Conditions are nested 8 deep at the most.");
+            return self.fail(pointer, "Conditions may be nested at most 8 levels deep.");
         }
         let single = value.as_object().filter(|fields| fields.len() == 1);
         let Some((kind, value)) = single.and_then(|fields| fields.iter().next()) else {
-            return self.fail(pointer, "A condition is an object with exactly one field: its kind.");
+            return self.fail(pointer, "A condition must be an object with exactly one field, its kind.");
         };
         let inner_pointer = format!("{pointer}/{kind}");
         match kind.as_str() {
@@ -64,15 +67,14 @@ impl ConditionParser {
             "time" => self.window(value, &inner_pointer).map(Condition::Time),
             _ => self.fail(
                 pointer,
-                "There is no such kind of condition. The kinds are all, any, not, owner, feature, plan, attribute, \
-                 client_addr and time.",
+                "Unknown kind of condition. Expected all, any, not, owner, feature, plan, attribute, client_addr or time.",
             ),
         }
     }
 
     fn parts(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Vec<Condition>> {
-        let Some(parts) = value.as_array() else { return self.fail(pointer, "A list of conditions belongs here.") };
-        // Each is read even where one before it doesn't fit: all that is wrong is said at once.
+        let Some(parts) = value.as_array() else { return self.fail(pointer, "Expected a list of conditions.") };
+        // Parsing continues after an invalid part, so that all errors are reported at once.
         let mut conditions = Some(Vec::new());
         for (index, part) in parts.iter().enumerate() {
             if self.nodes > MAX_NODES {
@@ -90,15 +92,15 @@ impl ConditionParser {
     fn text(&mut self, value: &Value, pointer: &str) -> Option<String> {
         match value.as_str() {
             Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) => Some(text.into()),
-            _ => self.fail(pointer, "A text of 1 to 200 bytes belongs here."),
+            _ => self.fail(pointer, "Expected a string of 1 to 200 bytes."),
         }
     }
 
-    /// An object with no fields but these.
+    /// Returns the fields of an object that has no unknown fields.
     fn fields<'v>(&mut self, value: &'v Value, pointer: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
-        let Some(fields) = value.as_object() else { return self.fail(pointer, "An object belongs here.") };
+        let Some(fields) = value.as_object() else { return self.fail(pointer, "Expected an object.") };
         if fields.keys().any(|name| !known.contains(&name.as_str())) {
-            return self.fail(pointer, "There is a field here that isn't known.");
+            return self.fail(pointer, "This object has an unknown field.");
         }
         Some(fields)
     }
@@ -106,24 +108,27 @@ impl ConditionParser {
     fn field<'v>(&mut self, fields: &'v Map<String, Value>, pointer: &str, name: &str) -> Option<&'v Value> {
         let value = fields.get(name);
         if value.is_none() {
-            self.error(&format!("{pointer}/{name}"), "This field is missing.");
+            self.error(&format!("{pointer}/{name}"), "This field is required.");
         }
         value
     }
 
-    /// A list of 1 to 64 values, each read, sorted and without repeats.
+    /// Parses a list of 1 to 64 values. Returns them sorted, without duplicates.
     fn list<T: Ord>(
         &mut self,
         value: &Value,
         pointer: &str,
-        mut read: impl FnMut(&mut Self, &Value, &str) -> Option<T>,
+        mut parse: impl FnMut(&mut Self, &Value, &str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let Some(entries) = value.as_array().filter(|entries| (1..=MAX_LIST_LENGTH).contains(&entries.len())) else {
-            return self.fail(pointer, "A list of 1 to 64 values belongs here.");
+            return self.fail(pointer, "Expected a list of 1 to 64 values.");
         };
-        let read: Vec<_> =
-            entries.iter().enumerate().map(|(index, entry)| read(self, entry, &format!("{pointer}/{index}"))).collect();
-        let mut values = read.into_iter().collect::<Option<Vec<_>>>()?;
+        let parsed: Vec<_> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| parse(self, entry, &format!("{pointer}/{index}")))
+            .collect();
+        let mut values = parsed.into_iter().collect::<Option<Vec<_>>>()?;
         values.sort();
         values.dedup();
         Some(values)

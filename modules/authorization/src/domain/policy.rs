@@ -1,4 +1,4 @@
-//! A policy: who, which effect, which resource, which verbs, when.
+//! Policies: role, effect, resource, verbs and condition.
 
 use kernel::contracts::{PolicyId, RoleId};
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::{Condition, ConditionError, Effect};
 
-/// A condition as found in a row. Those that can't be read are kept as such: an allow with one never applies, a deny
-/// with one always does.
+/// A condition read from the database. An invalid one is kept and fails closed: an allow with it never applies, a deny
+/// with it always does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredCondition {
     Always,
     If(Condition),
-    /// Why.
+    /// Contains the parse errors.
     Invalid(Vec<ConditionError>),
 }
 
@@ -32,11 +32,11 @@ impl<'de> Deserialize<'de> for StoredCondition {
     }
 }
 
-/// A policy as stored.
+/// A stored policy.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) id: PolicyId,
-    /// `None`: for every member.
+    /// `None` if the policy applies to every member.
     pub(crate) role_id: Option<RoleId>,
     pub(crate) effect: Effect,
     /// A resource, or `*`.
@@ -46,7 +46,7 @@ pub(crate) struct Policy {
     pub(crate) condition: StoredCondition,
 }
 
-/// A policy to be. What it says, in one form only: verbs sorted and without repeats, the condition as it is read.
+/// A policy to be stored, in canonical form: verbs sorted without duplicates, condition as serialized after parsing.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct NewPolicy {
     role_id: Option<RoleId>,
@@ -57,12 +57,12 @@ pub(crate) struct NewPolicy {
 }
 
 impl NewPolicy {
-    /// A policy for a role, without a condition.
+    /// Creates an unconditional policy for a role.
     pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
         Self::unconditional(Some(role), effect, resource, verbs)
     }
 
-    /// A policy without a condition, for a role or every member.
+    /// Creates an unconditional policy for a role or for every member.
     pub(crate) fn unconditional(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
         let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
         verbs.sort();
@@ -70,9 +70,9 @@ impl NewPolicy {
         Self { role_id, effect, resource: resource.into(), verbs, condition: None }
     }
 
-    /// The same under a condition, in the form in which it is stored; whatever is stored is in that form already.
+    /// Sets the condition and sorts its keys. The keys of stored conditions are sorted already.
     pub(crate) fn with_condition(self, mut condition: Option<Value>) -> Self {
-        // serde_json sorts fields by itself, unless any crate of the build has switched that off.
+        // serde_json sorts keys itself, unless a crate in the build enables its `preserve_order` feature.
         if let Some(condition) = &mut condition {
             condition.sort_all_objects();
         }
@@ -99,7 +99,7 @@ impl NewPolicy {
         self.condition.as_ref()
     }
 
-    /// The SHA-256 of the canonical form: two policies that say the same have the same.
+    /// Returns the SHA-256 of the canonical form. Equal policies have equal digests.
     pub(crate) fn digest(&self) -> Result<Vec<u8>, serde_json::Error> {
         let canonical = serde_json::to_vec(self)?;
         Ok(ring::digest::digest(&ring::digest::SHA256, &canonical).as_ref().to_vec())
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn digest_covers_condition_not_key_order() {
-        let under = |condition| NewPolicy::unconditional(None, Effect::Deny, "*", &["*"]).with_condition(condition);
+        let with = |condition| NewPolicy::unconditional(None, Effect::Deny, "*", &["*"]).with_condition(condition);
         let read = |text| serde_json::from_str::<Value>(text).unwrap();
-        let (one, turned) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
-        assert_eq!(under(Some(one.clone())).condition(), Some(&one));
-        let digest = |condition| under(condition).digest().unwrap();
-        assert_eq!(digest(Some(one.clone())), digest(Some(turned)));
+        let (one, reordered) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
+        assert_eq!(with(Some(one.clone())).condition(), Some(&one));
+        let digest = |condition| with(condition).digest().unwrap();
+        assert_eq!(digest(Some(one.clone())), digest(Some(reordered)));
         assert_ne!(digest(Some(one)), digest(None));
     }
 }

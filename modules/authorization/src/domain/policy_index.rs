@@ -1,5 +1,5 @@
-//! Policies by what a request asks: role, resource and verb. A decision looks into eight places at the most, however many
-//! policies there are.
+//! Index of policies by role, resource and verb. A decision looks up at most eight buckets, regardless of the number of
+//! policies.
 
 use std::{
     hash::{Hash, Hasher},
@@ -11,7 +11,7 @@ use kernel::contracts::{PermissionInfo, PolicyId, RoleId};
 
 use super::{CompiledCondition, Effect, EvalContext, Policy, TenantAttributes};
 
-/// A tenant's policies.
+/// A tenant's policies, indexed.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyIndex {
     roles: HashMap<RoleId, Targets>,
@@ -20,14 +20,14 @@ pub(crate) struct PolicyIndex {
 
 type Targets = HashMap<Target, Bucket>;
 
-/// What a policy speaks of; `None` is `*`.
+/// The resource and verb of a policy; `None` is `*`.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     resource: Option<Box<str>>,
     verb: Option<Box<str>>,
 }
 
-/// The same, borrowed: what is looked up needn't be made first.
+/// The borrowed form of [`Target`], so that lookups don't allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct TargetRef<'a> {
     resource: Option<&'a str>,
@@ -36,8 +36,8 @@ struct TargetRef<'a> {
 
 impl Target {
     fn of(resource: &str, verb: &str) -> Self {
-        let unless_star = |name: &str| (name != "*").then(|| name.into());
-        Self { resource: unless_star(resource), verb: unless_star(verb) }
+        let non_wildcard = |name: &str| (name != "*").then(|| name.into());
+        Self { resource: non_wildcard(resource), verb: non_wildcard(verb) }
     }
 
     fn borrowed(&self) -> TargetRef<'_> {
@@ -57,23 +57,23 @@ impl Equivalent<Target> for TargetRef<'_> {
     }
 }
 
-/// The policies for one target and one role, or every member.
+/// The policies for one target and one role, or for one target and every member.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) denies: EffectPolicies,
     pub(crate) allows: EffectPolicies,
 }
 
-/// Those of one effect.
+/// The policies of a bucket with the same effect.
 #[derive(Debug, Default)]
 pub(crate) struct EffectPolicies {
-    /// Of those without a condition, the one with the lowest id: the others change nothing.
+    /// The lowest id of the unconditional policies. The others can't change the decision.
     pub(crate) unconditional: Option<PolicyId>,
-    /// Those with a condition, by id.
+    /// The conditional policies, sorted by id.
     pub(crate) conditional: Vec<Arc<ConditionalPolicy>>,
 }
 
-/// A policy with a condition. One with several verbs is in several buckets.
+/// A policy with a condition. A policy with several verbs is in several buckets.
 #[derive(Debug)]
 pub(crate) struct ConditionalPolicy {
     pub(crate) id: PolicyId,
@@ -82,7 +82,8 @@ pub(crate) struct ConditionalPolicy {
 }
 
 impl ConditionalPolicy {
-    /// A condition that can't be read or evaluated never allows and always denies.
+    /// Returns true if the policy applies. An indeterminate condition never satisfies an allow and always satisfies a
+    /// deny.
     pub(crate) fn applies(&self, context: &EvalContext<'_>) -> bool {
         self.condition.evaluate(context).unwrap_or(self.effect == Effect::Deny)
     }
@@ -94,7 +95,7 @@ impl ConditionalPolicy {
 
 impl PolicyIndex {
     pub(crate) fn new(policies: &[Policy], tenant: &TenantAttributes) -> Self {
-        // By id, so that the same policy is named as the reason whatever order they came in.
+        // Sorted by id, so that the reported reason doesn't depend on the input order.
         let mut by_id: Vec<&Policy> = policies.iter().collect();
         by_id.sort_by_key(|policy| policy.id);
         let mut index = Self::default();
@@ -114,18 +115,18 @@ impl PolicyIndex {
         };
         for verb in &policy.verbs {
             let bucket = targets.entry(Target::of(&policy.resource, verb)).or_default();
-            let side = match policy.effect {
+            let policies = match policy.effect {
                 Effect::Deny => &mut bucket.denies,
                 Effect::Allow => &mut bucket.allows,
             };
             match &conditional {
-                Some(conditional) => side.conditional.push(Arc::clone(conditional)),
-                None => side.unconditional = side.unconditional.or(Some(policy.id)),
+                Some(conditional) => policies.conditional.push(Arc::clone(conditional)),
+                None => policies.unconditional = policies.unconditional.or(Some(policy.id)),
             }
         }
     }
 
-    /// Wherever policies are that speak of this permission to this role.
+    /// Returns the buckets that cover the permission, for the role and for every member.
     pub(crate) fn buckets(&self, role: RoleId, permission: &PermissionInfo) -> [Option<&Bucket>; 8] {
         let [a, b, c, d] = self.roles.get(&role).map_or([None; 4], |targets| matching_buckets(targets, permission));
         let [e, f, g, h] = matching_buckets(&self.every_member, permission);

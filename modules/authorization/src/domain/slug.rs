@@ -1,27 +1,27 @@
-//! Slugs that nobody chose.
+//! Generated slugs for tenants that are created without one.
 
 use std::iter;
 
 use kernel::contracts::{TenantId, TenantName, TenantSlug};
 
-/// How many characters of an id make an ending, and the hyphen before them.
+/// Number of hexadecimal digits in a random suffix. A hyphen precedes it.
 const SUFFIX_LENGTH: usize = 6;
-/// What is left of a slug beside an ending.
+/// Maximum length of a slug without the suffix and its hyphen.
 const MAX_PREFIX_LENGTH: usize = TenantSlug::MAX_LENGTH - SUFFIX_LENGTH - 1;
-/// How many choices have an ending. With 24 bits of chance in each, the last is never needed.
+/// Number of candidates with a suffix. Each has 24 random bits, so in practice the last one is never needed.
 const SUFFIXED_CANDIDATES: usize = 4;
 
-/// What a tenant of this name may be called in addresses: its letters a-z and digits, where they make a slug; and then
-/// the same with a short ending by chance, some times over.
+/// Returns slugs to try for a tenant with this name. The first consists of the ASCII letters and digits of the name, if
+/// they form a valid slug. The others have a random suffix.
 pub(crate) fn slug_candidates(name: &TenantName) -> impl Iterator<Item = TenantSlug> + Send {
-    let prefix = prefix(name.as_str());
+    let prefix = slug_prefix(name.as_str());
     let plain = prefix.parse().ok();
     let prefix = if prefix.is_empty() { "tenant".into() } else { prefix };
     let suffixed = iter::repeat_with(move || format!("{prefix}-{}", random_suffix()).parse().ok());
     plain.into_iter().chain(suffixed.take(SUFFIXED_CANDIDATES).flatten())
 }
 
-fn prefix(name: &str) -> String {
+fn slug_prefix(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars() {
         if c.is_ascii_alphanumeric() {
@@ -30,13 +30,13 @@ fn prefix(name: &str) -> String {
             slug.push('-');
         }
     }
-    // All of it is ASCII.
+    // The slug is ASCII, so truncation can't split a character.
     slug.truncate(MAX_PREFIX_LENGTH);
     slug.truncate(slug.trim_end_matches('-').len());
     slug
 }
 
-/// The last bits of a UUIDv7 are chance.
+/// Uses the last bits of a UUIDv7, which are random.
 fn random_suffix() -> String {
     let id = TenantId::new().as_uuid().simple().to_string();
     id[id.len() - SUFFIX_LENGTH..].to_owned()
@@ -68,7 +68,10 @@ mod tests {
         for (name, slug) in [("a".repeat(200), "a".repeat(56)), ("ab ".repeat(66), "ab-".repeat(18) + "ab")] {
             let candidates = candidates(&name);
             assert_eq!(candidates[0], slug);
-            assert!(candidates[1].starts_with(&slug) && candidates[1].len() == TenantSlug::MAX_LENGTH, "{candidates:?}");
+            assert!(
+                candidates[1].starts_with(&slug) && candidates[1].len() == TenantSlug::MAX_LENGTH,
+                "{candidates:?}"
+            );
         }
     }
 

@@ -1,8 +1,7 @@
-//! What the system roles may do from the start, in versions.
+//! Policy templates of the system roles, in versions.
 //!
-//! A tenant is known to have a version by its number alone. So a version that is out stays as it is, and what is to
-//! be different is another one at the end, which adds. Absent on purpose: any way to take something away, a deny
-//! included, for a tenant may have built on it.
+//! A tenant stores only the number of its version, so a released version must not change. Append a new version instead.
+//! Versions can only add permissions. They deliberately can't remove or deny any, because tenants may rely on them.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +9,20 @@ use kernel::contracts::{PolicyId, RoleId};
 
 use super::{Effect, NewPolicy};
 
-/// The system role that may do everything.
+/// The system role with full access.
 pub(crate) const ADMIN: &str = "admin";
-/// The system role of everybody else.
+/// The system role of ordinary members.
 pub(crate) const MEMBER: &str = "member";
 
-/// All versions there are.
+/// All template versions.
 pub(crate) const TEMPLATES: Templates = Templates(&[
-    // 1: an admin may do everything, and a member see who else is there,
+    // 1: Admins may do everything, members may read users.
     &[allow(ADMIN, "*", "*"), allow(MEMBER, "user", "read")],
-    // 2: and what roles they have.
+    // 2: Members may read roles.
     &[allow(MEMBER, "role", "read")],
 ]);
 
-/// Something that a system role may do. The role comes with the first that names it.
+/// A permission of a system role. The first one that names a role also creates it.
 #[derive(Debug, Clone, Copy)]
 struct Allow {
     role: &'static str,
@@ -35,38 +34,37 @@ const fn allow(role: &'static str, resource: &'static str, verb: &'static str) -
     Allow { role, resource, verb }
 }
 
-/// The versions in order, each with what it adds. The first one is version 1.
+/// The versions in order, starting with version 1. Each lists the permissions that it adds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Templates(&'static [&'static [Allow]]);
 
-/// A tenant's role, found by its name.
+/// A role of a tenant that has the name of a system role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ExistingRole {
     pub(crate) id: RoleId,
-    /// From a template; else it is one of the tenant's own.
+    /// Whether a template created it. Otherwise it is a custom role.
     pub(crate) is_system: bool,
 }
 
-/// A role of the tenant's own has the name of this system role.
+/// Error: a custom role of the tenant has the name of this system role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RoleNameConflict(pub(crate) &'static str);
 
-/// What a tenant gets.
+/// The roles and policies that a tenant receives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TemplateAdditions {
-    /// System roles by name, which is its own key.
+    /// System roles and their names. Each name is its own normalized key.
     pub(crate) roles: Vec<(RoleId, &'static str)>,
-    /// Template policies.
     pub(crate) policies: Vec<(PolicyId, NewPolicy)>,
 }
 
-/// Where the ids of what is added come from. They are asked for in the order of the versions.
+/// A source of ids for added roles and policies. It is called in the order of the versions.
 pub(crate) trait IdGenerator {
     fn role(&mut self, name: &str) -> RoleId;
     fn policy(&mut self) -> PolicyId;
 }
 
-/// Ids that nothing has had before.
+/// Generates new unique ids.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RandomIds;
 
@@ -81,12 +79,12 @@ impl IdGenerator for RandomIds {
 }
 
 impl Templates {
-    /// The version that founded tenants get.
+    /// Returns the latest version, which new tenants get.
     pub(crate) const fn current(&self) -> i32 {
         self.0.len() as i32
     }
 
-    /// The names of the system roles, in the order in which they came.
+    /// Returns the names of the system roles, in order of introduction.
     pub(crate) fn roles(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
         for Allow { role, .. } in self.0.iter().copied().flatten() {
@@ -97,13 +95,13 @@ impl Templates {
         names
     }
 
-    /// What a tenant gets that has nothing.
+    /// Returns the roles and policies of a new tenant.
     pub(crate) fn initial_additions(&self, ids: &mut impl IdGenerator) -> TemplateAdditions {
         self.build_additions(BTreeMap::new(), ids)
     }
 
-    /// What a tenant at this version lacks. `roles` are those of its roles that have the name of a system role. A system
-    /// role that isn't there is made with all that the versions give it.
+    /// Returns what a tenant at `version` is missing. `roles` are its roles that have the name of a system role. A missing
+    /// system role is recreated with its policies from all versions.
     pub(crate) fn additions_since(
         &self,
         version: i32,
@@ -121,17 +119,21 @@ impl Templates {
         Ok(self.build_additions(existing, ids))
     }
 
-    /// `existing`: the system roles by name, and the version up to which each has its policies.
-    fn build_additions(&self, mut existing: BTreeMap<&'static str, (RoleId, i32)>, ids: &mut impl IdGenerator) -> TemplateAdditions {
+    /// `existing` maps each system role to its id and the version up to which it has its policies.
+    fn build_additions(
+        &self,
+        mut existing: BTreeMap<&'static str, (RoleId, i32)>,
+        ids: &mut impl IdGenerator,
+    ) -> TemplateAdditions {
         let mut added = TemplateAdditions::default();
-        for (number, allows) in (1..).zip(self.0) {
+        for (version, allows) in (1..).zip(self.0) {
             for allow in *allows {
-                let (role, has) = *existing.entry(allow.role).or_insert_with(|| {
+                let (role, role_version) = *existing.entry(allow.role).or_insert_with(|| {
                     let role = ids.role(allow.role);
                     added.roles.push((role, allow.role));
                     (role, 0)
                 });
-                if number > has {
+                if version > role_version {
                     let policy = NewPolicy::for_role(role, Effect::Allow, allow.resource, &[allow.verb]);
                     added.policies.push((ids.policy(), policy));
                 }
@@ -145,7 +147,7 @@ impl Templates {
 mod tests {
     use super::*;
 
-    /// What is added, by the roles' names.
+    /// Describes the additions, with the names of the roles.
     fn describe(added: &TemplateAdditions, roles: &BTreeMap<String, ExistingRole>) -> Vec<String> {
         let existing = roles.iter().map(|(name, role)| (role.id, name.as_str()));
         let names: BTreeMap<_, _> = existing.chain(added.roles.iter().copied()).collect();
@@ -164,7 +166,7 @@ mod tests {
         named.map(|(name, role)| (name.to_owned(), role)).into()
     }
 
-    /// What is out stays as it is: tenants have it already. A new version is a new line here.
+    /// Released versions must not change, because tenants already have them. Append a new version to the list instead.
     #[test]
     fn template_versions_snapshot() {
         let versions: Vec<_> = TEMPLATES
@@ -185,9 +187,9 @@ mod tests {
 
     #[test]
     fn new_tenant_gets_all_outdated_tenant_gets_missing() {
-        let whole = TEMPLATES.initial_additions(&mut RandomIds);
+        let initial = TEMPLATES.initial_additions(&mut RandomIds);
         let all = ["role admin", "role member", "admin *:*", "member user:read", "member role:read"];
-        assert_eq!(describe(&whole, &BTreeMap::new()), all);
+        assert_eq!(describe(&initial, &BTreeMap::new()), all);
         let existing = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
         for (version, expected) in [(1, &all[4..]), (2, &[]), (3, &[])] {
             assert_eq!(
@@ -220,8 +222,8 @@ mod tests {
 
     #[test]
     fn custom_role_blocks_same_named_system_role() {
-        let own = ExistingRole { id: RoleId::new(), is_system: false };
-        let existing = roles([(ADMIN, system_role()), (MEMBER, own)]);
+        let custom = ExistingRole { id: RoleId::new(), is_system: false };
+        let existing = roles([(ADMIN, system_role()), (MEMBER, custom)]);
         assert_eq!(TEMPLATES.additions_since(1, &existing, &mut RandomIds).unwrap_err(), RoleNameConflict(MEMBER));
     }
 }

@@ -1,4 +1,4 @@
-//! Times of the day in a time zone, on some days of the week.
+//! Time-of-day windows in a time zone, on given days of the week.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Serialize, Serializer};
@@ -6,16 +6,16 @@ use serde::{Serialize, Serializer};
 #[cfg(test)]
 mod tests;
 
-/// A minute of a local day, as `08:00`; as the end of a window also `24:00`.
+/// A minute of a local day, such as `08:00`. The end of a window may also be `24:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimeOfDay(u16);
 
 impl TimeOfDay {
     pub(crate) const MIDNIGHT: Self = Self(0);
-    /// The same moment as the next day's midnight: only ever an end.
+    /// Midnight at the end of the day. Only valid as the end of a window.
     pub(crate) const END_OF_DAY: Self = Self(24 * 60);
 
-    /// Two digits, a colon, two digits: from `00:00` to `24:00`.
+    /// Parses `HH:MM`, from `00:00` to `24:00`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (hour, minute) = text.split_once(':')?;
         let number = |digits: &str| -> Option<u16> {
@@ -34,7 +34,7 @@ impl Serialize for TimeOfDay {
     }
 }
 
-/// Days of the week, Monday first: bit 0.
+/// A set of days of the week. Bit 0 is Monday.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Days(u8);
 
@@ -44,7 +44,7 @@ impl Days {
     pub(crate) const EVERY: Self = Self(0b111_1111);
     pub(crate) const NONE: Self = Self(0);
 
-    /// These and the day of this name.
+    /// Returns the set with the named day added, or `None` if the name is unknown.
     pub(crate) fn with(self, name: &str) -> Option<Self> {
         DAY_NAMES.iter().position(|day| *day == name).map(|bit| Self(self.0 | 1 << bit))
     }
@@ -53,7 +53,7 @@ impl Days {
         *self == Self::EVERY
     }
 
-    /// By the number of days since a Monday.
+    /// `day` is the number of days since any Monday.
     fn contains(self, day: i64) -> bool {
         self.0 >> day.rem_euclid(7) & 1 == 1
     }
@@ -65,25 +65,25 @@ impl Serialize for Days {
     }
 }
 
-/// From a time of the day up to another, not including it. Where `to` isn't after `from`, the window runs over midnight,
-/// and `days` are those on which it begins.
+/// A window from `from` (inclusive) to `to` (exclusive). If `to` is before `from`, the window spans midnight, and `days`
+/// are the days on which it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TimeWindow {
     pub(crate) from: TimeOfDay,
-    /// Never the same as `from`.
+    /// Never equal to `from`.
     pub(crate) to: TimeOfDay,
-    /// A name of the IANA time zone database, in its own spelling.
+    /// The IANA name of the time zone, in canonical case.
     pub(crate) zone: String,
     #[serde(skip_serializing_if = "Days::is_every")]
     pub(crate) days: Days,
 }
 
-/// The zone of this name, in any case. The database is compiled in: what the machine has installed doesn't matter.
+/// Looks up a time zone by name, ignoring case. The database is compiled in, so the host's time zone files don't matter.
 pub(crate) fn find_zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok().filter(|zone| !zone.is_unknown())
 }
 
-/// A window with its zone's rules at hand.
+/// A window with its time zone resolved. Times are in seconds since midnight.
 #[derive(Debug)]
 pub(crate) struct CompiledWindow {
     from: i64,
@@ -92,20 +92,26 @@ pub(crate) struct CompiledWindow {
     days: Days,
 }
 
-/// In seconds.
 const SECONDS_PER_DAY: i64 = 86_400;
-/// 1 January 1970 was a Thursday: this many days after a Monday.
+/// Days from a Monday to the Unix epoch, which was a Thursday.
 const EPOCH_WEEKDAY: i64 = 3;
 
 impl CompiledWindow {
-    /// `None`: there is no such zone any more.
+    /// Returns `None` if the time zone is unknown.
     pub(crate) fn new(window: &TimeWindow) -> Option<Self> {
         let seconds = |time: TimeOfDay| i64::from(time.0) * 60;
-        Some(Self { from: seconds(window.from), to: seconds(window.to), zone: find_zone(&window.zone)?, days: window.days })
+        Some(Self {
+            from: seconds(window.from),
+            to: seconds(window.to),
+            zone: find_zone(&window.zone)?,
+            days: window.days,
+        })
     }
 
-    /// Whether a clock on the wall there is in the window. What is compared is what it shows: on the night when an hour is
-    /// left out or repeated, a window is shorter or longer by that hour.
+    /// Returns true if the local time is in the window, or `None` if `now` is out of the supported range.
+    ///
+    /// Wall-clock times are compared, so a window is shorter by an hour that a daylight saving transition skips, and longer
+    /// by one that it repeats.
     pub(crate) fn contains(&self, now: time::OffsetDateTime) -> Option<bool> {
         let now = now.unix_timestamp();
         let offset = self.zone.to_offset(jiff::Timestamp::from_second(now).ok()?);
@@ -114,7 +120,7 @@ impl CompiledWindow {
         Some(if self.from < self.to {
             self.days.contains(day) && (self.from..self.to).contains(&second)
         } else {
-            // The morning belongs to the window that began the day before.
+            // After midnight, the window belongs to the previous day.
             (self.days.contains(day) && second >= self.from) || (self.days.contains(day - 1) && second < self.to)
         })
     }

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, InvitationId, UserTenant, RoleId, RoleSummary, TenantId, UserId},
+    contracts::{Email, InvitationId, RoleId, RoleSummary, TenantId, UserId, UserTenant},
     db::{DbError, SystemTx},
 };
 use shaku::{Component, Interface};

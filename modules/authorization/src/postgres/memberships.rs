@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{Email, Member, UserTenant, UserProfile, RoleId, RoleSummary, TenantId, TenantStatus, TenantTarget, UserId},
-    db::{DbError, UserTx, Reader, SystemTx, TenantReader, TenantTx},
+    contracts::{
+        Email, Member, RoleId, RoleSummary, TenantId, TenantStatus, TenantTarget, UserId, UserProfile, UserTenant,
+    },
+    db::{DbError, Reader, SystemTx, TenantReader, TenantTx, UserTx},
 };
 use shaku::{Component, Interface};
 use time::OffsetDateTime;

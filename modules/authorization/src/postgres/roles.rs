@@ -10,7 +10,8 @@ use shaku::{Component, Interface};
 /// The constraint that rejects a duplicate role name.
 pub(crate) const UNIQUE_ROLE_NAME: &str = "roles_tenant_id_name_key_key";
 /// The constraints that prevent deleting a role that a member or an invitation has.
-pub(crate) const ROLE_REFERENCES: [&str; 2] = ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
+pub(crate) const ROLE_REFERENCES: [&str; 2] =
+    ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
 
 /// Roles.
 #[async_trait]

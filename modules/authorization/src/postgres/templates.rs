@@ -8,7 +8,7 @@ use kernel::{
 };
 use uuid::Uuid;
 
-use crate::domain::{TemplateAdditions, Effect, ExistingRole};
+use crate::domain::{Effect, ExistingRole, TemplateAdditions};
 
 /// A tenant's template version, and those of its roles that have the name of a system role.
 #[derive(Debug)]
@@ -112,7 +112,10 @@ pub(crate) async fn find_template_states(
 }
 
 /// Inserts system roles and template policies. Skips a policy if the tenant has an identical one, even a custom one.
-pub(crate) async fn insert_additions(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
+pub(crate) async fn insert_additions(
+    tx: &mut SystemTx,
+    tenants: &[(TenantId, TemplateAdditions)],
+) -> Result<(), DbError> {
     insert_roles(tx, tenants).await?;
     insert_policies(tx, tenants).await
 }

@@ -1,29 +1,19 @@
-//! Admission, members and tenants, against a real server.
+//! Admission of users to tenants, and reading members.
 
 use std::sync::Arc;
 
-use authorization::AuthorizationModuleImpl;
-use kernel::{
-    contracts::{
-        AccessRequest, TenantAdmission, Decision, Environment, Members, MembersError, UserTenants, Permission,
-        ScopeError, TenantId, TenantTarget, UserId, UserRead, VerifiedClaims,
-    },
-    shaku_value::ValueModule,
+use kernel::contracts::{
+    AccessRequest, Decision, Environment, Members, MembersError, Permission, ScopeError, TenantAdmission, TenantId,
+    TenantTarget, UserId, UserRead, UserTenants, VerifiedClaims,
 };
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, db, seeded};
 
-fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build()
-}
+use crate::helpers::{execute, module};
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
-}
-
-async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 #[rstest]
@@ -41,11 +31,11 @@ async fn member_is_admitted_by_slug_or_id_case_insensitively(#[future(awt)] seed
 async fn non_member_is_not_admitted(#[future(awt)] seeded: SeededDb) {
     let (bob, globex) = (seeded.seed.users.bob.id, seeded.seed.tenants.globex.id);
     for name in ["globex".into(), globex.to_string(), "nowhere".into(), TenantId::new().to_string(), "no slug".into()] {
-        let refused = seeded.scope(bob, &name).await.unwrap_err();
-        assert!(matches!(refused, ScopeError::NotFound), "{name}: {refused:?}");
+        let error = seeded.scope(bob, &name).await.unwrap_err();
+        assert!(matches!(error, ScopeError::NotFound), "{name}: {error:?}");
     }
-    let stranger = seeded.scope(UserId::new(), "acme").await.unwrap_err();
-    assert!(matches!(stranger, ScopeError::Identity(_)), "{stranger:?}");
+    let error = seeded.scope(UserId::new(), "acme").await.unwrap_err();
+    assert!(matches!(error, ScopeError::Identity(_)), "{error:?}");
 }
 
 #[rstest]
@@ -54,22 +44,23 @@ async fn archived_tenant_is_not_found(#[future(awt)] seeded: SeededDb) {
     execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'acme'").await;
     let alice = seeded.seed.users.alice.id;
     assert!(matches!(seeded.scope(alice, "acme").await, Err(ScopeError::NotFound)));
-    let my_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
-    let mine = my_tenants.list(&seeded.identity(alice).await.unwrap()).await.unwrap();
-    assert_eq!(mine.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["globex"]);
+    let user_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
+    let tenants = user_tenants.list(&seeded.identity(alice).await.unwrap()).await.unwrap();
+    assert_eq!(tenants.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["globex"]);
 }
 
 #[rstest]
 #[tokio::test]
 async fn my_tenants_lists_memberships_with_roles(#[future(awt)] seeded: SeededDb) {
-    let my_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
+    let user_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
     for (user, expected) in [
         (seeded.seed.users.alice.id, vec![("acme", "Acme Corp", "admin"), ("globex", "Globex Inc", "admin")]),
         (seeded.seed.users.bob.id, vec![("acme", "Acme Corp", "member")]),
     ] {
-        let mine = my_tenants.list(&seeded.identity(user).await.unwrap()).await.unwrap();
-        let mine: Vec<_> = mine.iter().map(|t| (t.slug.as_str(), t.name.as_str(), t.role.name.as_str())).collect();
-        assert_eq!(mine, expected);
+        let tenants = user_tenants.list(&seeded.identity(user).await.unwrap()).await.unwrap();
+        let tenants: Vec<_> =
+            tenants.iter().map(|t| (t.slug.as_str(), t.name.as_str(), t.role.name.as_str())).collect();
+        assert_eq!(tenants, expected);
     }
 }
 
@@ -103,7 +94,7 @@ async fn members_are_paginated(#[future(awt)] db: TestDb) {
         after = Some(last.user.id);
         seen.extend(page.iter().map(|member| member.user.id));
     }
-    // In the order in which they came.
+    // Members are ordered by id, and so by creation.
     assert_eq!(seen, users);
 }
 
@@ -122,8 +113,8 @@ async fn member_list_is_tenant_scoped(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn other_tenants_member_is_not_found(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
-    for stranger in [seeded.seed.users.bob.id, UserId::new()] {
-        assert!(matches!(members(&seeded).get(&permit, stranger).await, Err(MembersError::NotFound)));
+    for non_member in [seeded.seed.users.bob.id, UserId::new()] {
+        assert!(matches!(members(&seeded).get(&permit, non_member).await, Err(MembersError::NotFound)));
     }
     let alice = members(&seeded).get(&permit, seeded.seed.users.alice.id).await.unwrap();
     assert_eq!(alice.user.email.as_str(), "alice@example.com");
@@ -145,14 +136,14 @@ async fn new_deny_applies_to_next_request(#[future(awt)] seeded: SeededDb) {
     assert!(seeded.permit::<UserRead>(alice, "globex").await.is_ok());
 }
 
-/// Two programs on one database, each with what it remembers.
+/// Two instances on one database, each with its own policy cache.
 #[rstest]
 #[tokio::test]
 async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: SeededDb) {
     let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
-    #[expect(clippy::disallowed_methods, reason = "a test says who it is")]
+    #[expect(clippy::disallowed_methods, reason = "tests choose the user")]
     let claims = VerifiedClaims::new(alice, None);
-    let programs: [Arc<dyn TenantAdmission>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
+    let instances: [Arc<dyn TenantAdmission>; 2] = [module(&seeded).resolve(), module(&seeded).resolve()];
     let scope = seeded.scope(alice, "acme").await.unwrap();
     for round in 0..5 {
         for (sql, allowed) in [
@@ -167,8 +158,8 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
             let mut tx = seeded.db.database().begin(&scope).await.unwrap();
             sqlx::query(sql).execute(&mut **tx).await.unwrap();
             tx.commit().await.unwrap();
-            for program in &programs {
-                let admission = program.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
+            for instance in &instances {
+                let admission = instance.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
                 let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
                 let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
                 let decision = admission.policies.decide(scope.principal(), admission.role, &request);
@@ -181,10 +172,10 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
 #[rstest]
 #[tokio::test]
 async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     let mut versions = async || {
         let versions = "SELECT policy_version FROM tenants ORDER BY slug";
-        sqlx::query_scalar::<_, i64>(versions).fetch_all(&mut owner).await.unwrap()
+        sqlx::query_scalar::<_, i64>(versions).fetch_all(&mut superuser).await.unwrap()
     };
     let mut before = versions().await;
     for sql in [
@@ -200,7 +191,7 @@ async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededD
         before = after;
     }
     execute(&seeded, "UPDATE policies SET created_at = created_at WHERE false").await;
-    assert_eq!(versions().await, before, "a change of nothing");
+    assert_eq!(versions().await, before, "an update of no rows");
 }
 
 #[rstest]
@@ -254,7 +245,7 @@ async fn condition_reads_tenant_attributes(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn schema_rejects_ambiguous_slugs(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     for slug in [
         "ab",
         "Acme",
@@ -265,23 +256,23 @@ async fn schema_rejects_ambiguous_slugs(#[future(awt)] seeded: SeededDb) {
         "019a0000-0000-7000-8000-00000000acee",
         "019a000000007000800000000000acee",
     ] {
-        let refused = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
-        let refused = refused.bind(slug).execute(&mut owner).await.unwrap_err();
-        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "23514", "{slug}");
+        let insert = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
+        let error = insert.bind(slug).execute(&mut superuser).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "23514", "{slug}");
     }
 }
 
 #[rstest]
 #[tokio::test]
 async fn role_in_use_cannot_be_deleted(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
-    let refused = sqlx::query("DELETE FROM roles WHERE name = 'member'").execute(&mut owner).await.unwrap_err();
+    let mut superuser = seeded.superuser().await;
+    let error = sqlx::query("DELETE FROM roles WHERE name = 'member'").execute(&mut superuser).await.unwrap_err();
     // foreign_key_violation; since PostgreSQL 18, restrict_violation.
-    let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
+    let code = error.as_database_error().unwrap().code().unwrap().into_owned();
     assert!(["23503", "23001"].contains(&&*code), "{code}");
 }
 
-/// The keys carry the tenant, so it takes no row-level security: not even the owner of the tables can do it.
+/// The foreign keys include the tenant, so this doesn't depend on row-level security: even a superuser can't do it.
 #[rstest]
 #[tokio::test]
 async fn sql_cannot_reference_other_tenants_role(#[future(awt)] seeded: SeededDb) {
@@ -302,9 +293,9 @@ async fn sql_cannot_reference_other_tenants_role(#[future(awt)] seeded: SeededDb
                 "UPDATE roles SET tenant_id = ({globex}), name = name || 'x', name_key = name_key || 'x' WHERE id IN (SELECT role_id FROM {table} WHERE tenant_id = ({acme}))"
             ),
         ] {
-            let refused = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut seeded.superuser().await).await;
-            let code = refused.unwrap_err().as_database_error().unwrap().code().unwrap().into_owned();
-            // A foreign key, or the key of a person who is in both.
+            let result = sqlx::query(sqlx::AssertSqlSafe(change.clone())).execute(&mut seeded.superuser().await).await;
+            let code = result.unwrap_err().as_database_error().unwrap().code().unwrap().into_owned();
+            // A foreign key violation, or the unique key of a user who is a member of both tenants.
             assert!(["23503", "23001", "23505"].contains(&code.as_str()), "{change}: {code}");
         }
     }

@@ -1,8 +1,9 @@
-//! The module against a real server.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the queries, and provoke")]
+//! Tests of the authorization module with a PostgreSQL server.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod admission;
+mod helpers;
 mod invitations;
 mod roles_policies_members;
 mod templates;

@@ -1,19 +1,19 @@
-//! Who changes members, roles and policies, and who may not: against a real server, and all at once.
+//! Changing members, roles and policies: permissions, the escalation check, limits and concurrency.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{
     ChangeError, Effect, MemberRemove, MemberUpdate, Members, MembersError, Permission, PermissionInfo, Permit,
     Policies, PoliciesError, PolicyChange, PolicyDraft, PolicyId, PolicyManage, PolicyRead, PolicyTarget, RoleId,
     RoleManage, RoleRead, Roles, RolesError, UserId, UserRead,
 };
-use kernel::shaku_value::ValueModule;
 use rstest::rstest;
 use serde_json::{Value, json};
 use shaku::HasComponent;
-use test_support::{TestTenant, TestDb, db};
+use test_support::{TestDb, TestTenant, db};
 use tokio::task::JoinSet;
+
+use crate::helpers::{execute, module, outcomes};
 
 static PERMISSIONS: [PermissionInfo; 7] = [
     UserRead::INFO,
@@ -24,10 +24,6 @@ static PERMISSIONS: [PermissionInfo; 7] = [
     PolicyRead::INFO,
     PolicyManage::INFO,
 ];
-
-fn module(db: &TestDb) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build()
-}
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
@@ -41,7 +37,7 @@ fn policies(db: &TestDb) -> Arc<dyn Policies> {
     module(db).resolve()
 }
 
-/// A tenant, its admin, and somebody in a role of their own.
+/// A tenant with an admin and a member with a custom role.
 struct Fixture {
     tenant: TestTenant,
     admin: UserId,
@@ -49,23 +45,23 @@ struct Fixture {
     role: RoleId,
 }
 
-/// `other` is in a role that may do what these say: effect, resource, verbs, condition.
-async fn fixture(db: &TestDb, rules: Value) -> Fixture {
+/// `policies` are those of the custom role, each as an array: effect, resource, verbs, condition.
+async fn fixture(db: &TestDb, policies: Value) -> Fixture {
     let tenant = db.create_tenant().await;
     let (admin, other) = (db.create_user().await, db.create_user().await);
     db.add_member(&tenant, admin, tenant.admin_role).await;
     let role = db.create_role(&tenant, ["nothing", "nothing"]).await;
     db.add_member(&tenant, other, role).await;
-    for rule in rules.as_array().unwrap() {
-        insert_policy(db, &tenant, Some(role), rule).await;
+    for policy in policies.as_array().unwrap() {
+        insert_policy(db, &tenant, Some(role), policy).await;
     }
     Fixture { tenant, admin, other, role }
 }
 
-/// A policy behind the module's back.
-async fn insert_policy(db: &TestDb, tenant: &TestTenant, role: Option<RoleId>, rule: &Value) -> PolicyId {
+/// Inserts a policy by SQL, without the module's checks.
+async fn insert_policy(db: &TestDb, tenant: &TestTenant, role: Option<RoleId>, policy: &Value) -> PolicyId {
     let id = PolicyId::new();
-    let verbs: Vec<&str> = rule[2].as_str().unwrap().split(' ').collect();
+    let verbs: Vec<&str> = policy[2].as_str().unwrap().split(' ').collect();
     sqlx::query(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
          VALUES ($1, $2, $3, $4::policy_effect, $5, $6, $7, sha256($2::text::bytea))",
@@ -73,10 +69,10 @@ async fn insert_policy(db: &TestDb, tenant: &TestTenant, role: Option<RoleId>, r
     .bind(tenant.id.as_uuid())
     .bind(id.as_uuid())
     .bind(role.map(RoleId::as_uuid))
-    .bind(rule[0].as_str())
-    .bind(rule[1].as_str())
+    .bind(policy[0].as_str())
+    .bind(policy[1].as_str())
     .bind(verbs)
-    .bind(Some(&rule[3]).filter(|condition| !condition.is_null()))
+    .bind(Some(&policy[3]).filter(|condition| !condition.is_null()))
     .execute(&mut db.superuser().await)
     .await
     .unwrap();
@@ -97,7 +93,7 @@ fn draft(role: Option<RoleId>, effect: Effect, (resource, verbs): (&str, &[&str]
     PolicyDraft { role, effect, target: target(resource, verbs), condition }
 }
 
-/// Each kind of outcome in a word or two.
+/// A short label for each kind of outcome.
 trait Outcome {
     fn label(&self) -> String;
 }
@@ -105,7 +101,7 @@ trait Outcome {
 impl Outcome for ChangeError {
     fn label(&self) -> String {
         match self {
-            Self::NoLongerMember => "gone".into(),
+            Self::NoLongerMember => "no longer a member".into(),
             Self::Denied(denial) => format!("denied {}", denial.permission.name),
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
             Self::LastAdmin => "last admin".into(),
@@ -119,7 +115,7 @@ impl Outcome for MembersError {
         match self {
             Self::NotFound => "no member".into(),
             Self::RoleNotFound => "no role".into(),
-            Self::Change(refused) => refused.label(),
+            Self::Change(error) => error.label(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }
@@ -133,7 +129,7 @@ impl Outcome for RolesError {
             Self::SystemRoleImmutable => "system".into(),
             Self::InUse => "in use".into(),
             Self::LimitReached { limit } => format!("more than {limit}"),
-            Self::Change(refused) => refused.label(),
+            Self::Change(error) => error.label(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }
@@ -147,8 +143,10 @@ impl Outcome for PoliciesError {
             Self::TemplateImmutable => "template".into(),
             Self::Duplicate => "exists".into(),
             Self::LimitReached { limit } => format!("more than {limit}"),
-            Self::InvalidCondition(errors) => errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>().join(" "),
-            Self::Change(refused) => refused.label(),
+            Self::InvalidCondition(errors) => {
+                errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>().join(" ")
+            }
+            Self::Change(error) => error.label(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }
@@ -160,16 +158,8 @@ impl<T, E: Outcome> Outcome for Result<T, E> {
     }
 }
 
-async fn outcomes(mut tasks: JoinSet<String>) -> BTreeMap<String, usize> {
-    let mut outcomes = BTreeMap::new();
-    while let Some(outcome) = tasks.join_next().await {
-        *outcomes.entry(outcome.unwrap()).or_default() += 1;
-    }
-    outcomes
-}
-
 fn counted<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
-    counts.into_iter().map(|(word, count)| (word.to_owned(), count)).collect()
+    counts.into_iter().map(|(label, count)| (label.to_owned(), count)).collect()
 }
 
 async fn role_of(db: &TestDb, fixture: &Fixture, user: UserId) -> Option<RoleId> {
@@ -183,30 +173,36 @@ async fn role_of(db: &TestDb, fixture: &Fixture, user: UserId) -> Option<RoleId>
     role.map(RoleId::from_uuid)
 }
 
-/// All that there is of policies, as text.
+/// All policies in the database, as text.
 async fn stored_policies(db: &TestDb) -> Vec<String> {
-    sqlx::query_scalar("SELECT p::text FROM policies AS p ORDER BY id").fetch_all(&mut db.superuser().await).await.unwrap()
+    sqlx::query_scalar("SELECT p::text FROM policies AS p ORDER BY id")
+        .fetch_all(&mut db.superuser().await)
+        .await
+        .unwrap()
 }
 
 #[rstest]
 #[tokio::test]
 async fn role_assignment_requires_holding_role(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
-    let bystander = db.create_user().await;
-    db.add_member(&fixture.tenant, bystander, fixture.role).await;
-    let give = async |by: UserId, to: UserId, role: RoleId| {
+    let other_member = db.create_user().await;
+    db.add_member(&fixture.tenant, other_member, fixture.role).await;
+    let assign = async |by: UserId, to: UserId, role: RoleId| {
         members(&db).change_role(&permit(&db, &fixture, by).await, to, role).await
     };
-    assert_eq!(give(fixture.other, bystander, fixture.tenant.member_role).await.unwrap().role.id, fixture.tenant.member_role);
-    // Neither to others nor to themselves.
-    for to in [bystander, fixture.other] {
-        assert_eq!(give(fixture.other, to, fixture.tenant.admin_role).await.label(), "lacks *:*");
+    assert_eq!(
+        assign(fixture.other, other_member, fixture.tenant.member_role).await.unwrap().role.id,
+        fixture.tenant.member_role
+    );
+    // Neither for another member nor for themselves.
+    for to in [other_member, fixture.other] {
+        assert_eq!(assign(fixture.other, to, fixture.tenant.admin_role).await.label(), "lacks *:*");
     }
-    assert_eq!(role_of(&db, &fixture, bystander).await, Some(fixture.tenant.member_role));
-    assert_eq!(give(fixture.admin, bystander, fixture.tenant.admin_role).await.label(), "done");
-    assert_eq!(role_of(&db, &fixture, bystander).await, Some(fixture.tenant.admin_role));
-    // To lower somebody takes nothing but the permission to.
-    assert_eq!(give(fixture.other, bystander, fixture.tenant.member_role).await.label(), "done");
+    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.member_role));
+    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.admin_role).await.label(), "done");
+    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
+    // Demoting a member requires no more than `member:update`.
+    assert_eq!(assign(fixture.other, other_member, fixture.tenant.member_role).await.label(), "done");
 }
 
 #[rstest]
@@ -243,14 +239,16 @@ async fn other_tenants_roles_and_members_are_not_found(#[future(awt)] db: TestDb
 #[tokio::test]
 async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] db: TestDb) {
     let fixture =
-        fixture(&db, json!([["allow", "member", "update"], ["allow", "role", "read"], ["allow", "user", "read"]])).await;
-    let (denied, free) = (db.create_role(&fixture.tenant, ["*", "*"]).await, db.create_role(&fixture.tenant, ["*", "*"]).await);
+        fixture(&db, json!([["allow", "member", "update"], ["allow", "role", "read"], ["allow", "user", "read"]]))
+            .await;
+    let (denied, free) =
+        (db.create_role(&fixture.tenant, ["*", "*"]).await, db.create_role(&fixture.tenant, ["*", "*"]).await);
     insert_policy(&db, &fixture.tenant, Some(denied), &json!(["deny", "policy", "*"])).await;
-    let somebody = db.create_user().await;
-    db.add_member(&fixture.tenant, somebody, denied).await;
+    let denied_member = db.create_user().await;
+    db.add_member(&fixture.tenant, denied_member, denied).await;
     let update = permit(&db, &fixture, fixture.other).await;
-    assert_eq!(members(&db).change_role(&update, somebody, free).await.label(), "lacks policy:*");
-    // Back under it they may put anybody.
+    assert_eq!(members(&db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
+    // Moving a member into the denied role is allowed.
     let other = db.create_user().await;
     db.add_member(&fixture.tenant, other, free).await;
     assert_eq!(members(&db).change_role(&update, other, denied).await.label(), "done");
@@ -260,8 +258,8 @@ async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([["allow", "*", "*"]])).await;
-    let bystander = db.create_user().await;
-    db.add_member(&fixture.tenant, bystander, fixture.tenant.member_role).await;
+    let other_member = db.create_user().await;
+    db.add_member(&fixture.tenant, other_member, fixture.tenant.member_role).await;
     let (remove, update, write) = (
         permit::<MemberRemove>(&db, &fixture, fixture.other).await,
         permit::<MemberUpdate>(&db, &fixture, fixture.other).await,
@@ -269,20 +267,20 @@ async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
     );
     let admins = permit(&db, &fixture, fixture.admin).await;
     members(&db).change_role(&admins, fixture.other, fixture.tenant.member_role).await.unwrap();
-    assert_eq!(members(&db).remove(&remove, bystander).await.label(), "denied member:remove");
+    assert_eq!(members(&db).remove(&remove, other_member).await.label(), "denied member:remove");
     assert_eq!(
         members(&db).change_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),
         "denied member:update"
     );
     let everything = draft(Some(fixture.tenant.member_role), Effect::Allow, ("*", &["*"]), json!(null));
     assert_eq!(policies(&db).create(&write, &everything).await.label(), "denied policy:manage");
-    // And who is no member any more, or in a tenant that isn't there any more, is nobody.
+    // The caller is no longer a member, or the tenant is archived.
     members(&db).remove(&permit(&db, &fixture, fixture.admin).await, fixture.other).await.unwrap();
-    assert_eq!(members(&db).remove(&remove, bystander).await.label(), "gone");
+    assert_eq!(members(&db).remove(&remove, other_member).await.label(), "no longer a member");
     let late = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
-    sqlx::raw_sql("UPDATE tenants SET status = 'archived'").execute(&mut db.superuser().await).await.unwrap();
-    assert_eq!(members(&db).remove(&late, bystander).await.label(), "gone");
-    assert_eq!(role_of(&db, &fixture, bystander).await, Some(fixture.tenant.member_role));
+    execute(&db, "UPDATE tenants SET status = 'archived'").await;
+    assert_eq!(members(&db).remove(&late, other_member).await.label(), "no longer a member");
+    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.member_role));
 }
 
 #[rstest]
@@ -293,11 +291,11 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
     let update = permit::<MemberUpdate>(&db, &fixture, fixture.admin).await;
     let remove = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
     let write = permit::<PolicyManage>(&db, &fixture, fixture.admin).await;
-    // Whoever may do everything under a condition may not be able to tomorrow; who is deactivated can't sign in.
-    let asleep = db.create_user().await;
-    db.add_member(&fixture.tenant, asleep, fixture.tenant.admin_role).await;
+    // A member with conditional permissions and a deactivated admin don't count as admins.
+    let deactivated = db.create_user().await;
+    db.add_member(&fixture.tenant, deactivated, fixture.tenant.admin_role).await;
     sqlx::query("UPDATE users SET deactivated_at = now() WHERE id = $1")
-        .bind(asleep.as_uuid())
+        .bind(deactivated.as_uuid())
         .execute(&mut db.superuser().await)
         .await
         .unwrap();
@@ -313,10 +311,10 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
         let deny = draft(role, Effect::Deny, ("user", &["read"]), condition);
         assert_eq!(policies.create(&write, &deny).await.label(), "last admin");
     }
-    // A deny that can never meet them is another matter.
+    // A deny whose condition never matches the admin is allowed.
     let others = json!({"attribute": {"name": "subject.role", "is": fixture.role}});
     assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "done");
-    // With another admin, they may go.
+    // With another admin, the first one can leave.
     let another = db.create_user().await;
     db.add_member(&fixture.tenant, another, fixture.tenant.admin_role).await;
     assert_eq!(members.leave(&scope).await.label(), "done");
@@ -329,23 +327,23 @@ async fn custom_role_lifecycle(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
     let (roles, manage) = (roles(&db), permit::<RoleManage>(&db, &fixture, fixture.admin).await);
     let name = |name: &str| name.parse().unwrap();
-    let made = roles.create(&manage, &name("Käufer")).await.unwrap();
-    assert_eq!((made.name.as_str(), made.is_system, made.members), ("Käufer", false, 0));
+    let created = roles.create(&manage, &name("Käufer")).await.unwrap();
+    assert_eq!((created.name.as_str(), created.is_system, created.members), ("Käufer", false, 0));
     for taken in ["KÄUFER", "Admin", "member"] {
         assert_eq!(roles.create(&manage, &name(taken)).await.label(), "taken", "{taken}");
         assert_eq!(roles.rename(&manage, fixture.role, &name(taken)).await.label(), "taken", "{taken}");
     }
-    assert_eq!(roles.rename(&manage, made.id, &name("käufer")).await.unwrap().name, "käufer");
+    assert_eq!(roles.rename(&manage, created.id, &name("käufer")).await.unwrap().name, "käufer");
     for system in [fixture.tenant.admin_role, fixture.tenant.member_role] {
         assert_eq!(roles.rename(&manage, system, &name("Other")).await.label(), "system");
         assert_eq!(roles.delete(&manage, system).await.label(), "system");
     }
     assert_eq!(roles.delete(&manage, fixture.role).await.label(), "in use");
-    insert_policy(&db, &fixture.tenant, Some(made.id), &json!(["deny", "user", "read"])).await;
+    insert_policy(&db, &fixture.tenant, Some(created.id), &json!(["deny", "user", "read"])).await;
     let before = stored_policies(&db).await.len();
-    roles.delete(&manage, made.id).await.unwrap();
-    assert_eq!(stored_policies(&db).await.len(), before - 1, "its policies go with it");
-    assert_eq!(roles.delete(&manage, made.id).await.label(), "no role");
+    roles.delete(&manage, created.id).await.unwrap();
+    assert_eq!(stored_policies(&db).await.len(), before - 1, "the role's policies are deleted");
+    assert_eq!(roles.delete(&manage, created.id).await.label(), "no role");
     let listed = roles.list(&permit(&db, &fixture, fixture.admin).await).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|role| (role.id, role.is_system, role.members)).collect();
     let (admin, member) = (fixture.tenant.admin_role, fixture.tenant.member_role);
@@ -357,19 +355,23 @@ async fn custom_role_lifecycle(#[future(awt)] db: TestDb) {
 async fn policies_are_canonical_and_unique(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
     let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
-    let twice = json!({"client_addr": ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/8"]});
-    let made = policies
-        .create(&write, &draft(Some(fixture.role), Effect::Allow, ("role", &["read", "manage", "read"]), twice))
+    let with_duplicate = json!({"client_addr": ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/8"]});
+    let created = policies
+        .create(
+            &write,
+            &draft(Some(fixture.role), Effect::Allow, ("role", &["read", "manage", "read"]), with_duplicate),
+        )
         .await
         .unwrap();
     assert_eq!(
-        (made.resource.as_str(), made.verbs.as_slice()),
+        (created.resource.as_str(), created.verbs.as_slice()),
         ("role", &["manage".to_owned(), "read".to_owned()][..])
     );
-    assert_eq!(made.role.as_ref().unwrap().id, fixture.role);
+    assert_eq!(created.role.as_ref().unwrap().id, fixture.role);
     let read = permit::<PolicyRead>(&db, &fixture, fixture.admin).await;
-    assert_eq!(policies.get(&read, made.id).await.unwrap(), made);
-    let again = draft(Some(fixture.role), Effect::Allow, ("role", &["manage", "read"]), made.condition.clone().unwrap());
+    assert_eq!(policies.get(&read, created.id).await.unwrap(), created);
+    let again =
+        draft(Some(fixture.role), Effect::Allow, ("role", &["manage", "read"]), created.condition.clone().unwrap());
     assert_eq!(policies.create(&write, &again).await.label(), "exists");
     assert!(policies.create(&write, &PolicyDraft { condition: None, ..again }).await.is_ok());
     let mut listed = policies.list(&read, None, 100).await.unwrap();
@@ -384,11 +386,11 @@ async fn patch_leaves_omitted_fields(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
     let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
     let owner = json!({"owner": {}});
-    let made = policies
+    let created = policies
         .create(&write, &draft(Some(fixture.role), Effect::Allow, ("user", &["read"]), owner.clone()))
         .await
         .unwrap();
-    let mut expected = made.clone();
+    let mut expected = created.clone();
     let none = PolicyChange::default;
     for change in [
         PolicyChange { effect: Some(Effect::Deny), ..none() },
@@ -403,12 +405,14 @@ async fn patch_leaves_omitted_fields(#[future(awt)] db: TestDb) {
             expected.verbs = target.verbs().iter().map(|verb| (*verb).into()).collect();
         }
         expected.condition = change.condition.clone().unwrap_or(expected.condition);
-        assert_eq!(policies.update(&write, made.id, &change).await.unwrap(), expected);
+        assert_eq!(policies.update(&write, created.id, &change).await.unwrap(), expected);
     }
-    // One that can't be read is kept as well.
-    let unreadable = insert_policy(&db, &fixture.tenant, Some(fixture.role), &json!(["deny", "user", "read", {"moon": "full"}])).await;
+    // An invalid condition is kept as well.
+    let invalid =
+        insert_policy(&db, &fixture.tenant, Some(fixture.role), &json!(["deny", "user", "read", {"moon": "full"}]))
+            .await;
     let deny = PolicyChange { target: Some(target("user", &["*"])), ..none() };
-    assert_eq!(policies.update(&write, unreadable, &deny).await.unwrap().condition, Some(json!({"moon": "full"})));
+    assert_eq!(policies.update(&write, invalid, &deny).await.unwrap().condition, Some(json!({"moon": "full"})));
 }
 
 #[rstest]
@@ -422,13 +426,13 @@ async fn invalid_policy_changes_nothing(#[future(awt)] db: TestDb) {
     let template = PolicyId::from_uuid(template);
     let before = stored_policies(&db).await;
     let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
-    for (condition, wrong) in [
+    for (condition, pointers) in [
         (json!({"moon": "full"}), ""),
         (json!({"all": [{"plan": 1}, {"owner": {"x": 1}}]}), "/all/0/plan /all/1/owner"),
         (json!([]), ""),
     ] {
         let draft = draft(None, Effect::Allow, ("user", &["read"]), condition.clone());
-        assert_eq!(policies.create(&write, &draft).await.label(), wrong, "{condition}");
+        assert_eq!(policies.create(&write, &draft).await.label(), pointers, "{condition}");
     }
     let narrow = PolicyChange { effect: Some(Effect::Deny), ..PolicyChange::default() };
     assert_eq!(policies.update(&write, template, &narrow).await.label(), "template");
@@ -453,20 +457,21 @@ async fn policy_write_cannot_escalate(#[future(awt)] db: TestDb) {
     let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.other).await);
     let (member, none) = (Some(fixture.tenant.member_role), PolicyChange::default);
     let address = json!({"client_addr": ["10.0.0.0/8"]});
-    for (role, what, condition, lacks) in [
+    for (role, target, condition, expected) in [
         (None, ("*", &["*"][..]), json!(null), "lacks *:*"),
         (None, ("user", &["*"]), json!(null), "lacks user:*"),
         (None, ("role", &["read"]), json!(null), "lacks role:read"),
         (None, ("role", &["read"]), json!({"client_addr": ["10.0.0.0/16"]}), "lacks role:read"),
-        // What they are denied themselves, if only at times; and roles that aren't there yet are members' as well.
+        // The writer has a conditional deny on it. A tenant-wide policy also applies to future roles, which have no
+        // such deny.
         (None, ("policy", &["*"]), json!(null), "lacks policy:*"),
-        // Nor to themselves.
+        // The writer's own role.
         (Some(fixture.role), ("member", &["update"]), json!({"owner": {}}), "lacks member:update"),
     ] {
-        let draft = draft(role, Effect::Allow, what, condition);
-        assert_eq!(policies.create(&write, &draft).await.label(), lacks, "{what:?}");
+        let draft = draft(role, Effect::Allow, target, condition);
+        assert_eq!(policies.create(&write, &draft).await.label(), expected, "{target:?}");
     }
-    // Turned round, the deny would give what it took.
+    // Inverting the deny would grant what it denied.
     for change in [
         PolicyChange { effect: Some(Effect::Allow), ..none() },
         PolicyChange {
@@ -475,13 +480,13 @@ async fn policy_write_cannot_escalate(#[future(awt)] db: TestDb) {
             effect: Some(Effect::Allow),
         },
     ] {
-        let word = policies.update(&write, deny, &change).await.label();
-        assert!(["lacks *:*", "lacks tenant:read"].contains(&word.as_str()), "{word}");
+        let label = policies.update(&write, deny, &change).await.label();
+        assert!(["lacks *:*", "lacks tenant:read"].contains(&label.as_str()), "{label}");
     }
     assert_eq!(stored_policies(&db).await, before);
     let conditional = draft(None, Effect::Allow, ("role", &["read"]), address);
     assert_eq!(policies.create(&write, &conditional).await.label(), "done");
-    // Of what it holds back from members, the writer hasn't all.
+    // Deleting or narrowing the deny would grant members a permission that the writer doesn't hold.
     assert_eq!(policies.delete(&write, deny).await.label(), "lacks tenant:read");
     let narrower = PolicyChange { target: Some(target("user", &["*"])), ..none() };
     assert_eq!(policies.update(&write, deny, &narrower).await.label(), "lacks tenant:read");
@@ -499,11 +504,11 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
         db.add_member(&fixture.tenant, admin, fixture.tenant.admin_role).await;
         admins.push(admin);
     }
-    // All are let in before any of them does anything: 300 tries, each admin at ten others.
+    // All permits are obtained before the first change. Each of the 30 admins demotes or removes ten others.
     let (mut permits, mut tasks) = (Vec::new(), JoinSet::new());
-    for (place, admin) in admins.iter().enumerate() {
+    for (index, admin) in admins.iter().enumerate() {
         for step in 1..=10 {
-            let victim = admins[(place + step) % admins.len()];
+            let victim = admins[(index + step) % admins.len()];
             let remove = permit::<MemberRemove>(&db, &fixture, *admin).await;
             permits.push((step, victim, remove, permit::<MemberUpdate>(&db, &fixture, *admin).await));
         }
@@ -518,8 +523,9 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
         });
     }
     let outcomes = outcomes(tasks).await;
-    let known = ["done", "no member", "gone", "last admin", "denied member:remove", "denied member:update"];
-    assert!(outcomes.keys().all(|word| known.contains(&word.as_str())), "{outcomes:?}");
+    let known =
+        ["done", "no member", "no longer a member", "last admin", "denied member:remove", "denied member:update"];
+    assert!(outcomes.keys().all(|label| known.contains(&label.as_str())), "{outcomes:?}");
     assert_eq!(outcomes.values().sum::<usize>(), 300);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
         .bind(fixture.tenant.admin_role.as_uuid())
@@ -527,7 +533,7 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
         .await
         .unwrap();
     assert!(left >= 1, "{outcomes:?}");
-    assert!(outcomes["done"] >= 15, "they did get at one another: {outcomes:?}");
+    assert!(outcomes["done"] >= 15, "too few changes succeeded: {outcomes:?}");
 }
 
 #[rstest]
@@ -548,7 +554,7 @@ async fn concurrent_leaves_keep_one_admin(#[future(awt)] db: TestDb) {
     assert_eq!(outcomes(tasks).await, counted([("done", 39), ("last admin", 1)]));
 }
 
-/// Bob may give roles and holds little; an admin widens a role while he gives it to hundreds.
+/// An admin widens a role while another member, who doesn't hold the new permission, assigns it to 200 members.
 #[rstest]
 #[tokio::test]
 async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb) {
@@ -571,16 +577,16 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb
         }
     }
     let outcomes = outcomes(tasks).await;
-    let given = outcomes.get("done").copied().unwrap_or_default();
-    let refused = outcomes.get("lacks policy:*").copied().unwrap_or_default();
-    assert_eq!((outcomes["widened: done"], given + refused), (1, 200), "{outcomes:?}");
-    let have: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
+    let assigned = outcomes.get("done").copied().unwrap_or_default();
+    let rejected = outcomes.get("lacks policy:*").copied().unwrap_or_default();
+    assert_eq!((outcomes["widened: done"], assigned + rejected), (1, 200), "{outcomes:?}");
+    let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
         .bind(wide.as_uuid())
         .fetch_one(&mut db.superuser().await)
         .await
         .unwrap();
-    assert_eq!(usize::try_from(have).unwrap(), given);
-    // From then on, nobody.
+    assert_eq!(usize::try_from(stored).unwrap(), assigned);
+    // After the widening, no assignment succeeds.
     let late = permit(&db, &fixture, fixture.other).await;
     assert_eq!(members(&db).change_role(&late, fixture.other, wide).await.label(), "lacks policy:*");
 }
@@ -589,7 +595,7 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb
 #[tokio::test]
 async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
-    // Three roles and three policies are there.
+    // The fixture has 3 roles and 3 policies.
     sqlx::query(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
          SELECT $1, gen_random_uuid(), $2, 'allow', 'made-up', '{read}', sha256(n::text::bytea) FROM generate_series(1, 980) AS n",
@@ -599,29 +605,30 @@ async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
     .execute(&mut db.superuser().await)
     .await
     .unwrap();
-    let (mut making, mut writing, mut same) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    let (mut role_tasks, mut policy_tasks, mut duplicate_tasks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     for number in 0..110 {
         let (roles, manage) = (roles(&db), permit::<RoleManage>(&db, &fixture, fixture.admin).await);
-        making.spawn(async move { roles.create(&manage, &format!("role {number}").parse().unwrap()).await.label() });
+        role_tasks
+            .spawn(async move { roles.create(&manage, &format!("role {number}").parse().unwrap()).await.label() });
     }
-    assert_eq!(outcomes(making).await, counted([("done", 97), ("more than 100", 13)]));
+    assert_eq!(outcomes(role_tasks).await, counted([("done", 97), ("more than 100", 13)]));
     for number in 0..30 {
         let role = fixture.role;
         let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
         let feature = json!({"feature": format!("feature-{}", number.max(10))});
-        writing.spawn(async move {
+        policy_tasks.spawn(async move {
             policies.create(&write, &draft(Some(role), Effect::Allow, ("user", &["read"]), feature)).await.label()
         });
     }
-    let words = outcomes(writing).await;
-    assert_eq!((words["done"], words.values().sum::<usize>()), (17, 30), "{words:?}");
-    sqlx::raw_sql("DELETE FROM policies WHERE resource = 'made-up'").execute(&mut db.superuser().await).await.unwrap();
+    let labels = outcomes(policy_tasks).await;
+    assert_eq!((labels["done"], labels.values().sum::<usize>()), (17, 30), "{labels:?}");
+    execute(&db, "DELETE FROM policies WHERE resource = 'made-up'").await;
     for _ in 0..50 {
         let role = fixture.role;
         let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
-        same.spawn(async move {
+        duplicate_tasks.spawn(async move {
             policies.create(&write, &draft(Some(role), Effect::Allow, ("role", &["read"]), json!(null))).await.label()
         });
     }
-    assert_eq!(outcomes(same).await, counted([("done", 1), ("exists", 49)]));
+    assert_eq!(outcomes(duplicate_tasks).await, counted([("done", 1), ("exists", 49)]));
 }

@@ -1,31 +1,26 @@
-//! Bringing tenants to the current version of the policy templates, against a real server.
+//! Upgrades of tenants to the current version of the policy templates.
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{
     BlockedTenant, OnLocked, PolicyTemplates, RoleRead, TenantId, TenantName, TenantSlug, Tenants, TenantsAtVersion,
     UpgradeReport,
 };
-use kernel::shaku_value::ValueModule;
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};
-use test_support::{TestTenant, TestDb, db};
+use test_support::{TestDb, TestTenant, db};
 use tokio::task::JoinSet;
 
-/// A program of its own on the database, and the version that it knows.
-fn templates(db: &TestDb) -> Arc<dyn PolicyTemplates> {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve()
-}
+use crate::helpers::{execute, module};
 
 const CURRENT: i32 = 2;
 
-async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
+fn templates(db: &TestDb) -> Arc<dyn PolicyTemplates> {
+    module(db).resolve()
 }
 
-/// Tenants that version 1 has founded.
+/// Creates tenants at template version 1.
 async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<TestTenant> {
     let mut tenants = Vec::new();
     for _ in 0..count {
@@ -34,17 +29,17 @@ async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<TestTenant> {
     tenants
 }
 
-/// All that is behind, at once.
+/// Upgrades all outdated tenants.
 async fn upgrade(db: &TestDb) -> UpgradeReport {
-    let behind = templates(db).outdated_tenants().await.unwrap();
-    templates(db).upgrade(&behind, OnLocked::Skip).await.unwrap()
+    let outdated = templates(db).outdated_tenants().await.unwrap();
+    templates(db).upgrade(&outdated, OnLocked::Skip).await.unwrap()
 }
 
 fn upgraded(upgraded: usize) -> UpgradeReport {
     UpgradeReport { upgraded, ..UpgradeReport::default() }
 }
 
-/// The rows that an upgrade may touch, each as text.
+/// The rows that an upgrade may change, each as text.
 async fn rows(connection: &mut PgConnection) -> BTreeSet<String> {
     let rows = "SELECT 'role ' || r::text FROM roles AS r UNION ALL SELECT 'policy ' || p::text FROM policies AS p
         UNION ALL SELECT 'attributes ' || a::text FROM tenant_attributes AS a
@@ -52,7 +47,8 @@ async fn rows(connection: &mut PgConnection) -> BTreeSet<String> {
     sqlx::query_scalar::<_, String>(rows).fetch_all(connection).await.unwrap().into_iter().collect()
 }
 
-/// What the system roles may do, of each tenant: version, role, what, whether by a template.
+/// The policies of the tenant's roles as text: template version, role, policy, and markers for template policies and
+/// system roles.
 async fn allowed(connection: &mut PgConnection, tenant: TenantId) -> Vec<String> {
     let allowed = "SELECT concat_ws(' ', a.policy_template_version, r.name, p.effect, p.resource, p.verbs, p.condition,
           CASE WHEN p.is_template THEN 'template' END, CASE WHEN r.is_system THEN 'system' END)
@@ -64,7 +60,7 @@ async fn allowed(connection: &mut PgConnection, tenant: TenantId) -> Vec<String>
     sqlx::query_scalar(allowed).bind(tenant.as_uuid()).fetch_all(connection).await.unwrap()
 }
 
-/// Each tenant's version, and how many policies it has of those that version 2 adds: nothing by half, nothing twice.
+/// Each tenant's version, and the number of its policies that version 2 adds.
 async fn versions_and_additions(connection: &mut PgConnection) -> Vec<(i32, i64)> {
     let versions = "SELECT a.policy_template_version, count(p.id)
         FROM tenant_attributes AS a
@@ -83,13 +79,12 @@ async fn versions(db: &TestDb) -> Vec<(i32, i64)> {
 #[tokio::test]
 async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
     let user = db.identity(db.create_user().await).await.unwrap();
-    let tenants: Arc<dyn Tenants> =
-        AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve();
-    let founded = tenants.create(&user, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
+    let tenants: Arc<dyn Tenants> = module(&db).resolve();
+    let created = tenants.create(&user, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
     let [old, archived] = [db.create_tenant().await, db.create_tenant().await];
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     let archive = sqlx::query("UPDATE tenants SET status = 'archived' WHERE id = $1").bind(archived.id.as_uuid());
-    archive.execute(&mut owner).await.unwrap();
+    archive.execute(&mut superuser).await.unwrap();
     assert_eq!(versions(&db).await, [(1, 2), (CURRENT, 1)]);
     assert_eq!(upgrade(&db).await, upgraded(2));
     assert_eq!(versions(&db).await, [(CURRENT, 3)]);
@@ -98,8 +93,8 @@ async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
         "2 member allow role {read} template system",
         "2 member allow user {read} template system",
     ];
-    for tenant in [founded, old.id, archived.id] {
-        assert_eq!(allowed(&mut owner, tenant).await, expected);
+    for tenant in [created, old.id, archived.id] {
+        assert_eq!(allowed(&mut superuser, tenant).await, expected);
     }
 }
 
@@ -108,7 +103,7 @@ async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
 async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
     let tenant = db.create_tenant().await;
     db.create_role(&tenant, ["user", "read"]).await;
-    // For every member, and one of the tenant's own for a system role.
+    // A tenant-wide policy, and a custom policy for a system role.
     execute(
         &db,
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
@@ -118,13 +113,13 @@ async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
          FROM roles WHERE name = 'member'",
     )
     .await;
-    let mut owner = db.superuser().await;
-    let before = rows(&mut owner).await;
+    let mut superuser = db.superuser().await;
+    let before = rows(&mut superuser).await;
     upgrade(&db).await;
-    let after = rows(&mut owner).await;
+    let after = rows(&mut superuser).await;
     let kind = |row: &&String| row.split(' ').next().unwrap().to_owned();
     assert_eq!(after.difference(&before).map(|row| kind(&row)).collect::<Vec<_>>(), ["attributes", "policy", "tenant"]);
-    // The version, and the number under which policies are remembered.
+    // The template version, and the policy version that invalidates caches.
     assert_eq!(before.difference(&after).map(|row| kind(&row)).collect::<Vec<_>>(), ["attributes", "tenant"]);
 }
 
@@ -143,14 +138,14 @@ async fn upgrade_applies_to_next_request(#[future(awt)] db: TestDb) {
 async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
     let tenants: Vec<TenantId> = tenants_at_version_1(&db, 3).await.iter().map(|tenant| tenant.id).collect();
     assert_eq!(upgrade(&db).await, upgraded(3));
-    let mut owner = db.superuser().await;
-    let once = rows(&mut owner).await;
+    let mut superuser = db.superuser().await;
+    let once = rows(&mut superuser).await;
     assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
     for busy in [OnLocked::Skip, OnLocked::Wait] {
         let again = templates(&db).upgrade(&tenants, busy).await.unwrap();
         assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
     }
-    assert_eq!(rows(&mut owner).await, once);
+    assert_eq!(rows(&mut superuser).await, once);
 }
 
 #[rstest]
@@ -158,11 +153,11 @@ async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
 async fn dry_run_reports_without_changes(#[future(awt)] db: TestDb) {
     tenants_at_version_1(&db, 3).await;
     execute(&db, "UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
-    let mut owner = db.superuser().await;
-    let before = rows(&mut owner).await;
+    let mut superuser = db.superuser().await;
+    let before = rows(&mut superuser).await;
     let behind = templates(&db).outdated_tenants().await.unwrap();
     let planned = templates(&db).plan(&behind).await.unwrap();
-    assert_eq!(rows(&mut owner).await, before);
+    assert_eq!(rows(&mut superuser).await, before);
     assert_eq!((planned.upgraded, planned.blocked.len()), (2, 1));
     assert_eq!(upgrade(&db).await, planned);
 }
@@ -191,7 +186,7 @@ async fn concurrent_upgrades_apply_once(#[future(awt)] db: TestDb) {
     }
     assert_eq!(runs.join_all().await.into_iter().sum::<usize>(), 40);
     assert_eq!(versions_and_additions(&mut db.superuser().await).await, [(CURRENT, 1); 40]);
-    // By the policy and by the attributes.
+    // Inserting the policy and updating the attributes raise the version once each.
     assert_eq!(policy_versions(&db).await - before, 2 * 40);
 }
 
@@ -200,14 +195,12 @@ async fn policy_versions(db: &TestDb) -> i64 {
     sqlx::query_scalar(sum).fetch_one(&mut db.superuser().await).await.unwrap()
 }
 
-/// As a program that is killed does: the future is dropped wherever it is.
+/// Simulates a killed process by dropping the future after any number of polls.
 #[rstest]
 #[tokio::test]
-async fn interrupted_upgrade_is_atomic_and_resumable(
-    #[future(awt)] db: TestDb,
-) {
+async fn interrupted_upgrade_is_atomic_and_resumable(#[future(awt)] db: TestDb) {
     let ids: Vec<TenantId> = tenants_at_version_1(&db, 12).await.iter().map(|tenant| tenant.id).collect();
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     let mut unfinished = 0;
     for polls in 0.. {
         let templates = templates(&db);
@@ -217,7 +210,7 @@ async fn interrupted_upgrade_is_atomic_and_resumable(
             }
         };
         let completed = poll_at_most(polls, work).await;
-        let now = versions_and_additions(&mut owner).await;
+        let now = versions_and_additions(&mut superuser).await;
         assert!(now.iter().all(|at| [(1, 0), (CURRENT, 1)].contains(at)), "after {polls} polls: {now:?}");
         if completed {
             assert_eq!(now, [(CURRENT, 1); 12]);
@@ -225,19 +218,19 @@ async fn interrupted_upgrade_is_atomic_and_resumable(
         }
         unfinished += 1;
     }
-    // A batch alone has more than that to wait for.
-    assert!(unfinished > 4, "it was stopped {unfinished} times only");
+    // A single batch takes more polls than that.
+    assert!(unfinished > 4, "interrupted only {unfinished} times");
 }
 
-/// Whether the work is done by then. If it isn't, it is dropped.
+/// Polls the future at most `polls` times and then drops it. Returns whether it completed.
 async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
     let mut work = std::pin::pin!(work);
-    let mut left = polls;
+    let mut remaining = polls;
     std::future::poll_fn(|cx| {
-        if left == 0 {
+        if remaining == 0 {
             return std::task::Poll::Ready(false);
         }
-        left -= 1;
+        remaining -= 1;
         work.as_mut().poll(cx).map(|()| true)
     })
     .await
@@ -247,21 +240,24 @@ async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
 #[tokio::test]
 async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 3).await;
-    let (mut other, mut owner) = (db.superuser().await, db.superuser().await);
+    let (mut other, mut superuser) = (db.superuser().await, db.superuser().await);
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
     sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *change).await.unwrap();
-    assert_eq!(upgrade(&db).await, UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() });
+    assert_eq!(
+        upgrade(&db).await,
+        UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() }
+    );
 
     let (templates, id) = (templates(&db), tenants[1].id);
     let waiting = tokio::spawn(async move { templates.upgrade(&[id], OnLocked::Wait).await.unwrap() });
-    let held_up = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    let lock_waits = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE NOT l.granted AND a.datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(held_up).fetch_one(&mut owner).await.unwrap() == 0 {
-        assert!(!waiting.is_finished(), "it didn't wait");
+    while sqlx::query_scalar::<_, i64>(lock_waits).fetch_one(&mut superuser).await.unwrap() == 0 {
+        assert!(!waiting.is_finished(), "the upgrade didn't wait for the lock");
         tokio::task::yield_now().await;
     }
-    // What was committed while it waited is what it goes by.
+    // The upgrade must see what is committed while it waits.
     let policy = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
         VALUES ($1, gen_random_uuid(), 'deny', 'billing', '{read}', sha256('1'))";
     sqlx::query(policy).bind(id.as_uuid()).execute(&mut *change).await.unwrap();
@@ -281,32 +277,30 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
 async fn newer_tenant_is_skipped(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 2).await;
     execute(&db, "UPDATE tenant_attributes SET policy_template_version = 3").await;
-    let mut owner = db.superuser().await;
-    let before = rows(&mut owner).await;
+    let mut superuser = db.superuser().await;
+    let before = rows(&mut superuser).await;
     assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
     let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-    let left = templates(&db).upgrade(&ids, OnLocked::Wait).await.unwrap();
-    assert_eq!(left, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
-    assert_eq!(rows(&mut owner).await, before);
+    let report = templates(&db).upgrade(&ids, OnLocked::Wait).await.unwrap();
+    assert_eq!(report, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
+    assert_eq!(rows(&mut superuser).await, before);
     let versions = templates(&db).versions().await.unwrap();
     assert_eq!((versions.behind(), versions.ahead()), (0, 2));
 }
 
 #[rstest]
 #[tokio::test]
-async fn role_name_conflict_blocks_only_that_tenant(
-    #[future(awt)] db: TestDb,
-) {
+async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 3).await;
     let own = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
-    let mut owner = db.superuser().await;
-    sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut owner).await.unwrap();
-    let before = allowed(&mut owner, tenants[1].id).await;
+    let mut superuser = db.superuser().await;
+    sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut superuser).await.unwrap();
+    let before = allowed(&mut superuser, tenants[1].id).await;
     let blocked = vec![BlockedTenant { slug: tenants[1].slug.parse().unwrap(), role: "member" }];
     assert_eq!(upgrade(&db).await, UpgradeReport { upgraded: 2, blocked, ..UpgradeReport::default() });
-    assert_eq!(allowed(&mut owner, tenants[1].id).await, before);
+    assert_eq!(allowed(&mut superuser, tenants[1].id).await, before);
 
-    // Renamed, it is in nobody's way: the system role comes beside it.
+    // After the role is renamed, the upgrade adds the system role.
     execute(&db, "UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
     assert_eq!(upgrade(&db).await, upgraded(1));
     let expected = [
@@ -315,16 +309,16 @@ async fn role_name_conflict_blocks_only_that_tenant(
         "2 member allow role {read} template system",
         "2 member allow user {read} template system",
     ];
-    let mut found = allowed(&mut owner, tenants[1].id).await;
-    found.sort();
-    assert_eq!(found, expected);
+    let mut actual = allowed(&mut superuser, tenants[1].id).await;
+    actual.sort();
+    assert_eq!(actual, expected);
 }
 
 #[rstest]
 #[tokio::test]
 async fn identical_custom_policy_is_not_duplicated(#[future(awt)] db: TestDb) {
     let tenant = db.create_tenant().await;
-    // The canonical form of a policy.
+    // The digest of the policy's canonical form.
     execute(
         &db,
         r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)

@@ -1,22 +1,20 @@
-//! Founding, changing, archiving and restoring tenants, against a real server.
+//! Creating, updating, archiving and restoring tenants.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use authorization::AuthorizationModuleImpl;
-use kernel::{
-    contracts::{
-        RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantProvisioning, TenantRead,
-        TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
-    },
-    shaku_value::ValueModule,
+use kernel::contracts::{
+    RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantProvisioning, TenantRead,
+    TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
 };
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, db, seeded};
 use tokio::task::JoinSet;
 
+use crate::helpers::{execute, module, module_in_mode, outcomes};
+
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::default())).build().resolve()
+    module(db).resolve()
 }
 
 async fn create_tenant_as(db: &TestDb, user: UserId, name: &str, slug: Option<&str>) -> Result<Tenant, TenantsError> {
@@ -25,11 +23,7 @@ async fn create_tenant_as(db: &TestDb, user: UserId, name: &str, slug: Option<&s
     tenants(db).create(&identity, &name.parse().unwrap(), slug.as_ref()).await
 }
 
-async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
-}
-
-/// How many rows each table of the module has.
+/// The number of rows in each of these tables.
 async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
     let counts = "SELECT 'tenants', count(*) FROM tenants UNION ALL
         SELECT 'roles', count(*) FROM roles UNION ALL SELECT 'policies', count(*) FROM policies UNION ALL
@@ -38,24 +32,15 @@ async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
     sqlx::query_as(counts).fetch_all(&mut db.superuser().await).await.unwrap().into_iter().collect()
 }
 
-/// What came of many tries, and how often.
-async fn outcomes(mut tasks: JoinSet<&'static str>) -> BTreeMap<&'static str, usize> {
-    let mut outcomes = BTreeMap::new();
-    while let Some(outcome) = tasks.join_next().await {
-        *outcomes.entry(outcome.unwrap()).or_default() += 1;
-    }
-    outcomes
-}
-
 fn outcome<T>(result: &Result<T, TenantsError>) -> &'static str {
     match result {
         Ok(_) => "done",
         Err(TenantsError::NotFound) => "not found",
         Err(TenantsError::SlugTaken) => "slug taken",
-        Err(TenantsError::LimitReached { .. }) => "too many",
-        Err(TenantsError::PersonalTenantExists) => "has one",
-        Err(TenantsError::SingleTenantMode) => "only one",
-        Err(TenantsError::SlugImmutable) => "slug stays",
+        Err(TenantsError::LimitReached { .. }) => "limit reached",
+        Err(TenantsError::PersonalTenantExists) => "personal tenant exists",
+        Err(TenantsError::SingleTenantMode) => "single tenant mode",
+        Err(TenantsError::SlugImmutable) => "slug immutable",
         Err(TenantsError::Db(error)) => panic!("{error:?}"),
     }
 }
@@ -68,7 +53,7 @@ async fn creator_is_only_member_and_admin(#[future(awt)] db: TestDb) {
     assert_eq!((tenant.slug.as_str(), tenant.name.as_str()), ("initech-llc", "Initech LLC"));
     assert_eq!((tenant.status, tenant.plan.as_str(), tenant.seat_limit), (TenantStatus::Active, "free", 5));
     assert_eq!(tenant.features, Vec::<String>::new());
-    // All that an admin may.
+    // The creator has the admin's permissions.
     let permit = db.permit::<TenantRead>(user, &tenant.slug).await.unwrap();
     assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
     assert!(db.permit::<TenantArchive>(user, tenant.id).await.is_ok());
@@ -98,8 +83,10 @@ async fn member_role_reads_members_only(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn taken_slug_gets_suffix(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
-    let (one, two) =
-        (create_tenant_as(&seeded, alice, "ACME", None).await.unwrap(), create_tenant_as(&seeded, alice, "Acme!", None).await.unwrap());
+    let (one, two) = (
+        create_tenant_as(&seeded, alice, "ACME", None).await.unwrap(),
+        create_tenant_as(&seeded, alice, "Acme!", None).await.unwrap(),
+    );
     assert!(one.slug.as_str().starts_with("acme-") && two.slug.as_str().starts_with("acme-"), "{one:?} {two:?}");
     assert_ne!(one.slug, two.slug);
 }
@@ -110,17 +97,17 @@ async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
     execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'globex'").await;
     let before = counts(&seeded).await;
     for slug in ["acme", "globex"] {
-        let refused = create_tenant_as(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
-        assert_eq!(outcome(&refused), "slug taken", "{slug}");
+        let result = create_tenant_as(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
+        assert_eq!(outcome(&result), "slug taken", "{slug}");
     }
     assert_eq!(counts(&seeded).await, before);
 }
 
-/// What the type lets through, the table takes; and what the type reserves, the table refuses as well.
+/// The type `TenantSlug` and the CHECK constraint accept and reject the same slugs.
 #[rstest]
 #[tokio::test]
 async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     let longest = "a".repeat(63);
     let others = [
         "abc",
@@ -138,7 +125,7 @@ async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
     ];
     for slug in TenantSlug::RESERVED.into_iter().chain(others) {
         let insert = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
-        let taken = insert.bind(slug).execute(&mut owner).await.is_ok();
+        let taken = insert.bind(slug).execute(&mut superuser).await.is_ok();
         assert_eq!(slug.parse::<TenantSlug>().is_ok(), taken, "{slug}");
     }
 }
@@ -179,10 +166,10 @@ async fn tenant_limit_holds_under_concurrency(#[future(awt)] db: TestDb) {
         let (tenants, user) = (tenants(&db), db.identity(user).await.unwrap());
         tasks.spawn(async move { outcome(&tenants.create(&user, &"Mine".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 20), ("too many", 10)].into());
-    // Archiving one makes no room for another, and nobody else is held up.
+    assert_eq!(outcomes(tasks).await, [("done", 20), ("limit reached", 10)].into());
+    // Archived tenants count, and the limit is per user.
     execute(&db, "UPDATE tenants SET status = 'archived'").await;
-    assert_eq!(outcome(&create_tenant_as(&db, user, "One more", None).await), "too many");
+    assert_eq!(outcome(&create_tenant_as(&db, user, "One more", None).await), "limit reached");
     assert_eq!(outcome(&create_tenant_as(&db, other, "First", None).await), "done");
 }
 
@@ -209,7 +196,7 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
         assert_eq!(read(expected.slug.as_str()).await, expected);
     }
     let permit = seeded.permit::<TenantUpdate>(alice, "acme").await.unwrap();
-    let taken = tenants(&seeded).update(&permit, &change(Some("Lost"), Some("globex"))).await;
+    let taken = tenants(&seeded).update(&permit, &change(Some("Other Name"), Some("globex"))).await;
     assert_eq!(outcome(&taken), "slug taken");
     assert_eq!((read("acme").await, read("globex").await), (expected, globex));
     let updated: Vec<bool> = sqlx::query_scalar("SELECT updated_at > created_at FROM tenants ORDER BY slug")
@@ -232,15 +219,15 @@ async fn archived_tenant_is_visible_only_to_archivers(#[future(awt)] seeded: See
     tenants(&seeded).archive(&archive).await.unwrap();
     tenants(&seeded).archive(&archive).await.unwrap();
 
-    // Nobody gets in any more, and whoever was in changes nothing.
+    // No member gets a scope, and permits from before have no effect.
     for user in [alice, bob] {
         assert!(matches!(seeded.scope(user, "acme").await, Err(ScopeError::NotFound)));
     }
     let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
     assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "not found");
     assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreError::NotFound)));
-    let stranger = seeded.create_user().await;
-    for (user, tenant) in [(stranger, "acme"), (bob, "globex"), (alice, "nowhere")] {
+    let non_member = seeded.create_user().await;
+    for (user, tenant) in [(non_member, "acme"), (bob, "globex"), (alice, "nowhere")] {
         assert!(matches!(seeded.restore_scope(user, tenant).await, Err(ScopeError::NotFound)), "{tenant}");
     }
     assert!(matches!(seeded.restore_scope(UserId::new(), "acme").await, Err(ScopeError::Identity(_))));
@@ -263,8 +250,8 @@ async fn archive_deny_also_denies_restore(#[future(awt)] seeded: SeededDb) {
          UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
     )
     .await;
-    let refused = seeded.restore_permit(seeded.seed.users.alice.id, "acme").await;
-    assert!(matches!(refused, Err(RestoreError::NotFound)));
+    let result = seeded.restore_permit(seeded.seed.users.alice.id, "acme").await;
+    assert!(matches!(result, Err(RestoreError::NotFound)));
 }
 
 #[rstest]
@@ -272,7 +259,7 @@ async fn archive_deny_also_denies_restore(#[future(awt)] seeded: SeededDb) {
 async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     for _ in 0..5 {
-        // All are let in before any of them does anything.
+        // All permits are obtained before the first change.
         let (mut permits, mut tasks) = (Vec::new(), JoinSet::new());
         for _ in 0..10 {
             let archive = seeded.permit::<TenantArchive>(alice, "acme").await.unwrap();
@@ -290,14 +277,14 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
             .await
             .unwrap();
         assert_eq!(seeded.scope(alice, "acme").await.is_ok(), status == "active", "{status}");
-        // Whichever it was, the next one decides.
+        // Whichever came last, restoring works afterwards.
         let restore = seeded.restore_permit(alice, "acme").await.unwrap();
         tenants(&seeded).restore(&restore).await.unwrap();
         assert!(seeded.scope(alice, "acme").await.is_ok());
     }
 }
 
-/// What the grant is for, and what it isn't.
+/// The application role's grants on tenants and tenant attributes.
 #[rstest]
 #[tokio::test]
 async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
@@ -319,12 +306,7 @@ async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
     }
 }
 
-/// The module in another tenancy mode.
-fn module(db: &TestDb, tenancy: TenancyMode) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::new(tenancy))).build()
-}
-
-fn single() -> TenancyMode {
+fn single_mode() -> TenancyMode {
     TenancyMode::Single("initech".parse().unwrap())
 }
 
@@ -334,9 +316,10 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
     let mut tasks = JoinSet::new();
     for number in 0..50 {
-        let (tenants, alice): (Arc<dyn Tenants>, _) = (module(&seeded, TenancyMode::Personal).resolve(), alice.clone());
+        let (tenants, alice): (Arc<dyn Tenants>, _) =
+            (module_in_mode(&seeded, TenancyMode::Personal).resolve(), alice.clone());
         tasks.spawn(async move {
-            // With a slug of its own, with one that all have, and without any.
+            // With a unique slug, with a shared slug, and without a slug.
             let slug = match number % 3 {
                 0 => Some(format!("alice-{number}").parse().unwrap()),
                 1 => Some("alices".parse().unwrap()),
@@ -345,7 +328,7 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
             outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 1), ("has one", 49)].into());
+    assert_eq!(outcomes(tasks).await, [("done", 1), ("personal tenant exists", 49)].into());
     let own: Vec<(UserId, i64)> = sqlx::query_as(
         "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
          WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",
@@ -360,12 +343,12 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
 #[tokio::test]
 async fn schema_enforces_one_personal_tenant(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module(&seeded, TenancyMode::Personal).resolve();
+    let tenants: Arc<dyn Tenants> = module_in_mode(&seeded, TenancyMode::Personal).resolve();
     assert_eq!(outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), None).await), "done");
     let second = "UPDATE tenants SET personal_user_id = (SELECT id FROM users WHERE email = 'alice@example.com')
                   WHERE slug = 'acme'";
-    let refused = sqlx::query(second).execute(&mut seeded.superuser().await).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().constraint(), Some("tenants_personal_user_id_key"));
+    let error = sqlx::query(second).execute(&mut seeded.superuser().await).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().constraint(), Some("tenants_personal_user_id_key"));
 }
 
 #[rstest]
@@ -374,8 +357,8 @@ async fn tenant_tx_cannot_set_personal_owner(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let own = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
-    let refused = own.execute(&mut **tx).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501");
+    let error = own.execute(&mut **tx).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }
 
 #[rstest]
@@ -386,27 +369,27 @@ async fn member_of_many_can_have_personal_tenant(#[future(awt)] db: TestDb) {
         assert_eq!(outcome(&create_tenant_as(&db, user, "Mine", None).await), "done");
     }
     let identity = db.identity(user).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module(&db, TenancyMode::Personal).resolve();
+    let tenants: Arc<dyn Tenants> = module_in_mode(&db, TenancyMode::Personal).resolve();
     assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "done");
-    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "has one");
+    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "personal tenant exists");
 }
 
 #[rstest]
 #[tokio::test]
 async fn single_tenant_is_created_by_operator_only(#[future(awt)] db: TestDb) {
     let user = db.create_user().await;
-    let module = module(&db, single());
-    let (tenants, operator): (Arc<dyn Tenants>, Arc<dyn TenantProvisioning>) = (module.resolve(), module.resolve());
+    let module = module_in_mode(&db, single_mode());
+    let (tenants, provisioning): (Arc<dyn Tenants>, Arc<dyn TenantProvisioning>) = (module.resolve(), module.resolve());
     let (identity, name) = (db.identity(user).await.unwrap(), "Initech".parse().unwrap());
     let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
     for slug in [None, Some(&initech)] {
-        assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "only one");
+        assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "single tenant mode");
     }
-    assert_eq!(outcome(&operator.create_for(user, &name, &other).await), "only one");
-    assert!(!operator.exists(&initech).await.unwrap());
-    assert_eq!(outcome(&operator.create_for(user, &name, &initech).await), "done");
-    assert_eq!(outcome(&operator.create_for(user, &name, &initech).await), "slug taken");
-    assert!(operator.exists(&initech).await.unwrap());
+    assert_eq!(outcome(&provisioning.create_for(user, &name, &other).await), "single tenant mode");
+    assert!(!provisioning.exists(&initech).await.unwrap());
+    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "done");
+    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "slug taken");
+    assert!(provisioning.exists(&initech).await.unwrap());
     assert!(db.permit::<TenantArchive>(user, "initech").await.is_ok());
     assert_eq!(counts(&db).await["tenants"], 1);
 }
@@ -414,12 +397,12 @@ async fn single_tenant_is_created_by_operator_only(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn single_mode_slug_is_immutable(#[future(awt)] seeded: SeededDb) {
-    let tenants: Arc<dyn Tenants> = module(&seeded, TenancyMode::Single("acme".parse().unwrap())).resolve();
+    let tenants: Arc<dyn Tenants> = module_in_mode(&seeded, TenancyMode::Single("acme".parse().unwrap())).resolve();
     let permit = seeded.permit::<TenantUpdate>(seeded.seed.users.alice.id, "acme").await.unwrap();
     let slug = |slug: &str| Some(slug.parse().unwrap());
     let name = Some("Another".parse().unwrap());
-    let refused = tenants.update(&permit, &TenantChange { name: name.clone(), slug: slug("other") }).await;
-    assert_eq!(outcome(&refused), "slug stays");
+    let result = tenants.update(&permit, &TenantChange { name: name.clone(), slug: slug("other") }).await;
+    assert_eq!(outcome(&result), "slug immutable");
     let changed = tenants.update(&permit, &TenantChange { name, slug: slug("acme") }).await.unwrap();
     assert_eq!((changed.slug.as_str(), changed.name.as_str()), ("acme", "Another"));
 }

@@ -58,8 +58,8 @@ impl TryFrom<Password> for NewPassword {
     /// Rejects control characters: an arrow key leaves an escape sequence in a prompt without echo.
     fn try_from(password: Password) -> Result<Self, InvalidPassword> {
         let text = password.secret().expose_secret();
-        let long_enough = text.chars().count() >= Self::MIN_LENGTH && text.len() <= Self::MAX_LENGTH;
-        if long_enough && !text.chars().any(char::is_control) { Ok(Self(password)) } else { Err(InvalidPassword) }
+        let length_ok = text.chars().count() >= Self::MIN_LENGTH && text.len() <= Self::MAX_LENGTH;
+        if length_ok && !text.chars().any(char::is_control) { Ok(Self(password)) } else { Err(InvalidPassword) }
     }
 }
 
@@ -134,12 +134,7 @@ pub enum AccountError {
 #[async_trait]
 pub trait AccountAdmin: Interface {
     /// Creates a user with a password and no memberships, in one transaction.
-    async fn create(
-        &self,
-        email: &Email,
-        name: &DisplayName,
-        password: &NewPassword,
-    ) -> Result<UserId, AccountError>;
+    async fn create(&self, email: &Email, name: &DisplayName, password: &NewPassword) -> Result<UserId, AccountError>;
 }
 
 /// The interface of the module `auth`.
@@ -152,15 +147,15 @@ pub trait AuthModule:
 mod tests {
     use super::*;
 
-    fn chosen(text: &str) -> Result<(), InvalidPassword> {
+    fn new_password(text: &str) -> Result<(), InvalidPassword> {
         NewPassword::try_from(Password::new(text.into())).map(drop)
     }
 
     #[test]
     fn password_length_counts_chars() {
         let longest = "a".repeat(1024);
-        for good in ["twelve chars", "éééééééééééé", "            ", longest.as_str()] {
-            assert_eq!(chosen(good), Ok(()), "{good:?}");
+        for valid in ["twelve chars", "éééééééééééé", "            ", longest.as_str()] {
+            assert_eq!(new_password(valid), Ok(()), "{valid:?}");
         }
     }
 
@@ -168,8 +163,8 @@ mod tests {
     fn invalid_password_is_rejected() {
         let (long, long_in_bytes) = ("a".repeat(1025), "é".repeat(513));
         let mistyped = ["tenantry-demo\u{1b}[A", "tenantry\0demo"];
-        for bad in ["", "eleven char", "éééééé", &long, &long_in_bytes].into_iter().chain(mistyped) {
-            assert_eq!(chosen(bad), Err(InvalidPassword), "{bad:?}");
+        for invalid in ["", "eleven char", "éééééé", &long, &long_in_bytes].into_iter().chain(mistyped) {
+            assert_eq!(new_password(invalid), Err(InvalidPassword), "{invalid:?}");
         }
     }
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 
 use super::{
-    PermissionDenied, Identity, Invitations, Members, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
-    RoleSummary, Roles, TenantProvisioning, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
+    Identity, Invitations, Members, PermissionDenied, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
+    RoleSummary, Roles, TenantId, TenantProvisioning, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
 };
 use crate::db::DbError;
 

@@ -5,10 +5,10 @@
 /// Control characters are rejected: PostgreSQL can't store NUL, and the others are invisible.
 macro_rules! bounded_text {
     (
-        $(#[$about:meta])* $name:ident, $max:literal characters;
-        $(#[$about_error:meta])* $error:ident
+        $(#[$doc:meta])* $name:ident, $max:literal characters;
+        $(#[$error_doc:meta])* $error:ident
     ) => {
-        $(#[$about])*
+        $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
         #[sqlx(transparent)]
         pub struct $name(String);
@@ -29,7 +29,7 @@ macro_rules! bounded_text {
             }
         }
 
-        $(#[$about_error])*
+        $(#[$error_doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
         #[error("must be a single line of 1 to {} characters", $name::MAX_LENGTH)]
         pub struct $error;
@@ -39,9 +39,9 @@ macro_rules! bounded_text {
 
             fn from_str(text: &str) -> Result<Self, $error> {
                 let text = text.trim();
-                let fits =
+                let valid =
                     (1..=Self::MAX_LENGTH).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-                if fits { Ok(Self(text.to_owned())) } else { Err($error) }
+                if valid { Ok(Self(text.to_owned())) } else { Err($error) }
             }
         }
     };

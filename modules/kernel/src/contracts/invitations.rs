@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{ChangeError, Email, Identity, UserTenant, Permit, RoleId, RoleSummary, UserId};
+use super::{ChangeError, Email, Identity, Permit, RoleId, RoleSummary, UserId, UserTenant};
 use crate::{db::DbError, id::id};
 
 id! {
@@ -165,8 +165,11 @@ pub trait Invitations: Interface {
 
     /// Replaces the token, which invalidates the previous link, and restarts the expiry period. Like creating, it
     /// requires that the caller may grant the role.
-    async fn resend(&self, permit: &Permit<MemberInvite>, id: InvitationId)
-    -> Result<InvitationWithToken, InvitationsError>;
+    async fn resend(
+        &self,
+        permit: &Permit<MemberInvite>,
+        id: InvitationId,
+    ) -> Result<InvitationWithToken, InvitationsError>;
 
     /// Revokes an invitation.
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError>;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use shaku::Interface;
 use time::OffsetDateTime;
 
-use super::{ChangeError, Permit, UserProfile, RoleId, RoleSummary, TenantScope, UserId, UserRead};
+use super::{ChangeError, Permit, RoleId, RoleSummary, TenantScope, UserId, UserProfile, UserRead};
 use crate::db::DbError;
 
 crate::permission! {

@@ -1,4 +1,4 @@
-//! The third proof: a permission, decided by the tenant's policies.
+//! The third proof: a permission, granted by the tenant's policies.
 
 use std::{fmt, marker::PhantomData, net::IpAddr, sync::Arc};
 
@@ -12,26 +12,26 @@ id! {
     PolicyId
 }
 
-/// A permission's names and meaning, for the catalogue.
+/// Name and description of a permission.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PermissionInfo {
     /// `resource:verb`.
     pub name: &'static str,
-    /// What is acted on, in the singular: `user`.
+    /// Resource type, in the singular: `user`.
     pub resource: &'static str,
-    /// What is done: `read`.
+    /// Action: `read`.
     pub verb: &'static str,
-    /// What it lets a person do, in a sentence.
+    /// What the permission allows, as one sentence.
     pub about: &'static str,
 }
 
-/// A permission as a type. Each module declares its own beside its contract with [`crate::permission!`].
+/// A permission as a type. Modules declare theirs next to their contract with [`crate::permission!`].
 pub trait Permission: Send + Sync + 'static {
-    /// Its names and meaning.
+    /// Name and description.
     const INFO: PermissionInfo;
 }
 
-/// Declares a permission: `permission! { /// Read the people of the tenant. pub UserRead = "user", "read"; }`
+/// Declares a permission: `permission! { /// Read the members of the tenant. pub UserRead = "user", "read"; }`
 #[macro_export]
 macro_rules! permission {
     (#[doc = $about:literal] $vis:vis $name:ident = $resource:literal, $verb:literal;) => {
@@ -50,124 +50,127 @@ macro_rules! permission {
     };
 }
 
-/// What a policy's condition may look at in the resource.
+/// Attributes of a resource that conditions can refer to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResourceAttributes {
-    /// Whose it is.
+    /// The user who owns the resource.
     pub owner: Option<UserId>,
 }
 
-/// What a policy's condition may look at beside the people and things involved.
+/// Attributes of the request that conditions can refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Environment {
-    /// When.
+    /// Time of the request.
     pub now: OffsetDateTime,
-    /// From where; `None` where it isn't known.
+    /// Client address; `None` if unknown.
     pub client_addr: Option<IpAddr>,
 }
 
-/// A question to the policies: may the principal do this?
+/// An access request: may the principal do this?
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// What is to be done.
+    /// The requested permission.
     pub permission: &'a PermissionInfo,
-    /// With what; `None` where no particular resource is meant. A condition that would have to look at it then
-    /// can't be evaluated, and never allows.
+    /// The resource; `None` if the request isn't about a particular one. Conditions on the resource are then
+    /// indeterminate and never satisfy an allow.
     pub resource: Option<&'a ResourceAttributes>,
-    /// Under which circumstances.
+    /// Attributes of the request.
     pub environment: &'a Environment,
 }
 
-/// What the policies say, and why.
+/// The outcome of an access request, with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Go ahead.
+    /// The request is allowed.
     Allow(AllowReason),
-    /// Don't.
+    /// The request is denied.
     Deny(DenyReason),
 }
 
-/// Why something is allowed.
+/// Why a request is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AllowReason {
-    /// A policy allows it, and none denies it.
+    /// This policy allows it and no policy denies it.
     ByPolicy(PolicyId),
 }
 
-/// Why something is denied.
+/// Why a request is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenyReason {
-    /// A policy denies it: one is enough, whatever others allow.
+    /// This policy denies it. A deny overrides every allow.
     ByPolicy(PolicyId),
-    /// No policy allows it. What isn't allowed is denied.
+    /// No policy allows it (default deny).
     NoPolicyAllows,
 }
 
-/// A decision with all that led to it, for those who may read the tenant's policies.
+/// A decision with a trace, for callers who may read the tenant's policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// The same that [`PolicySet::decide`] gives.
+    /// The decision; always equal to that of [`PolicySet::decide`].
     pub decision: Decision,
-    /// The policy that decided; `None` where no policy applied.
+    /// The deciding policy; `None` if no policy applied.
     pub policy: Option<PolicyTrace>,
-    /// Where no policy applied: those that would allow this under other circumstances, the first few by id.
+    /// If no policy applied: the first few policies, by id, that would allow the request if their condition were true.
     pub unmet: Vec<PolicyTrace>,
 }
 
-/// A policy that speaks of what was asked, and how its condition came out.
+/// A policy that matches the permission, with the results of its condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyTrace {
-    /// Which policy.
+    /// The policy.
     pub id: PolicyId,
-    /// Its condition, and then each of the parts; empty where the policy has none.
+    /// Results of the condition and then of each of its parts; empty for an unconditional policy.
     pub conditions: Vec<ConditionTrace>,
 }
 
-/// A condition, or a part of one, and how it came out.
+/// The result of a condition or of one of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionTrace {
-    /// Which part: a JSON pointer (RFC 6901) from the condition's root.
+    /// JSON pointer (RFC 6901) to the part, from the root of the condition.
     pub pointer: String,
-    /// Its kind, as policies name it; `invalid` where the policy's condition can't be understood.
+    /// Kind of the part as written in policies, or `invalid` if the stored condition can't be parsed.
     pub kind: &'static str,
-    /// How it came out.
+    /// The result.
     pub outcome: Truth,
-    /// What is wrong with this part, where it can't be understood.
+    /// What is wrong with this part, if it can't be parsed.
     pub detail: Option<&'static str>,
 }
 
-/// How a condition came out.
+/// The result of a condition, in Kleene's three-valued logic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// It holds.
+    /// The condition is met.
     True,
-    /// It doesn't.
+    /// The condition isn't met.
     False,
-    /// It looks at something that isn't there. The policy is taken on the side of denying.
+    /// The condition refers to a missing value. It never satisfies an allow and always satisfies a deny.
     Indeterminate,
 }
 
-/// A tenant's policies, ready to decide. The module `authorization` implements it.
+/// A tenant's compiled policies. Implemented by the module `authorization`.
 pub trait PolicySet: fmt::Debug + Send + Sync {
-    /// The answer; the order of the policies never matters.
+    /// Decides a request. The order of the policies doesn't matter.
     fn decide(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Decision;
 
-    /// The same answer with what led to it. Dearer than [`Self::decide`], and only for those who may read policies.
+    /// Decides a request and explains the decision. Slower than [`Self::decide`], and only for callers who may read
+    /// policies.
     fn explain(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Explanation;
 }
 
-/// The answer was no.
+/// The policies deny the request.
 #[derive(Debug, thiserror::Error)]
-#[error("the permission {} is missing", permission.name)]
+#[error("permission denied: {} is required", permission.name)]
 pub struct PermissionDenied {
-    /// What is missing.
+    /// The missing permission.
     pub permission: &'static PermissionInfo,
-    /// Why.
+    /// Why it was denied.
     pub reason: DenyReason,
 }
 
-/// Proof that the tenant's policies allow permission `P` in this scope. A use case takes a permit of exactly its
-/// permission: a handler without authorization, or with the wrong one, has nothing to call it with.
+/// Proof that the tenant's policies grant permission `P` in this scope.
+///
+/// Every service method takes the permit of its own permission. A handler that authorizes nothing, or the wrong
+/// permission, therefore doesn't compile.
 #[derive(Debug)]
 pub struct Permit<P> {
     scope: Arc<TenantScope>,
@@ -177,8 +180,9 @@ pub struct Permit<P> {
 }
 
 impl<P: Permission> Permit<P> {
-    /// Asks the scope's policies. It needs no guarding against forgers: a [`TenantScope`] comes from the kernel
-    /// alone, and its policies with it.
+    /// Evaluates permission `P` under the policies of the scope.
+    ///
+    /// It can be public: a [`TenantScope`] can't be forged, and it carries the policies.
     ///
     /// # Errors
     /// [`PermissionDenied`], naming the permission.
@@ -199,7 +203,8 @@ impl<P: Permission> Permit<P> {
         }
     }
 
-    /// Asks the same once more, of policies and in a role that may be others by now: for whoever has waited for their turn.
+    /// Evaluates the permission again for the same request, with the current role and policies. Called after waiting
+    /// for a lock, during which both may have changed.
     ///
     /// # Errors
     /// [`PermissionDenied`], naming the permission.
@@ -212,7 +217,7 @@ impl<P: Permission> Permit<P> {
         }
     }
 
-    /// Where it holds.
+    /// The scope in which the permission is granted.
     pub fn scope(&self) -> &TenantScope {
         &self.scope
     }

@@ -1,5 +1,4 @@
-//! The policies of a tenant, to be read and written by people. How they decide is another matter: see
-//! [`super::PolicySet`].
+//! Management of a tenant's policies. For their evaluation see [`super::PolicySet`].
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -11,58 +10,61 @@ use super::{ChangeError, PermissionInfo, Permit, PolicyId, RoleId, RoleSummary};
 use crate::db::DbError;
 
 crate::permission! {
-    /// Read the tenant's policies, and which of them decided.
+    /// Read the tenant's policies, and see which of them decided a request.
     pub PolicyRead = "policy", "read";
 }
 
 crate::permission! {
-    /// Create, change and delete the tenant's own policies.
+    /// Create, update and delete the tenant's custom policies.
     pub PolicyManage = "policy", "manage";
 }
 
-/// What a policy does where it applies.
+/// Effect of a policy that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "policy_effect", rename_all = "snake_case")]
 pub enum Effect {
-    /// Lets it happen, unless a deny applies as well.
+    /// Allows the request, unless another policy denies it.
     Allow,
-    /// Whatever others allow.
+    /// Denies the request. A deny overrides every allow.
     Deny,
 }
 
-/// What a policy speaks of, in names of the catalogue: one resource or `*`, and verbs of it or `*` alone.
+/// The permissions that a policy is about: one resource or `*`, with verbs of it or `*` alone. Only registered
+/// permissions are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyTarget {
     resource: &'static str,
-    /// Sorted and without repeats.
+    /// Sorted, without duplicates.
     verbs: Vec<&'static str>,
 }
 
-/// Something that is wrong with a policy's target.
+/// An error in the target of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidTarget {
-    /// No permission speaks of the resource.
+    /// No permission has this resource.
     UnknownResource,
-    /// There are none, or more than [`PolicyTarget::MAX_VERBS`].
+    /// There is no verb, or more than [`PolicyTarget::MAX_VERBS`].
     VerbCount,
-    /// The verb at this place isn't one of the resource's, or is a `*` that isn't alone.
+    /// The verb at this index isn't one of the resource, or is a `*` next to other verbs.
     InvalidVerb(usize),
 }
 
 impl PolicyTarget {
-    /// How many verbs a policy may name.
+    /// Maximum number of verbs of a policy.
     pub const MAX_VERBS: usize = 32;
 
+    /// Validates resource and verbs against the registered permissions.
+    ///
     /// # Errors
-    /// All that is wrong, never nothing.
+    /// All errors; never an empty list.
     pub fn new(
-        catalogue: &'static [PermissionInfo],
+        registered: &'static [PermissionInfo],
         resource: &str,
         verbs: &[String],
     ) -> Result<Self, Vec<InvalidTarget>> {
-        let known = |permission: &&PermissionInfo| resource == "*" || permission.resource == resource;
-        let permissions: Vec<_> = catalogue.iter().filter(known).collect();
+        let matches_resource = |permission: &&PermissionInfo| resource == "*" || permission.resource == resource;
+        let permissions: Vec<_> = registered.iter().filter(matches_resource).collect();
         let mut errors = Vec::new();
         if permissions.is_empty() {
             errors.push(InvalidTarget::UnknownResource);
@@ -72,18 +74,19 @@ impl PolicyTarget {
             return Err(errors);
         }
         let mut names = Vec::new();
-        for (place, verb) in verbs.iter().enumerate() {
+        for (index, verb) in verbs.iter().enumerate() {
             match permissions.iter().find(|permission| permission.verb == *verb) {
                 Some(permission) => names.push(permission.verb),
                 None if verb == "*" && verbs.len() == 1 => names.push("*"),
-                // Of what isn't known, no verb is.
+                // An unknown resource is one error, not one per verb.
                 None if permissions.is_empty() => {}
-                None => errors.push(InvalidTarget::InvalidVerb(place)),
+                None => errors.push(InvalidTarget::InvalidVerb(index)),
             }
         }
         names.sort_unstable();
         names.dedup();
-        let resource = if resource == "*" { Some("*") } else { permissions.first().map(|found| found.resource) };
+        let resource =
+            if resource == "*" { Some("*") } else { permissions.first().map(|permission| permission.resource) };
         match resource {
             Some(resource) if errors.is_empty() => Ok(Self { resource, verbs: names }),
             _ => Err(errors),
@@ -95,68 +98,68 @@ impl PolicyTarget {
         self.resource
     }
 
-    /// The verbs, sorted and without repeats, or `*` alone.
+    /// The verbs, sorted and without duplicates, or `*` alone.
     pub fn verbs(&self) -> &[&'static str] {
         &self.verbs
     }
 }
 
-/// Something that is wrong with a condition.
+/// An error in a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionError {
-    /// Where: a JSON pointer (RFC 6901) from the condition's root. A field that isn't known is named by what it stands in:
-    /// its name is the client's.
+    /// JSON pointer (RFC 6901) from the root of the condition. For an unknown field it is that of the enclosing
+    /// object, so that the client's input isn't echoed.
     pub pointer: String,
-    /// What would fit; never what stands there.
+    /// What is expected here. Never contains the client's input.
     pub detail: &'static str,
 }
 
 /// A policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyDetails {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: PolicyId,
-    /// `None`: for every member.
+    /// The role it is attached to; `None`: all members.
     pub role: Option<RoleSummary>,
-    /// What it does where it applies.
+    /// Effect of the policy.
     pub effect: Effect,
     /// A resource, or `*`.
     pub resource: String,
     /// Verbs, or `*` alone.
     pub verbs: Vec<String>,
-    /// When it applies; `None`: always.
+    /// Condition; `None`: unconditional.
     pub condition: Option<Value>,
-    /// Whether it came with the tenant. Such a policy stays as it is.
+    /// Whether it was created from a template. Template policies are immutable.
     pub is_template: bool,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
 }
 
-/// A policy to be.
+/// Input for creating a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyDraft {
-    /// `None`: for every member.
+    /// The role it is attached to; `None`: all members.
     pub role: Option<RoleId>,
-    /// What it does where it applies.
+    /// Effect of the policy.
     pub effect: Effect,
-    /// What it speaks of.
+    /// The permissions it is about.
     pub target: PolicyTarget,
-    /// When it applies, as JSON that nobody has looked at; `None`: always.
+    /// Condition as unvalidated JSON; `None`: unconditional.
     pub condition: Option<Value>,
 }
 
-/// What is to be another; what isn't given stays. For whom a policy is stays for good.
+/// A partial update; `None` leaves a field unchanged. The policy's role can't be changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PolicyChange {
-    /// What it does where it applies.
+    /// New effect.
     pub effect: Option<Effect>,
-    /// What it speaks of.
+    /// New permissions.
     pub target: Option<PolicyTarget>,
-    /// When it applies; `Some(None)`: always from now on.
+    /// New condition; `Some(None)` removes it.
     pub condition: Option<Option<Value>>,
 }
 
-/// Why a policy can't be shown or changed.
+/// Reasons why a policy can't be returned or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PoliciesError {
     /// The tenant has no such policy.
@@ -165,25 +168,25 @@ pub enum PoliciesError {
     /// The tenant has no such role.
     #[error("no such role")]
     RoleNotFound,
-    /// It came with the tenant, and stays as it is.
-    #[error("a template policy stays as it is")]
+    /// The policy was created from a template and is immutable.
+    #[error("template policies can't be changed")]
     TemplateImmutable,
-    /// Another policy of the tenant says the same.
-    #[error("there is such a policy already")]
+    /// The tenant has an identical policy.
+    #[error("an identical policy exists")]
     Duplicate,
-    /// The tenant has as many policies as it may have.
-    #[error("too many policies")]
+    /// The tenant has the maximum number of policies.
+    #[error("policy limit reached: a tenant has at most {limit} policies; delete one first")]
     LimitReached {
-        /// How many that is.
+        /// Maximum number of policies per tenant.
         limit: u16,
     },
-    /// The condition can't be understood. All that is wrong with it, never nothing.
-    #[error("the condition doesn't fit")]
+    /// The condition is invalid. All errors; never an empty list.
+    #[error("the condition is invalid")]
     InvalidCondition(Vec<ConditionError>),
-    /// It isn't the caller's to do.
+    /// The change is rejected by the escalation or last-admin check.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -191,7 +194,7 @@ pub enum PoliciesError {
 /// The policies of a tenant.
 #[async_trait]
 pub trait Policies: Interface {
-    /// A page of policies by id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` policies with ids after `after`, ordered by id.
     async fn list(
         &self,
         permit: &Permit<PolicyRead>,
@@ -199,13 +202,13 @@ pub trait Policies: Interface {
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, PoliciesError>;
 
-    /// One policy.
+    /// Returns a policy.
     async fn get(&self, permit: &Permit<PolicyRead>, id: PolicyId) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Makes a policy. Whatever it lets anybody do must be within what the caller may grant.
+    /// Creates a policy. The caller must hold every permission that it grants.
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Changes a policy. To narrow a deny is to grant what it denied.
+    /// Updates a policy. Narrowing or inverting a deny grants what it denied.
     async fn update(
         &self,
         permit: &Permit<PolicyManage>,
@@ -213,7 +216,7 @@ pub trait Policies: Interface {
         change: &PolicyChange,
     ) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Deletes a policy. To delete a deny is to grant what it denied.
+    /// Deletes a policy. Deleting a deny grants what it denied.
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError>;
 }
 
@@ -221,7 +224,7 @@ pub trait Policies: Interface {
 mod tests {
     use super::*;
 
-    static CATALOGUE: [PermissionInfo; 3] = [
+    static REGISTERED: [PermissionInfo; 3] = [
         PermissionInfo { name: "user:read", resource: "user", verb: "read", about: "" },
         PermissionInfo { name: "user:pay", resource: "user", verb: "pay", about: "" },
         PermissionInfo { name: "billing:see", resource: "billing", verb: "see", about: "" },
@@ -229,7 +232,7 @@ mod tests {
 
     fn target(resource: &str, verbs: &[&str]) -> Result<(&'static str, Vec<&'static str>), Vec<InvalidTarget>> {
         let verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
-        PolicyTarget::new(&CATALOGUE, resource, &verbs).map(|target| (target.resource(), target.verbs().to_vec()))
+        PolicyTarget::new(&REGISTERED, resource, &verbs).map(|target| (target.resource(), target.verbs().to_vec()))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a request says about itself, before any of it is believed.
+//! Unverified data of a request.
 
 use std::net::IpAddr;
 
@@ -7,27 +7,28 @@ use shaku::Interface;
 
 use super::{TenantRef, TenantSource};
 
-/// How a source names the tenant that the request wants to act in.
+/// The tenant that a request names in one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestedTenant {
-    /// Not at all.
+    /// The source names no tenant.
     Absent,
-    /// In a way that no tenant can be named: answered like a tenant that doesn't exist.
+    /// The value can't be the id or slug of a tenant. Handled like a tenant that doesn't exist.
     Invalid,
-    /// So that it can be looked up.
+    /// A tenant to look up.
     Present(TenantRef),
 }
 
-/// The facts of one request. The HTTP delivery implements it.
+/// Data of one HTTP request. Implemented by the HTTP layer.
 pub trait RequestContext: Interface {
-    /// The bearer token (RFC 6750), if there is one.
+    /// The bearer token (RFC 6750), if any.
     fn credential(&self) -> Option<&SecretString>;
-    /// The tenant, by this source. What the credential claims isn't known here: by [`TenantSource::Claim`] none is named.
+    /// The tenant named in this source. Always [`RequestedTenant::Absent`] for [`TenantSource::Claim`], which is known
+    /// only after the token has been verified.
     fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant;
-    /// Where it comes from, as far as can be trusted.
+    /// Client address, if it can be trusted.
     fn client_addr(&self) -> Option<IpAddr>;
-    /// What the client says it is.
+    /// The header `User-Agent`.
     fn user_agent(&self) -> Option<&str>;
-    /// The request's own id, the same in the logs and in the answer's `X-Request-Id`.
+    /// Id of the request, also in the logs and in the response header `X-Request-Id`.
     fn request_id(&self) -> uuid::Uuid;
 }

@@ -1,28 +1,29 @@
-//! What leads back from the archive: proofs of their own, so that nothing else can be done with them.
+//! Proofs for restoring an archived tenant.
 //!
-//! A tenant that is archived answers nobody, so nobody gets a [`super::TenantScope`] in it, and whatever takes one can't
-//! be reached. Restoring alone takes a [`RestorePermit`], and a permit opens neither a transaction nor a reader.
+//! No [`super::TenantScope`] can be created for an archived tenant. Only restoring works without one: it takes a
+//! [`RestorePermit`], which opens neither a transaction nor a reader.
 
 use std::fmt;
 
 use super::{
-    AccessRequest, Admission, Decision, PermissionDenied, Environment, Permission, TenantArchive, TenantId, TenantScope,
-    TenantStatus,
+    AccessRequest, Admission, Decision, Environment, Permission, PermissionDenied, TenantArchive, TenantId,
+    TenantScope, TenantStatus,
 };
 
-/// What the kernel needs to make a [`RestoreScope`]: the person is an active member of this tenant, archived or not.
+/// Input for a [`RestoreScope`]: the user is an active member of this tenant, archived or not.
 #[derive(Debug)]
 pub struct RestoreAdmission {
-    /// As to a tenant in use.
+    /// The member and the tenant's policies.
     pub admission: Admission,
-    /// Whether the tenant is in use.
+    /// Whether the tenant is archived.
     pub status: TenantStatus,
 }
 
-/// Proof that the principal is an active member of this tenant, which may be archived. All that it is good for is to ask
-/// for a [`RestorePermit`].
+/// Proof that the principal is an active member of this tenant, which may be archived. Its only use is to obtain a
+/// [`RestorePermit`].
 ///
-/// Made by [`crate::request::MembershipTenantResolver`] alone. It isn't a [`TenantScope`], and doesn't give its own away:
+/// Created only by [`crate::request::MembershipTenantResolver`]. It isn't a [`TenantScope`] and doesn't expose the one
+/// inside:
 ///
 /// ```compile_fail,E0308
 /// # use kernel::{contracts::RestoreScope, db::{Database, TenantReader}};
@@ -36,7 +37,7 @@ pub struct RestoreScope {
 }
 
 impl RestoreScope {
-    /// Only the kernel can call this.
+    /// Callable only inside the kernel.
     pub(crate) fn from_admission(RestoreAdmission { admission, status }: RestoreAdmission) -> Self {
         Self { scope: TenantScope::from_admission(admission), status }
     }
@@ -53,26 +54,26 @@ impl fmt::Debug for RestoreScope {
     }
 }
 
-/// Why a tenant may not be restored.
+/// Reasons why a tenant may not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// It is archived, and so not there for whoever may not restore it.
+    /// The tenant is archived. It is hidden from callers who may not restore it.
     #[error("no such tenant")]
     NotFound,
-    /// It is in use, and the policies don't allow it.
+    /// The tenant is active, and the policies don't allow it.
     #[error(transparent)]
     Denied(#[from] PermissionDenied),
 }
 
-/// Proof that the tenant's policies allow the principal [`TenantArchive`] in this tenant, which may be archived: who may
-/// archive may restore.
+/// Proof that the tenant's policies grant the principal [`TenantArchive`] in this tenant, which may be archived. The
+/// same permission covers archiving and restoring.
 #[derive(Debug)]
 pub struct RestorePermit {
     tenant: TenantId,
 }
 
 impl RestorePermit {
-    /// Asks the tenant's policies. No particular resource is meant.
+    /// Evaluates [`TenantArchive`] under the tenant's policies, without a resource.
     ///
     /// # Errors
     /// [`RestoreError`]
@@ -86,7 +87,7 @@ impl RestorePermit {
         }
     }
 
-    /// Which tenant.
+    /// The tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }

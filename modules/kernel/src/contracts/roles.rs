@@ -1,4 +1,4 @@
-//! The roles of a tenant: each member has one, and policies say what it may do.
+//! The roles of a tenant. Each member has exactly one.
 
 use async_trait::async_trait;
 use shaku::Interface;
@@ -17,64 +17,64 @@ crate::permission! {
 }
 
 crate::permission! {
-    /// Create, rename and delete the tenant's own roles.
+    /// Create, rename and delete the tenant's custom roles.
     pub RoleManage = "role", "manage";
 }
 
 bounded_text! {
-    /// What people call a role: a line of 1 to 100 characters, trimmed.
+    /// Name of a role: a single line of 1 to 100 characters, trimmed.
     RoleName, 100 characters;
-    /// The text can't be a role's name.
+    /// The text isn't a valid role name.
     InvalidRoleName
 }
 
-/// A role as shown beside something else.
+/// Id and name of a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleSummary {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: RoleId,
-    /// Unique in its tenant, whatever the case.
+    /// Unique within the tenant, ignoring case.
     pub name: String,
 }
 
 /// A role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: RoleId,
-    /// Unique in its tenant, whatever the case.
+    /// Unique within the tenant, ignoring case.
     pub name: String,
-    /// Whether it came with the tenant. Such a role stays as it is.
+    /// Whether it is a system role. System roles are immutable.
     pub is_system: bool,
-    /// How many have it.
+    /// Number of members with this role.
     pub members: i64,
 }
 
-/// Why a role can't be shown or changed.
+/// Reasons why a role can't be returned or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RolesError {
     /// The tenant has no such role.
     #[error("no such role")]
     NotFound,
-    /// Another role of the tenant has this name, whatever the case.
-    #[error("the name is taken")]
+    /// Another role of the tenant has this name, ignoring case.
+    #[error("another role has this name")]
     NameTaken,
-    /// It came with the tenant, and stays as it is.
-    #[error("a system role stays as it is")]
+    /// The role is a system role and immutable.
+    #[error("system roles can't be changed")]
     SystemRoleImmutable,
-    /// Somebody has it, or is invited to it.
-    #[error("the role is in use")]
+    /// A member has the role, or an open invitation grants it.
+    #[error("the role is in use by members or open invitations")]
     InUse,
-    /// The tenant has as many roles as it may have.
-    #[error("too many roles")]
+    /// The tenant has the maximum number of roles.
+    #[error("role limit reached: a tenant has at most {limit} roles; delete one first")]
     LimitReached {
-        /// How many that is.
+        /// Maximum number of roles per tenant.
         limit: u16,
     },
-    /// It isn't the caller's to do.
+    /// The change is rejected by the escalation or last-admin check.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -82,15 +82,15 @@ pub enum RolesError {
 /// The roles of a tenant.
 #[async_trait]
 pub trait Roles: Interface {
-    /// All of them: the system's first, then by name.
+    /// Returns all roles: system roles first, then by name.
     async fn list(&self, permit: &Permit<RoleRead>) -> Result<Vec<Role>, RolesError>;
 
-    /// Makes a role that nobody has yet, and that may do what every member may.
+    /// Creates a role without members or policies of its own. Policies for all members apply to it.
     async fn create(&self, permit: &Permit<RoleManage>, name: &RoleName) -> Result<Role, RolesError>;
 
-    /// Calls it something else.
+    /// Renames a role.
     async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError>;
 
-    /// Deletes a role that nobody has, and its policies with it.
+    /// Deletes an unused role and its policies.
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError>;
 }

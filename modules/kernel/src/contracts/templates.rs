@@ -1,88 +1,90 @@
-//! The templates of the system roles and their policies, in versions, and bringing tenants to the current one.
+//! Versioned templates of system roles and policies, and upgrades of tenants to the current version.
 
 use async_trait::async_trait;
 use shaku::Interface;
 
 use super::{AuthorizationError, TenantId, TenantSlug};
 
-/// How many tenants have a version.
+/// Number of tenants at a template version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantsAtVersion {
-    /// The version.
+    /// Template version.
     pub version: i32,
-    /// How many, archived ones among them.
+    /// Number of tenants, including archived ones.
     pub tenants: i64,
 }
 
-/// Which versions the tenants have.
+/// The template versions of all tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateVersions {
-    /// The newest that this program knows.
+    /// Newest version known to this program.
     pub current: i32,
-    /// Those that tenants have, the oldest first.
+    /// Versions of the tenants, oldest first.
     pub in_use: Vec<TenantsAtVersion>,
 }
 
 impl TemplateVersions {
-    /// How many tenants have an older version than the current one.
+    /// Number of tenants with an older version than the current one.
     pub fn behind(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version < self.current).map(|at| at.tenants).sum()
     }
 
-    /// How many tenants have a newer version than this program knows: from a newer program.
+    /// Number of tenants with a newer version, upgraded by a newer program.
     pub fn ahead(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version > self.current).map(|at| at.tenants).sum()
     }
 }
 
-/// What an upgrade does about a tenant whose roles or policies somebody is changing at the moment.
+/// What an upgrade does with a tenant whose roles or policies are locked by another transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLocked {
-    /// Leaves it out, and says which it was.
+    /// Skips the tenant and reports it.
     Skip,
-    /// Waits, for the 30 seconds that a statement has. Meanwhile it holds up whoever changes one of the other tenants,
-    /// so this is for one at a time.
+    /// Waits for up to 30 seconds, the statement timeout. Locks of other tenants in the batch are held meanwhile, so
+    /// pass one tenant at a time.
     Wait,
 }
 
-/// What became of tenants that were to be upgraded.
+/// The result of an upgrade.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpgradeReport {
-    /// How many have the current version by this.
+    /// Number of tenants upgraded.
     pub upgraded: usize,
-    /// How many weren't behind, or not any more: somebody else was faster.
+    /// Number of tenants that had the current version already, for example after a concurrent upgrade.
     pub up_to_date: usize,
-    /// Left out, since somebody is changing them.
+    /// Tenants skipped because they were locked.
     pub skipped: Vec<TenantId>,
-    /// Left as they are, since something of theirs is in the way.
+    /// Tenants not upgraded because one of their roles conflicts with a template.
     pub blocked: Vec<BlockedTenant>,
 }
 
-/// A tenant that can't be upgraded before somebody renames a role of it.
+/// A tenant that can't be upgraded until one of its roles is renamed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedTenant {
-    /// Names the tenant.
+    /// Slug of the tenant.
     pub slug: TenantSlug,
-    /// The name that a role of its own has, and that a system role is to have.
+    /// Name of the custom role that conflicts with a new system role.
     pub role: &'static str,
 }
 
-/// The templates that tenants are founded with, and what brings a tenant to the current version: what is new is added,
-/// what is there stays as it is. A tenant at a newer version than this program knows is left alone. For those who run
-/// the program; no request has it.
+/// Upgrades tenants to the current template version. Upgrades add what is new and change nothing that exists. Tenants
+/// with a newer version than this program knows are left unchanged.
+///
+/// For operators only; it is not available to requests.
 #[async_trait]
 pub trait PolicyTemplates: Interface {
-    /// Which versions there are.
+    /// Returns the template versions in use.
     async fn versions(&self) -> Result<TemplateVersions, AuthorizationError>;
 
-    /// The tenants that are behind, archived ones among them, by id.
+    /// Returns the tenants with an older version, including archived ones, ordered by id.
     async fn outdated_tenants(&self) -> Result<Vec<TenantId>, AuthorizationError>;
 
-    /// What [`Self::upgrade`] would do with these tenants. Changes nothing and waits for nobody.
+    /// Returns the result that [`Self::upgrade`] would have. Changes nothing and never waits for locks.
     async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, AuthorizationError>;
 
-    /// Brings these tenants to the current version, all of them in one transaction: stopped at any moment, it has
-    /// happened or it hasn't. Some hundreds at once, for as long as it takes nobody else changes their policies.
+    /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted.
+    ///
+    /// Pass at most a few hundred tenants: their policies stay locked until the transaction ends.
     async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, AuthorizationError>;
 }
 
@@ -92,9 +94,9 @@ mod tests {
 
     #[test]
     fn template_version_ordering() {
-        let found = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
-        let found = found.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
-        let versions = TemplateVersions { current: 3, in_use: found };
+        let in_use = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
+        let in_use = in_use.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
+        let versions = TemplateVersions { current: 3, in_use };
         assert_eq!((versions.behind(), versions.ahead()), (12, 30));
     }
 }

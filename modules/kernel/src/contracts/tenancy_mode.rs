@@ -1,29 +1,29 @@
-//! How it is found out which tenant a request acts in.
+//! The tenancy mode: how a request is assigned to a tenant.
 
 use std::{fmt, slice, str::FromStr};
 
 use super::{TenantId, TenantRef, TenantSlug};
 
-/// The tenancy mode, as configured. Who must know it has it injected.
+/// The configured tenancy mode. Injected where it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenancyMode {
-    /// People are members of any number of tenants, and a request names the one that it acts in.
+    /// Users are members of any number of tenants, and each request names its tenant.
     Organization(TenantSources),
-    /// Each person has one tenant of their own, whose only member they are, and acts in that.
+    /// Each user owns one personal tenant, is its only member, and acts in it.
     Personal,
-    /// There is one tenant, and every request acts in it.
+    /// There is a single tenant, in which every request acts.
     Single(TenantSlug),
 }
 
 impl Default for TenancyMode {
-    /// Organizations, named in the header.
+    /// Organizations, with the tenant named in the header.
     fn default() -> Self {
         Self::Organization(TenantSources(vec![TenantSource::Header]))
     }
 }
 
 impl TenancyMode {
-    /// Where a request may name its tenant, in the order in which they count. Without any, it names none.
+    /// The sources of the tenant, in order of precedence. Empty if requests don't name a tenant.
     pub fn sources(&self) -> slice::Iter<'_, TenantSource> {
         match self {
             Self::Organization(TenantSources(sources)) => sources.iter(),
@@ -31,17 +31,17 @@ impl TenancyMode {
         }
     }
 
-    /// Whether the header counts.
+    /// Whether the header is a source.
     pub fn reads_header(&self) -> bool {
         self.sources().any(|source| *source == TenantSource::Header)
     }
 
-    /// Whether the access token's claim counts.
+    /// Whether the claim of the access token is a source.
     pub fn reads_claim(&self) -> bool {
         self.sources().any(|source| *source == TenantSource::Claim)
     }
 
-    /// The domain whose subdomains are tenants, where the host counts.
+    /// The domain whose subdomains are tenants, if the host is a source.
     pub fn base_domain(&self) -> Option<&BaseDomain> {
         self.sources().find_map(|source| match source {
             TenantSource::Subdomain(base) => Some(base),
@@ -50,49 +50,47 @@ impl TenancyMode {
     }
 }
 
-/// A place where a request may name its tenant.
+/// A part of the request that can name the tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantSource {
     /// The header `X-Tenant-Id`: a slug or an id.
     Header,
     /// The host, a subdomain of this domain: a slug.
     Subdomain(BaseDomain),
-    /// The claim `tenant` of the access token: a slug or an id, as wished for when signing in.
+    /// The claim `tenant` of the access token: the slug or id requested at sign-in.
     Claim,
 }
 
-/// Sources in the order in which they count: the first that names a tenant decides. Never empty, each at most once.
+/// Sources in order of precedence: the first one that names a tenant wins. Never empty, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantSources(Vec<TenantSource>);
 
-/// The text doesn't say where a request may name its tenant.
+/// The text isn't a valid list of tenant sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTenantSources {
-    /// Nothing, or nothing between two commas, or none of the sources there are.
-    #[error(
-        "must be one or more of header, subdomain and claim, with commas between, in the order in which they count"
-    )]
+    /// An empty or unknown name.
+    #[error("must be a comma-separated list of header, subdomain and claim, in order of precedence")]
     Unknown,
-    /// One of them twice.
-    #[error("must name each source once")]
+    /// A duplicate name.
+    #[error("must name each source only once")]
     Duplicate,
-    /// The source `subdomain` without the domain.
-    #[error("the source subdomain needs a base domain")]
+    /// The source `subdomain` without a base domain.
+    #[error("the source subdomain requires a base domain")]
     NoBaseDomain,
-    /// The domain without the source `subdomain`.
-    #[error("a base domain is of use for the source subdomain alone")]
+    /// A base domain without the source `subdomain`.
+    #[error("a base domain is only valid with the source subdomain")]
     UnusedBaseDomain,
 }
 
 impl TenantSources {
-    /// Names of sources with commas between, and the domain for `subdomain`.
+    /// Parses a comma-separated list of sources. `base` is the domain for `subdomain`.
     ///
     /// # Errors
     /// [`InvalidTenantSources`]
     pub fn parse(text: &str, base: Option<BaseDomain>) -> Result<Self, InvalidTenantSources> {
         let mut base = base;
         let mut sources: Vec<TenantSource> = Vec::new();
-        let mut lacks_base = false;
+        let mut base_missing = false;
         let mut names = Vec::new();
         for name in text.split(',').map(str::trim) {
             if names.contains(&name) {
@@ -104,34 +102,36 @@ impl TenantSources {
                 "claim" => sources.push(TenantSource::Claim),
                 "subdomain" => match base.take() {
                     Some(base) => sources.push(TenantSource::Subdomain(base)),
-                    None => lacks_base = true,
+                    None => base_missing = true,
                 },
                 _ => return Err(InvalidTenantSources::Unknown),
             }
         }
-        if lacks_base {
+        if base_missing {
             return Err(InvalidTenantSources::NoBaseDomain);
         }
         if base.is_some() { Err(InvalidTenantSources::UnusedBaseDomain) } else { Ok(Self(sources)) }
     }
 }
 
-/// A domain whose subdomains are tenants, in lower case: letters, digits and hyphens, in labels of up to 63 characters
-/// with dots between, 189 characters at the most, so that a slug and a dot fit before it. Never an IP address.
+/// A lower-case domain whose subdomains are tenants.
+///
+/// Labels of up to 63 letters, digits and hyphens, at most 189 characters in total, which leaves room for a slug and a
+/// dot. Never an IP address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseDomain(String);
 
 impl BaseDomain {
-    /// In characters. A name has 253 at the most (RFC 1035, section 2.3.4).
+    /// Maximum length in characters. A domain name has at most 253 (RFC 1035, section 2.3.4).
     pub const MAX_LENGTH: usize = 253 - 1 - TenantSlug::MAX_LENGTH;
 
-    /// As compared.
+    /// The domain in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text can't be a base domain.
+/// The text isn't a valid base domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a domain without port, such as example.com")]
 pub struct InvalidBaseDomain;
@@ -141,13 +141,13 @@ impl FromStr for BaseDomain {
 
     fn from_str(text: &str) -> Result<Self, InvalidBaseDomain> {
         let domain = text.to_ascii_lowercase();
-        let label = |label: &str| {
-            let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+        let is_label = |label: &str| {
+            let chars_ok = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            (1..=63).contains(&label.len()) && chars_ok && !label.starts_with('-') && !label.ends_with('-')
         };
-        let number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-        let fits = domain.len() <= Self::MAX_LENGTH && domain.split('.').all(label) && !number;
-        if fits { Ok(Self(domain)) } else { Err(InvalidBaseDomain) }
+        let ends_in_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+        let valid = domain.len() <= Self::MAX_LENGTH && domain.split('.').all(is_label) && !ends_in_number;
+        if valid { Ok(Self(domain)) } else { Err(InvalidBaseDomain) }
     }
 }
 
@@ -157,14 +157,14 @@ impl fmt::Display for BaseDomain {
     }
 }
 
-/// Which tenant a request acts in, if the caller is a member of it.
+/// The tenant in which a request acts, if the caller is a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantTarget<'a> {
-    /// The one with this id.
+    /// The tenant with this id.
     Id(TenantId),
-    /// The one with this slug.
+    /// The tenant with this slug.
     Slug(&'a TenantSlug),
-    /// The caller's own, in the mode [`TenancyMode::Personal`].
+    /// The caller's personal tenant, in [`TenancyMode::Personal`].
     Personal,
 }
 

@@ -6,26 +6,27 @@ use async_trait::async_trait;
 use shaku::Interface;
 
 use super::{
-    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, TenancyMode, UserId,
+    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, RestoreScope, RoleId, TenancyMode,
+    UserId,
 };
 use crate::{db::DbError, id::id};
 
 id! {
-    /// A tenant: a customer of the product, whose data nobody else sees.
+    /// A tenant: a customer whose data is isolated from that of all others.
     TenantId
 }
 
-/// A tenant's name in addresses: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens; never the shape of a UUID, never a
+/// A tenant's name in URLs: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens. Never shaped like a UUID, never a
 /// reserved word.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct TenantSlug(String);
 
 impl TenantSlug {
-    /// In characters.
+    /// Maximum length in characters.
     pub const MAX_LENGTH: usize = 63;
 
-    /// What an address of the product itself may be called. The table refuses the same.
+    /// Words reserved for the product's own URLs. A CHECK of the table has the same list.
     pub const RESERVED: [&str; 15] = [
         "admin", "api", "app", "auth", "docs", "health", "help", "login", "mail", "static", "status", "support",
         "system", "tenantry", "www",
@@ -37,7 +38,7 @@ impl TenantSlug {
     }
 }
 
-/// The text can't be a tenant's slug.
+/// The text isn't a valid tenant slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
 pub struct InvalidSlug;
@@ -46,10 +47,10 @@ impl FromStr for TenantSlug {
     type Err = InvalidSlug;
 
     fn from_str(text: &str) -> Result<Self, InvalidSlug> {
-        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
-        let taken = is_uuid_shaped(text) || Self::RESERVED.contains(&text);
-        if plain && !hyphens && !taken && (3..=Self::MAX_LENGTH).contains(&text.len()) {
+        let chars_ok = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let misplaced_hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+        let reserved = is_uuid_shaped(text) || Self::RESERVED.contains(&text);
+        if chars_ok && !misplaced_hyphens && !reserved && (3..=Self::MAX_LENGTH).contains(&text.len()) {
             Ok(Self(text.into()))
         } else {
             Err(InvalidSlug)
@@ -57,7 +58,7 @@ impl FromStr for TenantSlug {
     }
 }
 
-/// As the table has it: also with some of a UUID's hyphens left out.
+/// Matches the CHECK of the table, which also rejects UUIDs with some of the hyphens missing.
 fn is_uuid_shaped(text: &str) -> bool {
     fn after_group(text: &str, digits: usize) -> Option<&str> {
         let (group, rest) = text.split_at_checked(digits)?;
@@ -77,12 +78,12 @@ impl fmt::Display for TenantSlug {
     }
 }
 
-/// How a tenant is named. A slug never has the shape of a UUID, so the two can't be mixed up.
+/// A reference to a tenant. It is unambiguous, since a slug is never shaped like a UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TenantRef {
-    /// By its id.
+    /// By id.
     Id(TenantId),
-    /// By its slug.
+    /// By slug.
     Slug(TenantSlug),
 }
 
@@ -106,19 +107,18 @@ impl FromStr for TenantRef {
     }
 }
 
-/// Who acts. People now; machine clients will be another variant.
+/// The acting party. Machine clients will become another variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Principal {
-    /// A person.
+    /// A user.
     User(UserId),
 }
 
-/// Proof that the principal is an active member of this active tenant, with the tenant's policies as they were at
-/// that moment.
+/// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
 ///
-/// Made by [`crate::request::MembershipTenantResolver`] alone. Tenant data is reached with it:
-/// [`crate::db::Database::begin`] takes nothing less.
+/// Created only by [`crate::request::MembershipTenantResolver`]. Access to tenant data requires it, see
+/// [`crate::db::Database::begin`].
 #[derive(Debug)]
 pub struct TenantScope {
     tenant: TenantId,
@@ -128,7 +128,7 @@ pub struct TenantScope {
 }
 
 impl TenantScope {
-    /// Only the kernel can call this.
+    /// Callable only inside the kernel.
     pub(crate) fn from_admission(admission: Admission) -> Self {
         let Admission { tenant, user, role, policies } = admission;
         Self { tenant, principal: Principal::User(user), role, policies }
@@ -139,7 +139,7 @@ impl TenantScope {
         self.tenant
     }
 
-    /// Who acts.
+    /// The principal.
     pub fn principal(&self) -> Principal {
         self.principal
     }
@@ -149,47 +149,47 @@ impl TenantScope {
         self.role
     }
 
-    /// What the tenant's policies say to this request, from the principal in the principal's role.
+    /// Decides a request of the principal under the tenant's policies.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
         self.policies.decide(self.principal, self.role, request)
     }
 
-    /// The same with what led to it: for those alone who may read the tenant's policies.
+    /// Like [`Self::decide`], with an explanation. Only for callers who may read the tenant's policies.
     pub fn explain(&self, request: &AccessRequest<'_>) -> Explanation {
         self.policies.explain(self.principal, self.role, request)
     }
 }
 
-/// Why there is no scope.
+/// Reasons why a request has no tenant scope.
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeError {
-    /// It isn't even known who is calling.
+    /// The caller isn't authenticated.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The request names no tenant, which it must by one of the sources.
+    /// The request names no tenant in any of the configured sources.
     #[error("the request names no tenant")]
     TenantRequired(Arc<TenancyMode>),
-    /// The request has the header that names a tenant, where the header doesn't count.
-    #[error("the request names a tenant where none is looked for")]
+    /// The request has the tenant header, but the header isn't a configured source.
+    #[error("the tenant header is not allowed in this tenancy mode")]
     TenantHeaderNotAllowed(Arc<TenancyMode>),
-    /// The tenant doesn't exist, is archived, or the caller isn't a member: nobody learns which.
+    /// The tenant doesn't exist, is archived, or the caller isn't a member. Callers can't tell these apart.
     #[error("no such tenant")]
     NotFound,
-    /// The caller has no tenant of their own, or it is archived.
-    #[error("no tenant of one's own")]
+    /// The caller has no personal tenant, or it is archived.
+    #[error("no personal tenant")]
     NoPersonalTenant,
-    /// Nobody could be asked.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// The tenant that the request acts in, looked up once a request.
+/// Resolves the tenant of a request, at most once per request.
 #[async_trait]
 pub trait TenantResolver: Interface {
-    /// The proof; the second call of a request costs nothing.
+    /// Returns the proof. It is cached for the rest of the request.
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
 
-    /// The same, where the tenant may be archived: for restoring it, and for nothing else.
+    /// Like [`Self::scope`], but also accepts an archived tenant. Only for restoring.
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
 }
 

@@ -1,4 +1,4 @@
-//! A tenant itself: founded, read, changed, archived, restored.
+//! The tenant lifecycle: create, read, update, archive, restore.
 
 use async_trait::async_trait;
 use shaku::Interface;
@@ -8,102 +8,104 @@ use super::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, bound
 use crate::db::DbError;
 
 crate::permission! {
-    /// Read what the tenant is called, and what it has.
+    /// Read the tenant's name, plan and limits.
     pub TenantRead = "tenant", "read";
 }
 
 crate::permission! {
-    /// Change what the tenant is called.
+    /// Update the tenant's name and slug.
     pub TenantUpdate = "tenant", "update";
 }
 
 crate::permission! {
-    /// Archive the tenant, and restore it.
+    /// Archive and restore the tenant.
     pub TenantArchive = "tenant", "archive";
 }
 
 bounded_text! {
-    /// What people call a tenant: a line of 1 to 200 characters, trimmed.
+    /// Display name of a tenant: a single line of 1 to 200 characters, trimmed.
     TenantName, 200 characters;
-    /// The text can't be a tenant's name.
+    /// The text isn't a valid tenant name.
     InvalidTenantName
 }
 
-/// Whether a tenant is in use.
+/// Lifecycle state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "tenant_status", rename_all = "snake_case")]
 pub enum TenantStatus {
     /// In use.
     Active,
-    /// As good as gone, to everybody. Its data stays, and so does its slug.
+    /// Hidden from everyone. Data and slug are kept.
     Archived,
 }
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: TenantId,
-    /// Names the tenant in addresses and headers.
+    /// Name in URLs and headers.
     pub slug: TenantSlug,
-    /// What people call it.
+    /// Display name.
     pub name: TenantName,
-    /// Whether it is in use.
+    /// Lifecycle state.
     pub status: TenantStatus,
-    /// What it pays for.
+    /// Subscribed plan.
     pub plan: String,
-    /// What it may use beyond what everybody may, in no particular order.
+    /// Features beyond those of every plan, in no particular order.
     pub features: Vec<String>,
-    /// How many people may be members.
+    /// Maximum number of members.
     pub seat_limit: i32,
-    /// When it was founded.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
 }
 
-/// What is to be another; what isn't given stays.
+/// A partial update; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantChange {
-    /// What people call it.
+    /// New display name.
     pub name: Option<TenantName>,
-    /// What names it from now on. The old one is free for others.
+    /// New slug. The old one becomes available to other tenants.
     pub slug: Option<TenantSlug>,
 }
 
-/// Why a tenant couldn't be founded, read or changed.
+/// Reasons why a tenant can't be created, returned or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TenantsError {
-    /// It has been archived since the request was let in.
+    /// The tenant was archived after the request had been admitted.
     #[error("no such tenant")]
     NotFound,
-    /// Another tenant has this slug, archived or not.
+    /// Another tenant, possibly archived, has this slug.
     #[error("the slug is taken")]
     SlugTaken,
-    /// The person is admin of as many tenants as one person may found.
-    #[error("admin of too many tenants to found another")]
+    /// The user is admin of the maximum number of tenants.
+    #[error("tenant limit reached: the user is admin of {limit} tenants")]
     LimitReached {
-        /// How many that is.
+        /// Maximum number of tenants per user.
         limit: u16,
     },
-    /// Each person has one tenant of their own, and this one has it already, archived or not.
-    #[error("the person has a tenant of their own already")]
+    /// In [`super::TenancyMode::Personal`]: the user already has a personal tenant, possibly archived.
+    #[error("the user already has a personal tenant")]
     PersonalTenantExists,
-    /// There is to be one tenant, and founding it is the operator's business.
-    #[error("there is one tenant, which the operator founds")]
+    /// In [`super::TenancyMode::Single`]: only the operator creates the tenant.
+    #[error("only the operator can create a tenant in single-tenant mode")]
     SingleTenantMode,
-    /// The one tenant is found by its slug, which the configuration has.
-    #[error("the one tenant keeps its slug")]
+    /// In [`super::TenancyMode::Single`]: the slug is fixed by the configuration.
+    #[error("the slug is fixed by the configuration in single-tenant mode")]
     SlugImmutable,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// A tenant itself.
+/// Manages tenants.
 #[async_trait]
 pub trait Tenants: Interface {
-    /// Makes a tenant on the free plan, with the system roles and their policies, and the person as its admin: all of it
-    /// or nothing. Without a slug it gets one that is made from its name. In the mode [`super::TenancyMode::Personal`] it is
-    /// the person's own.
+    /// Creates a tenant on the free plan, with the system roles and their policies and the user as its admin, in one
+    /// transaction.
+    ///
+    /// Without a slug, one is derived from the name. In [`super::TenancyMode::Personal`] the tenant becomes the user's
+    /// personal tenant.
     async fn create(
         &self,
         identity: &Identity,
@@ -111,26 +113,27 @@ pub trait Tenants: Interface {
         slug: Option<&TenantSlug>,
     ) -> Result<Tenant, TenantsError>;
 
-    /// The tenant.
+    /// Returns the tenant.
     async fn get(&self, permit: &Permit<TenantRead>) -> Result<Tenant, TenantsError>;
 
-    /// Changes what it is called.
+    /// Updates name and slug.
     async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError>;
 
-    /// From the next request on, it is as if it weren't there. Done twice, it is done once.
+    /// Archives the tenant, effective from the next request. Idempotent.
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError>;
 
-    /// Takes that back. Done twice, it is done once.
+    /// Restores the tenant. Idempotent.
     async fn restore(&self, permit: &RestorePermit) -> Result<(), TenantsError>;
 }
 
-/// Founding on the word of whoever operates the program. It asks for no proof, so no request has it.
+/// Creates tenants on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
 pub trait TenantProvisioning: Interface {
-    /// As [`Tenants::create`], with this person as the admin. It is the one way to the one tenant of the mode
-    /// [`super::TenancyMode::Single`]; there, another slug than the configured one is [`TenantsError::SingleTenantMode`].
+    /// Like [`Tenants::create`], with `admin` as the admin. The only way to create the tenant of
+    /// [`super::TenancyMode::Single`]; there, any slug but the configured one is rejected with
+    /// [`TenantsError::SingleTenantMode`].
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
 
-    /// Whether there is a tenant of this slug, archived or not.
+    /// Whether a tenant with this slug exists, archived or not.
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
 }

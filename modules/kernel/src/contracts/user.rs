@@ -1,4 +1,4 @@
-//! People. They exist apart from tenants; a membership ties the two.
+//! Users. They are global; memberships connect them to tenants.
 
 use std::{fmt, str::FromStr};
 
@@ -13,22 +13,22 @@ use crate::{
 };
 
 id! {
-    /// A person.
+    /// A user.
     UserId
 }
 
 crate::permission! {
-    /// Read the people of the tenant.
+    /// Read the members of the tenant.
     pub UserRead = "user", "read";
 }
 
-/// An e-mail address in the one form in which it is stored and compared: trimmed and in lower case.
+/// An e-mail address in normalized form: trimmed and in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Email(String);
 
 impl Email {
-    /// The longest address that can be delivered to, in bytes (RFC 5321, section 4.5.3.1.3, less the brackets).
+    /// Maximum length of a deliverable address in bytes (RFC 5321, section 4.5.3.1.3, without the angle brackets).
     pub const MAX_LENGTH: usize = 254;
 
     /// The address as stored.
@@ -37,7 +37,7 @@ impl Email {
     }
 }
 
-/// The text isn't an e-mail address. It doesn't say which text: answers never echo input.
+/// The text isn't an e-mail address. The message doesn't contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an e-mail address has a name, one @ and a domain, and at most 254 bytes")]
 pub struct InvalidEmail;
@@ -45,13 +45,13 @@ pub struct InvalidEmail;
 impl FromStr for Email {
     type Err = InvalidEmail;
 
-    /// Checks the shape only; whether the address exists is found out by writing to it.
+    /// Checks only the syntax, not whether the address exists.
     fn from_str(text: &str) -> Result<Self, InvalidEmail> {
         let text = text.trim().to_lowercase();
         let (name, domain) = text.split_once('@').ok_or(InvalidEmail)?;
-        let whole = !name.is_empty() && !domain.is_empty() && !domain.contains('@');
-        let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        if whole && plain && text.len() <= Self::MAX_LENGTH { Ok(Self(text)) } else { Err(InvalidEmail) }
+        let parts_ok = !name.is_empty() && !domain.is_empty() && !domain.contains('@');
+        let chars_ok = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        if parts_ok && chars_ok && text.len() <= Self::MAX_LENGTH { Ok(Self(text)) } else { Err(InvalidEmail) }
     }
 }
 
@@ -62,98 +62,98 @@ impl fmt::Display for Email {
 }
 
 bounded_text! {
-    /// What others see of a person: a line of 1 to 200 characters, trimmed.
+    /// Display name of a user: a single line of 1 to 200 characters, trimmed.
     DisplayName, 200 characters;
-    /// The text can't be what others see of a person.
+    /// The text isn't a valid display name.
     InvalidDisplayName
 }
 
-/// A person's record.
+/// A user record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: UserId,
-    /// Unique among all people.
+    /// Unique among all users.
     pub email: Email,
-    /// What others see.
+    /// Display name.
     pub display_name: String,
-    /// When the record was made.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
-    /// When it was last changed.
+    /// Time of the last update.
     pub updated_at: OffsetDateTime,
-    /// Set: the person is signed in nowhere, from the next request on.
+    /// Time of deactivation. A deactivated user is rejected from the next request on.
     pub deactivated_at: Option<OffsetDateTime>,
 }
 
-/// A person as others see them.
+/// A user, as shown to other members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserProfile {
-    /// Stays the same for good.
+    /// Immutable id.
     pub id: UserId,
-    /// Unique among all people.
+    /// Unique among all users.
     pub email: Email,
-    /// What others see.
+    /// Display name.
     pub display_name: String,
-    /// Whether the person can sign in.
+    /// Whether the user can sign in.
     pub active: bool,
 }
 
-/// A person to be.
+/// Input for creating a user.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Chosen by the caller, so that creating the same person twice is creating them once.
+    /// Chosen by the caller, which makes creation idempotent.
     pub id: UserId,
-    /// Unique among all people.
+    /// Unique among all users.
     pub email: Email,
-    /// What others see: 1 to 200 characters.
+    /// Display name: 1 to 200 characters.
     pub display_name: String,
 }
 
-/// The people, for those who may already know that they exist: it asks for no permission itself.
+/// Access to user records. It checks no permission: callers must already be entitled to know that the user exists.
 #[async_trait]
 pub trait UserRepository: Interface {
-    /// The person, unless deactivated or unknown.
+    /// Returns the user; `None` if unknown or deactivated.
     async fn find_active(&self, tx: &mut Tx, id: UserId) -> Result<Option<User>, DbError>;
 
-    /// The person with this address, unless deactivated or unknown.
+    /// Returns the user with this address; `None` if unknown or deactivated.
     async fn find_active_by_email(&self, tx: &mut Tx, email: &Email) -> Result<Option<User>, DbError>;
 
-    /// Those of the people who exist, deactivated or not, in no particular order.
+    /// Returns the users that exist, including deactivated ones, in no particular order.
     async fn find_many(&self, tx: &mut Tx, ids: &[UserId]) -> Result<Vec<User>, DbError>;
 
-    /// Makes the person's record. `false`: there is one with this id already, and it stays as it is.
+    /// Creates a user. `false`: a user with this id exists and is left unchanged.
     ///
     /// # Errors
-    /// Another person with the same address is a [`DbError::Query`] with the constraint's name.
+    /// [`DbError::Query`] with the name of the violated constraint if another user has the address.
     async fn create(&self, tx: &mut SystemTx, user: &NewUser) -> Result<bool, DbError>;
 
-    /// Ends the person's access everywhere, from their next request on. `false`: no such active person.
+    /// Deactivates a user, effective from their next request. `false`: there is no such active user.
     async fn deactivate(&self, tx: &mut SystemTx, id: UserId) -> Result<bool, DbError>;
 }
 
-/// Why there is no profile to show or to change.
+/// Reasons why a profile can't be returned or updated.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// The person has been deactivated since the request was let in.
-    #[error("no such person")]
+    /// The user was deactivated after the request had been admitted.
+    #[error("no such user")]
     NotFound,
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
 }
 
-/// What people say of themselves. Nobody else changes it: a tenant's admin decides on memberships, not on people, who
-/// may be in other tenants as well.
+/// Users' own profiles. Only users themselves can update them: a tenant's admin manages memberships, not users, who
+/// may belong to other tenants as well.
 #[async_trait]
 pub trait Profiles: Interface {
-    /// The person's own record.
+    /// Returns the caller's own record.
     async fn get(&self, identity: &Identity) -> Result<User, ProfileError>;
 
-    /// Changes what others see of the person, in every tenant.
+    /// Updates the caller's display name, which is shown in every tenant.
     async fn rename(&self, identity: &Identity, name: &DisplayName) -> Result<User, ProfileError>;
 }
 
-/// The module `user`, as others see it.
+/// The interface of the module `user`.
 pub trait UserModule: HasComponent<dyn Profiles> + HasComponent<dyn UserRepository> {}
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the database needs to know, handed down by the root package: nothing here reads the environment.
+//! Database configuration. The caller supplies it; nothing here reads environment variables.
 
 #[cfg(feature = "embedded")]
 use std::{ffi::OsString, path::PathBuf};
@@ -7,76 +7,76 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
-/// Everything about the database.
+/// Configuration of the database.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
-    /// Which server.
+    /// The server.
     pub driver: DbDriver,
-    /// How many connections at the most.
+    /// Maximum number of connections.
     pub pool_size: u32,
-    /// How long a request, and the start, wait for a connection.
+    /// How long to wait for a connection, at start-up and in requests.
     pub connect_timeout: Duration,
-    /// Whether a login that row-level security doesn't bind is refused.
+    /// Whether logins that bypass row-level security are rejected.
     pub production: bool,
-    /// Whether pending migrations are applied when it is opened. Without, a schema that isn't current is refused.
+    /// Whether opening the database applies pending migrations. Otherwise an outdated schema is an error.
     pub migrate_on_start: bool,
 }
 
-/// Which server.
+/// The PostgreSQL server to use.
 #[derive(Debug, Clone)]
 pub enum DbDriver {
-    /// One that this program starts itself.
+    /// A server that this program starts and stops.
     #[cfg(feature = "embedded")]
     Embedded(Box<EmbeddedConfig>),
-    /// One that runs already.
+    /// An external server.
     Postgres(PostgresConfig),
 }
 
-/// The embedded server.
+/// Configuration of the embedded server.
 #[cfg(feature = "embedded")]
 #[derive(Debug, Clone)]
 pub struct EmbeddedConfig {
-    /// Where its data lives.
+    /// Directory of its data.
     pub root: PathBuf,
-    /// The folder with `postgres` and `initdb`; `None`: search.
+    /// Directory of `postgres` and `initdb`; `None`: search for an installation.
     pub bin_dir: Option<PathBuf>,
-    /// The folders to search first, in the form of `PATH`.
+    /// Directories to search first, in the format of `PATH`.
     pub search_path: Option<OsString>,
-    /// Where a PostgreSQL comes from when none is found.
+    /// How to download PostgreSQL if no installation is found; `None`: don't.
     pub download: Option<embedded_postgres::DownloadOptions>,
-    /// Whether committed data survives a power cut. Off only for tests.
+    /// Whether commits survive a power failure (fsync). Disabled only in tests.
     pub durable: bool,
 }
 
-/// A server that runs already.
+/// Configuration of an external server.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// The application's login.
+    /// URL with the application's login.
     pub url: DatabaseUrl,
-    /// The owner's login, for migrations; `None`: the application's.
+    /// URL with the owner's login, for migrations; `None`: the application's login.
     pub migration_url: Option<DatabaseUrl>,
 }
 
-/// A PostgreSQL connection URL. It prints as nothing, for it holds a password.
+/// A PostgreSQL connection URL. `Debug` redacts it, since it may contain a password.
 #[derive(Debug, Clone)]
 pub struct DatabaseUrl(SecretString);
 
-/// The text is no PostgreSQL URL. The message never repeats the text.
+/// The text isn't a PostgreSQL URL. The message doesn't contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseUrlError {
-    /// Some other database, or no URL at all.
-    #[error("isn't a PostgreSQL URL: it must begin with postgres:// or postgresql://")]
+    /// The scheme isn't PostgreSQL's.
+    #[error("must begin with postgres:// or postgresql://")]
     Scheme,
-    /// It begins well.
-    #[error("isn't a well-formed PostgreSQL URL")]
+    /// The scheme is right, but the rest can't be parsed.
+    #[error("isn't a valid PostgreSQL URL")]
     Malformed,
 }
 
 impl DatabaseUrl {
-    /// Checks the URL without connecting.
+    /// Parses a URL. Doesn't connect.
     ///
     /// # Errors
-    /// [`DatabaseUrlError`], which doesn't repeat the text.
+    /// [`DatabaseUrlError`], which doesn't contain the text.
     pub fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
             return Err(DatabaseUrlError::Scheme);
@@ -85,7 +85,7 @@ impl DatabaseUrl {
         Ok(Self(text.to_owned().into()))
     }
 
-    /// Whether it names this very machine: a socket, or an address of the loopback interface.
+    /// Whether the server is on this machine: a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
         let options = self.options();
         let host = options.get_host().trim_matches(['[', ']']);
@@ -94,18 +94,18 @@ impl DatabaseUrl {
     }
 
     pub(super) fn options(&self) -> PgConnectOptions {
-        #[expect(clippy::expect_used, reason = "`parse` let it through, and the parser is a pure function of the text")]
-        PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that parsed once parses again")
+        #[expect(clippy::expect_used, reason = "`parse` accepted the URL, and parsing is deterministic")]
+        PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that has been parsed can be parsed again")
     }
 }
 
-/// Host and port, or the socket's folder: what may be shown to people.
+/// Host and port, or the socket directory, without user and password.
 pub(super) struct Address<'a>(pub(super) &'a PgConnectOptions);
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.get_socket() {
-            Some(folder) => folder.display().fmt(f),
+            Some(socket_dir) => socket_dir.display().fmt(f),
             None => write!(f, "{}:{}", self.0.get_host(), self.0.get_port()),
         }
     }

@@ -1,101 +1,105 @@
-//! The embedded database from outside of the program that serves it: what there is to see, and a way in for its care.
+//! Administration of the embedded database by other processes than the one that serves it: status, backup, restore,
+//! psql.
 
 use std::path::{Path, PathBuf};
 
-use embedded_postgres::{ConnectionInfo, OwnerProcess, Installation, Inspection, RunningServer, ServerState};
+use embedded_postgres::{ConnectionInfo, Inspection, Installation, OwnerProcess, RunningServer, ServerState};
 use sqlx::postgres::PgConnectOptions;
 
 use super::{
     DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError,
-    server::{EMBEDDED_DATABASE, blocking, embedded_options, server_options},
     pool::plain_options,
+    server::{EMBEDDED_DATABASE, embedded_options, run_blocking, server_options},
 };
 
-/// The embedded database couldn't be looked after. Every message is one line that says what to do.
+/// An administrative command failed. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Another server is configured.
+    /// The configured database is an external server.
     #[error(
-        "this command is for the embedded database, and the configured one is a server of its own: use pg_dump, \
-         pg_restore or psql of that server's version with the URL in DATABASE_URL or MIGRATION_DATABASE_URL"
+        "this command requires the embedded database, but an external server is configured; use pg_dump, pg_restore or \
+         psql with the URL in DATABASE_URL or MIGRATION_DATABASE_URL, in the version of that server"
     )]
     NotEmbedded,
-    /// Nothing has been created.
-    #[error("no embedded database yet at {}: `tenantry serve` creates one, `tenantry db restore` fills a new one", root.display())]
+    /// The embedded database hasn't been created yet.
+    #[error(
+        "no embedded database yet at {}; `tenantry serve` creates one, `tenantry db restore` fills a new one",
+        root.display()
+    )]
     NotCreated {
-        /// Where it would be.
+        /// Its directory.
         root: PathBuf,
     },
-    /// Somebody else is just starting or stopping it.
-    #[error("the embedded database at {} is being created, started or stopped: try again in a moment", root.display())]
+    /// Another process is creating, starting or stopping the server.
+    #[error("the embedded database at {} is being created, started or stopped; try again in a moment", root.display())]
     Busy {
-        /// Where it is.
+        /// Its directory.
         root: PathBuf,
     },
-    /// Somebody else uses it, who would be harmed.
-    #[error("the embedded database at {} is in use{}: stop that program first", root.display(), by(.owner.as_ref()))]
+    /// Another program is using the server.
+    #[error("the embedded database at {} is in use{}; stop that program first", root.display(), by_process(.owner.as_ref()))]
     InUse {
-        /// Where it is.
+        /// Its directory.
         root: PathBuf,
-        /// Who uses it, where that is known.
+        /// The program using it, if known.
         owner: Option<OwnerProcess>,
     },
-    /// A database can't change its name under those who are connected to it.
-    #[error("somebody is connected to the database, perhaps with psql: end that connection and try again")]
+    /// A database can't be renamed while there are connections to it.
+    #[error("there are open connections to the database, perhaps of psql; close them and try again")]
     ConnectionsOpen,
-    /// It couldn't be opened.
+    /// The server couldn't be started.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// Its migrations are not this program's, or its roles can't be made.
+    /// The migrations are incompatible with this program, or the roles can't be created.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
     /// A statement failed.
-    #[error("the database refused a step of it: {0}")]
+    #[error("database statement failed: {0}")]
     Statement(#[from] sqlx::Error),
 }
 
-fn by(owner: Option<&OwnerProcess>) -> String {
+fn by_process(owner: Option<&OwnerProcess>) -> String {
     owner.map(|OwnerProcess { pid, command }| format!(" by process {pid} ({command})")).unwrap_or_default()
 }
 
-/// Looks at the embedded database, starting and changing nothing.
+/// Inspects the embedded database without starting or changing anything.
 ///
 /// # Errors
-/// [`AdminError`]: another driver, or a folder that can't be looked into.
+/// [`AdminError`] if the database isn't embedded or its directory can't be read.
 pub async fn inspect(config: &DbConfig) -> Result<Inspection, AdminError> {
     let DbDriver::Embedded(embedded) = config.driver.clone() else { return Err(AdminError::NotEmbedded) };
     let options = server_options(config, *embedded);
-    Ok(blocking(move || Inspection::of(options)).await.map_err(OpenError::from)?)
+    Ok(run_blocking(move || Inspection::of(options)).await.map_err(OpenError::from)?)
 }
 
-/// A way into the embedded database: into the running server of another process, or into one that was started for the
-/// time being.
+/// Administrative access to the embedded database, through the running server of another process or through a server
+/// started for this purpose.
 #[derive(Debug)]
 pub struct EmbeddedAdmin {
-    client: ConnectionInfo,
-    driver: Option<DbServer>,
+    connection_info: ConnectionInfo,
+    server: Option<DbServer>,
 }
 
 impl EmbeddedAdmin {
-    /// Takes the server that runs, or starts it. There must be a database: none is created.
+    /// Attaches to the running server, or starts it. Never creates a database.
     ///
     /// # Errors
-    /// [`AdminError`], in one line.
+    /// [`AdminError`]
     pub async fn open(config: &DbConfig) -> Result<Self, AdminError> {
-        if let Some(care) = Self::try_attach(config).await? {
-            return Ok(care);
+        if let Some(admin) = Self::try_attach(config).await? {
+            return Ok(admin);
         }
         match Self::start(config).await {
-            // Somebody was quicker, whose server will do as well.
+            // Another process started the server in the meantime; attach to it.
             Err(error @ AdminError::InUse { .. }) => Self::try_attach(config).await?.ok_or(error),
             started => started,
         }
     }
 
     async fn try_attach(config: &DbConfig) -> Result<Option<Self>, AdminError> {
-        let look = inspect(config).await?;
-        let root = look.root().to_owned();
-        match look.state() {
+        let inspection = inspect(config).await?;
+        let root = inspection.root().to_owned();
+        match inspection.state() {
             ServerState::Absent => Err(AdminError::NotCreated { root }),
             ServerState::Busy => Err(AdminError::Busy { root }),
             ServerState::Running(running) => Ok(Some(Self::attach(running))),
@@ -103,64 +107,64 @@ impl EmbeddedAdmin {
         }
     }
 
-    /// Takes this server and no other.
+    /// Attaches to this running server.
     pub fn attach(running: &RunningServer) -> Self {
-        Self { client: running.connection.clone(), driver: None }
+        Self { connection_info: running.connection.clone(), server: None }
     }
 
-    /// Starts the server for oneself alone, and creates it where there is none.
+    /// Starts the server for exclusive use. Creates the database if there is none.
     ///
     /// # Errors
-    /// [`AdminError::InUse`] where another process has it, and what else keeps it from starting.
+    /// [`AdminError::InUse`] if another process is using the server; otherwise whatever prevents the start.
     pub async fn start(config: &DbConfig) -> Result<Self, AdminError> {
         ensure_not_in_use(&inspect(config).await?)?;
-        let driver = match DbServer::start(config.clone()).await {
-            // Somebody was quicker.
-            Err(OpenError::Embedded(embedded_postgres::Error::InUse { dir: folder })) => {
+        let server = match DbServer::start(config.clone()).await {
+            // Another process started the server in the meantime.
+            Err(OpenError::Embedded(embedded_postgres::Error::InUse { dir })) => {
                 ensure_not_in_use(&inspect(config).await?)?;
-                return Err(AdminError::InUse { root: folder, owner: None });
+                return Err(AdminError::InUse { root: dir, owner: None });
             }
             started => started?,
         };
-        let server = driver.server.as_ref().ok_or(AdminError::NotEmbedded)?;
-        Ok(Self { client: server.connection_info(), driver: Some(driver) })
+        let embedded = server.embedded.as_ref().ok_or(AdminError::NotEmbedded)?;
+        Ok(Self { connection_info: embedded.connection_info(), server: Some(server) })
     }
 
-    /// The way to the server, for the programs of its installation.
+    /// Connection parameters for the client programs of the installation.
     pub fn connection_info(&self) -> &ConnectionInfo {
-        &self.client
+        &self.connection_info
     }
 
-    /// The name of the program's database.
+    /// Name of the application's database.
     pub fn database(&self) -> &'static str {
         EMBEDDED_DATABASE
     }
 
-    /// The migrations, as the owner.
+    /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
-        migrator(&self.client, EMBEDDED_DATABASE)
+        migrator(&self.connection_info, EMBEDDED_DATABASE)
     }
 
-    /// Says that the first-time set-up is complete, and no demo data is wanted.
+    /// Marks the initial set-up as complete, so that the next start doesn't seed demo data.
     pub(super) fn mark_initialized(&self) -> Result<(), AdminError> {
-        if let Some(server) = self.driver.as_ref().and_then(|driver| driver.server.as_ref()) {
-            server.mark_initialized().map_err(OpenError::from)?;
+        if let Some(embedded) = self.server.as_ref().and_then(|server| server.embedded.as_ref()) {
+            embedded.mark_initialized().map_err(OpenError::from)?;
         }
         Ok(())
     }
 
-    /// Stops the server, if it was started for this.
+    /// Stops the server if it was started by [`Self::open`] or [`Self::start`].
     pub async fn close(self) {
-        if let Some(driver) = self.driver {
-            driver.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
         }
     }
 }
 
-/// A server that nobody holds any more is no obstacle: the start stops it first.
-fn ensure_not_in_use(look: &Inspection) -> Result<(), AdminError> {
-    let root = look.root().to_owned();
-    match look.state() {
+/// Fails if another process is using the server. An orphaned server doesn't count, since starting stops it first.
+fn ensure_not_in_use(inspection: &Inspection) -> Result<(), AdminError> {
+    let root = inspection.root().to_owned();
+    match inspection.state() {
         ServerState::Running(running) if running.owner.is_some() => {
             let owner = running.owner.clone();
             Err(AdminError::InUse { root, owner })
@@ -170,37 +174,46 @@ fn ensure_not_in_use(look: &Inspection) -> Result<(), AdminError> {
     }
 }
 
-pub(super) fn migrator(client: &ConnectionInfo, database: &str) -> Migrator {
-    Migrator::new(owner_options(client, database), client.superuser().to_owned())
+pub(super) fn migrator(connection_info: &ConnectionInfo, database: &str) -> Migrator {
+    Migrator::new(owner_options(connection_info, database), connection_info.superuser().to_owned())
 }
 
-pub(super) fn owner_options(client: &ConnectionInfo, database: &str) -> PgConnectOptions {
-    // What isn't there to be removed is no news.
-    plain_options(embedded_options(client).database(database)).options([("client_min_messages", "warning")])
+pub(super) fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectOptions {
+    // Suppresses notices such as those of `DROP … IF EXISTS`.
+    plain_options(embedded_options(connection_info).database(database)).options([("client_min_messages", "warning")])
 }
 
-/// What was found, what wrote the data, and the ways out.
-pub(super) fn version_mismatch_message(folder: &Path, data: u32, found: &[Installation], configured: bool) -> String {
-    let list: Vec<_> = found.iter().map(|one| format!("{} ({})", one.major(), one.bin_dir().display())).collect();
-    let (whose, way) = match configured {
-        true => ("POSTGRES_BIN_DIR names", format!("unset POSTGRES_BIN_DIR, or let it name PostgreSQL {data}")),
+/// Explains which PostgreSQL version wrote the data, which ones are installed, and what the operator can do.
+pub(super) fn version_mismatch_message(
+    dir: &Path,
+    data_major: u32,
+    installations: &[Installation],
+    configured: bool,
+) -> String {
+    let found: Vec<_> =
+        installations.iter().map(|one| format!("{} ({})", one.major(), one.bin_dir().display())).collect();
+    let (found_by, fix) = match configured {
+        true => (
+            "POSTGRES_BIN_DIR is that of",
+            format!("unset POSTGRES_BIN_DIR, or set it to the directory of PostgreSQL {data_major}"),
+        ),
         false => {
-            ("this machine has", format!("install PostgreSQL {data} beside it, or name its folder in POSTGRES_BIN_DIR"))
+            ("this machine has", format!("install PostgreSQL {data_major}, or set POSTGRES_BIN_DIR to its directory"))
         }
     };
-    // An older one reads no backup of a newer one either.
-    let newer = found.iter().map(Installation::major).find(|major| *major > data);
-    let move_on = newer.map(|newer| {
+    // pg_restore can't read dumps of a newer version either, so only an upgrade is offered.
+    let newer = installations.iter().map(Installation::major).find(|major| *major > data_major);
+    let upgrade = newer.map(|newer| {
         format!(
-            "; or move the data to {newer}: `tenantry db backup FILE` where {data} is installed, then here \
-             `tenantry db restore FILE` with a new DATA_DIR"
+            "; or upgrade the data to {newer}: run `tenantry db backup FILE` where {data_major} is installed, then \
+             `tenantry db restore FILE` here with a new DATA_DIR"
         )
     });
     format!(
-        "the data in {} was written by PostgreSQL {data}, and {whose} {}, which can't read it: {way} \
-         (`apt install postgresql-{data}`){}",
-        folder.display(),
-        list.join(" and "),
-        move_on.unwrap_or_default()
+        "the data in {} was written by PostgreSQL {data_major}, and {found_by} {}, which can't read it; {fix} \
+         (`apt install postgresql-{data_major}`){}",
+        dir.display(),
+        found.join(" and "),
+        upgrade.unwrap_or_default()
     )
 }

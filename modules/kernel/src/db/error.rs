@@ -1,23 +1,23 @@
-//! What can go wrong between here and PostgreSQL.
+//! Errors of the database layer.
 
 use std::time::Duration;
 
 use super::roles::{APP_ROLE, SYSTEM_ROLE};
 
-/// A statement or a transaction failed.
+/// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// Nobody answers, or there is no connection to be had in time. Trying again later may help.
+    /// The server didn't respond, or the pool had no connection in time. Retrying later may help.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
-    /// The database refused. Trying again won't help.
-    #[error("the database refused a statement")]
+    /// The server rejected the statement. Retrying doesn't help.
+    #[error("the database rejected a statement")]
     Query(#[source] sqlx::Error),
-    /// The schema isn't the one this program was built for.
-    #[error("the database schema isn't current: run `tenantry migrate run`")]
+    /// The schema doesn't match this program.
+    #[error("the database schema is not current; run `tenantry migrate run`")]
     SchemaNotCurrent,
-    /// The transaction was lost: an earlier statement in it had failed, and that failure went unnoticed.
-    #[error("the transaction can't be committed: a statement in it had failed")]
+    /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.
+    #[error("the transaction was rolled back because an earlier statement in it had failed")]
     Aborted,
 }
 
@@ -28,30 +28,30 @@ impl From<sqlx::Error> for DbError {
 }
 
 impl DbError {
-    /// Whether it was refused for this constraint's sake.
+    /// Whether the error is a violation of this constraint.
     pub fn violates(&self, constraint: &str) -> bool {
         matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
     }
 }
 
-/// SQLSTATE: the login or role may not.
+/// SQLSTATE: the login or role lacks a privilege.
 pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
-/// SQLSTATE: there is no such table.
+/// SQLSTATE: the table doesn't exist.
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
-/// How PgBouncer turns away a connection whose settings it can't pass on:
+/// Whether PgBouncer rejected the connection because of its settings:
 /// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
 pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|words| words.message().contains("unsupported startup parameter"))
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// The SQLSTATE of an error that the server sent.
+/// The SQLSTATE of an error reported by the server.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)
 }
 
-/// Whether the connection, rather than the statement, is at fault.
-/// SQLSTATE classes 08 (connection), 53 (resources), 57P (operator intervention):
+/// Whether the error is about the connection or the server rather than the statement: SQLSTATE classes 08
+/// (connection), 53 (resources), 57P (operator intervention).
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
@@ -65,104 +65,114 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Settings were given when connecting, and aren't in force: the role that row-level security binds isn't taken, and a
-/// back-fill that forgot its own changes nothing. In a pooler's transaction mode the migrations' lock would be in the
-/// hands of whoever uses the connection next.
+/// The settings of a connection aren't in effect, so the connection goes through a pooler.
+///
+/// Without the settings, the role bound by row-level security isn't set, and a backfill that forgets to set its role
+/// silently changes nothing. In transaction pooling mode the migration lock would also belong to whichever client uses
+/// the connection next.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a connection pooler answers at {address} and doesn't pass on a connection's settings, which tenantry relies on: put \
-     the server's own address into DATABASE_URL or MIGRATION_DATABASE_URL; the program pools its connections itself"
+    "the connection pooler at {address} doesn't forward connection settings, which tenantry requires; set DATABASE_URL \
+     and MIGRATION_DATABASE_URL to the address of the server itself (tenantry pools its connections)"
 )]
 pub struct PoolerDetected {
-    /// Host and port, or the socket's folder.
+    /// Host and port, or the socket directory.
     pub address: String,
 }
 
-/// The database couldn't be opened at start. Every message is one line that says what to do.
+/// The database couldn't be opened. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No connection within the bounded wait.
-    #[error("the database at {address} can't be reached (waited {} s): {reason}", waited.as_secs())]
+    /// No connection within the connect timeout.
+    #[error("can't reach the database at {address} within {} s: {reason}", waited.as_secs())]
     Unreachable {
-        /// Host and port, or the socket's folder; never the user or the password.
+        /// Host and port, or the socket directory; never user or password.
         address: String,
-        /// How long was tried.
+        /// The connect timeout.
         waited: Duration,
-        /// What the last try said.
+        /// The last error.
         reason: String,
     },
-    /// The server is too old.
-    #[error("the database server is PostgreSQL {found}, and {} or newer is needed", super::server::MIN_MAJOR_VERSION)]
+    /// The server version is not supported.
+    #[error(
+        "the database server is PostgreSQL {version}; version {} or newer is required",
+        super::server::MIN_MAJOR_VERSION
+    )]
     TooOld {
-        /// Its version.
-        found: String,
+        /// Version of the server.
+        version: String,
     },
-    /// The server turned the login away.
-    #[error("the database at {address} refused the login: {reason}")]
+    /// The server rejected the login.
+    #[error("the database at {address} rejected the login: {reason}")]
     LoginRejected {
-        /// Host and port, or the socket's folder.
+        /// Host and port, or the socket directory.
         address: String,
-        /// The server's words.
+        /// Message of the server.
         reason: String,
     },
-    /// Not the server itself.
+    /// The connection goes through a pooler.
     #[error(transparent)]
     PoolerDetected(#[from] PoolerDetected),
-    /// Production, and row-level security wouldn't hold everywhere.
+    /// Production, and the application logs in as a superuser, which bypasses row-level security.
     #[error(
-        "DATABASE_URL logs in as a superuser, which row-level security doesn't bind: in production give the \
-         application a login of its own, and put the owner's into MIGRATION_DATABASE_URL"
+        "DATABASE_URL logs in as a superuser, which bypasses row-level security; in production create a separate login \
+         for the application, and set MIGRATION_DATABASE_URL to the owner's"
     )]
     Superuser,
-    /// Somebody gave the application's role what it mustn't have.
+    /// The application's role has privileges that bypass row-level security.
     #[error(
-        "row-level security doesn't bind the role {APP_ROLE}: it is a superuser, has BYPASSRLS, owns a table or is a \
-         member of {SYSTEM_ROLE}; take that away"
+        "the role {APP_ROLE} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member \
+         of {SYSTEM_ROLE}; revoke that"
     )]
     RlsBypassed,
-    /// The schema isn't the one this program was built for.
-    #[error("the database schema isn't current ({detail}): run `tenantry migrate run`")]
+    /// The schema doesn't match this program.
+    #[error("the database schema is not current ({detail}); run `tenantry migrate run`")]
     SchemaNotCurrent {
-        /// What differs.
+        /// The difference.
         detail: String,
     },
-    /// The migrations failed.
+    /// A migration failed.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// The embedded database was written by a major version that isn't there.
+    /// The data of the embedded database was written by a major version that isn't available.
     #[cfg(feature = "embedded")]
     #[error("{0}")]
     MajorVersionMismatch(String),
-    /// The embedded server didn't start.
+    /// The embedded server failed to start.
     #[cfg(feature = "embedded")]
-    #[error("{_0}{}", settings(_0))]
+    #[error("{_0}{}", setting_hint(_0))]
     Embedded(embedded_postgres::Error),
-    /// Anything else.
-    #[error("the database couldn't be opened: {0}")]
+    /// Any other error.
+    #[error("can't open the database: {0}")]
     Other(#[source] sqlx::Error),
 }
 
-/// The choice that only whoever runs the program can make is explained in the program's words.
+/// Adds the names of this program's settings, which the embedded server doesn't know.
 #[cfg(feature = "embedded")]
 impl From<embedded_postgres::Error> for OpenError {
     fn from(error: embedded_postgres::Error) -> Self {
         match &error {
-            embedded_postgres::Error::MajorVersionMismatch { dir: folder, data_major: data, installations: found, configured } => {
-                Self::MajorVersionMismatch(super::embedded_admin::version_mismatch_message(folder, *data, found, *configured))
+            embedded_postgres::Error::MajorVersionMismatch { dir, data_major, installations, configured } => {
+                Self::MajorVersionMismatch(super::embedded_admin::version_mismatch_message(
+                    dir,
+                    *data_major,
+                    installations,
+                    *configured,
+                ))
             }
             _ => Self::Embedded(error),
         }
     }
 }
 
-/// What the embedded server advises, in the names of this program's settings, which it doesn't know.
+/// The settings of this program that solve the problem.
 #[cfg(feature = "embedded")]
-fn settings(error: &embedded_postgres::Error) -> &'static str {
-    use embedded_postgres::Error::{InvalidArchive, NotInstalled, DownloadFailed, UnpackFailed, DownloadVersionMismatch, UnsafeCacheDir};
+fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
+    use embedded_postgres::Error::{
+        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed, UnsafeCacheDir,
+    };
     match error {
-        NotInstalled => {
-            " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)"
-        }
+        NotInstalled => " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)",
         DownloadFailed { .. } | InvalidArchive { .. } => {
             " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
         }
@@ -172,82 +182,86 @@ fn settings(error: &embedded_postgres::Error) -> &'static str {
     }
 }
 
-/// A migration failed, or can't be begun. Every message is one line that says what to do.
+/// A migration failed or couldn't be started. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The owner's login doesn't work.
-    #[error("migrations can't connect to the database at {address}: {source}")]
+    /// The owner's login can't connect.
+    #[error("can't connect to the database at {address} for migrations: {source}")]
     Connect {
-        /// Host and port, or the socket's folder.
+        /// Host and port, or the socket directory.
         address: String,
-        /// The last word.
+        /// The error.
         source: sqlx::Error,
     },
-    /// Not the server itself.
+    /// The connection goes through a pooler.
     #[error(transparent)]
     PoolerDetected(#[from] PoolerDetected),
-    /// Another run holds the lock.
+    /// Another migration run holds the lock.
     #[error("another migration has been running for over {} s; wait for it and try again", .waited.as_secs())]
     Locked {
-        /// How long it was waited for.
+        /// The lock timeout.
         waited: Duration,
     },
-    /// Another login has migrated this database.
-    #[error("the login for migrations isn't the owner's: put the owner's into MIGRATION_DATABASE_URL")]
+    /// The database was migrated with another login.
+    #[error("the login for migrations isn't the owner of the tables; set MIGRATION_DATABASE_URL to the owner's")]
     NotOwner,
-    /// The owner may neither make the roles nor find them made.
+    /// The owner can't create or grant the roles.
     #[error(
-        "the login for migrations may not set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}): give it CREATEROLE, \
+        "the login for migrations can't set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}); give it CREATEROLE, \
          or have an administrator create both and grant them to the login `{login}`"
     )]
     Roles {
-        /// The server's words.
+        /// Message of the server.
         reason: String,
-        /// Whom the roles are for.
+        /// The login that needs the roles.
         login: String,
     },
-    /// The database and this program disagree on the past.
+    /// The migration history of the database is incompatible with this program.
     #[error("{0}")]
     History(String),
-    /// A migration's SQL failed; it was rolled back whole.
+    /// A migration failed and was rolled back completely.
     #[error("migration {version:04} failed and was rolled back: {source}")]
     Failed {
-        /// Its number.
+        /// Number of the migration.
         version: i64,
-        /// Why.
+        /// The error.
         source: sqlx::Error,
     },
-    /// Any other statement of the runner failed.
-    #[error("the migrations couldn't be run: {0}")]
+    /// Another statement of the migration runner failed.
+    #[error("can't run migrations: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use embedded_postgres::Error::{
-        self, InvalidArchive, DownloadCancelled, NotInstalled, DownloadFailed, UnpackFailed, DownloadVersionMismatch, UnsafeCacheDir,
+        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed,
+        UnsafeCacheDir,
     };
 
     use super::*;
 
     #[test]
     fn error_names_config_key() {
-        let (folder, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "it was".into());
+        let (dir, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "interrupted".into());
         let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
         let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
         let cases: [(Error, &[&str]); 7] = [
             (NotInstalled, &all),
             (DownloadFailed { url: url(), reason: reason() }, &without_download),
             (InvalidArchive { url: url(), reason: reason() }, &without_download),
-            (UnpackFailed { dir: folder(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
-            (UnsafeCacheDir { dir: folder() }, &["POSTGRES_CACHE_DIR"]),
-            (DownloadVersionMismatch { dir: folder(), data_major: 15, offered: "17.1.0".into() }, &["POSTGRES_DOWNLOAD_VERSION"]),
+            (UnpackFailed { dir: dir(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
+            (UnsafeCacheDir { dir: dir() }, &["POSTGRES_CACHE_DIR"]),
+            (
+                DownloadVersionMismatch { dir: dir(), data_major: 15, offered: "17.1.0".into() },
+                &["POSTGRES_DOWNLOAD_VERSION"],
+            ),
             (DownloadCancelled, &[]),
         ];
         for (error, settings) in cases {
-            let words = OpenError::from(error).to_string();
-            let named = words.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
-            assert_eq!(named.collect::<Vec<_>>(), settings, "{words}");
+            let message = OpenError::from(error).to_string();
+            let named = message.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
+            assert_eq!(named.collect::<Vec<_>>(), settings, "{message}");
         }
     }
 }

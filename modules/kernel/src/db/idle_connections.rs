@@ -1,12 +1,11 @@
-//! Connections between two single statements.
+//! Keeps connections between two single-statement reads.
 //!
-//! sqlx asks the server for a sign of life whenever a connection comes back to its pool: one more round trip a
-//! statement. After a statement that ran to its end there is nothing to find out, so the connection is kept here for the
-//! next one.
+//! When a connection is returned to sqlx's pool, sqlx pings the server, which costs a round trip per statement. After
+//! a completed statement the ping is unnecessary, so the connection is kept here for the next read.
 //!
-//! And it is kept for the runtime that it was opened on, where there is a choice: each of the web server's workers has
-//! one of its own, and an answer that arrives at another's must wake two threads. Such a connection ends with its
-//! runtime, so it is never lent to a transaction, which could be cut short by that; a read is just made once more.
+//! If possible, a connection is reused on the runtime it was opened on. Each worker of the web server has its own
+//! runtime, and I/O on another one's connection must wake two threads. A connection dies with its runtime. It is
+//! therefore never used for a transaction, which would be interrupted; a read is simply retried.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,51 +21,51 @@ use tokio::{
     sync::oneshot,
 };
 
-/// How long a connection is kept from sqlx's pool, which replaces those that are old.
+/// How long a connection may be kept away from sqlx's pool, which replaces old connections.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(600);
 
-/// The spare connections of a pool.
+/// The idle connections of a pool.
 #[derive(Debug)]
 pub(super) struct IdleConnections {
     state: Mutex<State>,
-    /// The one that transactions' connections are opened on.
+    /// The runtime on which transactions' connections are opened.
     runtime: Handle,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// By the runtime they were opened on.
-    spare: HashMap<Option<Id>, Vec<IdleConnection>>,
-    /// Who waits to read.
-    readers: VecDeque<oneshot::Sender<IdleConnection>>,
-    /// How many transactions wait in sqlx's own line.
-    in_line: usize,
+    /// By the runtime on which they were opened.
+    by_runtime: HashMap<Option<Id>, Vec<IdleConnection>>,
+    /// Readers waiting for a connection.
+    waiting_readers: VecDeque<oneshot::Sender<IdleConnection>>,
+    /// Number of transactions waiting in sqlx's queue.
+    waiting_transactions: usize,
     closed: bool,
 }
 
 impl State {
-    fn pop(&mut self, home: Option<Id>) -> Option<IdleConnection> {
-        self.spare.get_mut(&home)?.pop()
+    fn pop(&mut self, runtime_id: Option<Id>) -> Option<IdleConnection> {
+        self.by_runtime.get_mut(&runtime_id)?.pop()
     }
 
     fn pop_any(&mut self) -> Option<IdleConnection> {
-        self.spare.values_mut().find_map(Vec::pop)
+        self.by_runtime.values_mut().find_map(Vec::pop)
     }
 }
 
-/// A connection that is away from sqlx's pool. It goes back there when dropped, unless it is bound to a runtime that
-/// transactions don't run on: then it is closed.
+/// A connection checked out of sqlx's pool. Dropping it returns it, unless it is bound to a worker's runtime: then it
+/// is closed.
 #[derive(Debug)]
 struct IdleConnection {
     connection: PoolConnection<Postgres>,
-    since: Instant,
-    /// `None`: the one that transactions' connections are opened on.
-    home: Option<Id>,
+    checked_out_at: Instant,
+    /// The runtime it was opened on; `None`: the one of the transactions.
+    runtime_id: Option<Id>,
 }
 
 impl Drop for IdleConnection {
     fn drop(&mut self) {
-        if self.home.is_some() {
+        if self.runtime_id.is_some() {
             self.connection.close_on_drop();
         }
     }
@@ -77,99 +76,100 @@ impl IdleConnections {
         Self { state: Mutex::default(), runtime }
     }
 
-    /// One that was opened where the caller runs.
+    /// Checks out a connection opened on the caller's runtime.
     pub(super) fn check_out(self: &Arc<Self>) -> Option<CheckedOut> {
-        let home = self.home();
-        let held = self.state().pop(home);
-        held.map(|held| self.taken(held))
+        let runtime_id = self.runtime_id();
+        let connection = self.state().pop(runtime_id);
+        connection.map(|connection| self.checked_out(connection))
     }
 
-    /// One that was opened anywhere.
+    /// Checks out a connection opened on any runtime.
     pub(super) fn check_out_any(self: &Arc<Self>) -> Option<CheckedOut> {
-        let held = self.state().pop_any();
-        held.map(|held| self.taken(held))
+        let connection = self.state().pop_any();
+        connection.map(|connection| self.checked_out(connection))
     }
 
-    /// One that was idle in sqlx's pool.
+    /// Wraps a connection that was idle in sqlx's pool.
     pub(super) fn adopt_idle(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.taken(IdleConnection { connection, since: Instant::now(), home: None })
+        self.checked_out(IdleConnection { connection, checked_out_at: Instant::now(), runtime_id: None })
     }
 
-    /// One that was opened just now, where the caller runs.
+    /// Wraps a connection just opened on the caller's runtime.
     pub(super) fn adopt_new(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.taken(IdleConnection { connection, since: Instant::now(), home: self.home() })
+        self.checked_out(IdleConnection { connection, checked_out_at: Instant::now(), runtime_id: self.runtime_id() })
     }
 
-    /// The next one that another reader is done with. It never comes where there are no others.
+    /// Waits for a connection released by another reader. Waits forever if there are no other readers.
     pub(super) async fn next(self: &Arc<Self>) -> Result<CheckedOut, sqlx::Error> {
         let receiver = {
             let mut state = self.state();
-            // Since the caller looked, one may have come.
-            if let Some(held) = state.pop_any() {
-                return Ok(self.taken(held));
+            // One may have been released since the caller checked.
+            if let Some(connection) = state.pop_any() {
+                return Ok(self.checked_out(connection));
             }
             let (sender, receiver) = oneshot::channel();
-            // Once closed, it is dropped here, and the reader learns it below.
+            // If closed, the sender is dropped here and the receiver below fails.
             if !state.closed {
-                state.readers.push_back(sender);
+                state.waiting_readers.push_back(sender);
             }
             receiver
         };
-        receiver.await.map(|held| self.taken(held)).map_err(|_| sqlx::Error::PoolClosed)
+        receiver.await.map(|connection| self.checked_out(connection)).map_err(|_| sqlx::Error::PoolClosed)
     }
 
-    /// Says that a transaction waits in sqlx's own line, for as long as the result lives. Where `full`, a spare
-    /// connection makes room.
+    /// Registers a transaction that waits in sqlx's queue, until the guard is dropped. If the pool is full, an idle
+    /// connection is returned to it.
     pub(super) fn register_waiter(self: &Arc<Self>, full: bool) -> WaitGuard {
         let mut state = self.state();
-        state.in_line += 1;
-        let spare = if full { state.pop(None).or_else(|| state.pop_any()) } else { None };
+        state.waiting_transactions += 1;
+        let idle = if full { state.pop(None).or_else(|| state.pop_any()) } else { None };
         drop(state);
-        self.give_back(spare);
+        self.return_to_pool(idle);
         WaitGuard(Arc::clone(self))
     }
 
-    /// Everything goes back, and nothing is kept from now on.
+    /// Returns all connections to the pool, and those that are checked in later.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
-        let (spare, readers) = (mem::take(&mut state.spare), mem::take(&mut state.readers));
+        let (idle, readers) = (mem::take(&mut state.by_runtime), mem::take(&mut state.waiting_readers));
         drop(state);
         drop(readers);
-        self.give_back(spare.into_values().flatten());
+        self.return_to_pool(idle.into_values().flatten());
     }
 
-    fn check_in(&self, mut held: IdleConnection) {
+    fn check_in(&self, mut connection: IdleConnection) {
         let mut state = self.state();
-        if state.closed || state.in_line > 0 || held.since.elapsed() > MAX_IDLE_AGE {
+        if state.closed || state.waiting_transactions > 0 || connection.checked_out_at.elapsed() > MAX_IDLE_AGE {
             drop(state);
-            return self.give_back(Some(held));
+            return self.return_to_pool(Some(connection));
         }
-        while let Some(reader) = state.readers.pop_front() {
-            match reader.send(held) {
+        while let Some(reader) = state.waiting_readers.pop_front() {
+            match reader.send(connection) {
                 Ok(()) => return,
-                // Whoever it was has found another, or has gone.
-                Err(returned) => held = returned,
+                // The reader has got another connection or was cancelled.
+                Err(returned) => connection = returned,
             }
         }
-        state.spare.entry(held.home).or_default().push(held);
+        state.by_runtime.entry(connection.runtime_id).or_default().push(connection);
     }
 
-    /// What gives a connection back runs as a task, and this may happen where no runtime is.
-    fn give_back(&self, held: impl IntoIterator<Item = IdleConnection>) {
+    /// Returns connections to the pool. sqlx spawns a task for that, which requires a runtime even if the caller has
+    /// none.
+    fn return_to_pool(&self, connections: impl IntoIterator<Item = IdleConnection>) {
         let _runtime = self.runtime.enter();
-        held.into_iter().for_each(drop);
+        connections.into_iter().for_each(drop);
     }
 
-    fn taken(self: &Arc<Self>, held: IdleConnection) -> CheckedOut {
-        CheckedOut { held, idle_connections: Arc::clone(self) }
+    fn checked_out(self: &Arc<Self>, connection: IdleConnection) -> CheckedOut {
+        CheckedOut { connection, idle_connections: Arc::clone(self) }
     }
 
-    fn home(&self) -> Option<Id> {
+    fn runtime_id(&self) -> Option<Id> {
         Some(Handle::current().id()).filter(|id| *id != self.runtime.id())
     }
 
-    /// Nothing in here can fail half-way, so what a panic has left is whole.
+    /// Ignores poisoning: no critical section can panic halfway, so the state is consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -181,17 +181,18 @@ impl Drop for IdleConnections {
     }
 }
 
-/// A connection in use. Unless it is kept, it is given up: so is that of a caller who was cancelled.
+/// A connection in use. If it isn't checked in, for example because the caller was cancelled, it is returned to sqlx's
+/// pool or closed.
 #[derive(Debug)]
 pub(super) struct CheckedOut {
-    held: IdleConnection,
+    connection: IdleConnection,
     idle_connections: Arc<IdleConnections>,
 }
 
 impl CheckedOut {
-    /// A statement has run to its end on it.
+    /// Makes the connection available for reuse. Call it only after a statement has completed.
     pub(super) fn check_in(self) {
-        self.idle_connections.check_in(self.held);
+        self.idle_connections.check_in(self.connection);
     }
 }
 
@@ -199,22 +200,22 @@ impl Deref for CheckedOut {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.held.connection
+        &self.connection.connection
     }
 }
 
 impl DerefMut for CheckedOut {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.held.connection
+        &mut self.connection.connection
     }
 }
 
-/// A transaction waits in sqlx's line.
+/// A transaction waiting in sqlx's queue.
 #[derive(Debug)]
 pub(super) struct WaitGuard(Arc<IdleConnections>);
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {
-        self.0.state().in_line -= 1;
+        self.0.state().waiting_transactions -= 1;
     }
 }

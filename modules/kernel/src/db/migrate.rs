@@ -1,4 +1,4 @@
-//! The migration runner: one timeline of SQL, run as the owner on a connection of its own.
+//! The migration runner. Runs as the owner, on a connection of its own.
 
 use std::{
     sync::Arc,
@@ -18,57 +18,57 @@ use super::{
     roles::{self, APP_ROLE},
 };
 
-/// The migrations that this program was built with.
+/// The migrations compiled into this program.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
-/// Where the applied ones are noted.
-const TABLE: &str = "_sqlx_migrations";
+/// Table of the applied migrations.
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
-/// Any number will do, as long as it stays the same: "tenantry" on a telephone's keys.
-const LOCK: i64 = 8_368_268;
+/// Key of the advisory lock: "tenantry" on a telephone keypad. Must never change.
+const ADVISORY_LOCK_KEY: i64 = 8_368_268;
 
-/// What holds for every statement of a migration, in the words in which the server shows it.
-const SETTINGS: [(&str, &str); 3] = [
-    // A forgotten role shall be an error, where row-level security would quietly change zero rows.
+/// Session settings of migrations, in the form in which the server shows them.
+const SESSION_SETTINGS: [(&str, &str); 3] = [
+    // A backfill that forgets to set its role must fail; row-level security would silently change no rows.
     ("row_security", "off"),
-    // Whoever waits for a table's lock makes everybody after him wait, too.
+    // A migration waiting for a table lock blocks all later statements on the table.
     ("lock_timeout", "10s"),
-    // So does whoever holds one. A migration that needs longer says so itself, with SET LOCAL.
+    // So does one that holds a lock. A migration that needs longer uses SET LOCAL.
     ("statement_timeout", "10min"),
 ];
 
-/// How long to wait for another migration to end.
-const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// Default time to wait for a concurrent migration.
+const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is known of a migration.
+/// A migration and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its number.
+    /// Version number.
     pub version: i64,
-    /// The rest of its file's name: the module that owns it.
+    /// The rest of the file name: the module that owns it.
     pub name: String,
-    /// Where it stands.
+    /// Its state.
     pub state: MigrationState,
 }
 
-/// Where a migration stands.
+/// State of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationState {
-    /// Done.
+    /// Applied.
     Applied,
-    /// To be done.
+    /// Not applied yet.
     Pending,
-    /// Done, but its file has been changed since.
+    /// Applied, but the file has been changed since.
     Changed,
-    /// Done by another version of the program, which had more migrations.
+    /// Applied by a newer version of the program.
     Unknown,
 }
 
-/// What a database says has been applied: versions and checksums.
+/// The versions and checksums recorded in a database.
 pub(super) struct AppliedMigrations(Vec<(i64, Vec<u8>)>);
 
 impl AppliedMigrations {
-    /// As the application, which may only see the table once a migration has run to its end. `None`: it may not.
+    /// Reads as the application, which is granted access only when a migration run completes. `None`: no access yet.
     pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
         match Self::read(connection).await {
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Ok(None),
@@ -76,9 +76,9 @@ impl AppliedMigrations {
         }
     }
 
-    /// `None`: nothing has ever been migrated.
+    /// Returns `None` if the database has never been migrated.
     async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
-        let sql = format!("SELECT version, checksum FROM {TABLE} WHERE success ORDER BY version");
+        let sql = format!("SELECT version, checksum FROM {MIGRATIONS_TABLE} WHERE success ORDER BY version");
         match sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await {
             Ok(rows) => Ok(Some(Self(rows))),
             Err(error) if sqlstate(&error).as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
@@ -86,27 +86,27 @@ impl AppliedMigrations {
         }
     }
 
-    /// Whether these are exactly the program's migrations; else what differs.
-    pub(super) fn compare(&self, program: &sqlx::migrate::Migrator) -> Result<(), String> {
-        let states = self.states(program);
+    /// Returns the difference if these aren't exactly the migrations of the program.
+    pub(super) fn compare(&self, migrations: &sqlx::migrate::Migrator) -> Result<(), String> {
+        let states = self.states(migrations);
         let count = |state| states.iter().filter(|s| s.state == state).count();
         let differences: Vec<String> = [
             (MigrationState::Pending, "pending"),
             (MigrationState::Changed, "changed since they were applied"),
-            (MigrationState::Unknown, "of a newer program"),
+            (MigrationState::Unknown, "applied by a newer program"),
         ]
         .into_iter()
         .filter(|(state, _)| count(*state) > 0)
-        .map(|(state, words)| format!("{} {words}", count(state)))
+        .map(|(state, description)| format!("{} {description}", count(state)))
         .collect();
         if differences.is_empty() { Ok(()) } else { Err(format!("migrations: {}", differences.join(", "))) }
     }
 
-    fn states(&self, program: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {
-        let mut all: Vec<MigrationStatus> = ups(program)
+    fn states(&self, migrations: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {
+        let mut all: Vec<MigrationStatus> = up_migrations(migrations)
             .map(|m| MigrationStatus { version: m.version, name: m.description.to_string(), state: self.state_of(m) })
             .collect();
-        let unknown = self.0.iter().filter(|(version, _)| !program.version_exists(*version));
+        let unknown = self.0.iter().filter(|(version, _)| !migrations.version_exists(*version));
         all.extend(unknown.map(|(version, _)| MigrationStatus {
             version: *version,
             name: "(not in this program)".into(),
@@ -124,60 +124,63 @@ impl AppliedMigrations {
     }
 }
 
-fn ups(program: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
-    program.iter().filter(|m| !m.migration_type.is_down_migration())
+fn up_migrations(migrations: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
+    migrations.iter().filter(|m| !m.migration_type.is_down_migration())
 }
 
-/// Runs, shows and reverts migrations.
+/// Applies, lists and reverts migrations.
 #[derive(Debug, Clone)]
 pub struct Migrator {
     owner: PgConnectOptions,
     app_login: String,
-    program: Arc<sqlx::migrate::Migrator>,
-    lock_wait: Duration,
+    migrations: Arc<sqlx::migrate::Migrator>,
+    lock_timeout: Duration,
 }
 
 impl Migrator {
     pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
-        let owner = owner.options(SETTINGS).options([("client_min_messages", "warning")]);
-        let program = unlocked(MIGRATIONS.iter().cloned().collect());
-        Self { owner, app_login, program, lock_wait: LOCK_WAIT }
+        let owner = owner.options(SESSION_SETTINGS).options([("client_min_messages", "warning")]);
+        let migrations = without_locking(MIGRATIONS.iter().cloned().collect());
+        Self { owner, app_login, migrations, lock_timeout: DEFAULT_LOCK_TIMEOUT }
     }
 
-    /// The same with further migrations: to try them before they are files, as tests do.
+    /// Adds migrations that aren't files. For tests.
     #[must_use]
-    pub fn with_extra(self, more: impl IntoIterator<Item = Migration>) -> Self {
-        let program = unlocked(self.program.iter().cloned().chain(more).collect());
-        Self { program, ..self }
+    pub fn with_extra(self, extra: impl IntoIterator<Item = Migration>) -> Self {
+        let migrations = without_locking(self.migrations.iter().cloned().chain(extra).collect());
+        Self { migrations, ..self }
     }
 
-    /// The same, waiting this long for another migration to end, where a minute is too long, as in tests.
+    /// Sets the time to wait for a concurrent migration. For tests.
     #[must_use]
-    pub fn with_lock_timeout(self, lock_wait: Duration) -> Self {
-        Self { lock_wait, ..self }
+    pub fn with_lock_timeout(self, lock_timeout: Duration) -> Self {
+        Self { lock_timeout, ..self }
     }
 
-    /// Makes the roles, grants them to the application's login, and applies what is pending. Returns what was applied.
+    /// Creates the roles, grants them to the application's login, and applies pending migrations. Returns those
+    /// applied.
     ///
     /// # Errors
-    /// [`MigrateError`]. A login that isn't the owner's and a history that doesn't fit are refused before anything is
-    /// changed; what was applied before stays, each migration whole.
+    /// [`MigrateError`]. A login that isn't the owner's and an incompatible history are rejected before anything is
+    /// changed. If a migration fails, the ones before it stay applied.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
         let pending = self.pending(&mut connection).await?;
         roles::ensure(&mut connection, &self.app_login).await?;
-        connection.ensure_migrations_table(TABLE).await.map_err(history)?;
+        connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
         if !pending.is_empty() {
             self.apply().await?;
         }
-        // Readiness compares it with the program.
-        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {TABLE} TO {APP_ROLE}"))).execute(&mut connection).await?;
+        // Readiness checks compare this table with the program's migrations.
+        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {APP_ROLE}")))
+            .execute(&mut connection)
+            .await?;
         connection.close().await?;
         Ok(pending)
     }
 
-    /// Makes the roles, and grants them to the application's login, as [`Migrator::run`] does before the first migration:
-    /// a backup's grants and policies name them.
+    /// Creates the roles and grants them to the application's login, since the grants and policies in a backup refer
+    /// to them. [`Migrator::run`] does the same before the first migration.
     #[cfg(feature = "embedded")]
     pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
         let mut connection = self.acquire_lock().await?;
@@ -186,10 +189,10 @@ impl Migrator {
         Ok(())
     }
 
-    /// What [`Migrator::run`] would apply. Changes nothing.
+    /// Returns what [`Migrator::run`] would apply. Changes nothing.
     ///
     /// # Errors
-    /// The database can't be asked, or [`Migrator::run`] would refuse its history.
+    /// [`MigrateError`]
     pub async fn plan(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.connect().await?;
         let pending = self.pending(&mut connection).await?;
@@ -197,33 +200,34 @@ impl Migrator {
         Ok(pending)
     }
 
-    /// Where each migration stands. Changes nothing.
+    /// Returns all migrations with their states. Changes nothing.
     ///
     /// # Errors
-    /// The database can't be asked.
+    /// [`MigrateError`]
     pub async fn status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.connect().await?;
         let applied = Self::applied(&mut connection).await?;
         connection.close().await?;
-        Ok(applied.states(&self.program))
+        Ok(applied.states(&self.migrations))
     }
 
-    /// Reverts the newest `steps` of the applied migrations, newest first, and returns them. The roles stay: they
-    /// belong to the cluster, and other databases may use them.
+    /// Reverts the newest `steps` applied migrations and returns them, newest first.
+    ///
+    /// The roles are kept, since they are shared by all databases of the server.
     ///
     /// # Errors
-    /// [`MigrateError`]; what was reverted before stays so.
+    /// [`MigrateError`]. What was reverted before the failure stays reverted.
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
-        let states = Self::applied(&mut connection).await?.states(&self.program);
+        let states = Self::applied(&mut connection).await?.states(&self.migrations);
         check_history(&states)?;
         let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
         let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
         reverted.reverse();
         if !reverted.is_empty() {
-            let pool = self.pool_of_one().await?;
-            self.program.undo(&pool, target).await.map_err(history)?;
+            let pool = self.single_connection_pool().await?;
+            self.migrations.undo(&pool, target).await.map_err(migrate_error)?;
             pool.close().await;
         }
         connection.close().await?;
@@ -231,38 +235,38 @@ impl Migrator {
     }
 
     async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let states = Self::applied(connection).await?.states(&self.program);
+        let states = Self::applied(connection).await?.states(&self.migrations);
         check_history(&states)?;
         Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
     }
 
-    /// sqlx's runner on a bare connection makes a future that can't be sent between threads; on a pool it does.
+    /// Uses a pool, because the future of sqlx's runner is only `Send` with a pool.
     async fn apply(&self) -> Result<(), MigrateError> {
-        let pool = self.pool_of_one().await?;
-        self.program.run(&pool).await.map_err(history)?;
+        let pool = self.single_connection_pool().await?;
+        self.migrations.run(&pool).await.map_err(migrate_error)?;
         pool.close().await;
         Ok(())
     }
 
-    async fn pool_of_one(&self) -> Result<sqlx::PgPool, MigrateError> {
+    async fn single_connection_pool(&self) -> Result<sqlx::PgPool, MigrateError> {
         let pool = PgPoolOptions::new().max_connections(1).connect_with(self.owner.clone()).await;
-        pool.map_err(|source| self.cant_connect(source))
+        pool.map_err(|source| self.connect_error(source))
     }
 
     async fn connect(&self) -> Result<PgConnection, MigrateError> {
         let connection = PgConnection::connect_with(&self.owner).await;
-        let mut connection = connection.map_err(|source| self.cant_connect(source))?;
-        for (name, value) in SETTINGS {
+        let mut connection = connection.map_err(|source| self.connect_error(source))?;
+        for (name, value) in SESSION_SETTINGS {
             let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name).persistent(false);
-            let found: String = setting.fetch_one(&mut connection).await?;
-            if found != value {
+            let actual: String = setting.fetch_one(&mut connection).await?;
+            if actual != value {
                 return Err(PoolerDetected { address: self.address() }.into());
             }
         }
         Ok(connection)
     }
 
-    fn cant_connect(&self, source: sqlx::Error) -> MigrateError {
+    fn connect_error(&self, source: sqlx::Error) -> MigrateError {
         match is_pooler_rejection(&source) {
             true => PoolerDetected { address: self.address() }.into(),
             false => MigrateError::Connect { address: self.address(), source },
@@ -273,17 +277,19 @@ impl Migrator {
         Address(&self.owner).to_string()
     }
 
-    /// A connection that holds the lock until it is closed. Polled rather than waited for in the server: there a
-    /// lock time-out would end the wait.
+    /// Acquires the lock, which is held until the connection is closed. Polls, because waiting in the server would be
+    /// subject to `lock_timeout`.
     async fn acquire_lock(&self) -> Result<PgConnection, MigrateError> {
         let mut connection = self.connect().await?;
-        let deadline = Instant::now() + self.lock_wait;
+        let deadline = Instant::now() + self.lock_timeout;
         loop {
-            let held: bool =
-                sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
-            match held {
+            let acquired: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(ADVISORY_LOCK_KEY)
+                .fetch_one(&mut connection)
+                .await?;
+            match acquired {
                 true => return Ok(connection),
-                false if Instant::now() >= deadline => return Err(MigrateError::Locked { waited: self.lock_wait }),
+                false if Instant::now() >= deadline => return Err(MigrateError::Locked { waited: self.lock_timeout }),
                 false => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
@@ -297,31 +303,31 @@ impl Migrator {
     }
 }
 
-/// The runner holds a lock of its own, so sqlx needn't.
-fn unlocked(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
-    let mut program = sqlx::migrate::Migrator::with_migrations(migrations);
-    program.set_locking(false);
-    Arc::new(program)
+/// The runner holds its own lock, so sqlx's is disabled.
+fn without_locking(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(migrations);
+    migrator.set_locking(false);
+    Arc::new(migrator)
 }
 
 fn check_history(states: &[MigrationStatus]) -> Result<(), MigrateError> {
     let versions = |state| {
-        let hits = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
-        hits.collect::<Vec<_>>().join(", ")
+        let versions = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
+        versions.collect::<Vec<_>>().join(", ")
     };
     let (changed, unknown) = (versions(MigrationState::Changed), versions(MigrationState::Unknown));
     if !changed.is_empty() {
-        let words = "was changed after it had been applied: restore the file, and put the change into a new migration";
-        return Err(MigrateError::History(format!("migration {changed} {words}")));
+        let reason = "was changed after it had been applied; restore the file and put the change into a new migration";
+        return Err(MigrateError::History(format!("migration {changed} {reason}")));
     }
     if !unknown.is_empty() {
-        let words = "was applied by a newer version of the program: run that version";
-        return Err(MigrateError::History(format!("migration {unknown} {words}")));
+        let reason = "was applied by a newer version of the program; run that version";
+        return Err(MigrateError::History(format!("migration {unknown} {reason}")));
     }
     Ok(())
 }
 
-fn history(error: SqlxMigrateError) -> MigrateError {
+fn migrate_error(error: SqlxMigrateError) -> MigrateError {
     match error {
         SqlxMigrateError::ExecuteMigration(source, version) => MigrateError::Failed { version, source },
         SqlxMigrateError::Execute(source) => MigrateError::Database(source),

@@ -1,109 +1,109 @@
-//! PostgreSQL: drivers, the ways in, the migration runner.
+//! Database access: server, pool, transactions, migrations.
 //!
-//! Four ways in, and no fifth:
+//! There are exactly four kinds of transaction:
 //!
-//! | way in | needs | sees |
+//! | begun by | requires | sees |
 //! | --- | --- | --- |
-//! | [`Database::begin_unscoped`] | nothing | what belongs to no tenant: people |
-//! | [`Database::begin_for_user`] | [`Identity`] | a person's own rows across tenants, read-only |
-//! | [`Database::begin`] | [`TenantScope`] | one tenant's rows |
-//! | [`SystemDatabase::begin`] | the token, and a [`SystemReason`] to say why | everything |
+//! | [`Database::begin_unscoped`] | nothing | global data (users), read-only |
+//! | [`Database::begin_for_user`] | [`Identity`] | the user's rows in all tenants, read-only |
+//! | [`Database::begin`] | [`TenantScope`] | the rows of one tenant |
+//! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |
 //!
-//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security. So do
-//! [`Database::reader`] and [`Database::tenant_reader`]: the first and the third way for a read that is a single
-//! statement, which opens its scope itself.
+//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security.
+//! [`Database::reader`] and [`Database::tenant_reader`] are bound by it as well. They run single-statement reads
+//! without a transaction; each statement sets its own scope.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "there are no tables here to check against: these statements are about roles, settings and the schema itself"
+    reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
 )]
 
+mod config;
 #[cfg(feature = "embedded")]
 mod embedded_admin;
-mod config;
-mod server;
 mod error;
+mod idle_connections;
 mod migrate;
 mod module;
 mod pool;
+mod roles;
+mod server;
 mod single_statement;
 #[cfg(feature = "embedded")]
 mod staged_restore;
-mod roles;
-mod idle_connections;
 mod tx;
 
 use async_trait::async_trait;
 #[cfg(feature = "embedded")]
-pub use embedded_admin::{EmbeddedAdmin, AdminError, inspect};
-#[cfg(feature = "embedded")]
 pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
-pub use server::{Db, DbServer, open_db};
-/// How the embedded database gets a PostgreSQL, for whoever configures it.
+#[cfg(feature = "embedded")]
+pub use embedded_admin::{AdminError, EmbeddedAdmin, inspect};
+/// Configuration of the PostgreSQL download for the embedded database.
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
 pub use error::{DbError, MigrateError, OpenError, PoolerDetected};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModuleImpl;
+pub use server::{Db, DbServer, open_db};
+use shaku::Interface;
 pub use single_statement::{Reader, TenantReader};
 #[cfg(feature = "embedded")]
 pub use staged_restore::{OldDatabase, StagedDatabase};
-use shaku::Interface;
-pub use tx::{UserTx, SystemTx, TenantTx, Tx};
+pub use tx::{SystemTx, TenantTx, Tx, UserTx};
 
 use crate::contracts::{Identity, TenantScope};
 
-/// The ways in that row-level security bounds.
+/// Access bound by row-level security.
 #[async_trait]
 pub trait Database: Interface {
-    /// Tenant work: the tenant's rows and no others.
+    /// Begins a transaction on the rows of one tenant.
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError>;
 
-    /// A person's own rows across tenants, read-only.
+    /// Begins a read-only transaction on the user's rows in all tenants.
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError>;
 
-    /// The same, for single statements that open the scope themselves: see [`TenantReader`].
+    /// Returns a reader for single statements on the rows of one tenant.
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader;
 
-    /// What belongs to no tenant, for single statements.
+    /// Returns a reader for single statements on global data.
     fn reader(&self) -> Reader;
 
-    /// What belongs to no tenant, read-only; every tenant table is empty to it.
+    /// Begins a read-only transaction on global data. Tenant tables appear empty.
     async fn begin_unscoped(&self) -> Result<Tx, DbError>;
 }
 
-/// Whether requests can be served; apart from [`Database`], so that whoever asks for it gets no way in.
+/// Readiness checks. Separate from [`Database`], so that the health endpoint has no data access.
 #[async_trait]
 pub trait Readiness: Interface {
-    /// Whether requests can be served: the database answers, and its schema is the one this program was built for.
+    /// Checks that the database responds and that its schema matches this program.
     async fn ready(&self) -> Result<(), DbError>;
 }
 
-/// The way in that sees every tenant. A token apart, so that each `module.rs` shows who holds it.
+/// Access to the rows of all tenants. A separate token, so that each `module.rs` shows which components have it.
 #[async_trait]
 pub trait SystemDatabase: Interface {
-    /// Work that spans tenants, as the role `tenantry_system`.
+    /// Begins a transaction as the role `tenantry_system`, which sees all tenants.
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError>;
 }
 
-/// Why the whole database is opened. Each reason has a name, so that they can be counted on two hands.
+/// Why a transaction needs access to all tenants. A closed list, for auditing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemReason {
-    /// Reading a credential: nobody is known to be anybody yet.
+    /// Read credentials. The caller isn't authenticated yet.
     SignIn,
-    /// Making a person with a password, on the operator's word: nobody else writes either.
+    /// Create an account on behalf of the operator. No other role may write users and credentials.
     CreateAccount,
-    /// Founding the demo tenants, and asking whether they are there.
+    /// Create the demo tenants, or check whether they exist.
     Seed,
-    /// Founding a tenant: there is none yet that anybody could be a member of.
+    /// Create a tenant. It has no members yet who could have a scope in it.
     CreateTenant,
-    /// Restoring a tenant: while it is archived, nobody has a scope in it.
+    /// Restore a tenant. There is no scope in an archived tenant.
     RestoreTenant,
-    /// Accepting an invitation: who isn't a member yet has no scope in the tenant.
+    /// Accept an invitation. The invitee has no scope in the tenant yet.
     AcceptInvitation,
-    /// Bringing every tenant to the current version of the policy templates, archived ones included.
+    /// Upgrade the policy templates of all tenants, including archived ones.
     UpgradePolicies,
-    /// Changing what a person says of themselves: people belong to no tenant, so no scope bounds who may write whom.
+    /// Update a user's own profile. Users are global, so no tenant scope restricts who may write whom.
     ChangeProfile,
 }

@@ -1,7 +1,7 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
 //! | [`Database`], [`SystemDatabase`], [`Readiness`], [`Clock`] | an open [`super::Db`] | no table |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use shaku::module;
 

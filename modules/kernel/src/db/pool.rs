@@ -1,4 +1,4 @@
-//! The pool behind the ways in.
+//! The connection pool behind all transactions and readers.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -13,18 +13,18 @@ use tokio::{
 };
 
 use super::{
-    Database, DbConfig, DbError, MIGRATIONS, UserTx, Reader, Readiness, SystemDatabase, SystemTx, SystemReason,
-    TenantReader, TenantTx, Tx,
+    Database, DbConfig, DbError, MIGRATIONS, Reader, Readiness, SystemDatabase, SystemReason, SystemTx, TenantReader,
+    TenantTx, Tx, UserTx,
     error::is_unavailable,
+    idle_connections::{CheckedOut, IdleConnections},
     migrate::AppliedMigrations,
     roles::{APP_ROLE, SYSTEM_ROLE},
-    idle_connections::{IdleConnections, CheckedOut},
     tx::join_task,
 };
 use crate::contracts::{Identity, TenantScope};
 
-/// A connection's settings that don't depend on the surroundings. Given at start-up rather than by statements after
-/// connecting: so they survive `DISCARD ALL` and `RESET ROLE`.
+/// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
+/// so that they survive `DISCARD ALL` and `RESET ROLE`.
 pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
     plain_options(options).options([
         ("role", APP_ROLE),
@@ -34,16 +34,16 @@ pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
-/// What the application's and the owner's connections have in common.
+/// Settings shared by the application's and the owner's connections.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
 }
 
-/// Connections of the application's login, and the runtime they belong to.
+/// Connections of the application's login, bound to one runtime.
 ///
-/// A connection ends with the runtime that it was made on. Each of the web server's workers has one of its own, and on
-/// shutdown an idle worker ends before the busy ones: so every opening, which may have to connect, runs on the runtime
-/// that the pool was made on, and that outlives them.
+/// A connection dies with the runtime it was opened on. Each worker of the web server has its own runtime, and during
+/// shutdown idle workers exit before busy ones. Transactions are therefore begun on the runtime on which the pool was
+/// created, which outlives the workers.
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     connections: PgPool,
@@ -52,12 +52,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Must be called on the runtime that the connections are to belong to.
+    /// Must be called on the runtime to which the connections should belong.
     pub(super) fn new(options: PgConnectOptions, config: &DbConfig) -> Self {
         let connections = PgPoolOptions::new()
             .max_connections(config.pool_size)
             .acquire_timeout(config.connect_timeout)
-            // Its ping is one more round trip a transaction; `open` does without by trying again.
+            // The ping would cost a round trip per transaction. `open_transaction` retries instead.
             .test_before_acquire(false)
             .connect_lazy_with(app_options(options));
         let runtime = Handle::current();
@@ -73,57 +73,57 @@ impl Pool {
         self.connections.acquire().await
     }
 
-    /// How many connections there can be.
+    /// Maximum number of connections.
     pub(super) fn size(&self) -> u32 {
         self.connections.options().get_max_connections()
     }
 
-    /// A connection for a single statement.
+    /// Checks out a connection for a single statement.
     pub(super) async fn check_out(&self) -> Result<CheckedOut, DbError> {
-        if let Some(taken) = self.idle_connections.check_out().or_else(|| self.idle()) {
-            return Ok(taken);
+        if let Some(connection) = self.idle_connections.check_out().or_else(|| self.check_out_idle()) {
+            return Ok(connection);
         }
-        let patience = self.connections.options().get_acquire_timeout();
-        let waited = tokio::time::timeout(patience, self.open_or_wait()).await;
-        waited.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
+        let timeout = self.connections.options().get_acquire_timeout();
+        let connection = tokio::time::timeout(timeout, self.open_or_wait()).await;
+        connection.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
-    fn idle(&self) -> Option<CheckedOut> {
+    fn check_out_idle(&self) -> Option<CheckedOut> {
         self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
     }
 
-    /// For one that is opened here, one that another reader is done with, or one that comes back from a transaction: of
-    /// that nobody tells.
+    /// Waits for a new connection, one released by another reader, or one returned by a transaction (polled, since
+    /// sqlx doesn't notify).
     async fn open_or_wait(&self) -> Result<CheckedOut, DbError> {
         if self.is_full()
-            && let Some(taken) = self.idle_connections.check_out_any()
+            && let Some(connection) = self.idle_connections.check_out_any()
         {
-            return Ok(taken);
+            return Ok(connection);
         }
         let mut opening = OptionalTask(None);
         let mut next = pin!(self.idle_connections.next());
-        // Ticks at once for the first time.
-        let mut look = tokio::time::interval(Duration::from_millis(2));
+        // The first tick is immediate.
+        let mut poll = tokio::time::interval(Duration::from_millis(2));
         loop {
             tokio::select! {
                 biased;
-                taken = &mut next => return Ok(taken?),
-                opened = opening.ended() => join_task(opened)?,
-                _ = look.tick() => {
-                    if let Some(taken) = self.idle() {
-                        return Ok(taken);
+                connection = &mut next => return Ok(connection?),
+                opened = opening.join() => join_task(opened)?,
+                _ = poll.tick() => {
+                    if let Some(connection) = self.check_out_idle() {
+                        return Ok(connection);
                     }
-                    // Looked at anew each time: those who had them all may have lost them.
+                    // Check again each time: the connections in use may have died.
                     if opening.0.is_none() && !self.is_full() {
-                        opening = OptionalTask(Some(tokio::spawn(self.clone().open_spare())));
+                        opening = OptionalTask(Some(tokio::spawn(self.clone().open_connection())));
                     }
                 }
             }
         }
     }
 
-    /// Goes on where whoever wanted it has found another: it is kept for the next one.
-    async fn open_spare(self) -> Result<(), DbError> {
+    /// Continues if the waiting reader has got another connection; the new one is then kept for the next reader.
+    async fn open_connection(self) -> Result<(), DbError> {
         let connection = self.connections.acquire().await?;
         self.idle_connections.adopt_new(connection).check_in();
         Ok(())
@@ -133,25 +133,25 @@ impl Pool {
         self.connections.size() >= self.size()
     }
 
-    /// Opens a transaction with one round trip. `opening` begins it and can't fail after BEGIN: settings and
-    /// constants alone.
+    /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
+    /// after BEGIN.
     ///
-    /// sqlx's own `begin` isn't safe to cancel: a client that hangs up at the wrong moment would leave its
-    /// transaction open in the pool, scope and all. So it runs in a task that a cancelled caller can't stop; the
-    /// task's transaction is then dropped, and so rolled back.
-    async fn open(&self, opening: String, role: Option<&'static str>) -> Result<Tx, DbError> {
+    /// sqlx's own `begin` isn't cancellation-safe: a client that disconnects at the wrong moment would leave its
+    /// transaction, with its scope, open in the pool. This runs in a task that survives the caller's cancellation; the
+    /// task's transaction is then dropped and rolled back.
+    async fn open_transaction(&self, begin_sql: String, role: Option<&'static str>) -> Result<Tx, DbError> {
         let pool = self.clone();
-        join_task(self.runtime.spawn(async move { pool.open_here(&opening, role).await }).await)
+        join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role).await }).await)
     }
 
-    /// Where the connection turns out to be broken nothing has run yet, so another is tried: as many as there can
-    /// be dead ones in the pool, and a fresh one.
-    async fn open_here(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+    /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
+    /// can hold, plus a new one.
+    async fn open_with_retry(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
         let mut tries = self.size();
         loop {
-            match self.try_open(opening, role).await {
+            match self.try_open(begin_sql, role).await {
                 Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
-                    tracing::debug!(%error, "a pooled connection was dead; trying another");
+                    tracing::debug!(%error, "a pooled connection was dead; trying another one");
                     tries -= 1;
                 }
                 outcome => return outcome,
@@ -159,26 +159,26 @@ impl Pool {
         }
     }
 
-    async fn try_open(&self, opening: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
-        // Safe: `opening` is put together below from constants and UUIDs. It can't fail, so whatever does is on the
-        // way there: no connection, or one that is refused.
-        let in_line = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
-        let tx = self.connections.begin_with(AssertSqlSafe(opening)).await.map_err(DbError::Unavailable)?;
-        drop(in_line);
+    async fn try_open(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs. It can't fail itself, so an
+        // error means that no usable connection was available.
+        let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
+        let tx = self.connections.begin_with(AssertSqlSafe(begin_sql)).await.map_err(DbError::Unavailable)?;
+        drop(wait_guard);
         let mut tx = Tx::new(tx);
         if let Some(role) = role {
-            // A statement of its own, for it can fail: the transaction that it fails in is rolled back.
+            // A separate statement, because it can fail; the transaction is then rolled back.
             sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(&mut *tx).await?;
         }
         Ok(tx)
     }
 }
 
-/// A task that may not be there, or may have ended: then it never ends.
+/// An optional task. Waiting for it never returns if there is none or if it has already been waited for.
 struct OptionalTask<T>(Option<JoinHandle<T>>);
 
 impl<T> OptionalTask<T> {
-    async fn ended(&mut self) -> Result<T, JoinError> {
+    async fn join(&mut self) -> Result<T, JoinError> {
         match &mut self.0 {
             None => std::future::pending().await,
             Some(task) => {
@@ -190,7 +190,7 @@ impl<T> OptionalTask<T> {
     }
 }
 
-/// A pool that is exhausted or closed stays so, whoever asks again, and so does a server that refuses.
+/// An exhausted or closed pool stays so, and a rejection by the server is final.
 fn is_retryable(error: &sqlx::Error) -> bool {
     is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
 }
@@ -199,14 +199,14 @@ fn is_retryable(error: &sqlx::Error) -> bool {
 impl Database for Pool {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
         let tenant = scope.tenant();
-        let opening = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)");
-        Ok(TenantTx::new(self.open(opening, None).await?, tenant))
+        let begin_sql = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)");
+        Ok(TenantTx::new(self.open_transaction(begin_sql, None).await?, tenant))
     }
 
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
         let user = identity.user();
-        let opening = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
-        Ok(UserTx::new(self.open(opening, None).await?, user))
+        let begin_sql = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
+        Ok(UserTx::new(self.open_transaction(begin_sql, None).await?, user))
     }
 
     fn reader(&self) -> Reader {
@@ -218,8 +218,8 @@ impl Database for Pool {
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {
-        // With a first query in it, the transaction can't be made to write any more.
-        self.open("BEGIN READ ONLY; SELECT".into(), None).await
+        // After the first query a transaction can't be switched to read-write.
+        self.open_transaction("BEGIN READ ONLY; SELECT".into(), None).await
     }
 }
 
@@ -237,8 +237,8 @@ impl Readiness for Pool {
 #[async_trait]
 impl SystemDatabase for Pool {
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self.open("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
-        tracing::debug!(?reason, "opened the whole database");
+        let tx = self.open_transaction("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
+        tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }
 }
@@ -249,8 +249,8 @@ mod tests {
 
     #[test]
     fn permanent_errors_are_not_retried() {
-        let hung_up = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
-        assert!(is_retryable(&hung_up) && is_retryable(&sqlx::Error::WorkerCrashed));
+        let disconnected = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert!(is_retryable(&disconnected) && is_retryable(&sqlx::Error::WorkerCrashed));
         for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
             assert!(!is_retryable(&error), "{error}");
         }

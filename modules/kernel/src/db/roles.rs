@@ -1,7 +1,7 @@
-//! The two roles that the application takes, and who may take them.
+//! The two database roles of the application, and who may assume them.
 //!
-//! `tenantry_app` owns nothing and is bound by row-level security; every connection of the application takes it at
-//! start-up. `tenantry_system` sees every tenant; it must be taken on purpose, transaction by transaction.
+//! `tenantry_app` owns nothing and is bound by row-level security. Every connection of the application assumes it at
+//! connection start-up. `tenantry_system` sees all tenants and must be set explicitly in each transaction.
 
 use std::time::Duration;
 
@@ -12,20 +12,23 @@ use super::{
     error::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
-/// The role of the application's connections.
+/// Role of the application's connections.
 pub(super) const APP_ROLE: &str = "tenantry_app";
-/// The role of work that spans tenants.
+/// Role of system transactions.
 pub(super) const SYSTEM_ROLE: &str = "tenantry_system";
 
-/// Makes the roles, and grants them to the application's login and to the owner's, whose back-fills take the second.
+/// Creates the roles and grants them to the application's login and to the owner, whose backfills use
+/// `tenantry_system`.
 ///
-/// Roles belong to the cluster, not to a database, so runners of other databases race to make them.
+/// Roles are shared by all databases of a server, so concurrent migration runs of other databases may create them too.
 pub(super) async fn ensure(connection: &mut PgConnection, login: &str) -> Result<(), MigrateError> {
-    let mut tries = 20;
+    let mut attempts = 20;
     loop {
-        tries -= 1;
+        attempts -= 1;
         match try_ensure(connection, login).await {
-            Err(error) if tries > 0 && is_concurrent_update(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if attempts > 0 && is_concurrent_update(&error) => {
+                tokio::time::sleep(Duration::from_millis(50)).await
+            }
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
                 return Err(MigrateError::Roles { reason: error.to_string(), login: login.to_owned() });
             }
@@ -40,15 +43,16 @@ async fn try_ensure(connection: &mut PgConnection, login: &str) -> Result<(), sq
             sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
         if !exists {
             let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
-            execute_if_missing(connection, sql).await?;
+            execute_ignoring_duplicates(connection, sql).await?;
         }
     }
     grant(connection, login).await
 }
 
-/// An inherited membership of `tenantry_system` would see every tenant's rows without asking. Before PostgreSQL 16,
-/// inheriting is a property of the login as a whole; it is left alone where the login is also the owner's, which
-/// reaches the schema by inheriting.
+/// Grants the roles without inheritance of `tenantry_system`, which would expose all tenants' rows without `SET ROLE`.
+///
+/// Before PostgreSQL 16, inheritance is an attribute of the login. It is not changed if the login is also the owner's,
+/// which accesses the schema through inheritance.
 async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
         "WITH server AS (SELECT current_setting('server_version_num')::int >= 160000 AS is_16)
@@ -63,8 +67,8 @@ async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::E
              format(CASE WHEN is_16 THEN 'GRANT %I TO %I WITH INHERIT FALSE, SET TRUE' ELSE 'GRANT %I TO %I' END, $3, rolname)
            ),
            (rolinherit AND NOT is_16 AND rolname <> current_user, format('ALTER ROLE %I NOINHERIT', rolname))
-         ) AS needed (yes, statement)
-         WHERE rolname IN ($1, current_user) AND NOT rolsuper AND yes",
+         ) AS changes (is_needed, statement)
+         WHERE rolname IN ($1, current_user) AND NOT rolsuper AND is_needed",
     )
     .bind(login)
     .bind(APP_ROLE)
@@ -72,46 +76,46 @@ async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::E
     .fetch_all(&mut *connection)
     .await?;
     for statement in statements {
-        execute_if_missing(connection, statement).await?;
+        execute_ignoring_duplicates(connection, statement).await?;
     }
     Ok(())
 }
 
-/// `duplicate_object` and `unique_violation` say that somebody else made it at the same moment.
-async fn execute_if_missing(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+/// Executes a CREATE or GRANT, ignoring `duplicate_object` and `unique_violation` caused by a concurrent run.
+async fn execute_ignoring_duplicates(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
         Err(error) if !matches!(sqlstate(&error).as_deref(), Some("42710" | "23505")) => Err(error),
         _ => Ok(()),
     }
 }
 
-/// "tuple concurrently updated" has no SQLSTATE of its own.
+/// Matches "tuple concurrently updated", which has no SQLSTATE of its own.
 fn is_concurrent_update(error: &sqlx::Error) -> bool {
     sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
 }
 
-/// How a login stands to the roles.
+/// Privileges of a login with respect to the roles.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct LoginPrivileges {
-    /// The role that was asked for when connecting is in force.
-    pub(super) taken: bool,
-    /// Row-level security doesn't bind the login.
+    /// The role requested at connection start-up is in effect.
+    pub(super) role_applied: bool,
+    /// The login is a superuser and bypasses row-level security.
     pub(super) superuser: bool,
-    /// The login may take the system role.
-    pub(super) system: bool,
-    /// Row-level security doesn't bind the application's role after all: somebody gave it too much.
-    pub(super) unbound: bool,
+    /// The login can assume the system role.
+    pub(super) can_assume_system: bool,
+    /// The application's role has privileges that bypass row-level security.
+    pub(super) bypasses_rls: bool,
 }
 
 impl LoginPrivileges {
-    /// Asks on a connection of the application's, which has taken its role.
+    /// Queries a connection of the application that has assumed its role.
     pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
         sqlx::query_as(
-            "SELECT current_user = $2 AS taken, login.rolsuper AS superuser,
+            "SELECT current_user = $2 AS role_applied, login.rolsuper AS superuser,
                coalesce(pg_has_role(session_user, to_regrole($1),
-                 CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS system,
+                 CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS can_assume_system,
                app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole($1), 'MEMBER'), false)
-                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS unbound
+                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls
              FROM pg_roles AS login, pg_roles AS app
              WHERE login.rolname = session_user AND app.rolname = current_user",
         )

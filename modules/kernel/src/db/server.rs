@@ -1,4 +1,4 @@
-//! From configuration to a database that can be worked with.
+//! Opening the database: server, start-up checks, pool.
 
 #[cfg(feature = "embedded")]
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,28 +17,28 @@ use super::{
 };
 use crate::{contracts::DbModule, shaku_value::ValueModule};
 
-/// The oldest PostgreSQL that is tested with.
+/// The oldest supported major version; the oldest one that is tested.
 pub(super) const MIN_MAJOR_VERSION: u32 = 15;
 
-/// The embedded server's only database.
+/// The application's database on the embedded server.
 #[cfg(feature = "embedded")]
 pub(super) const EMBEDDED_DATABASE: &str = "tenantry";
 
-/// A server that can be reached, and not more: no pool yet, and nobody has looked at the schema.
+/// A reachable server. There is no pool yet, and the schema hasn't been checked.
 #[derive(Debug)]
 pub struct DbServer {
     config: DbConfig,
     app: PgConnectOptions,
     owner: PgConnectOptions,
     #[cfg(feature = "embedded")]
-    pub(super) server: Option<embedded_postgres::Server>,
+    pub(super) embedded: Option<embedded_postgres::Server>,
 }
 
 impl DbServer {
-    /// Starts the embedded server, or waits a bounded time for the other one to answer.
+    /// Starts the embedded server, or waits up to the connect timeout for an external one.
     ///
     /// # Errors
-    /// [`OpenError`], in one line.
+    /// [`OpenError`]
     pub async fn start(config: DbConfig) -> Result<Self, OpenError> {
         match config.driver.clone() {
             #[cfg(feature = "embedded")]
@@ -52,7 +52,7 @@ impl DbServer {
                     app,
                     owner,
                     #[cfg(feature = "embedded")]
-                    server: None,
+                    embedded: None,
                 })
             }
         }
@@ -60,48 +60,48 @@ impl DbServer {
 
     #[cfg(feature = "embedded")]
     async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
-        // A start that nobody waits for any more doesn't hold up the program's end with a download.
+        // Cancels the download when the start is cancelled, so that it doesn't delay the shutdown.
         let _cancel_on_drop = embedded.download.as_ref().map(|download| CancelOnDrop(download.cancel.clone()));
         let options = server_options(&config, embedded);
-        let server = blocking(move || embedded_postgres::Server::start(options)).await?;
+        let server = run_blocking(move || embedded_postgres::Server::start(options)).await?;
         log_newer_installation(&server);
         let options = embedded_options(&server.connection_info());
         create_database(&options).await?;
         let options = options.database(EMBEDDED_DATABASE);
-        Ok(Self { config, app: options.clone(), owner: options, server: Some(server) })
+        Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
     }
 
-    /// The migrations, as the owner.
+    /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
         Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
     }
 
-    /// Opens the pool, once the schema is current.
+    /// Checks the login and the schema, and opens the pool.
     ///
     /// # Errors
-    /// [`OpenError`], in one line.
+    /// [`OpenError`]
     pub async fn connect(self) -> Result<Db, OpenError> {
         check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
         let pool = Pool::new(self.app, &self.config);
-        // The first connection is made here rather than by the first request.
+        // Open the first connection now rather than in the first request.
         drop(pool.acquire().await.map_err(OpenError::Other)?);
         Ok(Db {
             pool,
             #[cfg(feature = "embedded")]
-            server: self.server.map(Arc::new),
+            embedded: self.embedded.map(Arc::new),
         })
     }
 
-    /// Stops the embedded server; one that ran already goes on.
+    /// Stops the embedded server. An external server is not affected.
     pub async fn stop(self) {
         #[cfg(feature = "embedded")]
-        if let Some(server) = self.server {
+        if let Some(server) = self.embedded {
             stop(server).await;
         }
     }
 }
 
-/// What the embedded server is started with, and looked for.
+/// Options for starting and inspecting the embedded server.
 #[cfg(feature = "embedded")]
 pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig) -> embedded_postgres::Options {
     let super::EmbeddedConfig { root, bin_dir, search_path, download, durable } = embedded;
@@ -115,20 +115,20 @@ pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig)
     }
 }
 
-/// Going on with the version that wrote the data is a choice, and whoever runs the program may make another.
+/// A newer major version isn't used automatically, so the log tells the operator how to upgrade.
 #[cfg(feature = "embedded")]
 fn log_newer_installation(server: &embedded_postgres::Server) {
     if let Some(newer) = server.newer_installation() {
         tracing::info!(
-            "PostgreSQL {} is installed, too; the data stays with {}, which wrote it. To move it: `tenantry db backup`, \
-             then `tenantry db restore` with a new DATA_DIR",
+            "PostgreSQL {} is also installed; the data was written by {} and stays with it. To upgrade, run \
+             `tenantry db backup`, then `tenantry db restore` with a new DATA_DIR",
             newer.major(),
             server.major()
         );
     }
 }
 
-/// Says so when it goes.
+/// Sets the cancellation flag when dropped.
 #[cfg(feature = "embedded")]
 struct CancelOnDrop(Arc<AtomicBool>);
 
@@ -139,13 +139,14 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The way to the embedded server. Each setting is named, so that none comes from the surroundings (`PGHOST`, …).
+/// Connection options for the embedded server. All are set explicitly, so that environment variables such as `PGHOST`
+/// have no effect.
 #[cfg(feature = "embedded")]
-pub(super) fn embedded_options(server: &embedded_postgres::ConnectionInfo) -> PgConnectOptions {
+pub(super) fn embedded_options(connection_info: &embedded_postgres::ConnectionInfo) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
-        .socket(server.socket_dir())
-        .port(server.port())
-        .username(server.superuser())
+        .socket(connection_info.socket_dir())
+        .port(connection_info.port())
+        .username(connection_info.superuser())
         .password("")
         .database("postgres")
         .ssl_mode(sqlx::postgres::PgSslMode::Disable)
@@ -154,10 +155,10 @@ pub(super) fn embedded_options(server: &embedded_postgres::ConnectionInfo) -> Pg
 #[cfg(feature = "embedded")]
 async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
     let mut connection = PgConnection::connect_with(options).await.map_err(OpenError::Other)?;
-    let created = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}")))
+    let result = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}")))
         .execute(&mut connection)
         .await;
-    match created {
+    match result {
         Err(error) if sqlstate(&error).as_deref() != Some("42P04") => Err(OpenError::Other(error)),
         _ => connection.close().await.map_err(OpenError::Other),
     }
@@ -165,30 +166,32 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
 
 #[cfg(feature = "embedded")]
 async fn stop(server: embedded_postgres::Server) {
-    if let Err(error) = blocking(move || server.stop()).await {
-        tracing::warn!(%error, "the embedded database didn't stop in order; it will heal at the next start");
+    if let Err(error) = run_blocking(move || server.stop()).await {
+        tracing::warn!(%error, "the embedded database did not shut down cleanly; it will recover on the next start");
     }
 }
 
-/// Runs what blocks beside the runtime's own threads.
+/// Runs blocking work on the runtime's thread pool for it.
 #[cfg(feature = "embedded")]
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
+        Ok(output) => output,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-/// Runs checks on a connection, all within the bounded wait, for a server that is just starting. `classify_rejection` says
-/// what it means that the server refuses the connection.
+/// Connects and runs the checks, with a deadline for both. Connecting is retried while the server is unavailable,
+/// since it may be starting.
+///
+/// `classify_rejection` may map a rejected connection to a more specific error.
 async fn with_deadline<T>(
-    wait: Duration,
+    timeout: Duration,
     options: &PgConnectOptions,
     classify_rejection: impl Fn(&sqlx::Error) -> Option<OpenError>,
     checks: impl AsyncFnOnce(&mut PgConnection) -> Result<T, OpenError>,
 ) -> Result<T, OpenError> {
     let address = Address(options).to_string();
-    let mut reason = "no answer".to_owned();
+    let mut reason = "no response".to_owned();
     let work = async {
         let mut connection = loop {
             match PgConnection::connect_with(options).await {
@@ -197,7 +200,9 @@ async fn with_deadline<T>(
                     return Err(PoolerDetected { address: address.clone() }.into());
                 }
                 Err(error) if is_unavailable(&error) => reason = error.to_string(),
-                Err(error) => return Err(classify_rejection(&error).unwrap_or_else(|| refused(address.clone(), error))),
+                Err(error) => {
+                    return Err(classify_rejection(&error).unwrap_or_else(|| login_rejected(address.clone(), error)));
+                }
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
@@ -205,66 +210,66 @@ async fn with_deadline<T>(
         connection.close().await.map_err(OpenError::Other)?;
         Ok(outcome)
     };
-    match tokio::time::timeout(wait, work).await {
+    match tokio::time::timeout(timeout, work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(OpenError::Unreachable { address, waited: wait, reason }),
+        Err(_) => Err(OpenError::Unreachable { address, waited: timeout, reason }),
     }
 }
 
-fn refused(address: String, error: sqlx::Error) -> OpenError {
+fn login_rejected(address: String, error: sqlx::Error) -> OpenError {
     match error.as_database_error() {
-        Some(words) => OpenError::LoginRejected { address, reason: words.message().to_owned() },
+        Some(error) => OpenError::LoginRejected { address, reason: error.message().to_owned() },
         None => OpenError::Other(error),
     }
 }
 
-async fn check_server(options: &PgConnectOptions, wait: Duration) -> Result<(), OpenError> {
+async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<(), OpenError> {
     with_deadline(
-        wait,
+        timeout,
         options,
         |_| None,
         async |connection| {
-            let version = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
-            // Not kept prepared: behind a pooler, somebody else's statement may have the name already.
-            let row = sqlx::query_as(version).persistent(false).fetch_one(connection).await;
-            let (number, found): (i32, String) = row.map_err(OpenError::Other)?;
-            if is_too_old(number) { Err(OpenError::TooOld { found }) } else { Ok(()) }
+            let query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+            // Not prepared: behind a pooler, another client's statement may have the same name.
+            let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
+            let (version_num, version): (i32, String) = row.map_err(OpenError::Other)?;
+            if is_too_old(version_num) { Err(OpenError::TooOld { version }) } else { Ok(()) }
         },
     )
     .await
 }
 
-/// Of a `server_version_num`, such as 150012 for 15.12.
-fn is_too_old(number: i32) -> bool {
-    u32::try_from(number / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
+/// Takes a `server_version_num`, such as 150012 for 15.12.
+fn is_too_old(version_num: i32) -> bool {
+    u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
 }
 
-/// The application's login has its two roles and no more rights than it should, and the schema is current.
-async fn check_login(options: &PgConnectOptions, wait: Duration, production: bool) -> Result<(), OpenError> {
+/// Checks that the application's login has its two roles and no excessive privileges, and that the schema is current.
+async fn check_login(options: &PgConnectOptions, timeout: Duration, production: bool) -> Result<(), OpenError> {
     let options = app_options(options.clone());
-    // invalid_parameter_value: the role that the connection is to take doesn't exist; insufficient_privilege: it isn't
-    // granted. Either way nobody has migrated with this login in view.
+    // invalid_parameter_value: the role set at connection start-up doesn't exist. insufficient_privilege: it isn't
+    // granted. In both cases `migrate run` hasn't been run for this login.
     let classify_rejection = |error: &sqlx::Error| match sqlstate(error).as_deref() {
-        Some("22023") => Some(not_current("nothing has been migrated")),
-        Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login isn't granted its roles")),
+        Some("22023") => Some(not_current("it has never been migrated")),
+        Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login has not been granted its roles")),
         _ => None,
     };
-    with_deadline(wait, &options, classify_rejection, async |connection| {
-        let standing = LoginPrivileges::read(connection).await.map_err(OpenError::Other)?;
-        if !standing.taken {
+    with_deadline(timeout, &options, classify_rejection, async |connection| {
+        let privileges = LoginPrivileges::read(connection).await.map_err(OpenError::Other)?;
+        if !privileges.role_applied {
             return Err(PoolerDetected { address: Address(&options).to_string() }.into());
         }
-        if standing.unbound {
+        if privileges.bypasses_rls {
             return Err(OpenError::RlsBypassed);
         }
-        if production && standing.superuser {
+        if production && privileges.superuser {
             return Err(OpenError::Superuser);
         }
-        if !standing.system {
-            return Err(not_current("the login isn't granted its roles"));
+        if !privileges.can_assume_system {
+            return Err(not_current("the login has not been granted its roles"));
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
-        let applied = applied.ok_or_else(|| not_current("nothing has been migrated"))?;
+        let applied = applied.ok_or_else(|| not_current("it has never been migrated"))?;
         applied.compare(&super::MIGRATIONS).map_err(not_current)
     })
     .await
@@ -274,72 +279,74 @@ fn not_current(detail: impl Into<String>) -> OpenError {
     OpenError::SchemaNotCurrent { detail: detail.into() }
 }
 
-/// An open database. Clones share it.
+/// An open database. Clones share the pool and the server.
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: Pool,
     #[cfg(feature = "embedded")]
-    server: Option<Arc<embedded_postgres::Server>>,
+    embedded: Option<Arc<embedded_postgres::Server>>,
 }
 
-/// Opens the database that the configuration names. Where it says so, what is pending is applied first; elsewhere a
-/// schema that isn't current is an error.
+/// Opens the configured database. Applies pending migrations first if configured; otherwise an outdated schema is an
+/// error.
 ///
 /// # Errors
-/// [`OpenError`], in one line.
+/// [`OpenError`]
 pub async fn open_db(config: DbConfig) -> Result<Db, OpenError> {
-    let driver = DbServer::start(config).await?;
-    if driver.config.migrate_on_start {
-        for MigrationStatus { version, name, .. } in driver.migrator().run().await? {
+    let server = DbServer::start(config).await?;
+    if server.config.migrate_on_start {
+        for MigrationStatus { version, name, .. } in server.migrator().run().await? {
             tracing::info!(version, name, "applied a migration");
         }
     }
-    driver.connect().await
+    server.connect().await
 }
 
 impl Db {
-    /// The ways in that row-level security bounds.
+    /// Access bound by row-level security.
     pub fn database(&self) -> Arc<dyn Database> {
         Arc::new(self.pool.clone())
     }
 
-    /// The way in that sees every tenant.
+    /// Access to the rows of all tenants.
     pub fn system(&self) -> Arc<dyn SystemDatabase> {
         Arc::new(self.pool.clone())
     }
 
-    /// The database as a module for others to stand on.
+    /// The database as a shaku module.
     pub fn module(&self) -> Arc<dyn DbModule> {
         let pool = || Arc::new(self.pool.clone());
-        let module = DbModuleImpl::builder(ValueModule::new(pool()), ValueModule::new(pool()), ValueModule::new(pool())).build();
+        let module =
+            DbModuleImpl::builder(ValueModule::new(pool()), ValueModule::new(pool()), ValueModule::new(pool())).build();
         Arc::new(module)
     }
 
-    /// Whether this is an embedded database whose first-time set-up hasn't been completed by [`Db::mark_initialized`].
+    /// Whether this is an embedded database whose initial set-up hasn't been marked as complete, see
+    /// [`Db::mark_initialized`].
     pub fn needs_setup(&self) -> bool {
         #[cfg(feature = "embedded")]
-        return self.server.as_ref().is_some_and(|server| server.needs_setup());
+        return self.embedded.as_ref().is_some_and(|server| server.needs_setup());
         #[cfg(not(feature = "embedded"))]
         false
     }
 
-    /// Notes that the first-time set-up is complete.
+    /// Marks the initial set-up as complete.
     ///
     /// # Errors
-    /// The note couldn't be written.
+    /// The marker file can't be removed.
     pub fn mark_initialized(&self) -> Result<(), OpenError> {
         #[cfg(feature = "embedded")]
-        if let Some(server) = &self.server {
+        if let Some(server) = &self.embedded {
             server.mark_initialized()?;
         }
         Ok(())
     }
 
-    /// Waits for the connections in use to come back, closes them all, and stops the embedded server.
+    /// Waits for connections in use, closes the pool, and stops the embedded server.
     pub async fn close(self) {
         self.pool.close().await;
         #[cfg(feature = "embedded")]
-        if let Some(server) = self.server.and_then(Arc::into_inner) {
+        if let Some(server) = self.embedded.and_then(Arc::into_inner) {
             stop(server).await;
         }
     }

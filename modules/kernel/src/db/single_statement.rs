@@ -1,9 +1,10 @@
-//! Reading by single statements, without a transaction around them: one round trip, where a transaction takes three.
+//! Single-statement reads, which take one round trip where a transaction takes three.
 //!
-//! Such a statement opens its own scope and closes it with itself: it reads
-//! `FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s, LATERAL (… OFFSET 0)`, or `user_scope` there. The fences
-//! are what makes the scope come first; a test refuses a statement without (`tests/arch-lint/src/scoped_statements.rs`). One that forgets
-//! its scope finds nothing.
+//! Each statement sets its own scope, which ends with the statement: `FROM (SELECT tenant_scope($1) AS tenant_id
+//! OFFSET 0) AS s, LATERAL (… OFFSET 0)`, or with `user_scope`.
+//!
+//! The `OFFSET 0` fences guarantee that the scope is set first; `tests/arch-lint/src/scoped_statements.rs` rejects
+//! statements without them. A statement that doesn't set a scope sees no tenant rows.
 
 use std::ops::Deref;
 
@@ -16,7 +17,7 @@ use sqlx::{
 use super::{DbError, error::is_unavailable, pool::Pool};
 use crate::contracts::TenantId;
 
-/// Reads what belongs to no tenant, and what a statement's own scope opens.
+/// Reads global data, and the rows of the scope that a statement sets.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Pool,
@@ -27,7 +28,8 @@ impl Reader {
         Self { pool }
     }
 
-    /// All rows of a query. It is made anew where the connection turns out to be broken: reading twice is reading.
+    /// Returns all rows of a query. Retries on another connection if one turns out to be dead, which is safe for
+    /// reads.
     ///
     /// # Errors
     /// [`DbError`]
@@ -48,7 +50,7 @@ impl Reader {
                     return Ok(rows);
                 }
                 Err(error) if tries > 0 && is_unavailable(&error) => {
-                    tracing::debug!(%error, "a pooled connection was dead; trying another");
+                    tracing::debug!(%error, "a pooled connection was dead; trying another one");
                     tries -= 1;
                 }
                 Err(error) => return Err(error.into()),
@@ -56,10 +58,10 @@ impl Reader {
         }
     }
 
-    /// The row of a query that gives one at the most.
+    /// Returns the row of a query that returns at most one.
     ///
     /// # Errors
-    /// As for [`Reader::fetch_all`].
+    /// [`DbError`]
     pub async fn fetch_optional<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
@@ -72,7 +74,7 @@ impl Reader {
     }
 }
 
-/// Reads a tenant's rows.
+/// Reads the rows of one tenant.
 #[derive(Debug, Clone)]
 pub struct TenantReader {
     reader: Reader,
@@ -84,7 +86,7 @@ impl TenantReader {
         Self { reader, tenant }
     }
 
-    /// The tenant: what every statement opens its scope with.
+    /// The tenant, to which every statement must set its scope.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }

@@ -1,129 +1,135 @@
-//! Replacing the embedded database as a whole, so that there is the old one or the new one at any moment.
+//! Atomic replacement of the embedded database.
 //!
-//! The new one is filled beside the old one, under another name. Then both change names in one transaction. What a
-//! killed run leaves, under a name of its own, the next one removes.
+//! The new database is filled under a temporary name. Then old and new are renamed in one transaction, so that one of
+//! them is in place at any moment. Databases left behind by a killed run have fixed names, and the next run drops
+//! them.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use time::OffsetDateTime;
 
 use super::{
-    EmbeddedAdmin, AdminError, Migrator,
+    AdminError, EmbeddedAdmin, Migrator,
     embedded_admin::{migrator, owner_options},
-    server::EMBEDDED_DATABASE,
     error::sqlstate,
+    server::EMBEDDED_DATABASE,
 };
 
-/// The one that is being filled.
-const NEW: &str = "tenantry_restoring";
-/// The one that was replaced, and is about to be dropped.
-const OLD: &str = "tenantry_replaced";
+/// Name of the database being filled.
+const STAGED_DATABASE: &str = "tenantry_restoring";
+/// Name of the replaced database before it is dropped.
+const REPLACED_DATABASE: &str = "tenantry_replaced";
 
-/// SQLSTATE: somebody is connected.
+/// SQLSTATE: there are connections to the database.
 const OBJECT_IN_USE: &str = "55006";
 
-/// A database that is to take the place of the program's own. Nothing of that is touched before [`StagedDatabase::swap`].
+/// A database that will replace the application's. The latter isn't touched before [`StagedDatabase::swap`].
 #[derive(Debug)]
 pub struct StagedDatabase<'a> {
-    care: &'a EmbeddedAdmin,
+    admin: &'a EmbeddedAdmin,
 }
 
-/// What became of the database before.
+/// What happened to the replaced database.
 #[derive(Debug, PartialEq, Eq)]
 pub enum OldDatabase {
     /// It was dropped.
     Dropped,
-    /// It is kept under this name.
+    /// It was kept under this name.
     Kept(String),
 }
 
 impl EmbeddedAdmin {
-    /// Whether the program's database has anything in it that replacing it would cost.
+    /// Whether the application's database contains tables, which replacing it would lose.
     ///
     /// # Errors
-    /// The database can't be asked.
+    /// [`AdminError`]
     pub async fn has_data(&self) -> Result<bool, AdminError> {
-        let mut connection = PgConnection::connect_with(&owner_options(self.connection_info(), EMBEDDED_DATABASE)).await?;
+        let mut connection =
+            PgConnection::connect_with(&owner_options(self.connection_info(), EMBEDDED_DATABASE)).await?;
         let tables =
             "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema'))";
-        let any = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
+        let has_tables = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
         connection.close().await?;
-        Ok(any)
+        Ok(has_tables)
     }
 
-    /// Makes an empty database to be filled, with the roles that its contents will name.
+    /// Creates an empty staged database, and the roles that its contents refer to.
     ///
     /// # Errors
-    /// [`AdminError`], in one line.
+    /// [`AdminError`]
     pub async fn create_staged(&self) -> Result<StagedDatabase<'_>, AdminError> {
         migrator(self.connection_info(), "postgres").ensure_roles().await?;
-        let staged = StagedDatabase { care: self };
+        let staged = StagedDatabase { admin: self };
         let mut connection = staged.connect("postgres").await?;
-        drop_database(&mut connection, OLD).await?;
-        drop_database(&mut connection, NEW).await?;
-        // Not the other template: what somebody put into it would be in the way of the same in the backup.
-        execute(&mut connection, format!("CREATE DATABASE {NEW} TEMPLATE template0")).await?;
+        drop_database(&mut connection, REPLACED_DATABASE).await?;
+        drop_database(&mut connection, STAGED_DATABASE).await?;
+        // Not `template1`: objects that an administrator added to it would conflict with those in the backup.
+        execute(&mut connection, format!("CREATE DATABASE {STAGED_DATABASE} TEMPLATE template0")).await?;
         connection.close().await?;
         Ok(staged)
     }
 }
 
 impl StagedDatabase<'_> {
-    /// The name of the database to fill.
+    /// Name of the staged database.
     pub fn database(&self) -> &'static str {
-        NEW
+        STAGED_DATABASE
     }
 
-    /// Its migrations.
+    /// Returns a migration runner for the staged database.
     pub fn migrator(&self) -> Migrator {
-        migrator(self.care.connection_info(), NEW)
+        migrator(self.admin.connection_info(), STAGED_DATABASE)
     }
 
-    /// Gathers what the planner goes by; a backup doesn't hold it.
+    /// Collects planner statistics, which a backup doesn't contain.
     ///
     /// # Errors
-    /// The database refused.
+    /// [`AdminError`]
     pub async fn analyze(&self) -> Result<(), AdminError> {
-        let mut connection = self.connect(NEW).await?;
+        let mut connection = self.connect(STAGED_DATABASE).await?;
         execute(&mut connection, "ANALYZE".into()).await?;
         Ok(connection.close().await?)
     }
 
-    /// Puts it in the place of the program's database, which is kept under another name if that is asked for.
+    /// Replaces the application's database, which is kept under another name if `keep` is set, or else dropped.
     ///
     /// # Errors
-    /// [`AdminError::ConnectionsOpen`], and whatever else the database says; then the one before is still in its place.
+    /// [`AdminError::ConnectionsOpen`] or another [`AdminError`]; the old database is then still in place.
     pub async fn swap(self, keep: bool) -> Result<OldDatabase, AdminError> {
-        // Before the swap: with the mark of a new database still on it, the next start would put demo data into it.
-        self.care.mark_initialized()?;
+        // Before the swap: if the initial set-up stayed marked as pending, the next start would seed demo data.
+        self.admin.mark_initialized()?;
         let kept = keep.then(|| format!("tenantry_before_restore_{}", timestamp_suffix(OffsetDateTime::now_utc())));
-        let old = kept.as_deref().unwrap_or(OLD);
+        let old = kept.as_deref().unwrap_or(REPLACED_DATABASE);
         let mut connection = self.connect("postgres").await?;
         let rename = |from: &str, to: &str| format!("ALTER DATABASE {from} RENAME TO {to}");
-        let swap = format!("BEGIN; {}; {}; COMMIT", rename(EMBEDDED_DATABASE, old), rename(NEW, EMBEDDED_DATABASE));
+        let swap = format!(
+            "BEGIN; {}; {}; COMMIT",
+            rename(EMBEDDED_DATABASE, old),
+            rename(STAGED_DATABASE, EMBEDDED_DATABASE)
+        );
         execute(&mut connection, swap).await?;
         if kept.is_none() {
-            drop_database(&mut connection, OLD).await?;
+            drop_database(&mut connection, REPLACED_DATABASE).await?;
         }
         connection.close().await?;
         Ok(kept.map_or(OldDatabase::Dropped, OldDatabase::Kept))
     }
 
-    /// Removes it again.
+    /// Drops the staged database.
     ///
     /// # Errors
-    /// The database refused; then the next [`EmbeddedAdmin::create_staged`] does it.
+    /// [`AdminError`]; the next [`EmbeddedAdmin::create_staged`] then drops it.
     pub async fn discard(self) -> Result<(), AdminError> {
         let mut connection = self.connect("postgres").await?;
-        drop_database(&mut connection, NEW).await?;
+        drop_database(&mut connection, STAGED_DATABASE).await?;
         Ok(connection.close().await?)
     }
 
     async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
-        Ok(PgConnection::connect_with(&owner_options(self.care.connection_info(), database)).await?)
+        Ok(PgConnection::connect_with(&owner_options(self.admin.connection_info(), database)).await?)
     }
 }
 
-/// Ends whoever is still connected: the server's side of a program that was just killed.
+/// `FORCE` terminates remaining connections: server processes of a client that was just killed.
 async fn drop_database(connection: &mut PgConnection, name: &str) -> Result<(), AdminError> {
     execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
@@ -135,7 +141,7 @@ async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), Admin
     }
 }
 
-/// To the second, in digits: part of a name that needs no quotes.
+/// Digits to the second, so that the database name needs no quotes.
 fn timestamp_suffix(at: OffsetDateTime) -> String {
     let (date, time) = (at.date(), at.time());
     let (hour, minute, second) = time.as_hms();

@@ -1,6 +1,6 @@
-//! Open transactions, each of its own type: a repository says in its signature which it needs.
+//! Open transactions, one type per kind, so that a repository's signature shows which one it needs.
 //!
-//! A transaction that isn't committed is rolled back when it goes out of scope.
+//! Dropping a transaction without committing rolls it back.
 
 use std::ops::{Deref, DerefMut};
 
@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 use super::{DbError, SystemReason};
 use crate::contracts::{TenantId, UserId};
 
-/// An open transaction, whatever it may see.
+/// An open transaction of any kind.
 #[derive(Debug)]
 pub struct Tx(Transaction<'static, Postgres>);
 
@@ -19,11 +19,11 @@ impl Tx {
         Self(tx)
     }
 
-    /// Makes the changes last. It runs to its end even where the caller is cancelled.
+    /// Commits the transaction. Runs to completion even if the caller is cancelled.
     ///
     /// # Errors
-    /// [`DbError::Aborted`] where an earlier statement had failed: PostgreSQL answers such a COMMIT with a rollback,
-    /// which would otherwise pass for success.
+    /// [`DbError::Aborted`] if an earlier statement had failed. PostgreSQL answers such a COMMIT with a rollback, which
+    /// would otherwise look like success.
     pub async fn commit(mut self) -> Result<(), DbError> {
         let committed = tokio::spawn(async move {
             if let Err(error) = sqlx::raw_sql("SELECT 1").execute(&mut *self).await {
@@ -36,7 +36,8 @@ impl Tx {
     }
 }
 
-/// What a spawned task came to. It can't have been cancelled, for nobody else has its handle.
+/// Returns the outcome of a spawned task and propagates panics. The task isn't cancelled by others, since only the
+/// caller has its handle.
 pub(super) fn join_task<T>(outcome: Result<Result<T, DbError>, JoinError>) -> Result<T, DbError> {
     outcome.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
@@ -59,7 +60,7 @@ impl DerefMut for Tx {
     }
 }
 
-/// A transaction that knows why it sees more than a bare [`Tx`]. It can be lent where a `&mut Tx` is enough.
+/// Declares a transaction type that carries what determines its visibility. Dereferences to [`Tx`].
 macro_rules! transaction {
     ($(#[$doc:meta])* $name:ident, $field:ident: $type:ty, $(#[$getter_doc:meta])*) => {
         $(#[$doc])*
@@ -82,7 +83,7 @@ macro_rules! transaction {
             /// See [`Tx::commit`].
             ///
             /// # Errors
-            /// As there.
+            /// See [`Tx::commit`].
             pub async fn commit(self) -> Result<(), DbError> {
                 self.tx.commit().await
             }
@@ -105,19 +106,19 @@ macro_rules! transaction {
 }
 
 transaction! {
-    /// Tenant work: sees and changes the rows of one tenant.
+    /// A transaction on the rows of one tenant.
     TenantTx, tenant: TenantId,
-    /// The tenant: what every statement filters by, even though row-level security would.
+    /// The tenant. Every statement filters by it, in addition to row-level security.
 }
 
 transaction! {
-    /// A person's own rows across tenants, read-only.
+    /// A read-only transaction on a user's rows in all tenants.
     UserTx, user: UserId,
-    /// The person.
+    /// The user.
 }
 
 transaction! {
-    /// Work that spans tenants.
+    /// A transaction on the rows of all tenants.
     SystemTx, reason: SystemReason,
-    /// What for.
+    /// The reason for access to all tenants.
 }

@@ -1,11 +1,16 @@
-//! Which tenant a request acts in, by the tenancy mode. Whether the caller is a member of it is asked after that.
+//! Selects the tenant of a request according to the tenancy mode. Membership is checked later.
 
 use std::sync::Arc;
 
-use crate::contracts::{RequestContext, ScopeError, TenancyMode, TenantRef, TenantSource, TenantTarget, RequestedTenant};
+use crate::contracts::{
+    RequestContext, RequestedTenant, ScopeError, TenancyMode, TenantRef, TenantSource, TenantTarget,
+};
 
-/// The first source that names a tenant decides, even where it names an impossible one: what comes after it was never
-/// meant. The header is refused where it doesn't count; ignoring it would act in another tenant than the one it names.
+/// Returns the tenant named by the first source that names one, or its error if the value is invalid. Later sources
+/// are not consulted.
+///
+/// A tenant header is rejected in modes that don't read it. Ignoring it would act in another tenant than the client
+/// intended.
 pub(super) fn select_tenant<'a>(
     tenancy: &'a Arc<TenancyMode>,
     context: &'a dyn RequestContext,
@@ -18,14 +23,14 @@ pub(super) fn select_tenant<'a>(
         TenancyMode::Personal => Ok(TenantTarget::Personal),
         TenancyMode::Single(slug) => Ok(TenantTarget::Slug(slug)),
         TenancyMode::Organization(_) => {
-            let mut named = tenancy.sources().filter_map(|source| by_source(source, context, claimed));
+            let mut named = tenancy.sources().filter_map(|source| from_source(source, context, claimed));
             named.next().unwrap_or_else(|| Err(ScopeError::TenantRequired(Arc::clone(tenancy))))
         }
     }
 }
 
-/// `None` where the source names no tenant.
-fn by_source<'a>(
+/// Returns `None` if the source names no tenant.
+fn from_source<'a>(
     source: &TenantSource,
     context: &'a dyn RequestContext,
     claimed: Option<&'a TenantRef>,
@@ -50,12 +55,12 @@ mod tests {
     use super::*;
     use crate::contracts::TenantSources;
 
-    struct Request {
+    struct FakeRequest {
         header: RequestedTenant,
         host: RequestedTenant,
     }
 
-    impl RequestContext for Request {
+    impl RequestContext for FakeRequest {
         fn credential(&self) -> Option<&SecretString> {
             None
         }
@@ -81,8 +86,8 @@ mod tests {
         }
     }
 
-    /// `-` names none, `?` an impossible one.
-    fn wanted(text: &str) -> RequestedTenant {
+    /// `-`: no tenant; `?`: an invalid one.
+    fn requested(text: &str) -> RequestedTenant {
         match text {
             "-" => RequestedTenant::Absent,
             "?" => RequestedTenant::Invalid,
@@ -96,55 +101,56 @@ mod tests {
     }
 
     fn outcome(tenancy: &Arc<TenancyMode>, [header, host, claim]: [&str; 3]) -> String {
-        let request = Request { header: wanted(header), host: wanted(host) };
+        let request = FakeRequest { header: requested(header), host: requested(host) };
         let claimed: Option<TenantRef> = (claim != "-").then(|| claim.parse().unwrap());
         match select_tenant(tenancy, &request, claimed.as_ref()) {
             Ok(TenantTarget::Slug(slug)) => slug.to_string(),
             Ok(TenantTarget::Id(id)) => id.to_string(),
-            Ok(TenantTarget::Personal) => "their own".into(),
+            Ok(TenantTarget::Personal) => "personal".into(),
             Err(error) => error.to_string(),
         }
     }
 
-    const UNNAMED: &str = "the request names no tenant";
-    const IN_VAIN: &str = "the request names a tenant where none is looked for";
-    const IMPOSSIBLE: &str = "no such tenant";
+    const TENANT_REQUIRED: &str = "the request names no tenant";
+    const HEADER_NOT_ALLOWED: &str = "the tenant header is not allowed in this tenancy mode";
+    const NOT_FOUND: &str = "no such tenant";
 
     #[test]
     fn first_source_wins() {
-        // Sources; what header, host and claim say; the outcome.
-        for (sources, said, expected) in [
-            ("header", ["-", "-", "-"], UNNAMED),
+        // Sources; values of header, host and claim; outcome.
+        for (sources, values, expected) in [
+            ("header", ["-", "-", "-"], TENANT_REQUIRED),
             ("header", ["one", "two", "six"], "one"),
-            ("header", ["-", "two", "six"], UNNAMED),
-            ("header", ["?", "-", "-"], IMPOSSIBLE),
+            ("header", ["-", "two", "six"], TENANT_REQUIRED),
+            ("header", ["?", "-", "-"], NOT_FOUND),
             ("header", ["019a0000-0000-7000-8000-00000000acee", "-", "-"], "019a0000-0000-7000-8000-00000000acee"),
             ("header,claim", ["one", "-", "six"], "one"),
             ("header,claim", ["-", "-", "six"], "six"),
-            ("header,claim", ["?", "-", "six"], IMPOSSIBLE),
+            ("header,claim", ["?", "-", "six"], NOT_FOUND),
             ("claim,header", ["one", "-", "six"], "six"),
             ("claim,header", ["?", "-", "six"], "six"),
             ("claim,header", ["one", "-", "-"], "one"),
             ("subdomain,header", ["one", "two", "six"], "two"),
-            ("subdomain,header", ["one", "?", "-"], IMPOSSIBLE),
+            ("subdomain,header", ["one", "?", "-"], NOT_FOUND),
             ("subdomain,header", ["one", "-", "six"], "one"),
             ("header,subdomain", ["one", "two", "-"], "one"),
             ("header,subdomain,claim", ["-", "-", "six"], "six"),
             ("header,subdomain,claim", ["-", "two", "six"], "two"),
-            ("header,subdomain,claim", ["-", "-", "-"], UNNAMED),
-            ("subdomain,claim", ["-", "-", "-"], UNNAMED),
+            ("header,subdomain,claim", ["-", "-", "-"], TENANT_REQUIRED),
+            ("subdomain,claim", ["-", "-", "-"], TENANT_REQUIRED),
         ] {
-            assert_eq!(outcome(&organization(sources), said), expected, "{sources} {said:?}");
+            assert_eq!(outcome(&organization(sources), values), expected, "{sources} {values:?}");
         }
     }
 
     #[test]
     fn disallowed_tenant_header_is_rejected() {
         let single = Arc::new(TenancyMode::Single("acme".parse().unwrap()));
-        for tenancy in [organization("subdomain"), organization("claim,subdomain"), Arc::new(TenancyMode::Personal), single]
+        for tenancy in
+            [organization("subdomain"), organization("claim,subdomain"), Arc::new(TenancyMode::Personal), single]
         {
             for header in ["acme", "?"] {
-                assert_eq!(outcome(&tenancy, [header, "acme", "acme"]), IN_VAIN, "{tenancy:?} {header}");
+                assert_eq!(outcome(&tenancy, [header, "acme", "acme"]), HEADER_NOT_ALLOWED, "{tenancy:?} {header}");
             }
         }
     }
@@ -152,9 +158,9 @@ mod tests {
     #[test]
     fn single_and_personal_modes_ignore_host_and_claim() {
         let single = Arc::new(TenancyMode::Single("acme".parse().unwrap()));
-        for said in [["-", "-", "-"], ["-", "two", "six"], ["-", "?", "six"]] {
-            assert_eq!(outcome(&Arc::new(TenancyMode::Personal), said), "their own", "{said:?}");
-            assert_eq!(outcome(&single, said), "acme", "{said:?}");
+        for values in [["-", "-", "-"], ["-", "two", "six"], ["-", "?", "six"]] {
+            assert_eq!(outcome(&Arc::new(TenancyMode::Personal), values), "personal", "{values:?}");
+            assert_eq!(outcome(&single, values), "acme", "{values:?}");
         }
     }
 }

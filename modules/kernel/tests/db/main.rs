@@ -1,14 +1,19 @@
-//! The database layer against a real server.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests look behind the queries, and provoke")]
+//! Tests of the database layer against a real server.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests inspect the database directly and provoke errors"
+)]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-mod tcp_proxy;
+mod migration_checksums;
 mod migration_rules;
 mod migrations;
-mod startup_checks;
 mod pooler;
-mod single_statement_reads;
 #[cfg(feature = "embedded")]
 mod restore_swap;
 mod row_level_security;
+mod single_statement_reads;
+mod startup_checks;
+mod tcp_proxy;
 mod transactions;

@@ -1,4 +1,4 @@
-//! What every migration keeps to, on populated data and as an owner who is no superuser.
+//! Rules that every migration follows, tested on populated data with an owner who isn't a superuser.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,25 +12,26 @@ use test_support::{Logins, OwnedDb};
 
 #[test]
 fn every_migration_has_down_and_owner() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let is_module = |owner: &str| folder.join(owner).is_dir();
+    let modules_dir = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let is_module = |owner: &str| modules_dir.join(owner).is_dir();
     for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
         let version = migration.version;
-        let way_back = MIGRATIONS.iter().any(|m| m.version == version && m.migration_type.is_down_migration());
-        assert!(way_back, "{version:04} has no .down.sql");
+        let has_down = MIGRATIONS.iter().any(|m| m.version == version && m.migration_type.is_down_migration());
+        assert!(has_down, "{version:04} has no .down.sql");
         let owner = migration.description.split(' ').next().unwrap();
-        assert!(is_module(owner), "{version:04}: its file's name must begin with the module that owns it");
-        let named = format!("-- Owner: {owner}. ");
-        // What CREATE INDEX CONCURRENTLY needs must be the file's first line.
+        assert!(is_module(owner), "{version:04}: the file name must begin with the module that owns it");
+        let header = format!("-- Owner: {owner}. ");
+        // `-- no-transaction`, required for CREATE INDEX CONCURRENTLY, must be the first line.
         let sql = migration.sql.as_str().trim_start_matches("-- no-transaction\n");
-        assert!(sql.starts_with(&named), "{version:04}: it must begin with {named:?} and what for");
+        assert!(sql.starts_with(&header), "{version:04}: must begin with {header:?} and a description");
     }
 }
 
-/// How a back-fill reaches every tenant's rows. The first line alone is an error, the second alone would reach none.
+/// How a backfill reaches the rows of all tenants. The first line alone is an error; the second alone would reach no
+/// rows.
 const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
 
-/// Whether it switches row-level security on for a role that isn't to see every row: its changes would reach none.
+/// Whether the SQL enables row-level security without the system role, so that its changes would reach no rows.
 fn lacks_system_role(sql: &str) -> bool {
     sql.replace(BACKFILL_PREFIX, "").contains("row_security")
 }
@@ -38,34 +39,34 @@ fn lacks_system_role(sql: &str) -> bool {
 #[test]
 fn noop_backfill_is_declared() {
     for migration in MIGRATIONS.iter() {
-        let careless = lacks_system_role(migration.sql.as_str());
-        assert!(!careless, "{:04}: a back-fill begins with exactly\n{BACKFILL_PREFIX}", migration.version);
+        let has_no_effect = lacks_system_role(migration.sql.as_str());
+        assert!(!has_no_effect, "{:04}: a backfill must begin with exactly\n{BACKFILL_PREFIX}", migration.version);
     }
     assert!(lacks_system_role("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
     assert!(!lacks_system_role(&format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
 }
 
-/// Watches a database: which settings each command that changes the schema runs under; and none may write a table anew.
+/// Event triggers that record the settings of each DDL command and reject table rewrites.
 const EVENT_TRIGGERS: &str = r"
     CREATE SCHEMA watch;
     CREATE TABLE watch.commands (tag text, lock_timeout text, statement_timeout text, row_security text, login text);
-    CREATE FUNCTION watch.note() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+    CREATE FUNCTION watch.record_command() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
       BEGIN
         INSERT INTO watch.commands VALUES (tg_tag, current_setting('lock_timeout'),
           current_setting('statement_timeout'), current_setting('row_security'), session_user);
       END
     $$;
-    CREATE FUNCTION watch.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION watch.reject_rewrite() RETURNS event_trigger LANGUAGE plpgsql AS $$
       BEGIN
-        RAISE 'it writes the table % anew, and nobody can read it meanwhile', pg_event_trigger_table_rewrite_oid()::regclass;
+        RAISE 'the migration rewrites table %, which blocks all reads', pg_event_trigger_table_rewrite_oid()::regclass;
       END
     $$;
-    CREATE EVENT TRIGGER note ON ddl_command_start EXECUTE FUNCTION watch.note();
-    CREATE EVENT TRIGGER refuse ON table_rewrite EXECUTE FUNCTION watch.refuse();
+    CREATE EVENT TRIGGER record_command ON ddl_command_start EXECUTE FUNCTION watch.record_command();
+    CREATE EVENT TRIGGER reject_rewrite ON table_rewrite EXECUTE FUNCTION watch.reject_rewrite();
 ";
 
 /// A database with the demo data, migrated by its owner.
-async fn populated(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
+async fn seeded_db(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
     let owned = OwnedDb::new(logins).await;
     let mut superuser = owned.superuser().await;
     sqlx::raw_sql(EVENT_TRIGGERS).execute(&mut superuser).await.unwrap();
@@ -75,8 +76,8 @@ async fn populated(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
     (owned, migrator, superuser)
 }
 
-/// How many rows each table has.
-async fn rows(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
+/// Number of rows of each table.
+async fn row_counts(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
     let count = "SELECT relname::text, (xpath('/row/n/text()',
                    query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::bigint
                  FROM pg_class
@@ -85,37 +86,37 @@ async fn rows(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
 }
 
 #[rstest]
-#[case::the_application_has_its_own(Logins::Separate)]
-#[case::the_owners_is_the_applications(Logins::Shared)]
+#[case::separate_logins(Logins::Separate)]
+#[case::shared_login(Logins::Shared)]
 #[tokio::test]
 async fn down_up_preserves_rows(#[case] logins: Logins) {
-    let (owned, migrator, mut superuser) = populated(logins).await;
-    let before = rows(&mut superuser).await;
+    let (owned, migrator, mut superuser) = seeded_db(logins).await;
+    let before = row_counts(&mut superuser).await;
     assert!(before["memberships"] > 2 && before["users"] > 1 && before["subscriptions"] > 1, "{before:?}");
     let all = migrator.status().await.unwrap().len();
     for steps in 1..=all {
         assert_eq!(migrator.revert(steps).await.unwrap().len(), steps);
-        let left = rows(&mut superuser).await;
+        let remaining = row_counts(&mut superuser).await;
         assert_eq!(migrator.run().await.unwrap().len(), steps);
-        for (table, count) in rows(&mut superuser).await {
-            let expected = if left.contains_key(&table) { before[&table] } else { 0 };
-            assert_eq!(count, expected, "{table} after {steps} steps back and forth");
+        for (table, count) in row_counts(&mut superuser).await {
+            let expected = if remaining.contains_key(&table) { before[&table] } else { 0 };
+            assert_eq!(count, expected, "{table} after reverting and reapplying {steps} migrations");
         }
         owned.seed().await;
-        assert_eq!(rows(&mut superuser).await, before);
+        assert_eq!(row_counts(&mut superuser).await, before);
     }
     let settings = "SELECT DISTINCT lock_timeout, statement_timeout, row_security, login FROM watch.commands";
     let settings: Vec<(String, String, String, String)> =
         sqlx::query_as(settings).fetch_all(&mut superuser).await.unwrap();
-    let all_the_same = ["10s", "10min", "off", "tenantry_test_owner"].map(str::to_owned);
-    assert_eq!(settings, [all_the_same.into()]);
+    let expected = ["10s", "10min", "off", "tenantry_test_owner"].map(str::to_owned);
+    assert_eq!(settings, [expected.into()]);
 }
 
 fn migration(sql: &'static str) -> Migration {
-    Migration::new(9999, "authorization tried".into(), MigrationType::ReversibleUp, sql.into_sql_str(), false)
+    Migration::new(9999, "authorization test".into(), MigrationType::ReversibleUp, sql.into_sql_str(), false)
 }
 
-async fn refusal(migrator: &Migrator, sql: &'static str) -> String {
+async fn run_error(migrator: &Migrator, sql: &'static str) -> String {
     match migrator.clone().with_extra([migration(sql)]).run().await.unwrap_err() {
         MigrateError::Failed { version: 9999, source } => source.to_string(),
         other => panic!("{other}"),
@@ -124,27 +125,27 @@ async fn refusal(migrator: &Migrator, sql: &'static str) -> String {
 
 #[tokio::test]
 async fn table_rewrite_is_detected() {
-    let (_owned, migrator, _) = populated(Logins::Separate).await;
-    let words = refusal(&migrator, "ALTER TABLE tenants ALTER name TYPE varchar(200)").await;
-    assert!(words.contains("writes the table tenants anew"), "{words}");
+    let (_owned, migrator, _) = seeded_db(Logins::Separate).await;
+    let message = run_error(&migrator, "ALTER TABLE tenants ALTER name TYPE varchar(200)").await;
+    assert!(message.contains("rewrites table tenants"), "{message}");
 }
 
 #[rstest]
-#[case::the_application_has_its_own(Logins::Separate)]
-#[case::the_owners_is_the_applications(Logins::Shared)]
+#[case::separate_logins(Logins::Separate)]
+#[case::shared_login(Logins::Shared)]
 #[tokio::test]
 async fn incomplete_backfill_is_an_error(#[case] logins: Logins) {
-    let (_owned, migrator, mut superuser) = populated(logins).await;
-    for careless in ["", "SET LOCAL ROLE tenantry_system; "] {
-        let sql = format!("{careless}UPDATE roles SET name = upper(name)");
-        let words = refusal(&migrator, sql.leak()).await;
-        assert!(words.contains("row-level security"), "{words}");
+    let (_owned, migrator, mut superuser) = seeded_db(logins).await;
+    for prefix in ["", "SET LOCAL ROLE tenantry_system; "] {
+        let sql = format!("{prefix}UPDATE roles SET name = upper(name)");
+        let message = run_error(&migrator, sql.leak()).await;
+        assert!(message.contains("row-level security"), "{message}");
     }
-    let careful = format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;");
-    migrator.clone().with_extra([migration(careful.leak())]).run().await.unwrap();
-    let missed: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name <> upper(name)")
+    let correct = format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;");
+    migrator.clone().with_extra([migration(correct.leak())]).run().await.unwrap();
+    let unchanged: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name <> upper(name)")
         .fetch_one(&mut superuser)
         .await
         .unwrap();
-    assert_eq!(missed, 0);
+    assert_eq!(unchanged, 0);
 }

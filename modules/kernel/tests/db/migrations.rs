@@ -10,8 +10,8 @@ use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use test_support::{EmptyDb, Logins, OwnedDb, TestDb, db};
 
-/// All there is in the schema, in words.
-async fn schema(owner: &mut PgConnection) -> Vec<String> {
+/// A textual description of every object in the schema.
+async fn schema(superuser: &mut PgConnection) -> Vec<String> {
     let parts = [
         "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
          FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
@@ -29,7 +29,7 @@ async fn schema(owner: &mut PgConnection) -> Vec<String> {
     ];
     let mut all = Vec::new();
     for part in parts {
-        let rows = sqlx::query(AssertSqlSafe(part)).fetch_all(&mut *owner).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(part)).fetch_all(&mut *superuser).await.unwrap();
         all.extend(rows.iter().map(|row| row.get::<String, _>(0)));
     }
     all.sort();
@@ -44,59 +44,60 @@ fn versions(status: &[MigrationStatus]) -> Vec<i64> {
     status.iter().map(|s| s.version).collect()
 }
 
-/// How many the program has.
-fn migrations() -> usize {
+/// Number of migrations of the program.
+fn migration_count() -> usize {
     MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
 }
 
-async fn empty() -> (EmptyDb, DbServer) {
+async fn empty_server() -> (EmptyDb, DbServer) {
     let empty = TestDb::empty().await;
-    let driver = DbServer::start(empty.config()).await.unwrap();
-    (empty, driver)
+    let server = DbServer::start(empty.config()).await.unwrap();
+    (empty, server)
 }
 
 #[tokio::test]
 async fn up_down_up_is_identity() {
-    let (empty, driver) = empty().await;
-    let migrator = driver.migrator();
-    let mut owner = empty.superuser().await;
-    let nothing = schema(&mut owner).await;
+    let (empty, server) = empty_server().await;
+    let migrator = server.migrator();
+    let mut superuser = empty.superuser().await;
+    let empty_schema = schema(&mut superuser).await;
 
     let applied = migrator.run().await.unwrap();
     let names: Vec<String> = applied.iter().map(|s| format!("{:04}_{}", s.version, s.name)).collect();
     assert_eq!(names[..3], ["0001_kernel", "0002_user", "0003_auth"]);
-    assert_eq!(names.len(), migrations());
-    let everything = schema(&mut owner).await;
-    assert!(everything.len() > nothing.len() + 50, "{everything:#?}");
+    assert_eq!(names.len(), migration_count());
+    let full_schema = schema(&mut superuser).await;
+    assert!(full_schema.len() > empty_schema.len() + 50, "{full_schema:#?}");
 
     let reverted = migrator.revert(usize::MAX).await.unwrap();
     assert_eq!(reverted.iter().rev().map(|s| s.version).collect::<Vec<_>>(), versions(&applied));
-    let left: Vec<String> = schema(&mut owner).await.into_iter().filter(|part| !part.starts_with("acl ")).collect();
-    let begun: Vec<String> = nothing.into_iter().filter(|part| !part.starts_with("acl ")).collect();
-    assert_eq!(left, begun);
+    let remaining: Vec<String> =
+        schema(&mut superuser).await.into_iter().filter(|part| !part.starts_with("acl ")).collect();
+    let initial: Vec<String> = empty_schema.into_iter().filter(|part| !part.starts_with("acl ")).collect();
+    assert_eq!(remaining, initial);
 
     migrator.run().await.unwrap();
-    assert_eq!(schema(&mut owner).await, everything);
+    assert_eq!(schema(&mut superuser).await, full_schema);
 }
 
 #[tokio::test]
 async fn dry_run_changes_nothing() {
-    let (empty, driver) = empty().await;
-    let migrator = driver.migrator();
-    let mut owner = empty.superuser().await;
-    let nothing = schema(&mut owner).await;
+    let (empty, server) = empty_server().await;
+    let migrator = server.migrator();
+    let mut superuser = empty.superuser().await;
+    let empty_schema = schema(&mut superuser).await;
     let planned = migrator.plan().await.unwrap();
-    assert_eq!(schema(&mut owner).await, nothing);
+    assert_eq!(schema(&mut superuser).await, empty_schema);
     assert_eq!(migrator.run().await.unwrap(), planned);
-    assert_eq!(planned.len(), migrations());
+    assert_eq!(planned.len(), migration_count());
     assert_eq!(migrator.plan().await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn revert_undoes_one_migration() {
-    let (_empty, driver) = empty().await;
-    let migrator = driver.migrator();
-    let (all, last) = (migrations(), MIGRATIONS.iter().map(|migration| migration.version).max().unwrap());
+    let (_empty, server) = empty_server().await;
+    let migrator = server.migrator();
+    let (all, last) = (migration_count(), MIGRATIONS.iter().map(|migration| migration.version).max().unwrap());
     assert_eq!(states(&migrator.status().await.unwrap()), vec![MigrationState::Pending; all]);
     migrator.run().await.unwrap();
     assert_eq!(states(&migrator.status().await.unwrap()), vec![MigrationState::Applied; all]);
@@ -112,40 +113,43 @@ async fn revert_undoes_one_migration() {
 
 #[tokio::test]
 async fn concurrent_runners_apply_once() {
-    let (_empty, driver) = empty().await;
+    let (_empty, server) = empty_server().await;
     let runs = (0..4).map(|_| {
-        let migrator = driver.migrator();
+        let migrator = server.migrator();
         tokio::spawn(async move { migrator.run().await.unwrap().len() })
     });
     let mut applied = 0;
     for run in runs.collect::<Vec<_>>() {
         applied += run.await.unwrap();
     }
-    assert_eq!(applied, migrations());
+    assert_eq!(applied, migration_count());
 }
 
 #[tokio::test]
 async fn lock_wait_times_out() {
-    let (empty, driver) = empty().await;
+    let (empty, server) = empty_server().await;
     let mut other = PgConnection::connect(&empty.url()).await.unwrap();
     sqlx::query("SELECT pg_advisory_lock(8368268)").execute(&mut other).await.unwrap();
-    let waiting = || driver.migrator().with_lock_timeout(Duration::from_secs(1));
-    for refused in [waiting().run().await.unwrap_err(), waiting().revert(1).await.unwrap_err()] {
-        assert!(refused.to_string().contains("for over 1 s; wait for it and try again"), "{refused}");
+    let migrator = || server.migrator().with_lock_timeout(Duration::from_secs(1));
+    for error in [migrator().run().await.unwrap_err(), migrator().revert(1).await.unwrap_err()] {
+        assert!(error.to_string().contains("for over 1 s; wait for it and try again"), "{error}");
     }
-    assert!(waiting().status().await.unwrap().iter().all(|migration| migration.state == MigrationState::Pending));
+    assert!(migrator().status().await.unwrap().iter().all(|migration| migration.state == MigrationState::Pending));
     other.close().await.unwrap();
-    assert_eq!(waiting().run().await.unwrap().len(), migrations());
+    assert_eq!(migrator().run().await.unwrap().len(), migration_count());
 }
 
 #[rstest]
 #[tokio::test]
 async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").execute(&mut owner).await.unwrap();
+    let mut superuser = db.superuser().await;
+    sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
     let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
-    for refused in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
-        assert!(matches!(&refused, MigrateError::History(words) if words.contains("0003")), "{refused}");
+    for error in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
+        assert!(matches!(&error, MigrateError::History(reason) if reason.contains("0003")), "{error}");
     }
     assert_eq!(migrator.status().await.unwrap()[2].state, MigrationState::Changed);
 }
@@ -153,14 +157,14 @@ async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn unknown_migration_is_rejected(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     sqlx::query("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)")
-        .execute(&mut owner)
+        .execute(&mut superuser)
         .await
         .unwrap();
     let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
-    let refused = migrator.run().await.unwrap_err();
-    assert!(matches!(&refused, MigrateError::History(words) if words.contains("9999")), "{refused}");
+    let error = migrator.run().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::History(reason) if reason.contains("9999")), "{error}");
     assert_eq!(migrator.status().await.unwrap().last().unwrap().state, MigrationState::Unknown);
 }
 
@@ -171,13 +175,13 @@ async fn non_owner_login_error_names_owner() {
     let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
     let driver = DbDriver::Postgres(PostgresConfig { url: application, migration_url: None });
     let migrator = DbServer::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
-    let refused = [
+    let errors = [
         migrator.status().await.unwrap_err(),
         migrator.plan().await.unwrap_err(),
         migrator.run().await.unwrap_err(),
         migrator.revert(1).await.unwrap_err(),
     ];
-    for error in refused {
+    for error in errors {
         assert!(matches!(error, MigrateError::NotOwner), "{error:?}");
     }
 }
@@ -188,32 +192,32 @@ async fn missing_grant_option_error_names_grantor() {
     let mut superuser = owned.superuser().await;
     let before = schema(&mut superuser).await;
     sqlx::query("REVOKE tenantry_system FROM tenantry_test_owner").execute(&mut superuser).await.unwrap();
-    let refused = DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
-    assert!(matches!(&refused, MigrateError::Roles { login, .. } if login == "tenantry_test_login"), "{refused:?}");
-    assert!(refused.to_string().contains("CREATEROLE"), "{refused}");
+    let error = DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::Roles { login, .. } if login == "tenantry_test_login"), "{error:?}");
+    assert!(error.to_string().contains("CREATEROLE"), "{error}");
     assert_eq!(schema(&mut superuser).await, before);
 }
 
-/// An ordinary login, as in production, and the statement that removes it.
-async fn create_login(owner: &mut PgConnection, name: &str) -> (String, String) {
+/// Creates an ordinary login, as used in production. Returns its name and the statement that drops it.
+async fn create_login(superuser: &mut PgConnection, name: &str) -> (String, String) {
     let login = format!("{name}_{}", std::process::id());
-    let remove = format!("DROP ROLE IF EXISTS {login}");
-    execute(owner, format!("{remove}; CREATE ROLE {login} LOGIN")).await;
-    (login, remove)
+    let drop_role = format!("DROP ROLE IF EXISTS {login}");
+    execute(superuser, format!("{drop_role}; CREATE ROLE {login} LOGIN")).await;
+    (login, drop_role)
 }
 
-async fn execute(owner: &mut PgConnection, sql: String) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(owner).await.unwrap();
+async fn execute(superuser: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(superuser).await.unwrap();
 }
 
-/// What prepares the database for the login, as the server's superuser.
+/// A migration runner, as the superuser, for an application with this login.
 async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
     let [url, owner] = [&with_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
     let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner) });
     DbServer::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
 }
 
-/// The URL with another login, which nobody is going to use.
+/// Replaces the login in a URL. Nothing connects with it.
 fn with_login(url: &str, login: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap();
     let host = rest.split_once('@').map_or(rest, |(_, host)| host);
@@ -223,8 +227,8 @@ fn with_login(url: &str, login: &str) -> String {
 #[rstest]
 #[tokio::test]
 async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    let (login, remove) = create_login(&mut owner, "login").await;
+    let mut superuser = db.superuser().await;
+    let (login, drop_role) = create_login(&mut superuser, "login").await;
     migrator_for(&db, &login).await.run().await.unwrap();
 
     let row = sqlx::query(
@@ -232,45 +236,49 @@ async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
            pg_has_role($1, 'tenantry_system', 'USAGE')",
     )
     .bind(&login)
-    .fetch_one(&mut owner)
+    .fetch_one(&mut superuser)
     .await
     .unwrap();
     let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
-    execute(&mut owner, remove).await;
-    assert_eq!(granted, (true, true, false), "may take the application's role, may take the system role, inherits it");
+    execute(&mut superuser, drop_role).await;
+    assert_eq!(
+        granted,
+        (true, true, false),
+        "member of tenantry_app, member of tenantry_system, inherits tenantry_system"
+    );
 }
 
 #[rstest]
 #[tokio::test]
 async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    let (login, remove) = create_login(&mut owner, "late").await;
-    execute(&mut owner, "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3".into()).await;
-    let refused = migrator_for(&db, &login).await.run().await;
+    let mut superuser = db.superuser().await;
+    let (login, drop_role) = create_login(&mut superuser, "late").await;
+    execute(&mut superuser, "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3".into()).await;
+    let result = migrator_for(&db, &login).await.run().await;
     let roles = "SELECT count(*) FROM pg_auth_members WHERE member = to_regrole($1)";
-    let granted: i64 = sqlx::query_scalar(roles).bind(&login).fetch_one(&mut owner).await.unwrap();
-    execute(&mut owner, remove).await;
-    assert!(matches!(refused, Err(MigrateError::History(_))), "{refused:?}");
+    let granted: i64 = sqlx::query_scalar(roles).bind(&login).fetch_one(&mut superuser).await.unwrap();
+    execute(&mut superuser, drop_role).await;
+    assert!(matches!(result, Err(MigrateError::History(_))), "{result:?}");
     assert_eq!(granted, 0);
 }
 
-/// As a runner of another database does, for the server has one set of logins. Before PostgreSQL 16 a login's property is
-/// changed, and whoever waits to change it, too, is turned away.
+/// Simulates a migration run of another database of the server, which shares its roles. Before PostgreSQL 16 the
+/// runner alters the login, and one that waits to do so gets an error.
 #[rstest]
 #[tokio::test]
 async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    let (login, remove) = create_login(&mut owner, "raced").await;
+    let mut superuser = db.superuser().await;
+    let (login, drop_role) = create_login(&mut superuser, "raced").await;
     let migrator = migrator_for(&db, &login).await;
-    let mut other = owner.begin().await.unwrap();
+    let mut other = superuser.begin().await.unwrap();
     execute(&mut other, format!("ALTER ROLE {login} CONNECTION LIMIT 5")).await;
     let run = tokio::spawn(async move { migrator.run().await });
-    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)";
-    while !run.is_finished() && !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *other).await.unwrap() {
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)";
+    while !run.is_finished() && !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *other).await.unwrap() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     other.commit().await.unwrap();
     let outcome = run.await.unwrap();
-    execute(&mut owner, remove).await;
+    execute(&mut superuser, drop_role).await;
     assert_eq!(outcome.unwrap(), []);
 }

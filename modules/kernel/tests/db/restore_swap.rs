@@ -1,26 +1,26 @@
-//! Replacing the embedded database as a whole.
+//! Replacing the embedded database.
 
-use kernel::db::{EmbeddedAdmin, AdminError, OldDatabase};
+use kernel::db::{AdminError, EmbeddedAdmin, OldDatabase};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::startup_checks::embedded_config;
 
 #[tokio::test]
 async fn swap_fails_with_open_connections() {
-    let folder = tempfile::tempdir().unwrap();
-    let admin = EmbeddedAdmin::start(&embedded_config(folder.path())).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let admin = EmbeddedAdmin::start(&embedded_config(dir.path())).await.unwrap();
     let server = admin.connection_info();
     let options = PgConnectOptions::new_without_pgpass()
         .socket(server.socket_dir())
         .port(server.port())
         .username(server.superuser())
         .database(admin.database());
-    let mut somebody = PgConnection::connect_with(&options).await.unwrap();
-    sqlx::query("CREATE TABLE theirs ()").execute(&mut somebody).await.unwrap();
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE existing ()").execute(&mut connection).await.unwrap();
 
-    let refused = admin.create_staged().await.unwrap().swap(false).await.unwrap_err();
-    assert!(matches!(refused, AdminError::ConnectionsOpen), "{refused:?}");
-    somebody.close().await.unwrap();
+    let error = admin.create_staged().await.unwrap().swap(false).await.unwrap_err();
+    assert!(matches!(error, AdminError::ConnectionsOpen), "{error:?}");
+    connection.close().await.unwrap();
     assert!(admin.has_data().await.unwrap());
     assert_eq!(admin.create_staged().await.unwrap().swap(false).await.unwrap(), OldDatabase::Dropped);
     assert!(!admin.has_data().await.unwrap());

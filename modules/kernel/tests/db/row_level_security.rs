@@ -1,12 +1,13 @@
-//! Every tenant table found in the catalogue, whatever its name: a new one without its policies turns this red.
+//! Row-level security of all tenant tables, which are found in the catalog: a new table without policies fails these
+//! tests.
 
 use kernel::db::SystemReason;
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use test_support::{SeededDb, TestDb, db, seeded};
 
-/// Tables with a column `tenant_id`, and `tenants` itself, with the column that says whose a row is.
-async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> {
+/// Tables with a column `tenant_id`, and `tenants` itself, each with the column that identifies the tenant.
+async fn tenant_tables(superuser: &mut PgConnection) -> Vec<(String, &'static str)> {
     let names: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT c.relname::text
          FROM pg_class AS c
@@ -14,7 +15,7 @@ async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> 
          WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
          ORDER BY 1",
     )
-    .fetch_all(owner)
+    .fetch_all(superuser)
     .await
     .unwrap();
     names.into_iter().map(|name| (name, "tenant_id")).chain([("tenants".into(), "id")]).collect()
@@ -23,13 +24,13 @@ async fn tenant_tables(owner: &mut PgConnection) -> Vec<(String, &'static str)> 
 #[rstest]
 #[tokio::test]
 async fn every_tenant_table_forces_rls(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    let tables = tenant_tables(&mut owner).await;
-    assert!(tables.len() >= 7, "the catalogue query finds no tables: {tables:?}");
+    let mut superuser = db.superuser().await;
+    let tables = tenant_tables(&mut superuser).await;
+    assert!(tables.len() >= 7, "the catalog query finds no tables: {tables:?}");
     for (table, _) in tables {
         let row = sqlx::query("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1::regclass")
             .bind(&table)
-            .fetch_one(&mut owner)
+            .fetch_one(&mut superuser)
             .await
             .unwrap();
         assert!(row.get::<bool, _>(0), "{table}: ALTER TABLE {table} ENABLE ROW LEVEL SECURITY");
@@ -40,16 +41,16 @@ async fn every_tenant_table_forces_rls(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn self_row_policies_are_read_only(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
+    let mut superuser = db.superuser().await;
     let rows = sqlx::query(
         "SELECT tablename::text, policyname::text, cmd
          FROM pg_policies
          WHERE qual LIKE '%scope_user_id%' OR with_check LIKE '%scope_user_id%'",
     )
-    .fetch_all(&mut owner)
+    .fetch_all(&mut superuser)
     .await
     .unwrap();
-    assert!(rows.len() >= 5, "the catalogue query finds no policies");
+    assert!(rows.len() >= 5, "the catalog query finds no policies");
     for row in rows {
         let (table, policy, command): (String, String, String) = (row.get(0), row.get(1), row.get(2));
         assert_eq!(command, "SELECT", "{policy} on {table} must be FOR SELECT");
@@ -59,44 +60,44 @@ async fn self_row_policies_are_read_only(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
-    for (table, column) in tenant_tables(&mut owner).await {
-        if !may(&mut owner, &table, "SELECT").await {
-            // Reached by the system role alone.
+    for (table, column) in tenant_tables(&mut superuser).await {
+        if !has_privilege(&mut superuser, &table, "SELECT").await {
+            // Accessible only to the system role.
             continue;
         }
-        let all = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
+        let sql = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
         let count = async |connection: &mut PgConnection| {
             let row =
-                sqlx::query(AssertSqlSafe(all.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
+                sqlx::query(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
             let row = row.unwrap();
             (row.get::<i64, _>(0), row.get::<i64, _>(1))
         };
-        let (everything, ours) = count(&mut owner).await;
-        assert!(ours > 0 && everything > ours, "{table}: the seeds leave nothing to tell apart");
-        assert_eq!(count(&mut tx).await, (ours, ours), "{table} in the scope");
+        let (all_rows, own_rows) = count(&mut superuser).await;
+        assert!(own_rows > 0 && all_rows > own_rows, "{table}: the seed needs rows of two tenants");
+        assert_eq!(count(&mut tx).await, (own_rows, own_rows), "{table} in the scope");
         assert_eq!(count(&mut unscoped).await, (0, 0), "{table} without a scope");
     }
 }
 
-async fn may(owner: &mut PgConnection, table: &str, privilege: &str) -> bool {
-    let may = sqlx::query_scalar("SELECT has_table_privilege('tenantry_app', $1, $2)").bind(table).bind(privilege);
-    may.fetch_one(owner).await.unwrap()
+async fn has_privilege(superuser: &mut PgConnection, table: &str, privilege: &str) -> bool {
+    let query = sqlx::query_scalar("SELECT has_table_privilege('tenantry_app', $1, $2)").bind(table).bind(privilege);
+    query.fetch_one(superuser).await.unwrap()
 }
 
 #[rstest]
 #[tokio::test]
 async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let globex = seeded.seed.tenants.globex.id.as_uuid();
-    for (table, column) in tenant_tables(&mut owner).await {
-        let before = contents(&mut owner, &table).await;
-        // Moving our rows to them, changing theirs, deleting theirs, copying ours to them.
-        let columns = columns(&mut owner, &table).await;
+    for (table, column) in tenant_tables(&mut superuser).await {
+        let before = contents(&mut superuser, &table).await;
+        // Move own rows to the other tenant, update its rows, delete its rows, copy own rows to it.
+        let columns = columns(&mut superuser, &table).await;
         let copied: Vec<String> =
             columns.iter().map(|name| if name == column { "$1".into() } else { name.clone() }).collect();
         let (columns, copied) = (columns.join(", "), copied.join(", "));
@@ -109,30 +110,30 @@ async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
             let mut tx = seeded.db.database().begin(&scope).await.unwrap();
             let outcome = sqlx::query(AssertSqlSafe(statement.as_str())).bind(globex).execute(&mut **tx).await;
             match outcome {
-                // What isn't there can't be changed.
-                Ok(done) => assert_eq!(done.rows_affected(), 0, "{statement}"),
+                // Rows that aren't visible can't be changed.
+                Ok(result) => assert_eq!(result.rows_affected(), 0, "{statement}"),
                 Err(error) => {
                     let error = error.as_database_error().unwrap();
                     assert_eq!(error.code().unwrap(), "42501", "{statement}: {error}");
-                    let granted = may(&mut owner, &table, privilege).await;
+                    let granted = has_privilege(&mut superuser, &table, privilege).await;
                     assert_eq!(error.message().contains("row-level security"), granted, "{statement}: {error}");
                 }
             }
         }
-        assert_eq!(contents(&mut owner, &table).await, before, "{table} changed");
+        assert_eq!(contents(&mut superuser, &table).await, before, "{table} changed");
     }
 }
 
-async fn columns(owner: &mut PgConnection, table: &str) -> Vec<String> {
+async fn columns(superuser: &mut PgConnection, table: &str) -> Vec<String> {
     let names = sqlx::query_scalar(
         "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
     );
-    names.bind(table).fetch_all(owner).await.unwrap()
+    names.bind(table).fetch_all(superuser).await.unwrap()
 }
 
-async fn contents(owner: &mut PgConnection, table: &str) -> String {
+async fn contents(superuser: &mut PgConnection, table: &str) -> String {
     let sql = format!("SELECT coalesce(string_agg(t::text, E'\n' ORDER BY t::text), '') FROM {table} AS t");
-    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(owner).await.unwrap()
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(superuser).await.unwrap()
 }
 
 #[rstest]
@@ -140,21 +141,21 @@ async fn contents(owner: &mut PgConnection, table: &str) -> String {
 async fn cross_tenant_foreign_key_is_rejected(#[future(awt)] seeded: SeededDb) {
     let tenants = &seeded.seed.tenants;
     let mut tx = seeded.db.system().begin(SystemReason::Seed).await.unwrap();
-    // Not even the system role can give Bob of Acme the admin role of Globex.
-    let moved = sqlx::query("UPDATE memberships SET role_id = $1 WHERE tenant_id = $2")
+    // Not even the system role can assign Bob of Acme the admin role of Globex.
+    let result = sqlx::query("UPDATE memberships SET role_id = $1 WHERE tenant_id = $2")
         .bind(tenants.globex.admin_role.as_uuid())
         .bind(tenants.acme.id.as_uuid())
         .execute(&mut **tx)
         .await;
-    assert_eq!(moved.unwrap_err().as_database_error().unwrap().code().unwrap(), "23503");
+    assert_eq!(result.unwrap_err().as_database_error().unwrap().code().unwrap(), "23503");
 }
 
 #[rstest]
 #[tokio::test]
 async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] db: TestDb) {
-    let mut owner = db.superuser().await;
-    let tables: Vec<String> = tenant_tables(&mut owner).await.into_iter().map(|(name, _)| name).collect();
-    let without: Vec<String> = sqlx::query_scalar(
+    let mut superuser = db.superuser().await;
+    let tables: Vec<String> = tenant_tables(&mut superuser).await.into_iter().map(|(name, _)| name).collect();
+    let missing: Vec<String> = sqlx::query_scalar(
         "SELECT conrelid::regclass || ': ' || conname
          FROM pg_constraint
          WHERE contype = 'f' AND conrelid::regclass::text = ANY ($1) AND confrelid::regclass::text = ANY ($1)
@@ -164,8 +165,8 @@ async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] db: TestDb) {
            )",
     )
     .bind(&tables)
-    .fetch_all(&mut owner)
+    .fetch_all(&mut superuser)
     .await
     .unwrap();
-    assert_eq!(without, Vec::<String>::new(), "these must be FOREIGN KEY (tenant_id, …)");
+    assert_eq!(missing, Vec::<String>::new(), "must be FOREIGN KEY (tenant_id, …)");
 }

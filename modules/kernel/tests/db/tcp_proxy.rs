@@ -1,4 +1,4 @@
-//! Something between the program and the server.
+//! A TCP proxy between program and server.
 
 use std::str::FromStr;
 
@@ -10,11 +10,11 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
 };
 
-/// The database's configuration, by way of what answers each connection in the server's place, for as long as the
-/// test's runtime lives.
+/// Starts a proxy that passes each connection to `handler`, for as long as the test's runtime lives. Returns a
+/// database configuration that connects through it.
 pub(crate) async fn through_proxy<F>(
     db: &TestDb,
-    answer: impl Fn(TcpStream, PgConnectOptions) -> F + Send + 'static,
+    handler: impl Fn(TcpStream, PgConnectOptions) -> F + Send + 'static,
 ) -> DbConfig
 where
     F: Future<Output = ()> + Send + 'static,
@@ -25,7 +25,7 @@ where
     let server = PgConnectOptions::from_str(&url).unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(answer(client, server.clone()));
+            tokio::spawn(handler(client, server.clone()));
         }
     });
     let (before, after) = url.split_once('@').unwrap();
@@ -34,19 +34,19 @@ where
     DbConfig { driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None }), ..db.config(1) }
 }
 
-/// Says `first` to the server, and passes on what either says from there.
+/// Sends `first` to the server, then copies data in both directions.
 pub(crate) async fn relay(client: TcpStream, server: &PgConnectOptions, first: &[u8]) {
     match server.get_socket() {
-        Some(folder) => {
-            let path = folder.join(format!(".s.PGSQL.{}", server.get_port()));
-            pass_on(client, UnixStream::connect(path).await.unwrap(), first).await;
+        Some(socket_dir) => {
+            let path = socket_dir.join(format!(".s.PGSQL.{}", server.get_port()));
+            copy(client, UnixStream::connect(path).await.unwrap(), first).await;
         }
-        None => pass_on(client, TcpStream::connect((server.get_host(), server.get_port())).await.unwrap(), first).await,
+        None => copy(client, TcpStream::connect((server.get_host(), server.get_port())).await.unwrap(), first).await,
     }
 }
 
-async fn pass_on(mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin, first: &[u8]) {
+async fn copy(mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin, first: &[u8]) {
     server.write_all(first).await.unwrap();
-    // Either side may hang up.
+    // Either side may disconnect.
     let _ = copy_bidirectional(&mut client, &mut server).await;
 }

@@ -1,4 +1,4 @@
-//! The ways in: what each sees, and what becomes of its transaction.
+//! The kinds of transaction: visibility, cancellation, and connection loss.
 
 use std::{
     cell::Cell,
@@ -16,7 +16,7 @@ use rstest::rstest;
 use sqlx::{PgConnection, Row};
 use test_support::{SeededDb, TestDb, seeded};
 
-use crate::tcp_proxy::{through_proxy, relay};
+use crate::tcp_proxy::{relay, through_proxy};
 
 async fn count_tenants(connection: &mut PgConnection) -> i64 {
     sqlx::query("SELECT count(*) FROM tenants").fetch_one(connection).await.unwrap().get(0)
@@ -34,8 +34,8 @@ async fn each_transaction_kind_sees_only_its_rows(#[future(awt)] seeded: SeededD
     let mut unscoped = database.begin_unscoped().await.unwrap();
     assert_eq!((count_tenants(&mut unscoped).await, current_role(&mut unscoped).await), (0, "tenantry_app".into()));
 
-    let mut own = database.begin_for_user(&seeded.identity(alice).await.unwrap()).await.unwrap();
-    assert_eq!((count_tenants(&mut own).await, current_role(&mut own).await), (2, "tenantry_app".into()));
+    let mut user_tx = database.begin_for_user(&seeded.identity(alice).await.unwrap()).await.unwrap();
+    assert_eq!((count_tenants(&mut user_tx).await, current_role(&mut user_tx).await), (2, "tenantry_app".into()));
 
     let mut tenant = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
     assert_eq!((count_tenants(&mut tenant).await, current_role(&mut tenant).await), (1, "tenantry_app".into()));
@@ -52,10 +52,10 @@ async fn unscoped_transactions_are_read_only(#[future(awt)] seeded: SeededDb) {
     let database = seeded.db.database();
     let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
     let mut unscoped = database.begin_unscoped().await.unwrap();
-    let mut own = database.begin_for_user(&identity).await.unwrap();
-    for tx in [&mut unscoped, &mut *own] {
-        let written = sqlx::query("DELETE FROM memberships").execute(&mut **tx).await;
-        assert_eq!(written.unwrap_err().as_database_error().unwrap().code().unwrap(), "25006", "not read-only");
+    let mut user_tx = database.begin_for_user(&identity).await.unwrap();
+    for tx in [&mut unscoped, &mut *user_tx] {
+        let result = sqlx::query("DELETE FROM memberships").execute(&mut **tx).await;
+        assert_eq!(result.unwrap_err().as_database_error().unwrap().code().unwrap(), "25006", "not read-only");
     }
 }
 
@@ -64,10 +64,10 @@ async fn unscoped_transactions_are_read_only(#[future(awt)] seeded: SeededDb) {
 async fn read_only_cannot_be_reset(#[future(awt)] seeded: SeededDb) {
     let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
     let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
-    let mut own = seeded.db.database().begin_for_user(&identity).await.unwrap();
-    for tx in [&mut unscoped, &mut *own] {
-        let refused = sqlx::query("SET TRANSACTION READ WRITE").execute(&mut **tx).await.unwrap_err();
-        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "25001");
+    let mut user_tx = seeded.db.database().begin_for_user(&identity).await.unwrap();
+    for tx in [&mut unscoped, &mut *user_tx] {
+        let error = sqlx::query("SET TRANSACTION READ WRITE").execute(&mut **tx).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25001");
     }
 }
 
@@ -76,7 +76,7 @@ async fn read_only_cannot_be_reset(#[future(awt)] seeded: SeededDb) {
 async fn drop_rolls_back(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let rename = "UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'";
-    let bosses = async || {
+    let renamed_roles = async || {
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
         let count = sqlx::query("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut **tx).await.unwrap();
         count.get::<i64, _>(0)
@@ -85,12 +85,12 @@ async fn drop_rolls_back(#[future(awt)] seeded: SeededDb) {
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     sqlx::query(rename).execute(&mut **tx).await.unwrap();
     drop(tx);
-    assert_eq!(bosses().await, 0);
+    assert_eq!(renamed_roles().await, 0);
 
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     sqlx::query(rename).execute(&mut **tx).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(bosses().await, 1);
+    assert_eq!(renamed_roles().await, 1);
 }
 
 #[rstest]
@@ -102,38 +102,35 @@ async fn commit_of_aborted_tx_is_an_error(#[future(awt)] seeded: SeededDb) {
     assert!(matches!(tx.commit().await, Err(DbError::Aborted)));
 }
 
-/// Polls `work` for so long, then drops it. Whether it was still under way.
-async fn cancel_after<F: Future>(patience: Duration, work: F) -> bool {
+/// Polls `work` for this long, then drops it. Returns whether it was still pending.
+async fn cancel_after<F: Future>(delay: Duration, work: F) -> bool {
     let mut work = pin!(work);
     let started = Instant::now();
     loop {
         if std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_ready() {
             return false;
         }
-        if started.elapsed() >= patience {
+        if started.elapsed() >= delay {
             return true;
         }
-        // Lets the runtime make what the future waits for happen.
+        // Lets the runtime drive what the future is waiting for.
         tokio::task::yield_now().await;
     }
 }
 
-/// Cancels the work ever later, in steps finer than any await, until it has come to its end ten times: so it was
-/// cancelled at each await on the way. `look` is had after each time.
-pub(crate) async fn cancel_at_every_await<F: Future>(
-    mut work: impl AsyncFnMut() -> F,
-    mut look: impl AsyncFnMut(),
-) {
-    let (mut patience, mut completed) = (Duration::ZERO, 0);
+/// Cancels the work later and later, in steps shorter than any await, until it has completed ten times. It has then
+/// been cancelled at every await. Calls `check` after each attempt.
+pub(crate) async fn cancel_at_every_await<F: Future>(mut work: impl AsyncFnMut() -> F, mut check: impl AsyncFnMut()) {
+    let (mut delay, mut completed) = (Duration::ZERO, 0);
     while completed < 10 {
-        completed += u32::from(!cancel_after(patience, work().await).await);
-        patience += Duration::from_micros(4);
-        look().await;
+        completed += u32::from(!cancel_after(delay, work().await).await);
+        delay += Duration::from_micros(4);
+        check().await;
     }
 }
 
-/// A client that hangs up drops its request at any await. With a pool of one, whatever it leaves behind is what the
-/// next request gets: an open transaction with somebody's scope would show it his rows, and swallow its writes.
+/// A client that disconnects drops its request at any await. With a single connection, the next request gets whatever
+/// was left behind: an open transaction would expose another user's rows and lose the request's writes.
 #[rstest]
 #[tokio::test]
 async fn cancelled_begin_leaks_nothing(#[future(awt)] seeded: SeededDb) {
@@ -141,22 +138,22 @@ async fn cancelled_begin_leaks_nothing(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let (identity, scope) = (seeded.identity(alice).await.unwrap(), seeded.scope(alice, "acme").await.unwrap());
     let (database, system) = (single.database(), single.system());
-    let look = async || assert_session_is_clean(&*database).await;
-    cancel_at_every_await(async || database.begin(&scope), look).await;
-    cancel_at_every_await(async || database.begin_for_user(&identity), look).await;
-    cancel_at_every_await(async || database.begin_unscoped(), look).await;
-    cancel_at_every_await(async || system.begin(SystemReason::Seed), look).await;
+    let check = async || assert_session_is_clean(&*database).await;
+    cancel_at_every_await(async || database.begin(&scope), check).await;
+    cancel_at_every_await(async || database.begin_for_user(&identity), check).await;
+    cancel_at_every_await(async || database.begin_unscoped(), check).await;
+    cancel_at_every_await(async || system.begin(SystemReason::Seed), check).await;
 
-    // A write through the same connection stays.
+    // A write through the same connection persists.
     let mut tx = database.begin(&scope).await.unwrap();
     sqlx::query("UPDATE roles SET name = 'boss', name_key = 'boss' WHERE name = 'admin'")
         .execute(&mut **tx)
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let mut owner = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     let boss: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut owner).await.unwrap();
+        sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut superuser).await.unwrap();
     assert_eq!(boss, 1);
 }
 
@@ -169,8 +166,8 @@ pub(crate) async fn assert_session_is_clean(database: &dyn Database) {
     .fetch_one(&mut *tx)
     .await
     .unwrap();
-    let seen: (i64, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
-    assert_eq!(seen, (0, "tenantry_app".into(), String::new(), String::new()));
+    let session: (i64, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    assert_eq!(session, (0, "tenantry_app".into(), String::new(), String::new()));
 }
 
 #[rstest]
@@ -178,33 +175,33 @@ pub(crate) async fn assert_session_is_clean(database: &dyn Database) {
 async fn cancelled_commit_is_atomic(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let round = Cell::new(0);
-    #[expect(clippy::async_yields_async, reason = "the commit alone is to be cancelled")]
-    let renaming = async || {
+    #[expect(clippy::async_yields_async, reason = "only the commit is cancelled, not the update before it")]
+    let rename_and_commit = async || {
         round.set(round.get() + 1);
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
         let rename = "UPDATE roles SET name = $1, name_key = $1 WHERE is_system AND name <> 'member'";
         sqlx::query(rename).bind(format!("role-{}", round.get())).execute(&mut **tx).await.unwrap();
         tx.commit()
     };
-    // The row can be locked again, so the transaction has ended; once begun, a commit isn't stopped.
-    cancel_at_every_await(renaming, async || {
+    // The row can be locked, so the transaction has ended: a commit that has begun isn't cancelled.
+    cancel_at_every_await(rename_and_commit, async || {
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-        let locked = "SELECT name FROM roles WHERE name <> 'member' FOR UPDATE";
-        let row = sqlx::query(locked).fetch_one(&mut **tx).await.unwrap();
+        let lock = "SELECT name FROM roles WHERE name <> 'member' FOR UPDATE";
+        let row = sqlx::query(lock).fetch_one(&mut **tx).await.unwrap();
         assert_eq!(row.get::<String, _>(0), format!("role-{}", round.get()));
     })
     .await;
 }
 
-/// Kills every connection of the pool.
+/// Terminates all connections of the pool. Returns their number.
 pub(crate) async fn terminate_connections(seeded: &TestDb) -> usize {
-    let mut owner = seeded.superuser().await;
-    let killed = sqlx::query(
+    let mut superuser = seeded.superuser().await;
+    let terminate = sqlx::query(
         "SELECT pg_terminate_backend(pid, 5000)
          FROM pg_stat_activity
          WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
-    killed.fetch_all(&mut owner).await.unwrap().len()
+    terminate.fetch_all(&mut superuser).await.unwrap().len()
 }
 
 #[rstest]
@@ -214,7 +211,7 @@ async fn requests_survive_connection_loss(#[future(awt)] seeded: SeededDb) {
     let (identity, scope) = (seeded.identity(alice).await.unwrap(), seeded.scope(alice, "acme").await.unwrap());
     let (database, system) = (seeded.db.database(), seeded.db.system());
     for _ in 0..5 {
-        // As many connections as the pool holds, all idle when they die.
+        // As many connections as the pool can hold, all idle when they are terminated.
         let open = tokio::join!(database.begin_unscoped(), database.begin_unscoped(), database.begin_unscoped());
         drop(open);
         assert_eq!(count_tenants(&mut database.begin(&scope).await.unwrap()).await, 1);
@@ -227,17 +224,17 @@ async fn requests_survive_connection_loss(#[future(awt)] seeded: SeededDb) {
     }
 }
 
-/// As many are tried as there can be dead ones in the pool, and one more.
+/// One attempt for each possible dead connection in the pool, plus one more.
 #[rstest]
 #[tokio::test]
 async fn persistent_disconnects_become_an_error(#[future(awt)] seeded: SeededDb) {
-    let (gone, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let (goes, called) = (Arc::clone(&gone), Arc::clone(&calls));
+    let (disconnect, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (proxy_disconnects, proxy_connections) = (Arc::clone(&disconnect), Arc::clone(&connections));
     let config = through_proxy(&seeded, move |client, server| {
-        let hangs_up = goes.load(Ordering::SeqCst);
-        called.fetch_add(1, Ordering::SeqCst);
+        let disconnects = proxy_disconnects.load(Ordering::SeqCst);
+        proxy_connections.fetch_add(1, Ordering::SeqCst);
         async move {
-            if !hangs_up {
+            if !disconnects {
                 relay(client, &server, &[]).await;
             }
         }
@@ -245,14 +242,14 @@ async fn persistent_disconnects_become_an_error(#[future(awt)] seeded: SeededDb)
     let db = kernel::db::open_db(kernel::db::DbConfig { pool_size: 3, ..config.await }).await.unwrap();
     let database = db.database();
     drop(tokio::join!(database.begin_unscoped(), database.begin_unscoped(), database.begin_unscoped()));
-    gone.store(true, Ordering::SeqCst);
+    disconnect.store(true, Ordering::SeqCst);
     terminate_connections(&seeded).await;
-    // This one meets those that died, and the next none but its own.
+    // This attempt uses the terminated connections; the next one only new ones.
     assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
-    let before = calls.load(Ordering::SeqCst);
+    let before = connections.load(Ordering::SeqCst);
     assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
-    assert_eq!(calls.load(Ordering::SeqCst) - before, 4);
-    gone.store(false, Ordering::SeqCst);
+    assert_eq!(connections.load(Ordering::SeqCst) - before, 4);
+    disconnect.store(false, Ordering::SeqCst);
     assert!(database.begin_unscoped().await.is_ok());
 }
 
@@ -262,9 +259,9 @@ async fn exhausted_pool_times_out(#[future(awt)] seeded: SeededDb) {
     let config = kernel::db::DbConfig { connect_timeout: Duration::from_millis(200), ..seeded.config(1) };
     let single = kernel::db::open_db(config).await.unwrap();
     let database: Arc<dyn Database> = single.database();
-    let held = database.begin_unscoped().await.unwrap();
+    let in_use = database.begin_unscoped().await.unwrap();
     assert!(matches!(database.begin_unscoped().await, Err(DbError::Unavailable(_))));
-    drop(held);
+    drop(in_use);
     assert!(database.begin_unscoped().await.is_ok());
 }
 

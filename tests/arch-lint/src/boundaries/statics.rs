@@ -59,7 +59,10 @@ fn first_unknown(ty: &[TokenTree], resolver: &PathResolver) -> Option<String> {
         // The length of an array isn't part of its element type.
         TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
             let is_length = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
-            first_unknown(&list(group.stream()).into_iter().take_while(|token| !is_length(token)).collect::<Vec<_>>(), resolver)
+            first_unknown(
+                &list(group.stream()).into_iter().take_while(|token| !is_length(token)).collect::<Vec<_>>(),
+                resolver,
+            )
         }
         TokenTree::Group(group) => first_unknown(&list(group.stream()), resolver),
         TokenTree::Ident(_) if is_sign(ty, at + 1, ':') && is_sign(ty, at + 2, ':') => None,

@@ -1,7 +1,8 @@
 //! Detached tasks and threads: their handle is dropped, so their result is lost and no code waits for them.
 //!
-//! A handle counts as dropped if a statement ignores it, binds it to `_` or a name that starts with `_`, or passes it to
-//! `drop` or `forget`, directly or by name later. Handles that are passed to other functions aren't tracked.
+//! A handle counts as dropped if a statement ignores it, or binds it to `_` or a name that starts with `_`. Passing it
+//! to
+//! `drop` or `forget`, directly or by name later, counts as well. Handles that are passed to other functions aren't tracked.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -43,8 +44,7 @@ fn visit(list: &[TokenTree], is_drop_argument: bool, resolver: &PathResolver, re
                 report(line(&list[at]), (format!("the task started by `{name}` is detached"), help));
             }
             None if at > 0 && is_sign(list, at - 1, ':') && !is_sign(list, at + 1, ':') => {
-                let problem =
-                    format!("`{name}` is used without being called, so its tasks can't be tracked");
+                let problem = format!("`{name}` is used without being called, so its tasks can't be tracked");
                 report(line(&list[at]), (problem, help));
             }
             _ => {}

@@ -30,11 +30,7 @@ fn module_that_reads_the_environment_is_rejected() {
         "fn f() {\n  std::env::var(\"HOME\");\n}",
         "modules/user/src/profiles.rs:2: reads the environment",
     );
-    assert_rejected(
-        MODULE,
-        "fn f() { log!(env::args()); }",
-        "modules/user/src/profiles.rs:1: reads the environment",
-    );
+    assert_rejected(MODULE, "fn f() { log!(env::args()); }", "modules/user/src/profiles.rs:1: reads the environment");
     assert_rejected(MODULE, "use std::env;", "modules/user/src/profiles.rs:1: imports all of `std::env`");
     assert_rejected(
         "src/http/middleware.rs",

@@ -1,4 +1,4 @@
-//! What a migration may not say, because nobody could tell from it whose tables it touches.
+//! Constructs that migrations must not use, because they hide which tables are changed.
 
 use super::{SqlToken, sql_tokens};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     violation::{Violation, assert_no_violations},
 };
 
-/// Statements that touch tables without naming them.
+/// Statements that change tables without naming them.
 const UNNAMED_TABLE_STATEMENTS: [&[&str]; 7] = [
     &["all", "tables"],
     &["all", "sequences"],
@@ -17,32 +17,32 @@ const UNNAMED_TABLE_STATEMENTS: [&[&str]; 7] = [
     &["drop", "schema"],
 ];
 
-/// The findings in one migration.
+/// Checks one migration.
 pub(super) fn violations(migration: &Source) -> Vec<Violation> {
     let sql_tokens = sql_tokens(&migration.text, 1);
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     for at in 0..sql_tokens.len() {
-        if let Some((problem, help)) = refusal(&sql_tokens[at..]) {
-            found.push(Violation::new(&migration.path, sql_tokens[at].1, problem, help));
+        if let Some((problem, help)) = dynamic_sql_violation(&sql_tokens[at..]) {
+            violations.push(Violation::new(&migration.path, sql_tokens[at].1, problem, help));
         }
     }
-    found
+    violations
 }
 
-/// Why a migration can't say this, if so, and what to do instead.
-fn refusal(rest: &[SqlToken]) -> Option<(String, &'static str)> {
+/// Returns why a migration may not contain the statement that starts here, and what to do instead.
+fn dynamic_sql_violation(rest: &[SqlToken]) -> Option<(String, &'static str)> {
     let word = |at: usize| rest.get(at).map_or("", |(word, _)| word.as_str());
     let (first, second) = (word(0), word(1));
-    // `EXECUTE FUNCTION` is a trigger's, and `EXECUTE ON` a privilege.
+    // `EXECUTE FUNCTION` belongs to a trigger, and `EXECUTE ON` to a privilege.
     if first == "execute" && !["function", "procedure", "on"].contains(&second) {
-        let help = "write the statement itself: in a text that is put together nobody sees whose table it is";
-        return Some(("it runs a text by EXECUTE".to_owned(), help));
+        let help = "write a static statement, so that its tables can be checked";
+        return Some(("runs dynamic SQL with EXECUTE".to_owned(), help));
     }
     if ["query_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml", "dblink"]
         .iter()
         .any(|name| first.starts_with(name))
     {
-        return Some((format!("it runs a text by `{first}`"), "write the statement itself"));
+        return Some((format!("runs dynamic SQL with `{first}`"), "write a static statement"));
     }
     let quoted = match first {
         "as" => second == "'",
@@ -50,29 +50,30 @@ fn refusal(rest: &[SqlToken]) -> Option<(String, &'static str)> {
         _ => false,
     };
     if quoted {
-        return Some(("a body in single quotes".to_owned(), "write it between $$, where its tables are seen"));
+        return Some(("a body in single quotes".to_owned(), "write it between $$, so that its tables can be checked"));
     }
-    let unnamed =
-        UNNAMED_TABLE_STATEMENTS.iter().find(|words| words.iter().enumerate().all(|(at, one)| word(at) == *one))?;
-    let problem = format!("it touches tables that it doesn't name, by `{}`", unnamed.join(" ").to_uppercase());
-    Some((problem, "name the owner's tables"))
+    let unnamed = UNNAMED_TABLE_STATEMENTS
+        .iter()
+        .find(|words| words.iter().enumerate().all(|(at, expected)| word(at) == *expected))?;
+    let problem = format!("changes tables without naming them, with `{}`", unnamed.join(" ").to_uppercase());
+    Some((problem, "name the tables"))
 }
 
 #[test]
 fn dynamic_sql_in_migration_is_rejected() {
     let with = |sql: &str| violations(&fake_source("migrations/0002_billing.up.sql", sql));
     for (sql, problem) in [
-        ("DO $$ BEGIN EXECUTE 'ALTER TABLE users ADD x int'; END $$;", "it runs a text by EXECUTE"),
-        ("DO $$ BEGIN EXECUTE format('DROP TABLE %I', name); END $$;", "it runs a text by EXECUTE"),
-        ("PREPARE p AS SELECT 1;\nEXECUTE p;", "it runs a text by EXECUTE"),
-        ("SELECT query_to_xml('SELECT * FROM users', true, true, '');", "it runs a text by `query_to_xml`"),
+        ("DO $$ BEGIN EXECUTE 'ALTER TABLE users ADD x int'; END $$;", "runs dynamic SQL with EXECUTE"),
+        ("DO $$ BEGIN EXECUTE format('DROP TABLE %I', name); END $$;", "runs dynamic SQL with EXECUTE"),
+        ("PREPARE p AS SELECT 1;\nEXECUTE p;", "runs dynamic SQL with EXECUTE"),
+        ("SELECT query_to_xml('SELECT * FROM users', true, true, '');", "runs dynamic SQL with `query_to_xml`"),
         ("DO 'BEGIN DELETE FROM users; END';", "a body in single quotes"),
         ("DO LANGUAGE plpgsql E'BEGIN DELETE FROM users; END';", "a body in single quotes"),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1 FROM users';", "a body in single quotes"),
         ("CREATE FUNCTION f() RETURNS int AS U&'SELECT 1 FROM users' LANGUAGE sql;", "a body in single quotes"),
-        ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO tenantry_app;", "it touches tables that it doesn't name"),
-        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO tenantry_app;", "it touches tables that it doesn't"),
-        ("DROP OWNED BY tenantry_app;", "it touches tables that it doesn't name, by `DROP OWNED`"),
+        ("GRANT SELECT ON ALL TABLES IN SCHEMA public TO tenantry_app;", "changes tables without naming them"),
+        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO tenantry_app;", "changes tables without"),
+        ("DROP OWNED BY tenantry_app;", "changes tables without naming them, with `DROP OWNED`"),
     ] {
         let found = with(sql);
         let line = sql.lines().count();

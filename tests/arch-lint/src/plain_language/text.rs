@@ -79,6 +79,8 @@ fn paragraphs(lines: &[Line], limits_sentences: bool) -> Vec<Paragraph> {
     let (mut found, mut current, mut in_code) = (Vec::new(), Vec::new(), false);
     for (number, line) in lines.iter().chain([&(0, "")]) {
         let line = line.trim_start_matches(['>', ' ']);
+        // Exceptions aren't text.
+        let line = if line.starts_with("plain-language: ") { "" } else { line };
         let is_fence = line.starts_with("```");
         let after_number = line.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_item = ["- ", "* ", "#", "|", "<"].iter().any(|sign| line.starts_with(sign));

@@ -1,7 +1,9 @@
-//! The list of a tenant's members, with actix-web and sqlx alone: the tenant is believed, and nobody asks who is calling.
-//! With `LOOKUP=1` it looks up the caller and the membership first, as a hand-written program would: by the ids in two
-//! headers, which it believes.
-#![expect(clippy::disallowed_methods, reason = "bare is what it is about")]
+//! Minimal server that lists a tenant's members with actix-web and sqlx alone. It trusts the tenant id in the request and
+//! doesn't authenticate the caller.
+//!
+//! With `LOOKUP=1`, it first looks up the caller and the membership, as a hand-written program would, by the ids in two
+//! headers, which it trusts.
+#![expect(clippy::disallowed_methods, reason = "the baseline uses actix-web and sqlx directly")]
 
 use std::{env, error::Error};
 
@@ -46,7 +48,7 @@ struct Row {
     created_at: OffsetDateTime,
 }
 
-/// What the program asks, without what keeps tenants apart.
+/// The server's query without the tenant isolation.
 const LIST: &str = "
     SELECT m.user_id, u.email, u.display_name, u.deactivated_at, m.role_id, r.name AS role, m.created_at
     FROM memberships AS m
@@ -99,7 +101,7 @@ async fn members(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let setting = |name: &str| env::var(name).map_err(|_| format!("{name} isn't set"));
+    let setting = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
     let pool = PgPoolOptions::new()
         .max_connections(setting("DB_POOL_SIZE")?.parse()?)
         .test_before_acquire(false)

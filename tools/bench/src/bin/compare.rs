@@ -1,9 +1,9 @@
-//! `compare [ROUNDS [SECONDS]]`: the authorized list of members beside the bare one, round by round, and how long each
-//! takes from its start to its first answer. Prints ratios.
+//! `compare [ROUNDS [SECONDS]]`: compares the authorized member list with the baseline, in alternating rounds, and the time
+//! from start to first response. Prints ratios.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "talks to a developer in a terminal; looks behind"
+    reason = "prints to a terminal; prepares data in the database directly"
 )]
 
 use std::{
@@ -15,19 +15,19 @@ use std::{
 
 use bench::{
     load::{self, Round},
-    process::{ServerProcess, resident_kib, cpu_ticks},
+    process::{ServerProcess, cpu_ticks, resident_kib},
     ratio::ratio,
 };
 use sqlx::{Connection, PgConnection};
-use test_support::{TestTenant, SeededDb};
+use test_support::{SeededDb, TestTenant};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type BoxResult<T> = Result<T, Box<dyn Error>>;
 
-/// As many as each program has; more than there are processors on a small machine.
+/// Number of concurrent connections to each server. More than the number of CPUs on a small machine.
 const CONNECTIONS: usize = 16;
 const MEMBERS: usize = 25;
 
-/// One of the programs, and the request that it answers.
+/// A program to measure, and the request to send.
 struct Candidate {
     name: &'static str,
     program: PathBuf,
@@ -36,66 +36,67 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn start(&self, folder: &std::path::Path) -> Outcome<ServerProcess> {
+    fn start(&self, dir: &std::path::Path) -> BoxResult<ServerProcess> {
         let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(ServerProcess::start(&self.program, folder, &settings)?)
+        Ok(ServerProcess::start(&self.program, dir, &settings)?)
     }
 }
 
-/// What a contender's rounds came to.
+/// The results of a candidate's rounds.
 #[derive(Default)]
 struct Measurements {
     throughput: Vec<f64>,
     p99: Vec<f64>,
-    /// Of the program and of the database's processes, in ticks a request.
+    /// CPU time of the program and of the database backends, in clock ticks per request.
     cpu: Vec<f64>,
     resident_kib: u64,
-    first_answer: Vec<f64>,
+    first_response: Vec<f64>,
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome<()> {
+async fn main() -> BoxResult<()> {
     let mut arguments = std::env::args().skip(1);
     let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
 
     let seeded = SeededDb::new().await;
     let candidates = candidates(&seeded).await?;
-    let folder = std::env::temp_dir();
+    let dir = std::env::temp_dir();
     let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
 
-    println!("from start to first answer, 5 times each");
+    println!("time from start to first response, 5 starts each");
     for _ in 0..5 {
         for (candidate, measured) in candidates.iter().zip(&mut measured) {
             let started = Instant::now();
-            let running = candidate.start(&folder)?;
+            let running = candidate.start(&dir)?;
             load::run(running.addr, &candidate.request, 1, Duration::ZERO)?;
-            measured.first_answer.push(started.elapsed().as_secs_f64());
+            measured.first_response.push(started.elapsed().as_secs_f64());
         }
     }
 
-    println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} rounds of {seconds} s each, in turns");
-    let running: Vec<ServerProcess> = candidates.iter().map(|candidate| candidate.start(&folder)).collect::<Outcome<_>>()?;
+    println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} alternating rounds of {seconds} s");
+    let running: Vec<ServerProcess> =
+        candidates.iter().map(|candidate| candidate.start(&dir)).collect::<BoxResult<_>>()?;
     let mut backends = seeded.superuser().await;
-    // Caches are filled before anything is counted.
+    // Warm up caches before measuring.
     for (candidate, running) in candidates.iter().zip(&running) {
         load::run(running.addr, &candidate.request, CONNECTIONS, Duration::from_millis(500))?;
     }
     for round in 1..=rounds {
         for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
             let before = cpu(&mut backends, running).await?;
-            let outcome = loaded(running.addr, &candidate.request, seconds)?;
+            let result = run_load(running.addr, &candidate.request, seconds)?;
             let used = cpu(&mut backends, running).await?.saturating_sub(before);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-            let cpu = used as f64 / outcome.requests as f64;
+            let cpu = used as f64 / result.requests as f64;
             measured.cpu.push(cpu);
-            measured.throughput.push(outcome.throughput());
-            measured.p99.push(outcome.p99.as_secs_f64());
+            measured.throughput.push(result.throughput());
+            measured.p99.push(result.p99.as_secs_f64());
             measured.resident_kib = resident_kib(running.pid());
         }
         let last = |n: usize| measured[n].throughput[round - 1];
         println!(
-            "round {round}: throughput {:.3} of bare, {:.3} of bare with lookup",
+            "round {round}: throughput {:.3} of baseline, {:.3} of baseline with lookup",
             last(0) / last(1),
             last(0) / last(2)
         );
@@ -104,29 +105,30 @@ async fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn loaded(addr: SocketAddr, request: &str, seconds: u64) -> Outcome<Round> {
+fn run_load(addr: SocketAddr, request: &str, seconds: u64) -> BoxResult<Round> {
     Ok(load::run(addr, request, CONNECTIONS, Duration::from_secs(seconds))?)
 }
 
-/// Of the program, and of all who serve this database: while one contender is loaded, the others are idle.
-async fn cpu(backends: &mut PgConnection, running: &ServerProcess) -> Outcome<u64> {
+/// Returns the CPU time of the program and of all backends of this database. While one candidate is under load, the others
+/// are idle.
+async fn cpu(backends: &mut PgConnection, running: &ServerProcess) -> BoxResult<u64> {
     let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(backends).await?;
     Ok(cpu_ticks(running.pid()) + pids.into_iter().map(|pid| cpu_ticks(pid.unsigned_abs())).sum::<u64>())
 }
 
-async fn candidates(seeded: &SeededDb) -> Outcome<Vec<Candidate>> {
+async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     let (acme, alice) = (&seeded.seed.tenants.acme, seeded.seed.users.alice.id);
     let tenant =
         TestTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
-    // Two are there already.
+    // The tenant already has two members.
     for _ in 2..MEMBERS {
         let user = seeded.create_user().await;
         seeded.add_member(&tenant, user, tenant.member_role).await;
     }
-    let mut owner = seeded.superuser().await;
-    sqlx::raw_sql("ANALYZE").execute(&mut owner).await?;
-    owner.close().await?;
+    let mut superuser = seeded.superuser().await;
+    sqlx::raw_sql("ANALYZE").execute(&mut superuser).await?;
+    superuser.close().await?;
 
     let programs = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
     let common = [
@@ -148,9 +150,9 @@ async fn candidates(seeded: &SeededDb) -> Outcome<Vec<Candidate>> {
     let token = {
         let running = ours.start(&std::env::temp_dir())?;
         let body = serde_json::json!({ "email": "alice@example.com", "password": seeds::PASSWORD });
-        let mut answer = ureq::post(format!("http://{}/v1/auth/login", running.addr)).send_json(body)?;
-        let answer: serde_json::Value = answer.body_mut().read_json()?;
-        answer["access_token"].as_str().unwrap_or_default().to_owned()
+        let mut response = ureq::post(format!("http://{}/v1/auth/login", running.addr)).send_json(body)?;
+        let body: serde_json::Value = response.body_mut().read_json()?;
+        body["access_token"].as_str().unwrap_or_default().to_owned()
     };
     let get = |headers: &str| format!("GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n");
     ours.request = get(&format!("Authorization: Bearer {token}\r\nX-Tenant-Id: acme\r\n"));
@@ -166,7 +168,7 @@ async fn candidates(seeded: &SeededDb) -> Outcome<Vec<Candidate>> {
 
 fn report(candidates: &[Candidate], measured: &[Measurements]) {
     let ours = &measured[0];
-    println!("\n| tenantry divided by | throughput | p99 | CPU a request | memory | start to first answer |");
+    println!("\n| tenantry divided by | throughput | p99 | CPU per request | memory | start to first response |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for (candidate, theirs) in candidates.iter().zip(measured).skip(1) {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
@@ -177,7 +179,7 @@ fn report(candidates: &[Candidate], measured: &[Measurements]) {
             ratio(&ours.throughput, &theirs.throughput),
             ratio(&ours.p99, &theirs.p99),
             ratio(&ours.cpu, &theirs.cpu),
-            ratio(&ours.first_answer, &theirs.first_answer),
+            ratio(&ours.first_response, &theirs.first_response),
         );
     }
 }

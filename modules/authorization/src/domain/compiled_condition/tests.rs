@@ -91,8 +91,8 @@ fn owner_condition_needs_owned_resource() {
 
 #[test]
 fn missing_value_is_indeterminate() {
-    let nobody = ResourceAttributes { owner: None };
-    for resource in [None, Some(&nobody)] {
+    let unowned = ResourceAttributes { owner: None };
+    for resource in [None, Some(&unowned)] {
         for condition in [
             json!({"owner": {}}),
             json!({"not": {"owner": {}}}),
@@ -124,14 +124,14 @@ fn ip_range_matches_same_family_only() {
         ("::1/128", "::1", true),
         ("::/0", "fe80::1", true),
         ("::/0", "10.0.0.1", false),
-        // An IPv4 address as dual-stack sockets show it, and a range in the same clothes.
+        // IPv4-mapped addresses, as reported by dual-stack sockets, and IPv4-mapped ranges.
         ("10.0.0.0/8", "::ffff:10.1.2.3", true),
         ("10.0.0.0/8", "::ffff:11.1.2.3", false),
         ("::ffff:10.0.0.0/104", "10.1.2.3", true),
         ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", true),
         ("::ffff:0.0.0.0/96", "10.1.2.3", true),
         ("::/0", "::ffff:10.1.2.3", false),
-        // Compatible isn't mapped.
+        // IPv4-compatible addresses aren't IPv4-mapped.
         ("10.0.0.0/8", "::10.1.2.3", false),
     ] {
         let condition = json!({"client_addr": ["203.0.113.0/24", range]});

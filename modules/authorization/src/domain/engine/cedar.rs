@@ -1,8 +1,9 @@
-//! Cedar's answers beside the engine's, to the same questions about the same policies; `cedar_oracle` has said them in Cedar.
+//! Differential test: compares the engine's decisions with Cedar's, for the same policies and requests. The crate
+//! `cedar_oracle` translates the policies.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use cedar_oracle::{OracleDecision, CedarOracle, StoredPolicy, PolicyCondition};
+use cedar_oracle::{CedarOracle, OracleDecision, PolicyCondition, StoredPolicy};
 use kernel::contracts::Truth;
 use proptest::{
     collection::vec,
@@ -12,7 +13,7 @@ use proptest::{
 
 use super::{
     super::StoredCondition,
-    generators::{GeneratedPolicy, TestRequest, policies, test_request, tenant},
+    generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
     *,
 };
 
@@ -29,11 +30,8 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (tenant(), policies(), vec(test_request(), REQUESTS_PER_TENANT)).prop_map(|(tenant, generated, test_requests)| Case {
-        tenant,
-        generated,
-        test_requests,
-    })
+    (tenant(), policies(), vec(test_request(), REQUESTS_PER_TENANT))
+        .prop_map(|(tenant, generated, test_requests)| Case { tenant, generated, test_requests })
 }
 
 impl Case {
@@ -46,24 +44,24 @@ impl Case {
     }
 
     fn cedar_oracle(&self) -> CedarOracle {
-        let oracle_policy: Vec<_> = self.generated.iter().map(oracle_policy).collect();
+        let policies: Vec<_> = self.generated.iter().map(oracle_policy).collect();
         let TenantAttributes { id, plan, contract_type, features, seat_limit } = &self.tenant;
         let tenant = cedar_oracle::Tenant { id: *id, plan, contract_type, features, seat_limit: (*seat_limit).into() };
-        CedarOracle::new(&oracle_policy, &tenant).unwrap()
+        CedarOracle::new(&policies, &tenant).unwrap()
     }
 }
 
 fn oracle_policy((policy, condition): &GeneratedPolicy) -> StoredPolicy<'_> {
     let Policy { id, role_id, effect, resource, verbs, .. } = policy;
-    let when = match condition {
+    let condition = match condition {
         None => PolicyCondition::Always,
         Some(Some(condition)) => PolicyCondition::If(condition),
         Some(None) => PolicyCondition::Invalid,
     };
-    StoredPolicy { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, when }
+    StoredPolicy { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, condition }
 }
 
-/// Something that decides a case's questions.
+/// Decides the requests of a case.
 type Engine<'a> = Box<dyn Fn(&TestRequest) -> Decision + 'a>;
 
 fn decide(set: &CompiledPolicies, test_request: &TestRequest) -> Decision {
@@ -75,12 +73,13 @@ fn real_engine(case: &Case) -> Engine<'_> {
     Box::new(move |test_request| decide(&set, test_request))
 }
 
-/// What the engine should say by Cedar's answer: of the policies with the deciding effect that apply, it names one without
-/// a condition before those with one, and then the lowest id.
-fn expected_decision(answer: &OracleDecision, generated: &[GeneratedPolicy]) -> Decision {
-    let rank = |id: &PolicyId| (generated.iter().any(|(policy, when)| policy.id == *id && when.is_some()), *id);
-    match answer.reasons.iter().copied().min_by_key(rank) {
-        Some(id) if answer.allows => Decision::Allow(AllowReason::ByPolicy(id)),
+/// Returns the engine's expected decision, given Cedar's. Of the applicable policies with the deciding effect, the engine
+/// reports an unconditional one first, then the lowest id.
+fn expected_decision(oracle: &OracleDecision, generated: &[GeneratedPolicy]) -> Decision {
+    let rank =
+        |id: &PolicyId| (generated.iter().any(|(policy, condition)| policy.id == *id && condition.is_some()), *id);
+    match oracle.reasons.iter().copied().min_by_key(rank) {
+        Some(id) if oracle.allows => Decision::Allow(AllowReason::ByPolicy(id)),
         Some(id) => Decision::Deny(DenyReason::ByPolicy(id)),
         None => Decision::Deny(DenyReason::NoPolicyAllows),
     }
@@ -91,10 +90,10 @@ fn check_agreement(case: &Case, engine: &Engine<'_>) -> TestCaseResult {
     for test_request in &case.test_requests {
         let (principal, request) = (test_request.principal(), test_request.request());
         let entities = cedar.entities(principal, test_request.role, &request).unwrap();
-        let answer = cedar.evaluate(&cedar.request(principal, &request).unwrap(), &entities).unwrap();
-        prop_assert!(answer.errors.is_empty(), "{:?}", answer.errors);
-        prop_assert_eq!(answer.allows, matches!(engine(test_request), Decision::Allow(_)), "{:?}", test_request);
-        prop_assert_eq!(expected_decision(&answer, &case.generated), engine(test_request), "{:?}", test_request);
+        let oracle = cedar.evaluate(&cedar.request(principal, &request).unwrap(), &entities).unwrap();
+        prop_assert!(oracle.errors.is_empty(), "{:?}", oracle.errors);
+        prop_assert_eq!(oracle.allows, matches!(engine(test_request), Decision::Allow(_)), "{:?}", test_request);
+        prop_assert_eq!(expected_decision(&oracle, &case.generated), engine(test_request), "{:?}", test_request);
     }
     Ok(())
 }
@@ -103,7 +102,7 @@ fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
     TestRunner::new(Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() })
 }
 
-/// How often each way of coming to an answer was met, and each outcome of each kind of condition.
+/// Counts how often each decision path and each outcome of each kind of condition occurred.
 #[derive(Default)]
 struct Tally(BTreeMap<String, usize>);
 
@@ -113,52 +112,52 @@ impl Tally {
         for test_request in &case.test_requests {
             let Explanation { decision, policy, unmet } =
                 set.explain(test_request.principal(), test_request.role, &test_request.request());
-            let whole = policy.as_ref().and_then(|policy| policy.conditions.first());
-            let way = match (decision, whole.map(|whole| (whole.kind, whole.outcome))) {
+            let root = policy.as_ref().and_then(|policy| policy.conditions.first());
+            let path = match (decision, root.map(|root| (root.kind, root.outcome))) {
                 (Decision::Allow(_), None) => "allowed",
-                (Decision::Allow(_), Some(_)) => "allowed under a condition",
+                (Decision::Allow(_), Some(_)) => "allowed conditionally",
                 (Decision::Deny(DenyReason::NoPolicyAllows), _) if unmet.is_empty() => "no policy",
-                (Decision::Deny(DenyReason::NoPolicyAllows), _) => "no policy whose condition is met",
+                (Decision::Deny(DenyReason::NoPolicyAllows), _) => "no policy with a true condition",
                 (Decision::Deny(_), None) => "denied",
-                (Decision::Deny(_), Some(("invalid", _))) => "denied under a condition that can't be read",
-                (Decision::Deny(_), Some((_, Truth::Indeterminate))) => "denied under a condition that can't be told",
-                (Decision::Deny(_), Some(_)) => "denied under a condition",
+                (Decision::Deny(_), Some(("invalid", _))) => "denied by an invalid condition",
+                (Decision::Deny(_), Some((_, Truth::Indeterminate))) => "denied by an indeterminate condition",
+                (Decision::Deny(_), Some(_)) => "denied conditionally",
             };
-            *self.0.entry(way.into()).or_default() += 1;
+            *self.0.entry(path.into()).or_default() += 1;
             for part in policy.iter().chain(&unmet).flat_map(|policy| &policy.conditions) {
                 *self.0.entry(format!("{} {:?}", part.kind, part.outcome)).or_default() += 1;
             }
         }
     }
 
-    fn assert_min_count(&self, what: &str, least: usize) {
-        let times = self.0.get(what).copied().unwrap_or(0);
-        assert!(times >= least, "{what}: {times} times, which is too seldom to say anything: {:?}", self.0);
+    fn assert_min_count(&self, name: &str, min: usize) {
+        let count = self.0.get(name).copied().unwrap_or(0);
+        assert!(count >= min, "too few cases of {name}: {count} of at least {min}: {:?}", self.0);
     }
 }
 
 #[test]
 fn engine_agrees_with_cedar() {
     let tally = RefCell::new(Tally::default());
-    let found = runner(TENANTS, 1_000).run(&case(), |case| {
+    let result = runner(TENANTS, 1_000).run(&case(), |case| {
         tally.borrow_mut().count(&case);
         check_agreement(&case, &real_engine(&case))
     });
-    if let Err(difference) = found {
-        panic!("{difference}");
+    if let Err(error) = result {
+        panic!("{error}");
     }
     let tally = tally.into_inner();
-    for way in [
+    for path in [
         "allowed",
-        "allowed under a condition",
+        "allowed conditionally",
         "denied",
-        "denied under a condition",
-        "denied under a condition that can't be read",
-        "denied under a condition that can't be told",
+        "denied conditionally",
+        "denied by an invalid condition",
+        "denied by an indeterminate condition",
         "no policy",
-        "no policy whose condition is met",
+        "no policy with a true condition",
     ] {
-        tally.assert_min_count(way, 300);
+        tally.assert_min_count(path, 300);
     }
     for kind in ["all", "any", "not", "owner", "attribute", "client_addr"] {
         for outcome in [Truth::True, Truth::False, Truth::Indeterminate] {

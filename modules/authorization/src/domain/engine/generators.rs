@@ -1,4 +1,4 @@
-//! Made-up tenants, policies and questions to them.
+//! Strategies for random tenants, policies and requests.
 
 use kernel::contracts::{Environment, PermissionInfo, ResourceAttributes, TenantId, UserId};
 use proptest::{
@@ -13,20 +13,20 @@ use uuid::Uuid;
 
 use super::{super::StoredCondition, *};
 
-/// Few names, so that policies meet.
+/// Few names, so that policies overlap.
 static PERMISSIONS: [PermissionInfo; 3] = [
     PermissionInfo { name: "user:read", resource: "user", verb: "read", about: "" },
     PermissionInfo { name: "user:pay", resource: "user", verb: "pay", about: "" },
     PermissionInfo { name: "billing:read", resource: "billing", verb: "read", about: "" },
 ];
 const FEATURES: [&str; 2] = ["sso", "audit"];
-/// One that whoever writes it into a text must take care of.
+/// The last one must be escaped in Cedar's policy text.
 const PLANS: [&str; 3] = ["free", "pro", "\"für\\alle\""];
 const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"];
 pub(in crate::domain) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const RANGES: [&str; 7] =
     ["10.0.0.0/8", "10.1.2.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "::ffff:10.1.0.0/112", "::1/128"];
-/// In the ranges and a little beside them.
+/// Inside the ranges and just outside of them.
 const ADDRS: [&str; 9] = [
     "9.255.255.255",
     "10.1.2.3",
@@ -56,7 +56,7 @@ pub(in crate::domain) fn tenant() -> impl Strategy<Value = TenantAttributes> {
     )
 }
 
-/// A policy and its condition as JSON; `Some(None)`: one that nobody can read.
+/// A policy and its condition as JSON. `Some(None)` is an invalid condition.
 pub(in crate::domain) type GeneratedPolicy = (Policy, Option<Option<Value>>);
 
 #[derive(Debug, Clone)]
@@ -103,11 +103,11 @@ fn comparison() -> impl Strategy<Value = Value> {
 }
 
 fn window() -> impl Strategy<Value = Value> {
-    // Half an hour each; a window that ends at midnight does so as 00:00 or as 24:00.
+    // Steps of half an hour. Midnight as an end is either 00:00 or 24:00.
     let time = |half_hours: i32| format!("{:02}:{:02}", half_hours / 2, half_hours % 2 * 30);
     let days = option::of(vec(select(&DAYS[..]), 1..7));
-    (0..48, 1..48, any::<bool>(), select(&ZONES[..]), days).prop_map(move |(from, span, late, zone, days)| {
-        let to = Some((from + span) % 48).filter(|to| *to != 0 || !late).unwrap_or(48);
+    (0..48, 1..48, any::<bool>(), select(&ZONES[..]), days).prop_map(move |(from, span, as_24h, zone, days)| {
+        let to = Some((from + span) % 48).filter(|to| *to != 0 || !as_24h).unwrap_or(48);
         let mut window = json!({"from": time(from), "to": time(to), "zone": zone});
         if let Some(days) = days {
             window["days"] = json!(days);
@@ -147,7 +147,7 @@ pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy
     let verbs = vec(select(vec!["read", "pay", "*"]), 1..3);
     let effect = prop_oneof![1 => Just(Effect::Deny), 3 => Just(Effect::Allow)];
     let policy = (role, effect, select(vec!["user", "billing", "*"]), verbs, condition);
-    // Ids that say nothing of the order in which the policies come.
+    // Shuffled, so that ids don't follow the order of the policies.
     let ids = Just((0..8_u128).collect::<Vec<_>>()).prop_shuffle();
     (ids, vec(policy, 0..8)).prop_map(|(ids, policies)| {
         let numbered = ids.into_iter().zip(policies);
@@ -167,7 +167,7 @@ pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy
 pub(in crate::domain) fn test_request() -> impl Strategy<Value = TestRequest> {
     let user = || (0..3_u128).prop_map(|user| UserId::from_uuid(id(user)));
     let resource = option::of(option::of(user()).prop_map(|owner| ResourceAttributes { owner }));
-    // 2026 and 2027, so that summer time begins and ends.
+    // 2026 and 2027, so that daylight saving time starts and ends.
     let now = 1_767_225_600..1_830_297_600_i64;
     let addr = option::of(select(&ADDRS[..]).prop_map(|addr| addr.parse().unwrap()));
     (user(), 0..3_u128, 0..PERMISSIONS.len(), resource, now, addr).prop_map(

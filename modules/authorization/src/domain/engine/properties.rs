@@ -1,11 +1,11 @@
-//! The compiled, indexed engine beside a naive one: it scans the policies as stored, and reads conditions off their JSON.
+//! Compares the engine with a naive one, which scans the stored policies and evaluates conditions from their JSON.
 
 use proptest::{collection::vec, prelude::*, test_runner::TestCaseResult};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    generators::{DAYS, GeneratedPolicy, TestRequest, policies, test_request, tenant},
+    generators::{DAYS, GeneratedPolicy, TestRequest, policies, tenant, test_request},
     *,
 };
 
@@ -16,7 +16,11 @@ mod naive {
 
     use super::*;
 
-    pub(super) fn decide(policies: &[GeneratedPolicy], tenant: &TenantAttributes, test_request: &TestRequest) -> Decision {
+    pub(super) fn decide(
+        policies: &[GeneratedPolicy],
+        tenant: &TenantAttributes,
+        test_request: &TestRequest,
+    ) -> Decision {
         let mut applying: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, test_request)).collect();
         applying.sort_by_key(|(policy, condition)| (policy.effect != Effect::Deny, condition.is_some(), policy.id));
         match applying.first() {
@@ -27,27 +31,28 @@ mod naive {
     }
 
     fn applies((policy, condition): &GeneratedPolicy, tenant: &TenantAttributes, test_request: &TestRequest) -> bool {
-        let covers = |name: &str, asked: &str| name == "*" || name == asked;
+        let covers = |name: &str, requested: &str| name == "*" || name == requested;
         policy.role_id.is_none_or(|role| role == test_request.role)
             && covers(&policy.resource, test_request.permission.resource)
             && policy.verbs.iter().any(|verb| covers(verb, test_request.permission.verb))
             && match condition {
                 None => true,
                 Some(None) => policy.effect == Effect::Deny,
-                Some(Some(json)) => holds(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny),
+                Some(Some(json)) => evaluate(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny),
             }
     }
 
-    fn holds(json: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
+    fn evaluate(json: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
         let (kind, inner) = json.as_object().unwrap().iter().next().unwrap();
-        let parts = || inner.as_array().unwrap().iter().map(|part| holds(part, tenant, test_request)).collect::<Vec<_>>();
+        let parts =
+            || inner.as_array().unwrap().iter().map(|part| evaluate(part, tenant, test_request)).collect::<Vec<_>>();
         match kind.as_str() {
             "all" if parts().contains(&Some(false)) => Some(false),
             "any" if parts().contains(&Some(true)) => Some(true),
             "all" | "any" if parts().contains(&None) => None,
             "all" => Some(true),
             "any" => Some(false),
-            "not" => Some(!holds(inner, tenant, test_request)?),
+            "not" => Some(!evaluate(inner, tenant, test_request)?),
             "owner" => Some(test_request.resource?.owner? == test_request.user),
             "feature" => Some(tenant.features.iter().any(|feature| inner == feature)),
             "plan" => Some(*inner == tenant.plan),
@@ -86,10 +91,10 @@ mod naive {
         Some(value == comparison["is"] || is_listed || is_high || is_low)
     }
 
-    /// As many bits as the prefix is long are the same.
+    /// Compares as many leading bits as the prefix is long.
     fn is_in(range: &str, addr: IpAddr) -> bool {
         let (network, length) = range.split_once('/').unwrap();
-        // All in IPv6: IPv4 as its mapped range, which other IPv6 ranges don't have.
+        // IPv4 addresses are compared as IPv4-mapped IPv6 addresses, which other IPv6 ranges don't contain.
         let bits = |addr: IpAddr| match addr {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits(),
@@ -121,16 +126,21 @@ mod naive {
     }
 }
 
-fn check_agreement(mut given: Vec<GeneratedPolicy>, tenant: &TenantAttributes, test_requests: &[TestRequest]) -> TestCaseResult {
-    let policies = |given: &[GeneratedPolicy]| given.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
-    let forwards = CompiledPolicies::new(1, &policies(&given), tenant);
-    given.reverse();
-    let backwards = CompiledPolicies::new(1, &policies(&given), tenant);
+fn check_agreement(
+    mut generated: Vec<GeneratedPolicy>,
+    tenant: &TenantAttributes,
+    test_requests: &[TestRequest],
+) -> TestCaseResult {
+    let policies =
+        |generated: &[GeneratedPolicy]| generated.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
+    let forwards = CompiledPolicies::new(1, &policies(&generated), tenant);
+    generated.reverse();
+    let backwards = CompiledPolicies::new(1, &policies(&generated), tenant);
     for test_request in test_requests {
         let request = test_request.request();
         let decide = |set: &CompiledPolicies| set.decide(test_request.principal(), test_request.role, &request);
         let decision = decide(&forwards);
-        prop_assert_eq!(decision, naive::decide(&given, tenant, test_request), "{:?}", test_request);
+        prop_assert_eq!(decision, naive::decide(&generated, tenant, test_request), "{:?}", test_request);
         prop_assert_eq!(decision, decide(&backwards), "{:?}", test_request);
         prop_assert_eq!(decision, forwards.explain(test_request.principal(), test_request.role, &request).decision);
     }
@@ -138,7 +148,7 @@ fn check_agreement(mut given: Vec<GeneratedPolicy>, tenant: &TenantAttributes, t
 }
 
 proptest! {
-    // Each with sixteen questions.
+    // Each case has 16 requests.
     #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

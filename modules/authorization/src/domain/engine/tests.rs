@@ -1,4 +1,4 @@
-use kernel::contracts::{Environment, Truth, PermissionInfo, PolicyId, ResourceAttributes, UserId};
+use kernel::contracts::{Environment, PermissionInfo, PolicyId, ResourceAttributes, Truth, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -107,10 +107,10 @@ fn deny_overrides_across_tenant_and_role_policies() {
 
 #[test]
 fn invalid_condition_fails_closed() {
-    let unreadable = |effect| when(json!({"moon": "full"}), policy(effect, "user", "read"));
+    let invalid = |effect| when(json!({"moon": "full"}), policy(effect, "user", "read"));
     let everything = policy(Effect::Allow, "*", "*");
-    assert!(!allowed(&[unreadable(Effect::Allow)], &READ));
-    assert!(!allowed(&[unreadable(Effect::Deny), everything], &READ));
+    assert!(!allowed(&[invalid(Effect::Allow)], &READ));
+    assert!(!allowed(&[invalid(Effect::Deny), everything], &READ));
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn indeterminate_condition_fails_closed() {
     assert!(!allowed(&[owner(Effect::Allow)], &READ));
     assert!(!allowed(&[owner(Effect::Deny), everything.clone()], &READ));
 
-    let asked_of = |policies: &[Policy], owner| decide(policies, RoleId::new(), &READ, Some(owner));
-    assert!(matches!(asked_of(&[owner(Effect::Allow)], ME), Decision::Allow(_)));
-    assert!(matches!(asked_of(&[owner(Effect::Allow)], UserId::new()), Decision::Deny(_)));
-    assert!(matches!(asked_of(&[owner(Effect::Deny), everything], UserId::new()), Decision::Allow(_)));
+    let decide_for_owner = |policies: &[Policy], owner| decide(policies, RoleId::new(), &READ, Some(owner));
+    assert!(matches!(decide_for_owner(&[owner(Effect::Allow)], ME), Decision::Allow(_)));
+    assert!(matches!(decide_for_owner(&[owner(Effect::Allow)], UserId::new()), Decision::Deny(_)));
+    assert!(matches!(decide_for_owner(&[owner(Effect::Deny), everything], UserId::new()), Decision::Allow(_)));
 }
 
 #[test]
@@ -135,13 +135,13 @@ fn reason_prefers_unconditional_then_lowest_id() {
         denied @ Decision::Deny(_) => panic!("{denied:?}"),
     };
     assert_eq!(reason(&[numbered(3, allow()), numbered(2, star()), numbered(7, allow())]), 2);
-    let held = || when(json!({"plan": "pro"}), star());
-    assert_eq!(reason(&[numbered(1, held()), numbered(2, allow())]), 2);
-    assert_eq!(reason(&[numbered(4, held()), numbered(3, when(json!({"all": []}), allow()))]), 3);
-    assert_eq!(reason(&[numbered(1, when(json!({"plan": "free"}), allow())), numbered(4, held())]), 4);
+    let conditional = || when(json!({"plan": "pro"}), star());
+    assert_eq!(reason(&[numbered(1, conditional()), numbered(2, allow())]), 2);
+    assert_eq!(reason(&[numbered(4, conditional()), numbered(3, when(json!({"all": []}), allow()))]), 3);
+    assert_eq!(reason(&[numbered(1, when(json!({"plan": "free"}), allow())), numbered(4, conditional())]), 4);
 }
 
-/// Kind, place, outcome.
+/// Returns the pointer, kind and outcome of each part.
 fn traces(policy: &PolicyTrace) -> Vec<(&str, &str, Truth)> {
     policy.conditions.iter().map(|trace| (trace.pointer.as_str(), trace.kind, trace.outcome)).collect()
 }
@@ -198,5 +198,5 @@ fn explanation_locates_invalid_condition() {
         traces(&explanation.unmet[0]),
         [("", "invalid", Truth::Indeterminate), ("/all/0/plan", "invalid", Truth::Indeterminate)]
     );
-    assert_eq!(explanation.unmet[0].conditions[1].detail, Some("A text of 1 to 200 bytes belongs here."));
+    assert_eq!(explanation.unmet[0].conditions[1].detail, Some("Expected a string of 1 to 200 bytes."));
 }

@@ -1,34 +1,34 @@
-//! Conditions with what is known of the subject put in. The rest stays as it is written.
+//! Partial evaluation of conditions: known attributes of the subject are substituted, the rest is kept as written.
 
 use kernel::contracts::{PolicyId, RoleId, UserId};
 use uuid::Uuid;
 
-use crate::domain::{Attribute, Comparison, Condition, Literal, Policy, StoredCondition, Predicate};
+use crate::domain::{Attribute, Comparison, Condition, Literal, Policy, Predicate, StoredCondition};
 
-/// Whom a condition is read for.
+/// The subject for which conditions are evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject {
     pub(super) role: RoleId,
-    /// `None`: whoever is in the role.
+    /// `None` for every user with the role.
     pub(super) user: Option<UserId>,
 }
 
-/// Under which condition something is allowed or denied.
+/// The condition of an allow or deny for a specific subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EffectiveCondition {
     Always,
     If(Condition),
-    /// Nobody can say. The same as itself alone.
+    /// The condition of this policy can't be parsed, so it is equal only to itself.
     Invalid(PolicyId),
 }
 
 impl EffectiveCondition {
-    /// `None`: never. What can't be read allows nothing.
+    /// Returns `None` if the policy never allows. A policy with an invalid condition never does.
     pub(super) fn for_allow(policy: &Policy, subject: Subject) -> Option<Self> {
-        Self::of(policy, subject).filter(|when| !matches!(when, Self::Invalid(_)))
+        Self::of(policy, subject).filter(|condition| !matches!(condition, Self::Invalid(_)))
     }
 
-    /// `None`: never. What can't be read denies always, until it can be read.
+    /// Returns `None` if the policy never denies. A policy with an invalid condition always does.
     pub(super) fn for_deny(policy: &Policy, subject: Subject) -> Option<Self> {
         Self::of(policy, subject)
     }
@@ -42,7 +42,7 @@ impl EffectiveCondition {
     }
 }
 
-/// A condition, read for a subject.
+/// The result of partial evaluation: a value, or the part of the condition that depends on the request.
 enum Partial {
     Known(bool),
     Residual(Condition),
@@ -51,7 +51,7 @@ enum Partial {
 impl Partial {
     fn into_condition(self) -> Option<EffectiveCondition> {
         match self {
-            Self::Known(holds) => holds.then_some(EffectiveCondition::Always),
+            Self::Known(value) => value.then_some(EffectiveCondition::Always),
             Self::Residual(condition) => Some(EffectiveCondition::If(condition)),
         }
     }
@@ -63,11 +63,11 @@ impl Subject {
             Condition::All(parts) => self.evaluate_parts(parts, true, Condition::All),
             Condition::Any(parts) => self.evaluate_parts(parts, false, Condition::Any),
             Condition::Not(part) => match self.evaluate(part) {
-                Partial::Known(holds) => Partial::Known(!holds),
+                Partial::Known(value) => Partial::Known(!value),
                 Partial::Residual(part) => Partial::Residual(Condition::Not(Box::new(part))),
             },
             Condition::Attribute(comparison) => match self.compare(comparison) {
-                Some(holds) => Partial::Known(holds),
+                Some(value) => Partial::Known(value),
                 None => Partial::Residual(condition.clone()),
             },
             Condition::Owner {}
@@ -78,24 +78,25 @@ impl Subject {
         }
     }
 
-    /// Of "and", parts that hold change nothing, and one that doesn't settles it; of "or", the other way round.
+    /// Evaluates the parts of a conjunction (`neutral` is true) or a disjunction (`neutral` is false). Parts with the
+    /// neutral value are dropped; a part with the other value is the result.
     fn evaluate_parts(self, parts: &[Condition], neutral: bool, whole: fn(Vec<Condition>) -> Condition) -> Partial {
-        let mut open = Vec::new();
+        let mut residual = Vec::new();
         for part in parts {
             match self.evaluate(part) {
-                Partial::Known(holds) if holds == neutral => {}
-                Partial::Known(holds) => return Partial::Known(holds),
-                Partial::Residual(part) => open.push(part),
+                Partial::Known(value) if value == neutral => {}
+                Partial::Known(value) => return Partial::Known(value),
+                Partial::Residual(part) => residual.push(part),
             }
         }
-        match <[Condition; 1]>::try_from(open) {
+        match <[Condition; 1]>::try_from(residual) {
             Ok([part]) => Partial::Residual(part),
-            Err(open) if open.is_empty() => Partial::Known(neutral),
-            Err(open) => Partial::Residual(whole(open)),
+            Err(residual) if residual.is_empty() => Partial::Known(neutral),
+            Err(residual) => Partial::Residual(whole(residual)),
         }
     }
 
-    /// `None`: only a request can tell.
+    /// Returns `None` if the result depends on the request.
     fn compare(self, Comparison { name, predicate }: &Comparison) -> Option<bool> {
         let known = match name {
             Attribute::SubjectRole => self.role.as_uuid(),

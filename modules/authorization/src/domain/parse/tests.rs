@@ -6,7 +6,7 @@ fn pointers(value: &Value) -> Vec<String> {
     Condition::parse(value).unwrap_err().into_iter().map(|error| error.pointer).collect()
 }
 
-/// What is stored for it, which is the same when it is read again.
+/// Returns the stored form. Checks that it parses to the same condition.
 fn stored(value: &Value) -> Value {
     let condition = Condition::parse(value).unwrap_or_else(|errors| panic!("{value}: {errors:?}"));
     let stored = serde_json::to_value(&condition).unwrap();

@@ -1,10 +1,10 @@
-//! The kinds of conditions that have more to them than a text.
+//! Parsing of the leaf conditions with structured values: comparisons, IP ranges and time windows.
 
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value;
 
 use super::{
-    super::{Attribute, Comparison, Days, Literal, Predicate, TimeOfDay, TimeWindow, AttributeType, time_window},
+    super::{Attribute, AttributeType, Comparison, Days, Literal, Predicate, TimeOfDay, TimeWindow, time_window},
     ConditionParser,
 };
 
@@ -17,12 +17,14 @@ impl ConditionParser {
         let name = self.attribute(name, &format!("{pointer}/name"))?;
         let mut operators = OPERATORS.into_iter().filter_map(|operator| Some((operator, fields.get(operator)?)));
         let (Some((operator, value)), None) = (operators.next(), operators.next()) else {
-            return self.fail(pointer, "Exactly one of is, one_of, at_least, at_most and is_same_as belongs here.");
+            return self.fail(pointer, "Expected exactly one of is, one_of, at_least, at_most and is_same_as.");
         };
         let pointer = format!("{pointer}/{operator}");
         let predicate = match operator {
             "is" => Predicate::Is(self.literal(name, value, &pointer)?),
-            "one_of" => Predicate::OneOf(self.list(value, &pointer, |parser, value, pointer| parser.literal(name, value, pointer))?),
+            "one_of" => Predicate::OneOf(
+                self.list(value, &pointer, |parser, value, pointer| parser.literal(name, value, pointer))?,
+            ),
             "is_same_as" => Predicate::IsSameAs(self.comparable_attribute(name, value, &pointer)?),
             "at_least" => Predicate::AtLeast(self.bound(name, value, &pointer)?),
             _ => Predicate::AtMost(self.bound(name, value, &pointer)?),
@@ -35,8 +37,8 @@ impl ConditionParser {
         attribute.or_else(|| {
             self.fail(
                 pointer,
-                "There is no such attribute. The attributes are subject.id, subject.role, resource.owner, tenant.id, \
-                 tenant.plan, tenant.contract_type and tenant.seat_limit.",
+                "Unknown attribute. Expected subject.id, subject.role, resource.owner, tenant.id, tenant.plan, \
+                 tenant.contract_type or tenant.seat_limit.",
             )
         })
     }
@@ -44,20 +46,22 @@ impl ConditionParser {
     fn comparable_attribute(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<Attribute> {
         let other = self.attribute(value, pointer)?;
         if other == attribute {
-            return self.fail(pointer, "An attribute is always the same as itself: name another one.");
+            return self.fail(pointer, "An attribute can't be compared with itself. Choose another attribute.");
         }
         if other.attribute_type() != attribute.attribute_type() {
-            return self.fail(pointer, "These two are never the same: they are of different types.");
+            return self.fail(pointer, "These attributes have different types and are never equal.");
         }
         Some(other)
     }
 
     fn literal(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<Literal> {
         match attribute.attribute_type() {
-            AttributeType::UserId | AttributeType::RoleId | AttributeType::TenantId => match value.as_str().and_then(|text| text.parse().ok()) {
-                Some(id) => Some(Literal::Id(id)),
-                None => self.fail(pointer, "This attribute is an id: a UUID belongs here."),
-            },
+            AttributeType::UserId | AttributeType::RoleId | AttributeType::TenantId => {
+                match value.as_str().and_then(|text| text.parse().ok()) {
+                    Some(id) => Some(Literal::Id(id)),
+                    None => self.fail(pointer, "Expected a UUID, because this attribute is an id."),
+                }
+            }
             AttributeType::Text => self.text(value, pointer).map(Literal::Text),
             AttributeType::Number => self.number(value, pointer).map(Literal::Number),
         }
@@ -65,13 +69,13 @@ impl ConditionParser {
 
     fn bound(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<i64> {
         if attribute.attribute_type() != AttributeType::Number {
-            return self.fail(pointer, "This attribute isn't a number: it can only be the same or another.");
+            return self.fail(pointer, "This attribute isn't a number. Use is, one_of or is_same_as.");
         }
         self.number(value, pointer)
     }
 
     fn number(&mut self, value: &Value, pointer: &str) -> Option<i64> {
-        value.as_i64().or_else(|| self.fail(pointer, "This attribute is a number: a whole number belongs here."))
+        value.as_i64().or_else(|| self.fail(pointer, "Expected an integer, because this attribute is a number."))
     }
 
     pub(super) fn ranges(&mut self, value: &Value, pointer: &str) -> Option<Vec<IpNet>> {
@@ -80,18 +84,21 @@ impl ConditionParser {
 
     fn range(&mut self, value: &Value, pointer: &str) -> Option<IpNet> {
         let Some(range) = value.as_str().and_then(|text| text.parse::<IpNet>().ok()) else {
-            return self.fail(pointer, "A range of addresses belongs here, such as 10.0.0.0/8 or 2001:db8::/32.");
+            return self.fail(pointer, "Expected an IP range in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32.");
         };
         if range != range.trunc() {
-            return self
-                .fail(pointer, "The address has bits set beyond the length of its prefix: a slip in one of the two.");
+            return self.fail(
+                pointer,
+                "The address has bits set beyond its prefix length. Correct the address or the prefix length.",
+            );
         }
         Some(unmap_ipv4(range))
     }
 
     pub(super) fn window(&mut self, value: &Value, pointer: &str) -> Option<TimeWindow> {
         let fields = self.fields(value, pointer, &["from", "to", "zone", "days"])?;
-        let from = self.field(fields, pointer, "from").and_then(|from| self.start_time(from, &format!("{pointer}/from")));
+        let from =
+            self.field(fields, pointer, "from").and_then(|from| self.start_time(from, &format!("{pointer}/from")));
         let to = self.field(fields, pointer, "to").and_then(|to| self.end_time(to, &format!("{pointer}/to")));
         let zone = self.field(fields, pointer, "zone").and_then(|zone| self.zone(zone, &format!("{pointer}/zone")));
         let days = match fields.get("days") {
@@ -100,39 +107,42 @@ impl ConditionParser {
         };
         let (from, to, zone, days) = (from?, to?, zone?, days?);
         if from == to {
-            return self.fail(pointer, "A window that ends when it begins is empty; a whole day is from 00:00 to 24:00.");
+            return self.fail(
+                pointer,
+                "The window is empty, because it ends when it starts. A whole day is from 00:00 to 24:00.",
+            );
         }
-        // One form for the same moment.
+        // Canonical form: a window that ends at midnight ends at 24:00.
         let to = if to == TimeOfDay::MIDNIGHT { TimeOfDay::END_OF_DAY } else { to };
         Some(TimeWindow { from, to, zone, days })
     }
 
     fn start_time(&mut self, value: &Value, pointer: &str) -> Option<TimeOfDay> {
         let time = value.as_str().and_then(TimeOfDay::parse).filter(|time| *time != TimeOfDay::END_OF_DAY);
-        time.or_else(|| self.fail(pointer, "A time from 00:00 to 23:59 belongs here."))
+        time.or_else(|| self.fail(pointer, "Expected a time from 00:00 to 23:59."))
     }
 
     fn end_time(&mut self, value: &Value, pointer: &str) -> Option<TimeOfDay> {
         let time = value.as_str().and_then(TimeOfDay::parse);
-        time.or_else(|| self.fail(pointer, "A time from 00:00 to 24:00 belongs here."))
+        time.or_else(|| self.fail(pointer, "Expected a time from 00:00 to 24:00."))
     }
 
     fn zone(&mut self, value: &Value, pointer: &str) -> Option<String> {
         let zone = value.as_str().and_then(time_window::find_zone);
         match zone.as_ref().and_then(|zone| zone.iana_name()) {
             Some(name) => Some(name.into()),
-            None => self.fail(pointer, "There is no such time zone. Zones are named as in Europe/Berlin, or UTC."),
+            None => self.fail(pointer, "Unknown time zone. Use an IANA name such as Europe/Berlin, or UTC."),
         }
     }
 
     fn days(&mut self, value: &Value, pointer: &str) -> Option<Days> {
         let names = value.as_array().filter(|names| !names.is_empty());
         let days = names.and_then(|names| names.iter().try_fold(Days::NONE, |days, name| days.with(name.as_str()?)));
-        days.or_else(|| self.fail(pointer, "A list of at least one of mon, tue, wed, thu, fri, sat and sun belongs here."))
+        days.or_else(|| self.fail(pointer, "Expected a list of at least one of mon, tue, wed, thu, fri, sat and sun."))
     }
 }
 
-/// A range of IPv4 addresses in IPv6's clothes is one of IPv4 addresses: as such are those compared that come.
+/// Converts an IPv4-mapped IPv6 range to an IPv4 range, because client addresses are converted the same way.
 fn unmap_ipv4(range: IpNet) -> IpNet {
     let IpNet::V6(v6) = range else { return range };
     let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));

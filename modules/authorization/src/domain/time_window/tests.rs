@@ -12,7 +12,7 @@ fn window(from: &str, to: &str, zone: &str, days: &[&str]) -> CompiledWindow {
     CompiledWindow::new(&TimeWindow { from: time(from), to: time(to), zone: zone.into(), days }).unwrap()
 }
 
-/// How many minutes of this span are in the window.
+/// Counts the minutes of the span that are in the window.
 fn minutes(window: &CompiledWindow, from: OffsetDateTime, span: Duration) -> usize {
     let minutes = 0..span.whole_minutes();
     minutes.filter(|minute| window.contains(from + Duration::minutes(*minute)).unwrap()).count()
@@ -26,7 +26,7 @@ fn window_is_half_open() {
         (datetime!(2026-06-01 08:00 UTC), true),
         (datetime!(2026-06-01 17:59:59.999 UTC), true),
         (datetime!(2026-06-01 18:00 UTC), false),
-        // The same moment, whatever offset it is told in.
+        // The UTC offset of `now` makes no difference.
         (datetime!(2026-06-01 09:30 +02:00), false),
         (datetime!(2026-06-01 19:30 +02:00), true),
         (datetime!(1912-02-29 12:00 UTC), true),
@@ -38,7 +38,7 @@ fn window_is_half_open() {
 
 #[test]
 fn weekday_is_local_to_timezone() {
-    // 1 June 2026 is a Monday. In Auckland it begins twelve hours before it does in UTC, in Honolulu ten hours after.
+    // 1 June 2026 is a Monday. It starts twelve hours before UTC in Auckland and ten hours after UTC in Honolulu.
     for (zone, begins) in [
         ("UTC", datetime!(2026-06-01 00:00 UTC)),
         ("Pacific/Auckland", datetime!(2026-05-31 12:00 UTC)),
@@ -67,7 +67,7 @@ fn overnight_window_belongs_to_start_day() {
     ] {
         assert_eq!(night.contains(now), Some(expected), "{now}");
     }
-    // From the last day of the week into the first.
+    // The window spans the end of the week.
     let sunday = window("22:00", "06:00", "UTC", &["sun"]);
     assert_eq!(sunday.contains(datetime!(2026-06-08 01:00 UTC)), Some(true));
     assert_eq!(sunday.contains(datetime!(2026-06-07 01:00 UTC)), Some(false));
@@ -75,7 +75,7 @@ fn overnight_window_belongs_to_start_day() {
 
 #[test]
 fn dst_gap_matches_no_window() {
-    // Berlin, 29 March 2026: 02:00 is 03:00. New York: 8 March.
+    // Clocks go forward from 02:00 to 03:00 on 29 March 2026 in Berlin and on 8 March 2026 in New York.
     let berlin = window("02:00", "03:00", "Europe/Berlin", &[]);
     assert_eq!(minutes(&berlin, datetime!(2026-03-28 12:00 UTC), Duration::DAY), 0);
     assert_eq!(minutes(&berlin, datetime!(2026-03-29 12:00 UTC), Duration::DAY), 60);
@@ -88,7 +88,7 @@ fn dst_gap_matches_no_window() {
 
 #[test]
 fn dst_overlap_matches_twice() {
-    // Berlin, 25 October 2026: 03:00 is 02:00 again.
+    // Clocks go back from 03:00 to 02:00 on 25 October 2026 in Berlin.
     let berlin = window("02:00", "03:00", "Europe/Berlin", &["sun"]);
     assert_eq!(minutes(&berlin, datetime!(2026-10-24 12:00 UTC), Duration::DAY), 120);
     let night = window("22:00", "06:00", "Europe/Berlin", &["sat"]);

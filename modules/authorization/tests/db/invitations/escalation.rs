@@ -1,39 +1,38 @@
-//! What inviters may give: asked when they invite, and again when it is accepted.
+//! The escalation check, which runs when an invitation is created and when it is accepted.
 
 use std::sync::Arc;
 
-use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{RoleManage, Roles, RolesError};
-use kernel::shaku_value::ValueModule;
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};
 
-use super::fixture::{InvitationFixture, accept_outcome, test_email, invite_outcome};
+use super::fixture::{InvitationFixture, accept_outcome, invite_outcome, test_email};
+use crate::helpers::module;
 
 #[rstest]
 #[tokio::test]
 async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
-    let inviting = fixture.db.create_role(tenant, ["member", "invite"]).await;
-    fixture.db.add_member(tenant, inviter, inviting).await;
+    let inviter_role = fixture.db.create_role(tenant, ["member", "invite"]).await;
+    fixture.db.add_member(tenant, inviter, inviter_role).await;
     let (admins, permit) = (fixture.permit(fixture.admin).await, fixture.permit(inviter).await);
     let into_admin = fixture.invitations.create(&admins, carol.email(), tenant.admin_role).await.unwrap();
 
     let before = fixture.snapshot().await;
     for role in [tenant.member_role, tenant.admin_role] {
-        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await), "not held");
+        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await), "escalation");
     }
-    // Sending again is inviting, and makes its sender answer for it.
+    // Resending is checked too, since the sender becomes the inviter.
     let id = into_admin.invitation.id;
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), "not held");
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), "escalation");
     assert_eq!(fixture.snapshot().await, before);
     assert_eq!(accept_outcome(&fixture.accept(&carol, &into_admin.token).await), "done");
 
-    let own = fixture.invitations.create(&permit, &test_email("dana"), inviting).await;
-    assert_eq!(invite_outcome(&own), "done");
-    // Taking one back gives nobody anything.
+    let invited_own_role = fixture.invitations.create(&permit, &test_email("dana"), inviter_role).await;
+    assert_eq!(invite_outcome(&invited_own_role), "done");
+    // Revoking grants nothing.
     let erin = fixture.invitations.create(&admins, &test_email("erin"), tenant.admin_role).await.unwrap();
     assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
 }
@@ -43,24 +42,25 @@ async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
 async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
-    let (inviting, same) = (
+    let (inviter_role, invited_role) = (
         fixture.db.create_role(tenant, ["member", "invite"]).await,
         fixture.db.create_role(tenant, ["member", "invite"]).await,
     );
-    fixture.db.add_member(tenant, inviter, inviting).await;
-    let first = fixture.invitations.create(&*fixture.permit(inviter).await, carol.email(), same).await.unwrap();
-    // The role may do more by now, or the inviter less.
-    let (more, less) = ("UPDATE policies SET resource = '*', verbs = '{*}'", "UPDATE policies SET verbs = '{read}'");
-    let back = "UPDATE policies SET resource = 'member', verbs = '{invite}'";
-    for (breaking_sql, role) in [(more, same), (less, inviting)] {
+    fixture.db.add_member(tenant, inviter, inviter_role).await;
+    let first = fixture.invitations.create(&*fixture.permit(inviter).await, carol.email(), invited_role).await.unwrap();
+    // The role gets more permissions, or the inviter fewer.
+    let (broaden, narrow) =
+        ("UPDATE policies SET resource = '*', verbs = '{*}'", "UPDATE policies SET verbs = '{read}'");
+    let reset = "UPDATE policies SET resource = 'member', verbs = '{invite}'";
+    for (breaking_sql, role) in [(broaden, invited_role), (narrow, inviter_role)] {
         fixture.execute(&format!("{breaking_sql} WHERE role_id = '{role}'")).await;
         let before = fixture.snapshot().await;
         assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found", "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
-        fixture.execute(&format!("{back} WHERE role_id = '{role}'")).await;
+        fixture.execute(&format!("{reset} WHERE role_id = '{role}'")).await;
     }
-    // An admin may give whatever it is.
-    fixture.execute(&format!("{more} WHERE role_id = '{same}'")).await;
+    // An admin can invite into any role.
+    fixture.execute(&format!("{broaden} WHERE role_id = '{invited_role}'")).await;
     let second = fixture.invitations.resend(&*fixture.permit(fixture.admin).await, first.invitation.id).await.unwrap();
     assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
@@ -74,11 +74,11 @@ async fn revoked_inviter_invalidates_invitation(#[future(awt)] db: TestDb) {
     fixture.db.add_member(tenant, inviter, everything).await;
     let permit = fixture.permit(inviter).await;
     let sent = fixture.invitations.create(&permit, carol.email(), tenant.member_role).await.unwrap();
-    let give = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
-    // A member like the one whom they invited: they hold all that they give, and invite nobody.
-    fixture.execute(&give(tenant.member_role)).await;
+    let set_role = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
+    // The inviter holds everything that the role grants, but not `member:invite` anymore.
+    fixture.execute(&set_role(tenant.member_role)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "not found");
-    fixture.execute(&give(everything)).await;
+    fixture.execute(&set_role(everything)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "done");
 }
 
@@ -93,13 +93,17 @@ async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
         (format!("UPDATE memberships SET role_id = '{member}'"), format!("UPDATE memberships SET role_id = '{admin}'"));
     for (breaking_sql, repairing_sql, outcome) in [
         (demote.as_str(), promote.as_str(), "denied"),
-        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'", "gone"),
-        ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "gone"),
-        ("DELETE FROM memberships", "SELECT", "gone"),
+        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'", "no longer a member"),
+        ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "no longer a member"),
+        ("DELETE FROM memberships", "SELECT", "no longer a member"),
     ] {
         fixture.execute(breaking_sql).await;
         let before = fixture.snapshot().await;
-        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await), outcome, "{breaking_sql}");
+        assert_eq!(
+            invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await),
+            outcome,
+            "{breaking_sql}"
+        );
         assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), outcome, "{breaking_sql}");
         assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, id).await), outcome, "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
@@ -111,11 +115,12 @@ async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn role_with_open_invitation_cannot_be_deleted(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let roles: Arc<dyn Roles> =
-        AuthorizationModuleImpl::builder(fixture.db.db.module(), ValueModule::new(Arc::default())).build().resolve();
+    let roles: Arc<dyn Roles> = module(&fixture.db).resolve();
     let role = fixture.db.create_role(&fixture.tenant, ["user", "read"]).await;
-    let (permit, invite) =
-        (fixture.db.permit::<RoleManage>(fixture.admin, fixture.tenant.id).await.unwrap(), fixture.permit(fixture.admin).await);
+    let (permit, invite) = (
+        fixture.db.permit::<RoleManage>(fixture.admin, fixture.tenant.id).await.unwrap(),
+        fixture.permit(fixture.admin).await,
+    );
     let sent = fixture.invitations.create(&invite, &test_email("carol"), role).await.unwrap();
     assert!(matches!(roles.delete(&permit, role).await, Err(RolesError::InUse)));
     fixture.invitations.revoke(&invite, sent.invitation.id).await.unwrap();

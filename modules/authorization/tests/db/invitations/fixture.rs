@@ -1,23 +1,23 @@
-//! A tenant that people are invited into, and what came of it.
+//! The fixture of the invitation tests: a tenant with an admin.
 
 use std::sync::Arc;
 
-use authorization::AuthorizationModuleImpl;
 use kernel::contracts::{
-    AcceptError, ChangeError, Email, Identity, InvitationToken, Invitations, InvitationsError, MemberInvite,
-    UserTenant, Permit, InvitationWithToken, TenancyMode, UserId,
+    AcceptError, ChangeError, Email, Identity, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
+    MemberInvite, Permit, TenancyMode, UserId, UserTenant,
 };
-use kernel::shaku_value::ValueModule;
 use shaku::HasComponent;
 use sqlx::AssertSqlSafe;
-use test_support::{TestTenant, TestDb};
+use test_support::{TestDb, TestTenant};
 
-/// The use cases, in a program of this tenancy mode.
-pub(crate) fn invitations(db: &TestDb, tenancy: TenancyMode) -> Arc<dyn Invitations> {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::new(tenancy))).build().resolve()
+use crate::helpers::module_in_mode;
+
+/// The invitation service in this tenancy mode.
+pub(crate) fn invitations(db: &TestDb, mode: TenancyMode) -> Arc<dyn Invitations> {
+    module_in_mode(db, mode).resolve()
 }
 
-/// A tenant with an admin, and what the tests say of it.
+/// A tenant with an admin, and the invitation service.
 pub(crate) struct InvitationFixture {
     pub(crate) db: TestDb,
     pub(crate) tenant: TestTenant,
@@ -37,19 +37,19 @@ impl InvitationFixture {
         Arc::new(self.db.permit(user, self.tenant.id).await.unwrap())
     }
 
-    /// Somebody with an account and without a membership.
+    /// Creates a user who isn't a member.
     pub(crate) async fn non_member(&self) -> Arc<Identity> {
         let user = self.db.create_user().await;
         self.db.identity(user).await.unwrap()
     }
 
-    /// The admin invites this address to be a member.
+    /// Invites this address into the role `member`, as the admin.
     pub(crate) async fn invite(&self, email: &Email) -> Result<InvitationWithToken, InvitationsError> {
         self.invitations.create(&*self.permit(self.admin).await, email, self.tenant.member_role).await
     }
 
-    pub(crate) async fn accept(&self, who: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
-        self.invitations.accept(who, token).await
+    pub(crate) async fn accept(&self, invitee: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
+        self.invitations.accept(invitee, token).await
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
@@ -60,24 +60,24 @@ impl InvitationFixture {
         self.execute(&format!("UPDATE tenant_attributes SET seat_limit = {seats}")).await;
     }
 
-    /// As if all invitations had been made eight days ago.
+    /// Backdates all invitations by eight days.
     pub(crate) async fn expire_invitations(&self) {
         self.execute("UPDATE invitations SET created_at = created_at - interval '8 days', expires_at = expires_at - interval '8 days'")
             .await;
     }
 
-    /// Every member and every invitation there is, whole.
+    /// All rows of memberships and invitations, as text.
     pub(crate) async fn snapshot(&self) -> (Vec<String>, Vec<String>) {
-        let mut owner = self.db.superuser().await;
+        let mut superuser = self.db.superuser().await;
         let members = "SELECT m::text FROM memberships AS m ORDER BY 1";
         let invitations = "SELECT i::text FROM invitations AS i ORDER BY 1";
         (
-            sqlx::query_scalar(members).fetch_all(&mut owner).await.unwrap(),
-            sqlx::query_scalar(invitations).fetch_all(&mut owner).await.unwrap(),
+            sqlx::query_scalar(members).fetch_all(&mut superuser).await.unwrap(),
+            sqlx::query_scalar(invitations).fetch_all(&mut superuser).await.unwrap(),
         )
     }
 
-    /// How many members and invitations there are.
+    /// The number of members and invitations.
     pub(crate) async fn counts(&self) -> (usize, usize) {
         let (members, invitations) = self.snapshot().await;
         (members.len(), invitations.len())
@@ -95,11 +95,11 @@ pub(crate) fn invite_outcome<T>(result: &Result<T, InvitationsError>) -> &'stati
         Err(InvitationsError::RoleNotFound) => "no such role",
         Err(InvitationsError::AlreadyMember) => "already a member",
         Err(InvitationsError::AlreadyInvited) => "already invited",
-        Err(InvitationsError::SeatLimitReached) => "no seat",
-        Err(InvitationsError::PersonalMode) => "personal",
-        Err(InvitationsError::Change(ChangeError::PrivilegeEscalation { .. })) => "not held",
+        Err(InvitationsError::SeatLimitReached) => "seat limit",
+        Err(InvitationsError::PersonalMode) => "personal mode",
+        Err(InvitationsError::Change(ChangeError::PrivilegeEscalation { .. })) => "escalation",
         Err(InvitationsError::Change(ChangeError::Denied(_))) => "denied",
-        Err(InvitationsError::Change(ChangeError::NoLongerMember)) => "gone",
+        Err(InvitationsError::Change(ChangeError::NoLongerMember)) => "no longer a member",
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn accept_outcome(result: &Result<UserTenant, AcceptError>) -> &'stat
         Ok(_) => "done",
         Err(AcceptError::NotFound) => "not found",
         Err(AcceptError::AlreadyMember) => "already a member",
-        Err(AcceptError::SeatLimitReached) => "no seat",
+        Err(AcceptError::SeatLimitReached) => "seat limit",
         Err(AcceptError::Db(error)) => panic!("{error:?}"),
     }
 }

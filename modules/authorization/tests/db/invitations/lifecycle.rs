@@ -1,10 +1,12 @@
-//! What becomes of an invitation.
+//! The lifecycle of an invitation.
 
-use kernel::contracts::{InvitationId, InvitationToken, MemberInvite, RoleId, InvitationWithToken, TenancyMode, UserRead};
+use kernel::contracts::{
+    InvitationId, InvitationToken, InvitationWithToken, MemberInvite, RoleId, TenancyMode, UserRead,
+};
 use rstest::rstest;
 use test_support::{TestDb, db};
 
-use super::fixture::{InvitationFixture, accept_outcome, test_email, invitations, invite_outcome};
+use super::fixture::{InvitationFixture, accept_outcome, invitations, invite_outcome, test_email};
 
 #[rstest]
 #[tokio::test]
@@ -16,13 +18,13 @@ async fn acceptance_creates_membership_with_role(#[future(awt)] db: TestDb) {
     assert_eq!((invitation.role.id, invitation.role.name.as_str()), (tenant.member_role, "member"));
     assert_eq!((invitation.expires_at - invitation.created_at, invitation.expired), (time::Duration::days(7), false));
 
-    let mine = fixture.accept(&carol, &token).await.unwrap();
-    assert_eq!((mine.id, mine.slug.as_str(), mine.name.as_str()), (tenant.id, tenant.slug.as_str(), "Made Up"));
-    assert_eq!(mine.role, invitation.role);
+    let joined = fixture.accept(&carol, &token).await.unwrap();
+    assert_eq!((joined.id, joined.slug.as_str(), joined.name.as_str()), (tenant.id, tenant.slug.as_str(), "Made Up"));
+    assert_eq!(joined.role, invitation.role);
     assert!(fixture.db.permit::<UserRead>(carol.user(), tenant.id).await.is_ok());
     assert!(fixture.db.permit::<MemberInvite>(carol.user(), tenant.id).await.is_err());
     assert_eq!(fixture.counts().await, (2, 0));
-    // Once.
+    // The token is single-use.
     assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found");
 }
 
@@ -104,11 +106,11 @@ async fn inviting_existing_member_is_rejected(#[future(awt)] db: TestDb) {
     fixture.db.add_member(&fixture.tenant, member.user(), fixture.tenant.member_role).await;
     let before = fixture.snapshot().await;
     assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
-    // Deactivated, they are still a member.
+    // A deactivated user is still a member.
     fixture.execute(&format!("UPDATE users SET deactivated_at = now() WHERE id = '{}'", member.user())).await;
     assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
     assert_eq!(fixture.snapshot().await, before);
-    for email in [non_member.email(), &test_email("nobody")] {
+    for email in [non_member.email(), &test_email("unknown")] {
         assert_eq!(invite_outcome(&fixture.invite(email).await), "done");
         assert_eq!(invite_outcome(&fixture.invite(email).await), "already invited");
     }
@@ -118,11 +120,11 @@ async fn inviting_existing_member_is_rejected(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn other_tenants_role_is_not_found(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let elsewhere = fixture.db.create_tenant().await;
+    let other_tenant = fixture.db.create_tenant().await;
     let permit = fixture.permit(fixture.admin).await;
-    for role in [elsewhere.member_role, RoleId::new()] {
-        let refused = fixture.invitations.create(&permit, &test_email("carol"), role).await;
-        assert_eq!(invite_outcome(&refused), "no such role");
+    for role in [other_tenant.member_role, RoleId::new()] {
+        let result = fixture.invitations.create(&permit, &test_email("carol"), role).await;
+        assert_eq!(invite_outcome(&result), "no such role");
     }
     assert_eq!(fixture.counts().await, (1, 0));
 }
@@ -141,10 +143,10 @@ async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
     let second = fixture.invitations.resend(&permit, first.invitation.id).await.unwrap();
     assert_eq!((second.invitation.id, second.invitation.expired), (first.invitation.id, false));
     assert_eq!((&second.invitation.role, second.invitation.invited_by), (&first.invitation.role, other_admin));
-    // Made eight days ago, and seven to come.
+    // Created eight days ago, expires in seven.
     assert!(second.invitation.expires_at - second.invitation.created_at >= time::Duration::days(15));
     assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
-    // Whoever sent it first needn't be there any more.
+    // The first sender doesn't have to be a member anymore.
     fixture.execute(&format!("DELETE FROM memberships WHERE user_id = '{}'", fixture.admin)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
@@ -156,9 +158,9 @@ async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] db: TestDb) {
     let carol = fixture.non_member().await;
     let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
 
-    let (elsewhere, non_member) = (fixture.db.create_tenant().await, fixture.db.create_user().await);
-    fixture.db.add_member(&elsewhere, non_member, elsewhere.admin_role).await;
-    let foreign = fixture.db.permit::<MemberInvite>(non_member, elsewhere.id).await.unwrap();
+    let (other_tenant, non_member) = (fixture.db.create_tenant().await, fixture.db.create_user().await);
+    fixture.db.add_member(&other_tenant, non_member, other_tenant.admin_role).await;
+    let foreign = fixture.db.permit::<MemberInvite>(non_member, other_tenant.id).await.unwrap();
     let before = fixture.snapshot().await;
     assert_eq!(fixture.invitations.list(&foreign, None, 10).await.unwrap(), []);
     assert_eq!(invite_outcome(&fixture.invitations.resend(&foreign, invitation.id).await), "not found");
@@ -197,8 +199,8 @@ async fn open_invitation_reserves_seat(#[future(awt)] db: TestDb) {
     fixture.set_seat_limit(3).await;
     let first = fixture.invite(&test_email("one")).await.unwrap();
     assert_eq!(invite_outcome(&fixture.invite(&test_email("two")).await), "done");
-    assert_eq!(invite_outcome(&fixture.invite(&test_email("three")).await), "no seat");
-    // Its own seat is no obstacle to sending it again.
+    assert_eq!(invite_outcome(&fixture.invite(&test_email("three")).await), "seat limit");
+    // Resending an open invitation doesn't take another seat.
     let permit = fixture.permit(fixture.admin).await;
     assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "done");
 
@@ -207,8 +209,8 @@ async fn open_invitation_reserves_seat(#[future(awt)] db: TestDb) {
         assert_eq!(invite_outcome(&fixture.invite(&test_email(name)).await), "done");
     }
     let before = fixture.snapshot().await;
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "no seat");
-    assert_eq!(invite_outcome(&fixture.invite(&first.invitation.email).await), "no seat");
+    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "seat limit");
+    assert_eq!(invite_outcome(&fixture.invite(&first.invitation.email).await), "seat limit");
     assert_eq!(fixture.snapshot().await, before);
 }
 
@@ -220,7 +222,7 @@ async fn failed_acceptance_keeps_invitation(#[future(awt)] db: TestDb) {
     let token = fixture.invite(carol.email()).await.unwrap().token;
     fixture.set_seat_limit(1).await;
     let before = fixture.snapshot().await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "no seat");
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "seat limit");
     assert_eq!(fixture.snapshot().await, before);
 
     fixture.db.add_member(&fixture.tenant, carol.user(), fixture.tenant.admin_role).await;
@@ -234,13 +236,13 @@ async fn failed_acceptance_keeps_invitation(#[future(awt)] db: TestDb) {
 async fn personal_tenant_accepts_no_members(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let carol = fixture.non_member().await;
-    // Sent when the mode was another.
+    // Created in another tenancy mode.
     let sent = fixture.invite(carol.email()).await.unwrap();
     let (personal, permit) = (invitations(&fixture.db, TenancyMode::Personal), fixture.permit(fixture.admin).await);
     let before = fixture.snapshot().await;
     let another = personal.create(&permit, &test_email("dana"), fixture.tenant.member_role).await;
-    assert_eq!(invite_outcome(&another), "personal");
-    assert_eq!(invite_outcome(&personal.resend(&permit, sent.invitation.id).await), "personal");
+    assert_eq!(invite_outcome(&another), "personal mode");
+    assert_eq!(invite_outcome(&personal.resend(&permit, sent.invitation.id).await), "personal mode");
     assert_eq!(accept_outcome(&personal.accept(&carol, &sent.token).await), "not found");
     assert_eq!(fixture.snapshot().await, before);
     assert_eq!(invite_outcome(&personal.revoke(&permit, sent.invitation.id).await), "done");

@@ -1,6 +1,6 @@
-//! Inviting, resending, revoking and accepting, against a real server.
+//! Creating, resending, revoking and accepting invitations.
 
+mod concurrency;
 mod escalation;
 mod fixture;
 mod lifecycle;
-mod concurrency;

@@ -1,12 +1,12 @@
-//! The same policies in casbin. In Cedar they are said by the crate `cedar_oracle`.
+//! The policies in casbin. The crate `cedar_oracle` translates them to Cedar.
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi};
 use kernel::contracts::PermissionInfo;
 
-use super::{Outcome, tenant::Tenant};
+use super::{BoxResult, tenant::Tenant};
 
-/// Roles, `*`, and a deny that wins. Conditions are absent: the policies that have one speak of other things than what is
-/// asked, so the answer is the same, with less to do.
+/// Roles, wildcards and deny overrides. Conditions are omitted: the policies that have one don't match the request, so the
+/// decision is the same with less work.
 const MODEL: &str = r#"
 [request_definition]
 r = sub, obj, act
@@ -24,7 +24,7 @@ e = some(where (p.eft == allow)) && !some(where (p.eft == deny))
 m = (p.obj == "*" || r.obj == p.obj) && (p.act == "*" || r.act == p.act) && g(r.sub, p.sub)
 "#;
 
-/// The role that each member has beside its own.
+/// A role that every member has in addition to their own.
 const EVERY_MEMBER: &str = "every member";
 
 pub(crate) struct Casbin {
@@ -33,7 +33,7 @@ pub(crate) struct Casbin {
 }
 
 impl Casbin {
-    pub(crate) async fn new(tenant: &Tenant) -> Outcome<Self> {
+    pub(crate) async fn new(tenant: &Tenant) -> BoxResult<Self> {
         let mut enforcer = Enforcer::new(DefaultModel::from_str(MODEL).await?, MemoryAdapter::default()).await?;
         let rules = tenant.policies.iter().flat_map(|policy| {
             let role = policy.role_id.map_or_else(|| EVERY_MEMBER.into(), |role| role.to_string());
@@ -50,7 +50,7 @@ impl Casbin {
         Ok(Self { enforcer, user })
     }
 
-    pub(crate) fn allows(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> Outcome<bool> {
+    pub(crate) fn allows(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> BoxResult<bool> {
         Ok(self.enforcer.enforce((self.user.as_str(), *resource, *verb))?)
     }
 }

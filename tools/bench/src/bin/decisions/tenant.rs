@@ -1,17 +1,17 @@
-//! A tenant with so many policies, and one of its members.
+//! A tenant with a given number of policies, and one of its members.
 
 use std::sync::Arc;
 
-use cedar_oracle::{CedarOracle, StoredPolicy, PolicyCondition};
+use cedar_oracle::{CedarOracle, PolicyCondition, StoredPolicy};
 use kernel::contracts::{PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use test_support::SeededDb;
 use uuid::Uuid;
 
-use super::Outcome;
+use super::BoxResult;
 
-/// The member's proof, and the tenant's policies as they are stored.
+/// The member's tenant scope, and the tenant's stored policies.
 pub(crate) struct Tenant {
     pub(crate) scope: Arc<TenantScope>,
     pub(crate) user: UserId,
@@ -21,7 +21,6 @@ pub(crate) struct Tenant {
     attributes: (String, String, Vec<String>, i32),
 }
 
-/// A policy.
 #[derive(sqlx::FromRow)]
 pub(crate) struct PolicyRow {
     id: Uuid,
@@ -33,18 +32,18 @@ pub(crate) struct PolicyRow {
 }
 
 impl Tenant {
-    /// One of the policies lets members read people, under this condition; the others speak of other things, half of them to
-    /// every member and half to the member's own role, a tenth as denies, a quarter with a condition.
-    pub(crate) async fn create(seeded: &SeededDb, policies: i64, condition: Option<&str>) -> Outcome<Self> {
+    /// Creates the tenant. One policy allows members to read users, under `condition`. The others don't match that
+    /// permission: half apply to every member and half to the member role, a tenth are denies, a quarter are conditional.
+    pub(crate) async fn create(seeded: &SeededDb, policies: i64, condition: Option<&str>) -> BoxResult<Self> {
         let (tenant, user) = (seeded.create_tenant().await, seeded.create_user().await);
         seeded.add_member(&tenant, user, tenant.member_role).await;
-        let mut owner = seeded.superuser().await;
+        let mut superuser = seeded.superuser().await;
         sqlx::query("UPDATE policies SET condition = $1::text::jsonb WHERE role_id = $2")
             .bind(condition)
             .bind(tenant.member_role.as_uuid())
-            .execute(&mut owner)
+            .execute(&mut superuser)
             .await?;
-        // Two are there already: the system roles'.
+        // The system roles already have two policies.
         sqlx::query(
             r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
                SELECT $1, gen_random_uuid(), CASE WHEN i % 2 = 0 THEN $2 END,
@@ -56,19 +55,19 @@ impl Tenant {
         .bind(tenant.id.as_uuid())
         .bind(tenant.member_role.as_uuid())
         .bind(policies)
-        .execute(&mut owner)
+        .execute(&mut superuser)
         .await?;
         Ok(Self {
             scope: seeded.scope(user, &tenant.slug).await?,
             user,
             role: tenant.member_role,
-            policies: stored(&mut owner, tenant.id).await?,
+            policies: stored_policies(&mut superuser, tenant.id).await?,
             id: tenant.id,
             attributes: sqlx::query_as(
                 "SELECT plan, contract_type, features, seat_limit FROM tenant_attributes WHERE tenant_id = $1",
             )
             .bind(tenant.id.as_uuid())
-            .fetch_one(&mut owner)
+            .fetch_one(&mut superuser)
             .await?,
         })
     }
@@ -77,7 +76,7 @@ impl Tenant {
         Principal::User(self.user)
     }
 
-    pub(crate) fn cedar_oracle(&self) -> Outcome<CedarOracle> {
+    pub(crate) fn cedar_oracle(&self) -> BoxResult<CedarOracle> {
         let stored: Vec<_> = self.policies.iter().map(PolicyRow::stored).collect();
         let (plan, contract_type, features, seat_limit) = &self.attributes;
         let (id, seat_limit) = (self.id, (*seat_limit).into());
@@ -93,14 +92,14 @@ impl PolicyRow {
             denies: self.denies,
             resource: &self.resource,
             verbs: &self.verbs,
-            when: self.condition.as_ref().map_or(PolicyCondition::Always, PolicyCondition::If),
+            condition: self.condition.as_ref().map_or(PolicyCondition::Always, PolicyCondition::If),
         }
     }
 }
 
-async fn stored(owner: &mut PgConnection, tenant: TenantId) -> Outcome<Vec<PolicyRow>> {
+async fn stored_policies(connection: &mut PgConnection, tenant: TenantId) -> BoxResult<Vec<PolicyRow>> {
     let rows = sqlx::query_as(
         "SELECT id, role_id, effect = 'deny' AS denies, resource, verbs, condition FROM policies WHERE tenant_id = $1",
     );
-    Ok(rows.bind(tenant.as_uuid()).fetch_all(owner).await?)
+    Ok(rows.bind(tenant.as_uuid()).fetch_all(connection).await?)
 }

@@ -1,4 +1,4 @@
-//! Engines that err, each in one way: the comparison with Cedar finds every one of them.
+//! Mutants of the engine, each with one defect. The comparison with Cedar must detect every one.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use super::*;
 type Mutant = for<'a> fn(&'a Case) -> Engine<'a>;
 
 fn assert_detected(mutant: impl for<'a> Fn(&'a Case) -> Engine<'a>) {
-    // The first few dozen tenants find it. No search for the shortest case: that one is found is what counts.
-    let found = runner(5 * TENANTS, 0).run(&case(), |case| check_agreement(&case, &mutant(&case)));
-    assert!(matches!(found, Err(TestError::Fail(..))), "Cedar's answers were the same: {found:?}");
+    // A few dozen tenants usually suffice. Shrinking is disabled, because only the detection matters.
+    let result = runner(5 * TENANTS, 0).run(&case(), |case| check_agreement(&case, &mutant(&case)));
+    assert!(matches!(result, Err(TestError::Fail(..))), "the mutant was not detected: {result:?}");
 }
 
 fn applies(set: &CompiledPolicies, test_request: &TestRequest) -> bool {
@@ -21,7 +21,7 @@ fn applies(set: &CompiledPolicies, test_request: &TestRequest) -> bool {
 }
 
 fn first_match_decides(case: &Case) -> Engine<'_> {
-    let each: Vec<_> = case.policies().chunks(1).map(|one| case.compiled(one)).collect();
+    let each: Vec<_> = case.policies().chunks(1).map(|policy| case.compiled(policy)).collect();
     Box::new(move |test_request| match each.iter().find(|set| applies(set, test_request)) {
         Some(first) => decide(first, test_request),
         None => Decision::Deny(DenyReason::NoPolicyAllows),
@@ -35,7 +35,7 @@ fn allow_overrides_deny(case: &Case) -> Engine<'_> {
     Box::new(move |test_request| decide(if applies(&allows, test_request) { &allows } else { &denies }, test_request))
 }
 
-/// Compiles other policies than were given.
+/// Compiles mutated policies.
 fn mutate_policies(case: &Case, mutate: impl Fn(&mut Vec<Policy>)) -> Engine<'_> {
     let mut policies = case.policies();
     mutate(&mut policies);
@@ -63,7 +63,7 @@ fn wildcard_verb_is_ignored(case: &Case) -> Engine<'_> {
     mutate_policies(case, |policies| policies.iter_mut().for_each(|policy| policy.verbs.retain(|verb| verb != "*")))
 }
 
-/// Asks another question than was put.
+/// Decides mutated requests.
 fn mutate_requests(case: &Case, mutate: impl Fn(&mut TestRequest) + 'static) -> Engine<'_> {
     let set = case.compiled(&case.policies());
     Box::new(move |test_request| {
@@ -88,27 +88,28 @@ fn mapped_ipv4_is_treated_as_ipv6(case: &Case) -> Engine<'_> {
 fn indeterminate_allows(case: &Case) -> Engine<'_> {
     let set = case.compiled(&case.policies());
     Box::new(move |test_request| {
-        let Explanation { decision, unmet, .. } = set.explain(test_request.principal(), test_request.role, &test_request.request());
-        let untold = unmet.iter().find(|policy| policy.conditions[0].outcome == Truth::Indeterminate);
-        untold.map_or(decision, |policy| Decision::Allow(AllowReason::ByPolicy(policy.id)))
+        let Explanation { decision, unmet, .. } =
+            set.explain(test_request.principal(), test_request.role, &test_request.request());
+        let indeterminate = unmet.iter().find(|policy| policy.conditions[0].outcome == Truth::Indeterminate);
+        indeterminate.map_or(decision, |policy| Decision::Allow(AllowReason::ByPolicy(policy.id)))
     })
 }
 
-/// Asks once more without the policy that decided.
-fn ignore_deciding_policy(case: &Case, about: impl Fn(&Explanation, Decision) -> bool + 'static) -> Engine<'_> {
+/// Decides again without the deciding policy. Returns the second decision if `condition` accepts it.
+fn ignore_deciding_policy(case: &Case, condition: impl Fn(&Explanation, Decision) -> bool + 'static) -> Engine<'_> {
     let set = case.compiled(&case.policies());
     Box::new(move |test_request| {
         let explanation = set.explain(test_request.principal(), test_request.role, &test_request.request());
         let others = |id| case.policies().into_iter().filter(|policy| policy.id != id).collect::<Vec<_>>();
         let second = explanation.policy.as_ref().map(|first| decide(&case.compiled(&others(first.id)), test_request));
-        second.filter(|second| about(&explanation, *second)).unwrap_or(explanation.decision)
+        second.filter(|second| condition(&explanation, *second)).unwrap_or(explanation.decision)
     })
 }
 
 fn indeterminate_does_not_deny(case: &Case) -> Engine<'_> {
     ignore_deciding_policy(case, |first, _| {
-        let whole = first.policy.as_ref().and_then(|policy| policy.conditions.first());
-        whole.is_some_and(|whole| whole.outcome == Truth::Indeterminate)
+        let root = first.policy.as_ref().and_then(|policy| policy.conditions.first());
+        root.is_some_and(|root| root.outcome == Truth::Indeterminate)
     })
 }
 
@@ -143,12 +144,12 @@ fn engine_mutant_is_detected(#[case] mutant: Mutant) {
 #[case::wrong_zone("Europe/Berlin", "UTC")]
 #[case::wrong_day(r#""sat""#, r#""sun""#)]
 #[case::wrong_range("10.0.0.0/8", "10.0.0.0/9")]
-fn condition_mutant_is_detected(#[case] this: &str, #[case] that: &str) {
+fn condition_mutant_is_detected(#[case] original: &str, #[case] replacement: &str) {
     assert_detected(|case| {
         let conditions = case.generated.iter().map(|(policy, condition)| match condition {
             Some(Some(condition)) => {
-                let misread = condition.to_string().replace(this, that);
-                StoredCondition::from(Some(serde_json::from_str(&misread).unwrap()))
+                let mutated = condition.to_string().replace(original, replacement);
+                StoredCondition::from(Some(serde_json::from_str(&mutated).unwrap()))
             }
             _ => policy.condition.clone(),
         });

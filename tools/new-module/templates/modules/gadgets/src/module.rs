@@ -1,7 +1,7 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
 //! | `Gadgets` | `Database` | `gadgets` |
-#![expect(missing_docs, reason = "`module!` takes no doc comment; the canvas above is the documentation")]
+#![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
     contracts::{DbModule, GadgetsModule},

@@ -8,33 +8,30 @@ use uuid::uuid;
 
 use crate::postgres::{GadgetRepository, PgGadgetRepository};
 
-/// Acme's.
+/// The id of Acme's gadget.
 pub const ACME: GadgetId = GadgetId::from_uuid(uuid!("019a0000-0000-7000-8000-@ACME@"));
-/// Globex's.
+/// The id of Globex's gadget.
 pub const GLOBEX: GadgetId = GadgetId::from_uuid(uuid!("019a0000-0000-7000-8000-@GLOBEX@"));
 
-/// What a demo tenant got.
+/// The demo gadget of a tenant.
 #[derive(Debug, Clone)]
 pub struct SeededGadget {
-    /// Fixed.
+    /// The fixed id.
     pub id: GadgetId,
-    /// Whether this run made it.
+    /// Whether this run created it.
     pub created: bool,
 }
 
-/// What both demo tenants got.
+/// The demo gadgets of both tenants.
 #[derive(Debug, Clone)]
 pub struct GadgetsSeed {
-    /// Acme's.
+    /// The gadget of Acme.
     pub acme: SeededGadget,
-    /// Globex's.
+    /// The gadget of Globex.
     pub globex: SeededGadget,
 }
 
-/// Makes one for each tenant that hasn't got it yet.
-///
-/// # Errors
-/// The database refuses.
+/// Creates the demo gadget of each tenant, unless it exists.
 pub async fn seed(tx: &mut SystemTx, acme: TenantId, globex: TenantId) -> Result<GadgetsSeed, DbError> {
     Ok(GadgetsSeed {
         acme: SeededGadget { id: ACME, created: PgGadgetRepository.seed(tx, acme, ACME, "Acme's gadget").await? },

@@ -15,16 +15,16 @@ use crate::http::{
     route::{Created, Json, NoContent, Routes},
 };
 
-/// What it is to be called.
+/// The name of a new gadget, or the new name of a gadget.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GadgetRequest {
-    /// On one line.
+    /// One line.
     #[schema(example = "Acme's gadget", min_length = 1, max_length = 200)]
     name: String,
 }
 
-/// One of the tenant's gadgets.
+/// A gadget.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GadgetResponse {
     id: Uuid,
@@ -36,23 +36,22 @@ pub(super) struct GadgetResponse {
     updated_at: OffsetDateTime,
 }
 
-/// A page of them.
+/// A page of gadgets.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GadgetListResponse {
-    /// By id: in the order in which they were made.
+    /// In the order of creation.
     gadgets: Vec<GadgetResponse>,
-    /// For the query parameter `cursor`; absent on the last page.
+    /// The value of the query parameter `cursor` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
 }
 
-/// The routes of this file.
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/gadgets", "List the tenant's gadgets", list);
-    routes.get("/v1/gadgets/{id}", "Read one of the tenant's gadgets", show);
-    routes.post("/v1/gadgets", "Create one of the tenant's gadgets", create);
-    routes.patch("/v1/gadgets/{id}", "Rename one of the tenant's gadgets", rename);
-    routes.delete("/v1/gadgets/{id}", "Delete one of the tenant's gadgets", delete);
+    routes.get("/v1/gadgets/{id}", "Read a gadget", show);
+    routes.post("/v1/gadgets", "Create a gadget", create);
+    routes.patch("/v1/gadgets/{id}", "Rename a gadget", rename);
+    routes.delete("/v1/gadgets/{id}", "Delete a gadget", delete);
 }
 
 async fn list(
@@ -76,7 +75,8 @@ async fn create(
     gadgets: Inject<dyn Gadgets>,
 ) -> Result<Created<GadgetResponse>, Problem> {
     let name = validate("/name", &request.name)?;
-    Ok(Created { location: "/v1/gadgets", body: gadgets.create(&access, &name).await?.into() })
+    let gadget = GadgetResponse::from(gadgets.create(&access, &name).await?);
+    Ok(Created { location: format!("/v1/gadgets/{}", gadget.id), body: gadget })
 }
 
 async fn rename(

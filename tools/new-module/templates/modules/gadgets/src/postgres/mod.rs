@@ -8,29 +8,29 @@ use kernel::{
 use shaku::{Component, Interface};
 use uuid::Uuid;
 
-/// Gadgets, tenant by tenant.
+/// Stores the gadgets of each tenant.
 #[async_trait]
 pub(crate) trait GadgetRepository: Interface {
-    /// By id, from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` gadgets with ids greater than `after`, ordered by id.
     async fn page(&self, reader: &TenantReader, after: Option<GadgetId>, limit: u16) -> Result<Vec<Gadget>, DbError>;
 
-    /// The one of this id.
+    /// Returns the gadget with this id.
     async fn find(&self, reader: &TenantReader, id: GadgetId) -> Result<Option<Gadget>, DbError>;
 
-    /// Makes one.
+    /// Creates a gadget.
     async fn insert(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Gadget, DbError>;
 
-    /// Calls it something else. `None`: there is none of this id.
+    /// Renames a gadget. Returns `None` if the tenant has no gadget with this id.
     async fn rename(&self, tx: &mut TenantTx, id: GadgetId, name: &GadgetName) -> Result<Option<Gadget>, DbError>;
 
-    /// Deletes it. `false`: there is none of this id.
+    /// Deletes a gadget. Returns `false` if the tenant has no gadget with this id.
     async fn delete(&self, tx: &mut TenantTx, id: GadgetId) -> Result<bool, DbError>;
 
-    /// Makes one for the demo. `false`: there is one of this id already, and it stays as it is.
+    /// Creates a demo gadget. Returns `false` and changes nothing if the id already exists.
     async fn seed(&self, tx: &mut SystemTx, tenant: TenantId, id: GadgetId, name: &str) -> Result<bool, DbError>;
 }
 
-/// [`GadgetRepository`] in SQL.
+/// [`GadgetRepository`] for PostgreSQL.
 #[derive(Component)]
 #[shaku(interface = GadgetRepository)]
 pub(crate) struct PgGadgetRepository;

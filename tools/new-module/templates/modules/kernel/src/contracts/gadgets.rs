@@ -8,7 +8,7 @@ use super::{Permit, bounded_text::bounded_text};
 use crate::{db::DbError, id::id};
 
 id! {
-    /// Names a gadget for good.
+    /// Identifies a gadget.
     GadgetId
 }
 
@@ -23,32 +23,32 @@ crate::permission! {
 }
 
 bounded_text! {
-    /// What people call a gadget: a line of 1 to 200 characters, trimmed.
+    /// The display name of a gadget: one line of 1 to 200 characters, trimmed.
     GadgetName, 200 characters;
-    /// The text can't be the name of a gadget.
+    /// The text isn't a valid gadget name.
     InvalidGadgetName
 }
 
-/// One of the tenant's gadgets.
+/// A gadget of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gadget {
-    /// Stays the same for good.
+    /// Never changes.
     pub id: GadgetId,
-    /// Several may have the same.
+    /// Not unique.
     pub name: GadgetName,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: OffsetDateTime,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: OffsetDateTime,
 }
 
-/// Why a gadget can't be shown or changed.
+/// Why a gadget can't be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum GadgetsError {
-    /// The tenant has none of this id.
-    #[error("no such gadget")]
+    /// The tenant has no gadget with this id.
+    #[error("gadget not found")]
     NotFound,
-    /// The database.
+    /// A database error.
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -56,7 +56,7 @@ pub enum GadgetsError {
 /// The gadgets of a tenant.
 #[async_trait]
 pub trait Gadgets: Interface {
-    /// By id, in the order in which they were made: from the first one after `after`; at most `limit`.
+    /// Returns at most `limit` gadgets with ids greater than `after`, in the order of their creation.
     async fn list(
         &self,
         permit: &Permit<GadgetRead>,
@@ -64,13 +64,13 @@ pub trait Gadgets: Interface {
         limit: u16,
     ) -> Result<Vec<Gadget>, GadgetsError>;
 
-    /// The one of this id.
+    /// Returns the gadget with this id.
     async fn get(&self, permit: &Permit<GadgetRead>, id: GadgetId) -> Result<Gadget, GadgetsError>;
 
-    /// Makes one.
+    /// Creates a gadget.
     async fn create(&self, permit: &Permit<GadgetManage>, name: &GadgetName) -> Result<Gadget, GadgetsError>;
 
-    /// Calls it something else.
+    /// Renames a gadget.
     async fn rename(
         &self,
         permit: &Permit<GadgetManage>,
@@ -78,9 +78,9 @@ pub trait Gadgets: Interface {
         name: &GadgetName,
     ) -> Result<Gadget, GadgetsError>;
 
-    /// Deletes it.
+    /// Deletes a gadget.
     async fn delete(&self, permit: &Permit<GadgetManage>, id: GadgetId) -> Result<(), GadgetsError>;
 }
 
-/// The module `gadgets`, as others see it.
+/// The interface of the module `gadgets`.
 pub trait GadgetsModule: HasComponent<dyn Gadgets> {}

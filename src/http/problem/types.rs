@@ -1,0 +1,93 @@
+//! The catalog of problem types. `docs/reference/errors.md` is generated from it.
+
+use actix_web::http::StatusCode;
+
+/// A problem type (RFC 9457, section 3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProblemType {
+    /// HTTP status code.
+    pub status: StatusCode,
+    /// Last part of the `type` URI. Stable: clients may depend on it.
+    pub name: &'static str,
+    /// Short description for humans; may change.
+    pub title: &'static str,
+    /// When the problem occurs, and what to do.
+    pub about: &'static str,
+}
+
+macro_rules! problem_types {
+    ($($constant:ident = $status:ident $name:literal, $title:literal, $about:literal;)+) => {
+        $(pub(super) const $constant: ProblemType =
+            ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about };)+
+
+        /// Every problem type, by status and name.
+        pub const PROBLEM_TYPES: &[ProblemType] = &[$($constant),+];
+    };
+}
+
+problem_types! {
+    MALFORMED = BAD_REQUEST "malformed-request", "Malformed request",
+        "The body is not JSON, the query string is invalid, or the id in the path is not a UUID.";
+    TENANT_HEADER_NOT_ALLOWED = BAD_REQUEST "tenant-header-not-allowed", "Tenant header not allowed",
+        "The request has the header `X-Tenant-Id`, which this tenancy mode does not use. Remove the header.";
+    TENANT_REQUIRED = BAD_REQUEST "tenant-required", "Tenant required",
+        "The route acts in a tenant, and the request names none. `detail` lists the ways to name one.";
+    INVALID_CREDENTIALS = UNAUTHORIZED "invalid-credentials", "Invalid credentials",
+        "The address is unknown, the password is wrong, or the user is deactivated. The response does not reveal which.";
+    UNAUTHENTICATED = UNAUTHORIZED "unauthenticated", "Unauthenticated",
+        "The access token is missing, invalid or expired, or its user is deactivated. Sign in again.";
+    PERMISSION_MISSING = FORBIDDEN "permission-missing", "Permission missing",
+        "The tenant's policies do not allow the operation. `permission` names the missing permission.";
+    PRIVILEGE_ESCALATION = FORBIDDEN "privilege-escalation", "Privilege escalation",
+        "The change would grant a permission that the caller does not have under the same conditions. `permission` names it.";
+    INVITATION_NOT_FOUND = NOT_FOUND "invitation-not-found", "Invitation not found",
+        "The token is unknown, used, revoked, expired or for another address. The response does not reveal which.";
+    NOT_FOUND = NOT_FOUND "not-found", "Not found",
+        "No route has this path, or the tenant has no such resource.";
+    TENANT_NOT_FOUND = NOT_FOUND "tenant-not-found", "Tenant not found",
+        "The tenant does not exist, is archived, or the caller is not a member. The response does not reveal which. In the mode `personal`, the caller has no tenant.";
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed", "Method not allowed",
+        "The route does not allow the method. The header `Allow` lists the allowed ones.";
+    ALREADY_INVITED = CONFLICT "already-invited", "Already invited",
+        "The address has an open invitation. Resend or revoke it.";
+    ALREADY_MEMBER = CONFLICT "already-member", "Already a member",
+        "The user with this address is a member, or the caller is.";
+    INVITATIONS_DISABLED = CONFLICT "invitations-disabled", "Invitations disabled",
+        "Tenants have one member each in the mode `personal`.";
+    LAST_ADMIN = CONFLICT "last-admin", "Last admin",
+        "The change would leave the tenant without an admin: an active member who is allowed `*:*` unconditionally and denied nothing. Promote another admin first.";
+    PERSONAL_TENANT_EXISTS = CONFLICT "personal-tenant-exists", "Personal tenant exists",
+        "The mode is `personal`, and the caller has a tenant, which may be archived.";
+    POLICY_EXISTS = CONFLICT "policy-exists", "Policy already exists",
+        "The tenant has an equal policy.";
+    ROLE_IN_USE = CONFLICT "role-in-use", "Role in use",
+        "The role has members or invitations. Assign them another role first.";
+    ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
+        "Another role of the tenant has this name, ignoring case.";
+    SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
+        "Members, and open invitations when inviting, use all seats. Remove a member, revoke an invitation or change the plan.";
+    SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",
+        "Another tenant has this slug.";
+    SYSTEM_ROLE_IMMUTABLE = CONFLICT "system-role-immutable", "System role is immutable",
+        "System roles are created with the tenant and cannot be changed. Create another role.";
+    TEMPLATE_POLICY_IMMUTABLE = CONFLICT "template-policy-immutable", "Template policy is immutable",
+        "Template policies are created with the tenant and cannot be changed. Create another policy.";
+    TENANT_CREATION_DISABLED = CONFLICT "tenant-creation-disabled", "Tenant creation disabled",
+        "The mode is `single`. The operator creates the tenant.";
+    TOO_MANY_POLICIES = CONFLICT "too-many-policies", "Too many policies",
+        "The tenant has the maximum number of policies.";
+    TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
+        "The tenant has the maximum number of roles.";
+    TOO_MANY_TENANTS = CONFLICT "too-many-tenants", "Too many tenants",
+        "The caller is an admin of the maximum number of tenants, archived ones included.";
+    BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",
+        "The body exceeds `HTTP_BODY_LIMIT_BYTES`.";
+    UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type",
+        "The `Content-Type` of the body is not `application/json`.";
+    INVALID_BODY = UNPROCESSABLE_ENTITY "invalid-body", "Invalid body",
+        "The body is JSON with invalid content. `errors` has a JSON pointer for each invalid value.";
+    INTERNAL = INTERNAL_SERVER_ERROR "internal-error", "Internal server error",
+        "The server has a bug. The header `X-Request-Id` identifies the log entry.";
+    UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
+        "The database is unreachable, or its schema is not current. Try again later.";
+}

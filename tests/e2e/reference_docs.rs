@@ -1,0 +1,121 @@
+//! `docs/reference/` is generated from the code. `just update-docs` writes the files; the tests fail when one is stale.
+
+use std::{fmt::Write, fs, path::Path};
+
+use tenantry::{
+    cli,
+    config::KEYS,
+    http::{PERMISSIONS, PROBLEM_TYPES, routes},
+};
+
+/// Set by `just update-docs`: write the files instead of only comparing them.
+const UPDATE_VAR: &str = "UPDATE_DOCS";
+
+/// Compares a generated document with the committed file.
+pub(crate) fn assert_current(file: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os(UPDATE_VAR).is_some() {
+        fs::write(&path, generated).unwrap();
+    }
+    if let Some(message) = first_difference(file, &fs::read_to_string(path).unwrap_or_default(), generated) {
+        panic!("{message}");
+    }
+}
+
+/// Describes the first line that differs, if any.
+fn first_difference(file: &str, committed: &str, generated: &str) -> Option<String> {
+    if committed == generated {
+        return None;
+    }
+    let same = committed.lines().zip(generated.lines()).take_while(|(one, other)| one == other).count();
+    Some(format!("{file}:{} is stale: run `just update-docs` and commit the file", same + 1))
+}
+
+#[test]
+fn stale_document_reports_line() {
+    assert_eq!(first_difference("a.md", "a\nb\n", "a\nb\n"), None);
+    for (committed, line) in [("a\nx\n", 2), ("a\n", 2), ("a\nb\nc\n", 3), ("", 1)] {
+        let expected = format!("a.md:{line} is stale: run `just update-docs` and commit the file");
+        assert_eq!(first_difference("a.md", committed, "a\nb\n"), Some(expected));
+    }
+}
+
+fn header(title: &str, intro: &str) -> String {
+    format!("# {title}\n\nGenerated from the code by `just update-docs`. {intro}\n")
+}
+
+/// A cell of a table: `|` would end it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[test]
+fn configuration_reference_is_current() {
+    let intro = "Each layer overrides the one before it: defaults, `tenantry.toml` (keys in lower case), `.env` (in \
+                 development only), the environment. All errors are reported at once, and the program doesn't start \
+                 until they are fixed.";
+    let mut page = header("Configuration", intro) + "\n| key | default | description |\n| --- | --- | --- |\n";
+    for key in KEYS {
+        let default = key.default.map(|value| format!("`{value}`")).unwrap_or_default();
+        writeln!(page, "| `{}` | {default} | {} |", key.name, cell(key.help)).unwrap();
+    }
+    assert_current("docs/reference/configuration.md", &page.replace("|  |", "| |"));
+}
+
+#[test]
+fn cli_reference_is_current() {
+    let intro = "In a clone, run `cargo run --` instead of `tenantry`. The program uses `data/`, `.env` and \
+                 `tenantry.toml` of the working directory. `tenantry` without a command serves the API.";
+    let mut page = header("Command line", intro);
+    describe_command(&mut page, "tenantry", &cli::command());
+    assert_current("docs/reference/cli.md", &page);
+}
+
+/// Describes a command and its subcommands.
+fn describe_command(page: &mut String, path: &str, command: &clap::Command) {
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        let path = format!("{path} {}", subcommand.get_name());
+        if subcommand.has_subcommands() {
+            describe_command(page, &path, subcommand);
+            continue;
+        }
+        let about = subcommand.get_long_about().or(subcommand.get_about()).expect("every command has a description");
+        writeln!(page, "\n## `{path}`\n\n{}.", about.to_string().trim_end_matches('.')).unwrap();
+        let arguments: Vec<_> = subcommand.get_arguments().filter(|argument| argument.get_id() != "help").collect();
+        if !arguments.is_empty() {
+            page.push_str("\n| argument | description |\n| --- | --- |\n");
+        }
+        for argument in arguments {
+            let help = argument.get_help().expect("every argument has a description");
+            writeln!(page, "| `{argument}` | {} |", cell(&help.to_string())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn permissions_reference_is_current() {
+    let intro = "A policy names a permission as `resource:verb`. The role `admin` of a new tenant has all of them.";
+    let mut page = header("Permissions", intro) + "\n| permission | description | routes |\n| --- | --- | --- |\n";
+    for permission in PERMISSIONS {
+        let routes: Vec<String> = routes()
+            .iter()
+            .filter(|route| route.permission.is_some_and(|required| required.name == permission.name))
+            .map(|route| format!("`{} {}`", route.method, route.path))
+            .collect();
+        writeln!(page, "| `{}` | {} | {} |", permission.name, cell(permission.about), routes.join(", ")).unwrap();
+    }
+    assert_current("docs/reference/permissions.md", &page);
+}
+
+#[test]
+fn errors_reference_is_current() {
+    let intro = "Every error response is an RFC 9457 problem (`application/problem+json`). Its `type` is \
+                 `urn:tenantry:problem:` and the name below; it is stable. `title` and `detail` may change. `errors` lists \
+                 invalid fields by JSON pointer (RFC 6901).";
+    let mut page = header("Errors", intro) + "\n| status | name | title | description |\n| --- | --- | --- | --- |\n";
+    for problem in PROBLEM_TYPES {
+        let status = problem.status.as_u16();
+        writeln!(page, "| {status} | `{}` | {} | {} |", problem.name, problem.title, cell(problem.about)).unwrap();
+    }
+    assert_current("docs/reference/errors.md", &page);
+}
