@@ -40,9 +40,10 @@ new-module NAME ONE='':
     cargo build --quiet --package run-with-db
     SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$PWD/.sqlx" "${CARGO_TARGET_DIR:-target}/debug/run-with-db" \
         cargo test --quiet --package tenantry --test e2e --no-run
-    step "Updating the golden files and docs/reference/modules.md …"
-    INSTA_UPDATE=always UPDATE_DOCS=1 cargo test --quiet --package tenantry --test e2e -- \
-        route_authorization_matrix openapi_snapshot permission_matrix map_is_up_to_date
+    step "Updating the golden files, docs/reference/ and migrations/checksums.txt …"
+    INSTA_UPDATE=always cargo test --quiet --package tenantry --test e2e -- \
+        route_authorization_matrix openapi_snapshot permission_matrix
+    {{just_executable()}} update-docs
     step "The module '{{NAME}}' is created and wired in. Review it: git status, git diff. Try it: just test, cargo run"
     echo "Only admins may use it; docs/adding-a-module.md explains how to grant it to other roles, and what to change first." >&2
 
@@ -61,9 +62,9 @@ prepare:
     rm -rf .sqlx; mkdir .sqlx; cp "$fresh"/query-*.json .sqlx/
     echo "$(ls .sqlx | wc -l) queries"
 
-# Regenerate docs/reference/modules.md after a change to routes, permissions, tables or dependencies; commit it with the change
+# Regenerate docs/reference/ and add new migrations to migrations/checksums.txt; commit the files with the change
 update-docs:
-    UPDATE_DOCS=1 cargo test --quiet --package tenantry --test e2e -- map_is_up_to_date
+    UPDATE_DOCS=1 cargo test --quiet --package tenantry --test e2e -- reference_docs migration_checksums
 
 # Run all tests; they need no running server. CI repeats them as an ordinary user and on other servers (.ci/run)
 test *ARGS:

@@ -595,27 +595,6 @@ fn env_example_matches_keys() -> std::io::Result<()> {
     Ok(())
 }
 
-#[test]
-fn readme_config_table_matches_keys() -> std::io::Result<()> {
-    let readme = project_file("README.md")?;
-    let section = readme.lines().skip_while(|line| *line != "## Configuration").skip(1);
-    let rows: Vec<_> =
-        section.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `")).collect();
-    for (i, key) in KEYS.iter().enumerate() {
-        let row = rows.get(i).copied().unwrap_or_default();
-        let default = match key.name {
-            "DB_DRIVER" => "`embedded`; `postgres` in production".to_owned(),
-            // As a link.
-            "POSTGRES_DOWNLOAD_URL" => row.split('|').nth(2).unwrap_or_default().trim().to_owned(),
-            _ => key.default.map(|default| format!("`{default}`")).unwrap_or_default(),
-        };
-        let expected = format!("| `{}` | {default} | {} |", key.name, key.help.replace('|', "\\|"));
-        assert_eq!(row, expected.replace("|  |", "| |"), "the table in README.md must match src/config/keys.rs");
-    }
-    assert_eq!(rows.len(), KEYS.len(), "the table in README.md has an unknown key");
-    Ok(())
-}
-
 /// Returns the keys read by `code` that are not in [`KEYS`]. Reading an unknown key would silently return nothing.
 fn unknown_keys(code: &str) -> Vec<&str> {
     let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || layers::ProcessEnv::NAMES.contains(name);

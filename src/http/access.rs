@@ -1,7 +1,7 @@
-//! Access guards: who may call a handler. A handler's first argument is a guard, alone or inside an [`Authorized`];
+//! Access types: who may call a handler. A handler's first argument is an access type, alone or inside an [`Authorized`];
 //! anything else doesn't compile.
 //!
-//! | guard | admits | proof |
+//! | access type | admits | proof |
 //! | --- | --- | --- |
 //! | [`Public`] | any client, signed in or not | none |
 //! | [`SignedIn`] | an active user | `Identity` |
@@ -44,23 +44,23 @@ pub(crate) enum AccessClass {
 
 /// An extractor that admits or rejects the caller before anything else of the request is read.
 #[diagnostic::on_unimplemented(
-    message = "a handler's first argument must be an access guard, but `{Self}` is not one",
-    label = "not an access guard",
+    message = "a handler's first argument must be an access type, but `{Self}` is not one",
+    label = "not an access type",
     note = "start with `Public`, `SignedIn`, `Member` or `Access<P>`; combine it with a body, query or path id as in \
             `Authorized<Access<P>, Body<T>>`"
 )]
-pub(crate) trait AccessGuard: FromRequest<Error = Problem> + 'static {
-    /// The class of callers that the guard admits.
+pub(crate) trait AccessType: FromRequest<Error = Problem> + 'static {
+    /// The class of callers that the access type admits.
     const CLASS: AccessClass;
 
-    /// Adds the guard's other parameters to the API documentation.
+    /// Adds the access type's other parameters to the API documentation.
     fn describe(_doc: &mut OperationDoc) {}
 }
 
 /// Admits any client.
 pub(crate) struct Public;
 
-impl AccessGuard for Public {
+impl AccessType for Public {
     const CLASS: AccessClass = AccessClass::Public;
 }
 
@@ -76,7 +76,7 @@ impl FromRequest for Public {
 /// Admits an active user.
 pub(crate) struct SignedIn(Arc<Identity>);
 
-impl AccessGuard for SignedIn {
+impl AccessType for SignedIn {
     const CLASS: AccessClass = AccessClass::SignedIn;
 }
 
@@ -106,7 +106,7 @@ impl FromRequest for SignedIn {
 /// Admits a member of the requested tenant.
 pub(crate) struct Member(Arc<TenantScope>);
 
-impl AccessGuard for Member {
+impl AccessType for Member {
     const CLASS: AccessClass = AccessClass::Member;
 }
 
@@ -151,7 +151,7 @@ async fn record_claims(module: &RequestModule) {
 /// Admits a member whom the tenant's policies allow `P`.
 pub(crate) struct Access<P>(Permit<P>);
 
-impl<P: RegisteredPermission> AccessGuard for Access<P> {
+impl<P: RegisteredPermission> AccessType for Access<P> {
     const CLASS: AccessClass = AccessClass::Permission(&P::INFO);
 }
 
@@ -205,7 +205,7 @@ impl ResourceId for UserId {
     }
 }
 
-impl<P: RegisteredPermission, Id: ResourceId> AccessGuard for AccessTo<P, Id> {
+impl<P: RegisteredPermission, Id: ResourceId> AccessType for AccessTo<P, Id> {
     const CLASS: AccessClass = AccessClass::Permission(&P::INFO);
 
     fn describe(doc: &mut OperationDoc) {
@@ -239,11 +239,11 @@ impl<P: RegisteredPermission, Id: ResourceId> FromRequest for AccessTo<P, Id> {
     }
 }
 
-/// Admits a member whom the tenant's policies allow to archive the tenant, even if it is archived. No other guard
+/// Admits a member whom the tenant's policies allow to archive the tenant, even if it is archived. No other access type
 /// admits callers to an archived tenant, and its proof only allows restoring.
 pub(crate) struct RestoreAccess(RestorePermit);
 
-impl AccessGuard for RestoreAccess {
+impl AccessType for RestoreAccess {
     const CLASS: AccessClass = AccessClass::Permission(&TenantArchive::INFO);
 }
 
@@ -277,13 +277,13 @@ fn environment(module: &RequestModule) -> Environment {
     Environment { now: clock.now(), client_addr: context.client_addr() }
 }
 
-/// Runs a guard, and then extracts the input `X`: a body, a query or a path id.
+/// Runs an access type, and then extracts the input `X`: a body, a query or a path id.
 ///
 /// actix polls all extractors of a handler concurrently. With a body as a separate argument, an unauthorized caller's
 /// body would be read and its errors reported.
 pub(crate) struct Authorized<G, X>(pub(crate) G, pub(crate) X);
 
-impl<G: AccessGuard, X: FromRequest<Error = Problem> + RequestInput + 'static> AccessGuard for Authorized<G, X> {
+impl<G: AccessType, X: FromRequest<Error = Problem> + RequestInput + 'static> AccessType for Authorized<G, X> {
     const CLASS: AccessClass = G::CLASS;
 
     fn describe(doc: &mut OperationDoc) {
@@ -292,7 +292,7 @@ impl<G: AccessGuard, X: FromRequest<Error = Problem> + RequestInput + 'static> A
     }
 }
 
-impl<G: AccessGuard, X: FromRequest<Error = Problem> + 'static> FromRequest for Authorized<G, X> {
+impl<G: AccessType, X: FromRequest<Error = Problem> + 'static> FromRequest for Authorized<G, X> {
     type Error = Problem;
     type Future = ExtractFuture<Self>;
 
@@ -306,7 +306,7 @@ impl<G: AccessGuard, X: FromRequest<Error = Problem> + 'static> FromRequest for 
     }
 }
 
-/// Client input that [`Authorized`] extracts after the guard.
+/// Client input that [`Authorized`] extracts after the access type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be the input of an `Authorized`",
     label = "not client input",

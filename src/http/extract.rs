@@ -1,4 +1,4 @@
-//! Extractors for handler arguments other than the access guard. Each rejects with a problem that names the location
+//! Extractors for handler arguments other than the access type. Each rejects with a problem that names the location
 //! of the error and echoes no input. `clippy.toml` bans actix's own `Json`, `Path` and `Query`, because they would
 //! reject a request before it is authorized.
 
@@ -163,7 +163,10 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        #[expect(clippy::disallowed_types, reason = "runs after the guard, and its errors are converted to problems")]
+        #[expect(
+            clippy::disallowed_types,
+            reason = "runs after the access type, and its errors are converted to problems"
+        )]
         let query = web::Query::<T>::from_query(request.query_string());
         let malformed = |_| Problem::malformed("The query string has an unknown parameter or an invalid value.");
         ready(query.map(|query| Self(query.into_inner())).map_err(malformed))

@@ -4,7 +4,7 @@
 //! - `context.rs`: the facts that a request states about itself
 //! - `requested_tenant.rs`: reads the tenant from the header or host
 //! - `module.rs`: the request's module, and the services that handlers may inject
-//! - `access.rs`: the access guards: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
+//! - `access.rs`: the access types: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
 //! - `extract.rs`: the other handler arguments: services, bodies, queries, ids
 //! - `validation.rs`: parses strings of request bodies
 //! - `route.rs`: registers handlers and generates their OpenAPI operations
@@ -13,7 +13,7 @@
 //! - `public_url.rs`: invitation links; `join_page.rs`, `join_page.html`: the page that they open
 //! - `handlers/`: the handlers, about five lines each
 //!
-//! A handler's first argument is an access guard; anything else doesn't compile.
+//! A handler's first argument is an access type; anything else doesn't compile.
 
 mod access;
 mod context;

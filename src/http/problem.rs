@@ -1,6 +1,6 @@
 //! Every error response: problem details (RFC 9457), created only here.
 //!
-//! Each module has its own error enum. Guards, extractors and handlers convert it into a [`Problem`] with `?`, using
+//! Each module has its own error enum. Access types, extractors and handlers convert it into a [`Problem`] with `?`, using
 //! the `From` implementations in `problem/from_errors.rs`. A problem's `type` is stable and clients may rely on it; its
 //! texts may change. The middleware logs the source of a problem; it is never sent. Problems echo no input, and the
 //! request's id is only in the header `X-Request-Id`, so responses that must be indistinguishable are identical bytes.

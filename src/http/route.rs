@@ -23,15 +23,15 @@ use utoipa::{
 };
 
 use super::{
-    access::{AccessClass, AccessGuard},
+    access::{AccessClass, AccessType},
     extract::Inject,
     module::HandlerService,
     problem::{PROBLEM_JSON, Problem, ProblemBody},
 };
 
-/// A handler's arguments: an access guard, then services.
+/// A handler's arguments: an access type, then services.
 #[diagnostic::on_unimplemented(
-    message = "a handler's arguments must be an access guard followed by up to three services, not `{Self}`",
+    message = "a handler's arguments must be an access type followed by up to three services, not `{Self}`",
     label = "has other arguments",
     note = "`async fn handler(access: Authorized<Access<P>, Body<T>>, members: Inject<dyn Members>)`"
 )]
@@ -42,12 +42,12 @@ pub(crate) trait HandlerArgs: FromRequest + 'static {
     fn describe(doc: &mut OperationDoc);
 }
 
-/// An argument after the guard. [`HandlerArgs`] is implemented for this trait instead of for `Inject` to get the error
+/// An argument after the access type. [`HandlerArgs`] is implemented for this trait instead of for `Inject` to get the error
 /// message below; otherwise rustc only reports mismatched function types.
 #[diagnostic::on_unimplemented(
-    message = "a handler's arguments after the access guard must be services, but `{Self}` is not one",
+    message = "a handler's arguments after the access type must be services, but `{Self}` is not one",
     label = "not a service",
-    note = "a service is `Inject<dyn X>`; combine a body, query or path id with the guard as in \
+    note = "a service is `Inject<dyn X>`; combine a body, query or path id with the access type as in \
             `Authorized<Access<P>, Body<T>>`"
 )]
 pub(crate) trait InjectedService: FromRequest + 'static {
@@ -61,7 +61,7 @@ impl<S: HandlerService + ?Sized + 'static> InjectedService for Inject<S> {
 
 macro_rules! impl_handler_args {
     ($($service:ident),*) => {
-        impl<G: AccessGuard, $($service: InjectedService),*> HandlerArgs for (G, $($service,)*) {
+        impl<G: AccessType, $($service: InjectedService),*> HandlerArgs for (G, $($service,)*) {
             fn class() -> AccessClass {
                 G::CLASS
             }

@@ -2,8 +2,8 @@
 //! inactive, for example because an update renamed the item, the expectation isn't fulfilled, and `-D warnings` makes
 //! that an error. Clippy's own warning about an unresolvable path isn't affected by `-D warnings`.
 //!
-//! `every_ban_is_exercised` (`tests/arch-lint/src/clippy_bans.rs`) requires one use of each item, with the path of the ban
-//! as the reason.
+//! `every_ban_is_exercised` (`tests/arch-lint/src/clippy_bans.rs`) requires one use of each item, with the path of the
+//! ban as the reason.
 #![expect(dead_code, reason = "only clippy checks this code")]
 
 use actix_web::{App, web};

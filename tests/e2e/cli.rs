@@ -153,7 +153,12 @@ async fn auto_migrate_is_local_development_only() {
     let empty = TestDb::empty().await;
     let url = empty.url();
     let settings = |environment| {
-        [("APP_ENV", environment), ("DB_DRIVER", "postgres"), ("DATABASE_URL", &*url), ("AUTH_SIGNING_KEY", SIGNING_KEY)]
+        [
+            ("APP_ENV", environment),
+            ("DB_DRIVER", "postgres"),
+            ("DATABASE_URL", &*url),
+            ("AUTH_SIGNING_KEY", SIGNING_KEY),
+        ]
     };
     let work_dir = work_dir();
     // Production rejects the superuser login before it looks at the schema.
@@ -175,7 +180,11 @@ async fn auto_migrate_is_local_development_only() {
         assert_eq!(stdout(&current).trim(), "nothing to apply: the schema is current");
     } else {
         let rejected = run(work_dir.path(), &development, &[]);
-        assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
+        assert!(
+            !rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"),
+            "{}",
+            stderr(&rejected)
+        );
     }
 }
 
@@ -224,10 +233,7 @@ fn secrets_are_never_logged() {
     assert_eq!(post("/v1/invitations/accept", &format!(r#"{{"token": "{invitation_token}"}}"#)).0, 404);
     assert_eq!(post("/v1/invitations/accept", r#"{"token": "secret-token-7"}"#).0, 404);
     let output = server.interrupt();
-    assert!(
-        output.contains(r#""status":200"#) && output.contains("019a0000-0000-7000-8000-00000000a11c"),
-        "{output}"
-    );
+    assert!(output.contains(r#""status":200"#) && output.contains("019a0000-0000-7000-8000-00000000a11c"), "{output}");
     let signature = token.rsplit('.').next().unwrap();
     for secret in ["secret-", signature, invitation_token, SIGNING_KEY, "$argon2id$v"] {
         let line = output.lines().find(|line| line.contains(secret));

@@ -1,4 +1,4 @@
-//! An HTTP server on a database of its own, and clients that send requests to it.
+//! An HTTP server on a separate database, and clients that send requests to it.
 
 use std::{
     collections::BTreeMap,
@@ -55,8 +55,9 @@ impl TestApp {
     pub(crate) fn with_tenancy(tenancy: TenancyMode) -> Self {
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
-        let thread =
-            std::thread::spawn(move || actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, started)));
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, started))
+        });
         let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server did not start");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
     }

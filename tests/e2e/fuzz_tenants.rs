@@ -68,7 +68,8 @@ fn run(app: TestApp, steps: u64) {
     // Operations that haven't succeeded are repeated until they have. Every fifth round runs all operations, which creates
     // what the others need, such as an invitation or a role without members.
     for number in 0..MAX_EXTRA_ROUNDS {
-        let remaining: Vec<_> = operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
+        let remaining: Vec<_> =
+            operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
         if remaining.is_empty() {
             break;
         }
@@ -114,12 +115,20 @@ impl Model {
         let after = self.snapshot();
 
         if let Some(missing) = &missing {
-            assert_eq!((response.status, &response.body), (missing.status, &missing.body), "{what}: differs from a missing id");
+            assert_eq!(
+                (response.status, &response.body),
+                (missing.status, &missing.body),
+                "{what}: differs from a missing id"
+            );
         }
         if let Some(unknown) = unknown {
             assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{what}");
             if !is_member {
-                assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}: differs from an unknown tenant");
+                assert_eq!(
+                    (response.status, &response.body),
+                    (404, &unknown.body),
+                    "{what}: differs from an unknown tenant"
+                );
             }
         }
         let succeeded = (200..300).contains(&response.status);

@@ -43,10 +43,7 @@ fn get_requests_are_read_only(app: TestApp) {
     let after = get_every_route(&app, &admin);
     assert!(before.len() >= 10, "expected at least 10 routes, found {}", before.len());
     for ((path, before), (_, after)) in before.iter().zip(&after) {
-        assert_eq!(
-            before.status, 200,
-            "GET {path}: request an id in `get_every_route` that Acme's admin can read"
-        );
+        assert_eq!(before.status, 200, "GET {path}: request an id in `get_every_route` that Acme's admin can read");
         assert_eq!(
             (after.status, &after.body),
             (200, &before.body),

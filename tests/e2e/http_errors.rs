@@ -29,7 +29,9 @@ fn responses_have_unique_request_ids(app: TestApp) {
     let anonymous = app.anonymous();
     let ids: Vec<String> = ["/health/live", "/v1/me", "/nowhere"]
         .iter()
-        .map(|path| anonymous.with_header("X-Request-Id", "from-client").get(path).header("x-request-id").unwrap().to_owned())
+        .map(|path| {
+            anonymous.with_header("X-Request-Id", "from-client").get(path).header("x-request-id").unwrap().to_owned()
+        })
         .collect();
     for (index, id) in ids.iter().enumerate() {
         assert_eq!(id.parse::<uuid::Uuid>().unwrap().get_version_num(), 7);

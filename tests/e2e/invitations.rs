@@ -156,7 +156,8 @@ fn invite_conflicts_are_reported(app: TestApp) {
     let (alice, carol) = (app.alice(), app.carol());
     let member = invite(&app, &alice, "bob@example.com");
     let registered = invite(&app, &alice, "carol@example.com");
-    let (registered_again, unknown) = (invite(&app, &alice, "carol@example.com"), invite(&app, &alice, "nobody@example.com"));
+    let (registered_again, unknown) =
+        (invite(&app, &alice, "carol@example.com"), invite(&app, &alice, "nobody@example.com"));
     let unknown_again = invite(&app, &alice, "nobody@example.com");
     // The responses don't reveal that Carol has an account.
     assert_eq!((registered.status, unknown.status), (201, 201));
@@ -204,7 +205,10 @@ fn other_tenants_invitation_is_not_found(app: TestApp) {
     let unknown_path = "/v1/invitations/0190a8a0-0000-7000-8000-000000000000";
     for (foreign, missing) in [
         (globex.delete(&invitation_path(&created)), globex.delete(unknown_path)),
-        (globex.post(&format!("{}/resend", invitation_path(&created)), ""), globex.post(&format!("{unknown_path}/resend"), "")),
+        (
+            globex.post(&format!("{}/resend", invitation_path(&created)), ""),
+            globex.post(&format!("{unknown_path}/resend"), ""),
+        ),
     ] {
         assert_eq!((foreign.status, &foreign.body), (404, &missing.body));
     }

@@ -43,5 +43,8 @@ fn other_tenants_member_is_not_found(app: TestApp) {
     let bob = globex.get(&format!("/v1/members/{}", app.seed.users.bob.id));
     let missing = globex.get("/v1/members/0190a8a0-0000-7000-8000-000000000000");
     assert_eq!((bob.status, &bob.body), (missing.status, &missing.body));
-    snapshot!(transcript([("GET /v1/members/{bob}", bob), ("GET /v1/members/hunter2", globex.get("/v1/members/hunter2")),]));
+    snapshot!(transcript([
+        ("GET /v1/members/{bob}", bob),
+        ("GET /v1/members/hunter2", globex.get("/v1/members/hunter2")),
+    ]));
 }

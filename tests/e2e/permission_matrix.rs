@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use kernel::contracts::{AccessRequest, AllowReason, Decision, DenyReason, Environment, ResourceAttributes, TenantScope, UserId};
+use kernel::contracts::{
+    AccessRequest, AllowReason, Decision, DenyReason, Environment, ResourceAttributes, TenantScope, UserId,
+};
 use rstest::rstest;
 use tenantry::http::PERMISSIONS;
 use test_support::{SeededDb, TestTenant, seeded};

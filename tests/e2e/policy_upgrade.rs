@@ -115,7 +115,8 @@ fn newer_tenants_are_reported_and_skipped() {
 #[test]
 fn startup_warns_about_outdated_tenants() {
     let work_dir = seeded_work_dir();
-    let warned = |work_dir: &Path| RunningServer::start(work_dir, &[]).interrupt().contains("tenantry policies upgrade");
+    let warned =
+        |work_dir: &Path| RunningServer::start(work_dir, &[]).interrupt().contains("tenantry policies upgrade");
     assert!(!warned(work_dir.path()));
     execute_sql(work_dir.path(), DOWNGRADE_TO_VERSION_1);
     assert!(warned(work_dir.path()));
@@ -145,7 +146,8 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE slug = 'acme' FOR NO KEY UPDATE";
     sqlx::query(lock).execute(&mut *change).await.unwrap();
-    let mut upgrade = tenantry_command(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade", "--batch-size", "1"]);
+    let mut upgrade =
+        tenantry_command(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade", "--batch-size", "1"]);
     let mut upgrade = spawn_piped(&mut upgrade);
     let lock_waiters = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE NOT l.granted AND a.datname = current_database()";

@@ -45,6 +45,10 @@ fn invalid_input_is_rejected(app: TestApp) {
 fn users_can_only_edit_themselves(app: TestApp) {
     let alice = app.alice().in_tenant("acme");
     let path = format!("/v1/members/{}", app.seed.users.bob.id);
-    assert_eq!(alice.patch(&path, r#"{"display_name": "X"}"#).status, 405);
+    // `PATCH /v1/members/{id}` changes the role and nothing else.
+    let role = app.seed.tenants.acme.member_role;
+    for body in [r#"{"display_name": "X"}"#.to_owned(), format!(r#"{{"role_id": "{role}", "display_name": "X"}}"#)] {
+        assert_eq!(alice.patch(&path, &body).status, 422, "{body}");
+    }
     assert_eq!(app.bob().get("/v1/me").json()["display_name"], "Bob Brown");
 }

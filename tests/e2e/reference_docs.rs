@@ -1,5 +1,8 @@
 //! `docs/reference/` is generated from the code. `just update-docs` writes the files; the tests fail when one is stale.
 
+mod modules;
+mod workspace;
+
 use std::{fmt::Write, fs, path::Path};
 
 use tenantry::{
@@ -12,7 +15,7 @@ use tenantry::{
 const UPDATE_VAR: &str = "UPDATE_DOCS";
 
 /// Compares a generated document with the committed file.
-pub(crate) fn assert_current(file: &str, generated: &str) {
+fn assert_current(file: &str, generated: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os(UPDATE_VAR).is_some() {
         fs::write(&path, generated).unwrap();
@@ -67,7 +70,9 @@ fn cli_reference_is_current() {
     let intro = "In a clone, run `cargo run --` instead of `tenantry`. The program uses `data/`, `.env` and \
                  `tenantry.toml` of the working directory. `tenantry` without a command serves the API.";
     let mut page = header("Command line", intro);
-    describe_command(&mut page, "tenantry", &cli::command());
+    let mut command = cli::command();
+    command.build();
+    describe_command(&mut page, "tenantry", &command);
     assert_current("docs/reference/cli.md", &page);
 }
 

@@ -43,5 +43,7 @@ fn database_outage_returns_503(app: TestApp) {
     app.disconnect_database();
     let anonymous = app.anonymous();
     assert_eq!(anonymous.get("/health/live").status, 200);
-    snapshot!(transcript([("GET /health/ready", anonymous.get("/health/ready")), ("GET /v1/me", alice.get("/v1/me")),]));
+    snapshot!(transcript(
+        [("GET /health/ready", anonymous.get("/health/ready")), ("GET /v1/me", alice.get("/v1/me")),]
+    ));
 }

@@ -37,7 +37,10 @@ fn invalid_body_errors_have_pointers_without_echo(app: TestApp) {
         ("unknown field", post(r#"{"email": "a@b", "password": "hunter2", "hunter2": 1}"#)),
         ("password too long", post(&long)),
         ("body too large", post(&login_body("alice@example.com", &"hunter2".repeat(2000)))),
-        ("wrong content type", anonymous.with_header("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long))),
+        (
+            "wrong content type",
+            anonymous.with_header("Content-Type", "text/plain").send("POST", "/v1/auth/login", Some(&long)),
+        ),
     ];
     for (what, response) in &responses {
         assert!(!response.body.contains("hunter2"), "{what}: {response}");

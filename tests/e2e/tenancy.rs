@@ -284,10 +284,12 @@ fn tenant_header_is_rejected_in_single_mode() {
     for app in [&subdomain, &TestApp::with_tenancy(TenancyMode::Personal), &single_app("acme")] {
         let alice = with_host(&app.alice(), "acme.example.com");
         for tenant in ["acme", "globex", "nowhere", "no slug", ""] {
-            for response in
-                [alice.in_tenant(tenant).get("/v1/tenant"), restore(&alice.in_tenant(tenant))]
-            {
-                assert_eq!((response.status, response.problem()), (400, "tenant-header-not-allowed".into()), "{response}");
+            for response in [alice.in_tenant(tenant).get("/v1/tenant"), restore(&alice.in_tenant(tenant))] {
+                assert_eq!(
+                    (response.status, response.problem()),
+                    (400, "tenant-header-not-allowed".into()),
+                    "{response}"
+                );
             }
         }
         assert_eq!(app.anonymous().in_tenant("acme").get("/v1/tenant").problem(), "unauthenticated");
@@ -303,8 +305,9 @@ fn error_texts_match_tenancy_mode() {
         ("subdomain,claim: no tenant", by_host.alice().get("/v1/tenant")),
         ("subdomain,claim: tenant header", by_host.alice().in_tenant("acme").get("/v1/tenant")),
     ];
-    let descriptions = [organization_app("header,subdomain,claim"), TestApp::with_tenancy(TenancyMode::Personal), single_app("acme")]
-        .map(|app| app.anonymous().get("/openapi.json").json()["info"]["description"].as_str().unwrap().to_owned());
+    let descriptions =
+        [organization_app("header,subdomain,claim"), TestApp::with_tenancy(TenancyMode::Personal), single_app("acme")]
+            .map(|app| app.anonymous().get("/openapi.json").json()["info"]["description"].as_str().unwrap().to_owned());
     snapshot!(format!("{}{}", transcript(responses), descriptions.join("\n\n")));
 }
 
@@ -332,7 +335,10 @@ fn startup_asks_operator_to_create_single_tenant() {
     }
     let created = create("initech", "Initech", "Bob@example.com");
     let message = stdout(&created);
-    assert!(message.starts_with("created initech (") && message.contains("with bob@example.com as its admin"), "{message}");
+    assert!(
+        message.starts_with("created initech (") && message.contains("with bob@example.com as its admin"),
+        "{message}"
+    );
     let again = create("initech", "Initech", "alice@example.com");
     assert!(!again.status.success() && stderr(&again).contains("this slug is already in use"), "{}", stderr(&again));
 

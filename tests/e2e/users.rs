@@ -109,7 +109,11 @@ async fn invalid_account_is_rejected_with_hint() {
         (&[&dave[..], &[PASSWORD]].concat(), "unexpected argument"),
     ] {
         let rejected = create(arguments, PASSWORD);
-        assert!(!rejected.status.success() && stderr(&rejected).contains(expected), "{arguments:?}: {}", stderr(&rejected));
+        assert!(
+            !rejected.status.success() && stderr(&rejected).contains(expected),
+            "{arguments:?}: {}",
+            stderr(&rejected)
+        );
     }
     assert_eq!(accounts(&db).await, before);
 }
@@ -195,7 +199,12 @@ async fn terminal_prompts_twice_without_echo() {
 #[test]
 fn non_interactive_password_hint() {
     let (pty, work_dir) = (openpty(None, None).unwrap(), work_dir());
-    let rejected = tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
-    assert!(!rejected.status.success() && stderr(&rejected).contains("pipe the password into standard input"), "{}", stderr(&rejected));
+    let rejected =
+        tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
+    assert!(
+        !rejected.status.success() && stderr(&rejected).contains("pipe the password into standard input"),
+        "{}",
+        stderr(&rejected)
+    );
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 }

@@ -33,8 +33,8 @@ pub(crate) struct SignInService {
 #[async_trait]
 impl SignIn for SignInService {
     /// All failures are indistinguishable in response and timing: an invalid or unknown address, a user without a
-    /// password, a deactivated user and a wrong password (OWASP Authentication Cheat Sheet, "Authentication and Error
-    /// Messages").
+    /// password, a deactivated user and a wrong password. See the OWASP Authentication Cheat Sheet, "Authentication and
+    /// Error Messages".
     async fn with_password(
         &self,
         email: Option<&Email>,

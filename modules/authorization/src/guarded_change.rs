@@ -1,7 +1,7 @@
 //! The transaction in which every change to a tenant's roles, policies, members and invitations runs.
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
-//! under the policies as they are then. Before it commits, the new state is compared with the old one. The change is
+//! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
 //! rejected if it would grant any user a permission that the caller doesn't hold, or if it would leave the tenant
 //! without an admin.
 

@@ -123,7 +123,7 @@ impl Layout {
     }
 
     /// Removes the socket and socket lock file of a stopped server. The lock file contains a process id. If that id was
-    /// reused, a new server would refuse to start.
+    /// reused, a new server would fail to start.
     pub(crate) fn remove_stale_socket(&self) -> Result<(), Error> {
         remove_if_exists(&self.socket_dir.join(SOCKET_FILE))?;
         remove_if_exists(&self.socket_dir.join(format!("{SOCKET_FILE}.lock")))
@@ -242,7 +242,7 @@ fn split_at_existing(path: &Path) -> (PathBuf, PathBuf) {
 }
 
 /// Makes the server's user the owner of the root and sets mode 0700. Only a new or empty directory, or one that this
-/// crate created, is accepted: a mistyped path could otherwise lock everyone out of `/var/lib`.
+/// crate created, is accepted: a mistyped path could otherwise lock all users out of `/var/lib`.
 fn claim_root(root: &Path, user: &ServerUser) -> Result<(), Error> {
     create_private_dir(root)?;
     let metadata = fs::symlink_metadata(root).map_err(Error::io("read", root))?;
@@ -286,9 +286,9 @@ fn chown_to_server_user(dir: &Path, metadata: &fs::Metadata, user: &ServerUser) 
     Ok(())
 }
 
-/// Creates a socket directory with a short path. Its parent is usually world-writable (`/tmp`), so an existing entry is
-/// accepted only if it is a real directory owned by the server's user, or by the user of this process after an
-/// interrupted start.
+/// Creates a socket directory with a short path. Its parent is usually world-writable (`/tmp`). An existing entry is
+/// accepted only if it is a real directory owned by the server's user, or, after an interrupted start, by this
+/// process's user.
 fn fallback_socket_dir(root: &Path, options: &Options, user: &ServerUser) -> Result<PathBuf, Error> {
     let name = fallback_socket_name(root, options);
     let dir = std::path::absolute(&name).map_err(Error::io("resolve", Path::new(&name)))?;

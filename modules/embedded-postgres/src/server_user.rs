@@ -1,4 +1,4 @@
-//! The operating system user that runs the server. PostgreSQL refuses to run as root, so root delegates to another
+//! The operating system user that runs the server. PostgreSQL does not run as root, so root delegates to another
 //! user.
 
 use std::ffi::OsStr;
@@ -12,6 +12,7 @@ use nix::unistd::{Uid, User, geteuid};
 use crate::Error;
 
 /// Users that run the server when this process is root; the first one that exists is used.
+// plain-language: allow "nobody" because it is the name of an operating system user
 const FALLBACK_USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// The operating system user that runs the server and owns its directories.

@@ -23,7 +23,7 @@ pub(super) async fn run(args: Vec<OsString>, config: DbConfig) -> Result<ExitCod
 async fn run_psql(admin: &EmbeddedAdmin, args: Vec<OsString>) -> Result<ExitStatus, CliError> {
     let mut command = admin.connection_info().command("psql", admin.database())?;
     command.env_remove("LC_ALL").envs(config::psql_env()).args(args).stdin(Stdio::inherit());
-    // Ctrl-C in a terminal also reaches psql, which cancels its query and goes on. This process must not exit then.
+    // Ctrl-C in a terminal also reaches psql, which cancels its query and continues. This process must not exit then.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;

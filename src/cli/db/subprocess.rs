@@ -44,7 +44,7 @@ pub(super) async fn run_to_completion(mut command: Command) -> Result<Output, Cl
 
 /// Sends SIGTERM to the process on drop if it is still running.
 ///
-/// SIGKILL would not do: a killed client can't cancel its statement, and the server goes on executing it until it next
+/// SIGKILL would not do: a killed client can't cancel its statement, and the server continues to execute it until it next
 /// writes to the connection.
 struct TerminateOnDrop(Child);
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The heading of the table.
-const HEADING: &str = "| crate | builds on |";
+const HEADING: &str = "| crate | depends on |";
 
 /// Crates that the tests of every crate may depend on, but no other code unless documented.
 const TEST_ONLY_CRATES: [&str; 3] = ["cedar-oracle", "seeds", "test-support"];
@@ -147,7 +147,7 @@ fn crate_graph_matches_docs() {
 }
 
 const CRATE_TABLE: &str = "\
-| crate | builds on |
+| crate | depends on |
 | --- | --- |
 | `user` | `kernel` |
 | `auth` | `kernel` |
@@ -210,7 +210,7 @@ fn stale_graph_is_rejected() {
     let one = serde_json::json!({"packages": [
         {"name": "user", "manifest_path": "/somewhere/modules/user/Cargo.toml", "dependencies": []},
     ]});
-    let two = fake_source("ARCHITECTURE.md", "| crate | builds on |\n| --- | --- |\n| `user` | |\n| `gone` | |\n");
+    let two = fake_source("ARCHITECTURE.md", "| crate | depends on |\n| --- | --- |\n| `user` | |\n| `gone` | |\n");
     assert_one_violation(
         &violations(&one, "/somewhere", &two, |_| String::new()),
         "ARCHITECTURE.md:4: there is no crate `gone`",

@@ -76,7 +76,7 @@ fn plain_parameters(source: &Source) -> Vec<Violation> {
             let Some(name) = &field.ident else { continue };
             let problem =
                 format!("`{name}` of `{}` is a parameter; building the module panics if it isn't set", component.ident);
-            let help = "inject it (`#[shaku(inject)] name: Arc<dyn X>`), or provide the value with `use ValueModule<X>`, see \
+            let help = "inject it (`#[shaku(inject)] name: Arc<dyn X>`), or pass it with `use ValueModule<X>`, see \
                         modules/kernel/src/shaku_value.rs";
             violations.push(Violation::new(&source.path, name.span().start().line, problem, help));
         }

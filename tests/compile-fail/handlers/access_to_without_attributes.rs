@@ -3,7 +3,7 @@
 use kernel::contracts::{RoleId, RoleManage};
 
 use crate::http::{
-    guard::AccessTo,
+    access::AccessTo,
     problem::Problem,
     route::{NoContent, Routes},
 };

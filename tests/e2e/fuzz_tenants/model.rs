@@ -63,7 +63,15 @@ impl Model {
             let id = client.get("/v1/me").json()["id"].as_str().unwrap().to_owned();
             users.push(User { id, email, client });
         }
-        let mut model = Self { app, rng: Rng::with_seed(seed), users, invitation_tokens: Vec::new(), runtime, database, rows_query };
+        let mut model = Self {
+            app,
+            rng: Rng::with_seed(seed),
+            users,
+            invitation_tokens: Vec::new(),
+            runtime,
+            database,
+            rows_query,
+        };
         model.populate();
         model
     }
@@ -133,7 +141,8 @@ impl Model {
                 Slot::Row(table) => table,
                 Slot::Token => {
                     let fits = |email: &str| (email == caller.email) == (id_source == IdSource::Own);
-                    let tokens = self.invitation_tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
+                    let tokens =
+                        self.invitation_tokens.iter().filter(|(email, _)| fits(email)).map(|(_, token)| token.clone());
                     // One of the two newest, because most older ones have been used.
                     let token = self.rng.choice(tokens.rev().take(2).collect::<Vec<_>>());
                     ids.insert(*slot, token.unwrap_or_else(|| "A".repeat(43)));
@@ -157,7 +166,8 @@ impl Model {
                 IdSource::Foreign => owner != tenant,
             };
             let own_ids = now.ids_of(tenant, table);
-            let all = now.ids.iter().filter(|((owner, of), _)| *of == table && is_candidate(owner)).flat_map(|(_, ids)| ids);
+            let all =
+                now.ids.iter().filter(|((owner, of), _)| *of == table && is_candidate(owner)).flat_map(|(_, ids)| ids);
             // A user who is a member of this tenant, too, isn't a foreign id.
             let candidates = all.filter(|id| id_source == IdSource::Own || !own_ids.contains(id));
             let id = self.rng.choice(candidates.cloned().collect::<Vec<_>>());
@@ -228,8 +238,10 @@ impl Snapshot {
         let is_own = |other: &str| {
             other == tenant || (!in_tenant && self.members.contains(&(other.to_owned(), user.id.clone())))
         };
-        let foreign = self.identifiers.iter().filter(|(other, _)| !is_own(other)).flat_map(|(_, identifiers)| identifiers);
-        let mut leaked = foreign.map(String::as_str).filter(|identifier| *identifier != user.id && response.contains(identifier));
+        let foreign =
+            self.identifiers.iter().filter(|(other, _)| !is_own(other)).flat_map(|(_, identifiers)| identifiers);
+        let mut leaked =
+            foreign.map(String::as_str).filter(|identifier| *identifier != user.id && response.contains(identifier));
         // An identifier may occur in own data as well, for example a user who is a member of both tenants.
         leaked.find(|identifier| !self.text.iter().any(|(other, text)| is_own(other) && text.contains(identifier)))
     }

@@ -10,10 +10,10 @@ use authorization::AuthorizationModuleImpl;
 use kernel::request::{MembershipTenantResolver, VerifiedIdentityProvider};
 use kernel::{
     contracts::{
-        AuthorizationModule, TenantAdmission, CredentialError, DbModule, PermissionDenied, Environment, Identity,
-        IdentityError, IdentityProvider, IdentitySource, Permission, Permit, RequestContext, RestorePermit,
-        RestoreError, RestoreScope, ScopeError, TenancyMode, TenantResolver, TenantScope, TenantSource, UserId,
-        UserModule, UserRepository, VerifiedClaims, RequestedTenant,
+        AuthorizationModule, CredentialError, DbModule, Environment, Identity, IdentityError, IdentityProvider,
+        IdentitySource, Permission, PermissionDenied, Permit, RequestContext, RequestedTenant, RestoreError,
+        RestorePermit, RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantResolver, TenantScope,
+        TenantSource, UserId, UserModule, UserRepository, VerifiedClaims,
     },
     db::Database,
     shaku_value::ValueModule,
@@ -91,7 +91,8 @@ impl RequestFactory {
         let context: Arc<dyn RequestContext> = Arc::new(FakeRequest(tenant));
         let source: Arc<dyn IdentitySource> = Arc::new(FakeIdentitySource(user));
         let (db, users, authorization) = (self.db.clone(), self.users.clone(), self.authorization.clone());
-        let (context, source, tenancy) = (ValueModule::new(context), ValueModule::new(source), ValueModule::new(Arc::default()));
+        let (context, source, tenancy) =
+            (ValueModule::new(context), ValueModule::new(source), ValueModule::new(Arc::default()));
         Request(RequestModule::builder(db, users, authorization, context, source, tenancy).build())
     }
 }
@@ -156,7 +157,11 @@ impl TestDb {
     ///
     /// # Panics
     /// The user isn't a member.
-    pub async fn permit<P: Permission>(&self, user: UserId, tenant: impl ToString) -> Result<Permit<P>, PermissionDenied> {
+    pub async fn permit<P: Permission>(
+        &self,
+        user: UserId,
+        tenant: impl ToString,
+    ) -> Result<Permit<P>, PermissionDenied> {
         let scope = self.scope(user, tenant).await.unwrap();
         let environment = Environment { now: self.now(), client_addr: None };
         Permit::authorize(&scope, None, &environment)

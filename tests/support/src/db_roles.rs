@@ -8,8 +8,8 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{
-    template_db::{unique_db_name, drop_database, execute, maintenance_connection, migrated_template},
     server::TestServer,
+    template_db::{drop_database, execute, maintenance_connection, migrated_template, unique_db_name},
 };
 
 const OWNER_LOGIN: &str = "tenantry_test_owner";

@@ -14,20 +14,20 @@
 //! The root package's tests depend on this crate, so it must not depend on the root package.
 #![expect(clippy::unwrap_used, reason = "used by tests only, where a panic fails the test")]
 
-mod template_db;
+mod auth;
+mod db_roles;
+mod factories;
+mod server;
 #[cfg(test)]
 mod server_settings;
-mod factories;
-mod db_roles;
-mod auth;
-mod server;
+mod template_db;
 
-pub use template_db::{EmptyDb, SeededDb, TestDb};
-pub use factories::TestTenant;
-pub use db_roles::{Logins, OwnedDb};
 pub use auth::{Request, RequestFactory};
+pub use db_roles::{Logins, OwnedDb};
+pub use factories::TestTenant;
 use rstest::fixture;
 pub use server::search_path;
+pub use template_db::{EmptyDb, SeededDb, TestDb};
 
 /// A migrated database.
 #[fixture]

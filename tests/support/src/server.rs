@@ -102,7 +102,8 @@ fn start_in_free_slot(base: &Path) -> Server {
 
 /// Prefers a memory file system, where a clone takes 20 ms instead of 200.
 fn base_dir() -> PathBuf {
-    let has_space = |path: &str| statvfs(path).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() >= MIN_FREE_BYTES);
+    let has_space =
+        |path: &str| statvfs(path).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() >= MIN_FREE_BYTES);
     let parent = if has_space("/dev/shm") { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
     let base = parent.join(format!("tenantry-test-{}", geteuid()));
     // Executable for all, because under root the server runs as another user. Each slot is accessible to its user only.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Connection;
 
-use crate::{template_db::maintenance_connection, server::TestServer};
+use crate::{server::TestServer, template_db::maintenance_connection};
 
 /// Settings that a test could notice and that differ from PostgreSQL's defaults. Memory, log and similar settings are
 /// left out. The collation is read from the database, because it isn't a setting since version 16.
@@ -38,7 +38,10 @@ async fn server_settings_match_docs() {
     let changed: Vec<(String, String)> = sqlx::query_as(CHANGED_SETTINGS).fetch_all(&mut connection).await.unwrap();
     let documented_settings = documented_settings();
     for (setting, value) in &changed {
-        assert!(documented_settings.contains_key(&**setting), "{setting} is {value:?} on this server: list it in docs/testing.md, or reset it");
+        assert!(
+            documented_settings.contains_key(&**setting),
+            "{setting} is {value:?} on this server: list it in docs/testing.md, or reset it"
+        );
     }
     if !TestServer::get().is_exclusive() {
         return;

@@ -58,7 +58,8 @@ impl TestDb {
         let name = unique_db_name("clone");
         // The embedded test server runs without fsync, where copying files is fastest. Other servers keep their default.
         let strategy = if TestServer::get().is_exclusive() { " STRATEGY file_copy" } else { "" };
-        execute(&mut maintenance_connection().await, format!("CREATE DATABASE {name} TEMPLATE {template}{strategy}")).await;
+        execute(&mut maintenance_connection().await, format!("CREATE DATABASE {name} TEMPLATE {template}{strategy}"))
+            .await;
         let db = open_db(Self::config_for(&name, POOL_SIZE)).await.unwrap();
         Self { db, name, authorization: OnceLock::new() }
     }
@@ -216,7 +217,8 @@ async fn create_template(name: &str, from: &str, fill: impl AsyncFnOnce(DbConfig
         execute(&mut connection, terminate).await;
         execute(&mut connection, format!("ALTER DATABASE {building} RENAME TO {name}")).await;
     }
-    let record_use = "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_setting('app.name'), now()); END $$";
+    let record_use =
+        "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_setting('app.name'), now()); END $$";
     execute(&mut connection, format!("SET app.name = '{name}'; {record_use}")).await;
     connection.close().await.unwrap();
 }
@@ -234,11 +236,16 @@ async fn drop_stale_databases(connection: &mut PgConnection) {
     .fetch_all(&mut *connection)
     .await
     .unwrap();
-    let ours = [format!("{TEMPLATE_PREFIX}{:016x}", checksum(MIGRATION_SOURCES)), format!("{TEMPLATE_PREFIX}{:016x}_seeded", checksum(SEED_SOURCES))];
+    let ours = [
+        format!("{TEMPLATE_PREFIX}{:016x}", checksum(MIGRATION_SOURCES)),
+        format!("{TEMPLATE_PREFIX}{:016x}_seeded", checksum(SEED_SOURCES)),
+    ];
     for (name, last_used) in databases {
         let is_stale = match name.strip_prefix(CLONE_PREFIX).and_then(|rest| rest.split_once('_')) {
             Some((run, _)) => run != TestRun::get().name && run_has_ended(connection, run).await,
-            None => !ours.contains(&name) && (TestServer::get().is_exclusive() || is_expired(connection, last_used).await),
+            None => {
+                !ours.contains(&name) && (TestServer::get().is_exclusive() || is_expired(connection, last_used).await)
+            }
         };
         if is_stale {
             execute(connection, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;

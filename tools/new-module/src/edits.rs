@@ -119,9 +119,7 @@ pub(crate) const EDITS: &[Edit] = &[
     ("ARCHITECTURE.md", Before("| `seeds` |", "`user`"), "`gadgets`, "),
     (
         "ARCHITECTURE.md",
-        LineAbove("### `src`, the package `tenantry`"),
-        "### `modules/gadgets`\n\nThe gadgets of a tenant: `/v1/gadgets` lists (paginated), reads, creates, renames and deletes them, \
-         with the permissions\n`gadget:read` and `gadget:manage`. The table `gadgets` is tenant-scoped.\n",
+        LineAbove("| `modules/embedded-postgres/`"),
+        "| `modules/gadgets/` | The gadgets of a tenant. |",
     ),
-    ("README.md", LineAbove("migrations/    "), "modules/gadgets/@PAD@the gadgets of a tenant"),
 ];

@@ -1,5 +1,5 @@
-//! `run-with-db COMMAND…` runs a command with `DATABASE_URL` set to a temporary, migrated database. `just prepare` uses it
-//! to check all queries.
+//! `run-with-db COMMAND…` runs a command with `DATABASE_URL` set to a temporary, migrated database. `just prepare` uses
+//! it to check all queries.
 
 use std::{
     error::Error,

@@ -1,5 +1,6 @@
-//! `testcontainers-runner COMMAND…` runs a command with `TEST_DATABASE_URL` set to PostgreSQL in a container. The whole run
-//! shares one container, since starting one for each test binary would be slow. Each test creates a separate database.
+//! `testcontainers-runner COMMAND…` runs a command with `TEST_DATABASE_URL` set to PostgreSQL in a container. The whole
+//! run shares one container, since starting one for each test binary would be slow. Each test creates a separate
+//! database.
 //!
 //! The container is removed when the command ends or fails, and on SIGINT, SIGTERM and SIGHUP. If the runner is killed,
 //! the container remains, with the label `org.testcontainers.managed-by=testcontainers`. `DB_IMAGE` and `DB_TAG` set

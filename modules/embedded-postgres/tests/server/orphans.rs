@@ -82,7 +82,7 @@ fn reused_pid_is_not_signalled() {
     let test_dir = TestDir::new();
     drop(test_dir.start());
     let data = test_dir.root().join("data");
-    // The process has the server's user and names the data directory. PostgreSQL itself would refuse to start.
+    // The process has the server's user and names the data directory. PostgreSQL itself would not start.
     let mut unrelated = UnrelatedProcess::spawn(owner(&data), &data);
     let pid = unrelated.0.id();
     let stale = format!("{pid}\n{}\n1700000000\n5432\n\n\n\nready\n", data.display());

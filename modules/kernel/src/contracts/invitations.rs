@@ -19,7 +19,7 @@ id! {
 }
 
 crate::permission! {
-    /// Invite people into the tenant; list, resend and revoke invitations.
+    /// Invite users into the tenant; list, resend and revoke invitations.
     pub MemberInvite = "member", "invite";
 }
 

@@ -169,7 +169,7 @@ pub struct PermissionDenied {
 
 /// Proof that the tenant's policies grant permission `P` in this scope.
 ///
-/// Every service method takes the permit of its own permission. A handler that authorizes nothing, or the wrong
+/// Every service method takes the permit of exactly one permission. A handler that authorizes nothing, or the wrong
 /// permission, therefore doesn't compile.
 #[derive(Debug)]
 pub struct Permit<P> {

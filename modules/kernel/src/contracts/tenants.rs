@@ -35,7 +35,7 @@ bounded_text! {
 pub enum TenantStatus {
     /// In use.
     Active,
-    /// Hidden from everyone. Data and slug are kept.
+    /// Hidden from all users. Data and slug are kept.
     Archived,
 }
 

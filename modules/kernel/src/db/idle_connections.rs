@@ -4,7 +4,7 @@
 //! a completed statement the ping is unnecessary, so the connection is kept here for the next read.
 //!
 //! If possible, a connection is reused on the runtime it was opened on. Each worker of the web server has its own
-//! runtime, and I/O on another one's connection must wake two threads. A connection dies with its runtime. It is
+//! runtime, and I/O on a connection of another runtime must wake two threads. A connection dies with its runtime. It is
 //! therefore never used for a transaction, which would be interrupted; a read is simply retried.
 
 use std::{

@@ -1,4 +1,4 @@
-//! The migration runner. Runs as the owner, on a connection of its own.
+//! The migration runner. Runs as the owner, on a separate connection.
 
 use std::{
     sync::Arc,

@@ -89,7 +89,7 @@ async fn execute_ignoring_duplicates(connection: &mut PgConnection, sql: String)
     }
 }
 
-/// Matches "tuple concurrently updated", which has no SQLSTATE of its own.
+/// Matches "tuple concurrently updated", which has no dedicated SQLSTATE.
 fn is_concurrent_update(error: &sqlx::Error) -> bool {
     sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
 }

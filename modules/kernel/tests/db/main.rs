@@ -6,7 +6,6 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-mod migration_checksums;
 mod migration_rules;
 mod migrations;
 mod pooler;

@@ -1,8 +1,8 @@
 //! Detached tasks and threads: their handle is dropped, so their result is lost and no code waits for them.
 //!
 //! A handle counts as dropped if a statement ignores it, or binds it to `_` or a name that starts with `_`. Passing it
-//! to
-//! `drop` or `forget`, directly or by name later, counts as well. Handles that are passed to other functions aren't tracked.
+//! to `drop` or `forget`, directly or by name later, counts as well. Handles that are passed to other functions aren't
+//! tracked.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

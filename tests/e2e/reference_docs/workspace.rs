@@ -61,7 +61,9 @@ impl Workspace {
         let contracts = sorted_entries(&workspace_root().join("modules/kernel/src/contracts"));
         let contracts = contracts.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
         let mut tables = BTreeMap::new();
-        for path in sorted_entries(&workspace_root().join("migrations")).iter().filter(|path| name(path).ends_with(".up.sql")) {
+        for path in
+            sorted_entries(&workspace_root().join("migrations")).iter().filter(|path| name(path).ends_with(".up.sql"))
+        {
             let owner = name(path).split(['_', '.']).nth(1).unwrap().to_owned();
             apply_ddl(tables.entry(owner).or_default(), &fs::read_to_string(path).unwrap());
         }
@@ -79,7 +81,8 @@ impl Workspace {
     /// Compares the doc table with the code and returns an error message for each difference.
     pub(super) fn mismatches(&self, doc_table: &ModuleDocTable) -> Vec<String> {
         let interface = interface_name(&doc_table.module);
-        let offered: Vec<String> = self.contracts.values().flat_map(|text| interface_components(text, &interface)).collect();
+        let offered: Vec<String> =
+            self.contracts.values().flat_map(|text| interface_components(text, &interface)).collect();
         let tables = self.tables.get(&doc_table.module).cloned().unwrap_or_default();
         let compared = [
             ("provides", &doc_table.provides, interface.as_str(), offered),
@@ -126,7 +129,8 @@ impl Package {
 impl ModuleDocTable {
     pub(super) fn read(module: &str, text: &str) -> Self {
         let row = text.lines().nth(2).and_then(|line| line.strip_prefix("//! | "));
-        let row = row.unwrap_or_else(|| panic!("modules/{module}/src/module.rs doesn't start with a table of three columns"));
+        let row =
+            row.unwrap_or_else(|| panic!("modules/{module}/src/module.rs doesn't start with a table of three columns"));
         let cells: Vec<String> = row.trim_end_matches(" |").split(" | ").map(Into::into).collect();
         let cells: [String; 3] = cells.try_into().expect("the doc table has the columns provides, needs, owns");
         let (views, needs) = items(&cells[1]).into_iter().partition::<Vec<_>, _>(|item| item.starts_with("the view"));

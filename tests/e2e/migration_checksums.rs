@@ -8,7 +8,7 @@ use kernel::db::MIGRATIONS;
 const UPDATE_VAR: &str = "UPDATE_DOCS";
 
 fn checksums_file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../migrations/checksums.txt")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/checksums.txt")
 }
 
 /// Every migration's file name and checksum.

@@ -1,43 +1,25 @@
-//! Generates `docs/reference/modules.md` from the code. `just update-docs` writes the file, and a test fails if it is
-//! outdated.
-
-mod workspace;
+//! Generates `docs/reference/modules.md`.
 
 use std::{collections::BTreeMap, fmt::Write, fs};
 
-use tenantry::http::{PERMISSIONS, RouteInfo, routes};
-use workspace::{ModuleDocTable, Package, Workspace, workspace_root};
-
+use super::{
+    assert_current,
+    workspace::{ModuleDocTable, Package, Workspace},
+};
 use crate::process::{run, stdout, work_dir};
-
-/// Set by `just update-docs`: write the file before comparing it.
-const UPDATE_VAR: &str = "UPDATE_DOCS";
+use tenantry::http::{PERMISSIONS, RouteInfo, routes};
 
 #[test]
-fn map_is_up_to_date() {
-    let (file, rendered) = (workspace_root().join("docs/reference/modules.md"), render(&Workspace::read(), &routes()));
-    if std::env::var_os(UPDATE_VAR).is_some() {
-        fs::write(&file, &rendered).unwrap();
-    }
-    if let Some(error) = first_difference(&fs::read_to_string(&file).unwrap_or_default(), &rendered) {
-        panic!("{error}");
-    }
-}
-
-#[test]
-fn stale_map_reports_line() {
-    assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
-    for (committed, line) in [("a\nx\n", 2), ("a\n", 2), ("a\nb\nc\n", 3), ("", 1)] {
-        let expected = format!("docs/reference/modules.md:{line}: outdated; run `just update-docs` and commit the file");
-        assert_eq!(first_difference(committed, "a\nb\n"), Some(expected));
-    }
+fn modules_reference_is_current() {
+    assert_current("docs/reference/modules.md", &render(&Workspace::read(), &routes()));
 }
 
 #[test]
 fn module_doc_tables_match_code() {
     let workspace = Workspace::read();
     assert!(workspace.doc_tables.len() >= 4, "expected at least 4 doc tables, found {}", workspace.doc_tables.len());
-    let mismatches: Vec<String> = workspace.doc_tables.iter().flat_map(|doc_table| workspace.mismatches(doc_table)).collect();
+    let mismatches: Vec<String> =
+        workspace.doc_tables.iter().flat_map(|doc_table| workspace.mismatches(doc_table)).collect();
     assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }
 
@@ -94,15 +76,6 @@ fn routes_command_output() {
     assert!(fs::read_dir(work_dir.path()).unwrap().next().is_none(), "files were created");
 }
 
-/// Returns an error message with the first line that differs.
-fn first_difference(committed: &str, rendered: &str) -> Option<String> {
-    if committed == rendered {
-        return None;
-    }
-    let same = committed.lines().zip(rendered.lines()).take_while(|(one, other)| one == other).count();
-    Some(format!("docs/reference/modules.md:{}: outdated; run `just update-docs` and commit the file", same + 1))
-}
-
 fn render(workspace: &Workspace, routes: &[RouteInfo]) -> String {
     let mut map = format!(
         "# Modules\n\nGenerated from the code by `just update-docs`; a test fails if it is outdated. ARCHITECTURE.md explains \
@@ -154,7 +127,8 @@ fn contract_graph(doc_tables: &[ModuleDocTable]) -> String {
 }
 
 fn write_module(map: &mut String, workspace: &Workspace, doc_table: &ModuleDocTable, routes: &[RouteInfo]) {
-    let about = workspace.packages.iter().find(|package| package.name == doc_table.module).map(|package| &package.about);
+    let about =
+        workspace.packages.iter().find(|package| package.name == doc_table.module).map(|package| &package.about);
     let about = about.expect("the module has no crate of the same name");
     let [provides, needs, owns] = &doc_table.cells;
     writeln!(map, "\n### {}\n\n{about}.\n\n| | |\n| --- | --- |", doc_table.module).unwrap();
