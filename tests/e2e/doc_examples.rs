@@ -191,9 +191,10 @@ impl Session {
             .unwrap();
         let (mut input, output) = (shell.stdin.take().unwrap(), BufReader::new(shell.stdout.take().unwrap()).lines());
         let program = env!("CARGO_BIN_EXE_tenantry");
-        // The documents' commands, run by the program that was built for the tests.
+        // The documents' commands, run by the program that was built for the tests. `cargo test` is what runs this test.
         writeln!(input, "exec 2>&1\ntenantry() {{ {program:?} \"$@\" </dev/null; }}").unwrap();
-        writeln!(input, "cargo() {{ [ \"$1 $2\" = 'run --' ] && shift 2 && tenantry \"$@\"; }}").unwrap();
+        let cargo = "case \"$1 $2\" in 'run --') shift 2; tenantry \"$@\";; 'test --workspace');; *) return 1;; esac";
+        writeln!(input, "cargo() {{ {cargo}; }}").unwrap();
         Self { shell, input, output, server: None, work_dir }
     }
 
@@ -207,7 +208,7 @@ impl Session {
         }
         if commands.trim() == "cargo run" {
             let server = RunningServer::start(self.work_dir.path(), &[]);
-            let printed = server.output();
+            let printed = server.output().replace(&server.url, DOCUMENTED);
             self.server = Some(server);
             return printed;
         }

@@ -84,8 +84,13 @@ fn describe_command(page: &mut String, path: &str, command: &clap::Command) {
             describe_command(page, &path, subcommand);
             continue;
         }
-        let about = subcommand.get_long_about().or(subcommand.get_about()).expect("every command has a description");
-        writeln!(page, "\n## `{path}`\n\n{}.", about.to_string().trim_end_matches('.')).unwrap();
+        let about = subcommand.get_about().expect("every command has a description").to_string();
+        writeln!(page, "\n## `{path}`\n\n{}.", about.trim_end_matches('.')).unwrap();
+        let long_about = subcommand.get_long_about().map(ToString::to_string).unwrap_or_default();
+        let details = long_about.strip_prefix(&about).unwrap_or(&long_about).trim();
+        if !details.is_empty() {
+            writeln!(page, "\n{details}").unwrap();
+        }
         let arguments: Vec<_> = subcommand.get_arguments().filter(|argument| argument.get_id() != "help").collect();
         if !arguments.is_empty() {
             page.push_str("\n| argument | description |\n| --- | --- |\n");

@@ -9,6 +9,7 @@
 mod boundaries;
 mod clippy_bans;
 mod crate_graph;
+mod doc_references;
 mod lints;
 mod migrations;
 mod module_doc_table;

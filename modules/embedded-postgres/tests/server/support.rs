@@ -85,8 +85,8 @@ impl TestDir {
     }
 }
 
-/// Writes an executable script. A shell writes it, not this process: a file that is open for writing can't be run, and
-/// a child process that another thread is spawning could have a duplicate of the descriptor.
+/// Writes an executable script. A shell writes it, not this process: a file that is open for writing can't be run.
+/// A child process that another thread is spawning could have a duplicate of the descriptor.
 pub(crate) fn script(path: &Path, text: &str) {
     let write = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
     let status = Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(text).status().unwrap();
