@@ -1,4 +1,4 @@
-//! The table of configuration keys. Loading, `.env.example` and the table in the README follow it.
+//! The table of configuration keys. Loading, `.env.example` and docs/reference/configuration.md follow it.
 
 /// A configuration key.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl Key {
     }
 }
 
-/// All keys, in the order of `.env.example` and the README.
+/// All keys, in the order of `.env.example` and the reference.
 pub const KEYS: &[Key] = &[
     Key::new("APP_ENV", "development", "development, test or production; .env is read only in development."),
     Key::new("HTTP_HOST", "127.0.0.1", "IP address to listen on."),

@@ -8,7 +8,7 @@ use kernel::contracts::{
 };
 use rstest::rstest;
 use tenantry::http::PERMISSIONS;
-use test_support::{SeededDb, TestTenant, seeded};
+use test_support::{SeededDb, seeded};
 
 /// Custom roles, each with one member, and their policies: effect, resource, verb, condition.
 const CUSTOM_ROLES: [(&str, &str); 5] = [
@@ -64,11 +64,9 @@ fn describe(decision: Decision) -> &'static str {
 
 /// Creates a member of Acme in a new role with these policies.
 async fn create_custom_member(seeded: &SeededDb, role: &str, policies: &str) -> UserId {
-    let acme = &seeded.seed.tenants.acme;
-    let tenant =
-        TestTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
-    let (user, role_id) = (seeded.create_user().await, seeded.create_role(&tenant, ["nothing", "nothing"]).await);
-    seeded.add_member(&tenant, user, role_id).await;
+    let acme = seeded.acme();
+    let role_id = seeded.create_role(&acme, ["nothing", "nothing"]).await;
+    let user = seeded.create_member(&acme, role_id).await;
     let sql = "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
                SELECT $1, gen_random_uuid(), $2, (p->>0)::policy_effect, p->>1, ARRAY[p->>2], nullif(p->3, 'null'),
                  sha256(($2::text || p::text)::bytea)

@@ -141,7 +141,7 @@ async fn outdated_schema_is_rejected() {
 async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     let (work_dir, url) = (work_dir(), seeded.url());
     let (mut superuser, mut other) = (seeded.superuser().await, seeded.superuser().await);
-    sqlx::raw_sql(DOWNGRADE_TO_VERSION_1).execute(&mut superuser).await.unwrap();
+    seeded.execute(DOWNGRADE_TO_VERSION_1).await;
     // An open transaction that changes policies of Acme holds the lock that the upgrade needs.
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE slug = 'acme' FOR NO KEY UPDATE";

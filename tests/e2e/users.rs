@@ -27,7 +27,7 @@ fn combined_output(output: &Output) -> String {
     stdout(output) + &stderr(output)
 }
 
-/// Follows the list "On a server" of the README from its fifth step on.
+/// Follows docs/operations/deploy.md from the migration on.
 #[tokio::test]
 async fn production_bootstrap_to_first_sign_in() {
     let (empty, work_dir) = (OwnedDb::new(Logins::Separate).await, work_dir());

@@ -2,30 +2,19 @@
 #![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use std::{sync::Arc, time::Duration};
+mod helpers;
 
-use auth::{AuthModuleImpl, AuthSettings, SigningKey};
-use kernel::{
-    contracts::{
-        AccessTokens, AccountAdmin, AccountError, AuthModule, NewPassword, Password, SignIn, SignInError, UserId,
-    },
-    shaku_value::ValueModule,
+use std::sync::Arc;
+
+use helpers::module;
+use kernel::contracts::{
+    AccessTokens, AccountAdmin, AccountError, NewPassword, Password, SignIn, SignInError, UserId,
 };
 use rstest::rstest;
 use sqlx::Row;
 use test_support::{SeededDb, seeded};
 
 const PASSWORD: &str = "carol's own words";
-
-fn module(seeded: &SeededDb) -> Arc<dyn AuthModule> {
-    let settings = AuthSettings {
-        issuer: "tenantry".into(),
-        audience: "tenantry-api".into(),
-        token_ttl: Duration::from_secs(900),
-        signing_key: SigningKey::generate().unwrap().0,
-    };
-    Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), ValueModule::new(Arc::new(settings))).build())
-}
 
 async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> {
     let accounts: Arc<dyn AccountAdmin> = module(seeded).resolve();
@@ -62,8 +51,7 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
 #[rstest]
 #[tokio::test]
 async fn duplicate_email_is_rejected(#[future(awt)] seeded: SeededDb) {
-    let deactivate_bob = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
-    sqlx::query(deactivate_bob).execute(&mut seeded.superuser().await).await.unwrap();
+    seeded.execute("UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'").await;
     let before = accounts(&seeded).await;
     for taken in ["ALICE@example.com", "bob@example.com"] {
         let rejected = create(&seeded, taken).await;
@@ -75,8 +63,7 @@ async fn duplicate_email_is_rejected(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn account_creation_is_atomic(#[future(awt)] seeded: SeededDb) {
-    let reject_inserts = "ALTER TABLE auth_credentials ADD CONSTRAINT reject_inserts CHECK (false) NOT VALID";
-    sqlx::query(reject_inserts).execute(&mut seeded.superuser().await).await.unwrap();
+    seeded.execute("ALTER TABLE auth_credentials ADD CONSTRAINT reject_inserts CHECK (false) NOT VALID").await;
     let before = accounts(&seeded).await;
     let rejected = create(&seeded, "carol@example.com").await;
     assert!(matches!(rejected, Err(AccountError::Db(_))), "{rejected:?}");

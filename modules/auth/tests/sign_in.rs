@@ -2,25 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod helpers;
+
 use std::{sync::Arc, time::Duration};
 
-use auth::{AuthModuleImpl, AuthSettings, SigningKey};
-use kernel::{
-    contracts::{AccessTokens, AuthModule, Password, SignIn, SignInError},
-    shaku_value::ValueModule,
-};
+use helpers::module;
+use kernel::contracts::{AccessTokens, Password, SignIn, SignInError};
 use rstest::rstest;
 use test_support::{SeededDb, seeded};
-
-fn module(seeded: &SeededDb) -> Arc<dyn AuthModule> {
-    let settings = AuthSettings {
-        issuer: "tenantry".into(),
-        audience: "tenantry-api".into(),
-        token_ttl: Duration::from_secs(900),
-        signing_key: SigningKey::generate().unwrap().0,
-    };
-    Arc::new(AuthModuleImpl::builder(seeded.db.module(), seeded.users(), ValueModule::new(Arc::new(settings))).build())
-}
 
 async fn try_sign_in(
     seeded: &SeededDb,
@@ -45,15 +34,13 @@ async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb) {
-    let mut owner = seeded.superuser().await;
     // Deactivate Bob and create a user without a password.
-    sqlx::raw_sql(
-        "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
-         INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')",
-    )
-    .execute(&mut owner)
-    .await
-    .unwrap();
+    seeded
+        .execute(
+            "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
+             INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')",
+        )
+        .await;
     for (email, password) in [
         ("alice@example.com", "tenantry-dem"),
         ("alice@example.com", ""),

@@ -9,8 +9,8 @@ use time::macros::datetime;
 #[rstest]
 #[tokio::test]
 async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
-    let (tenant, user) = (db.create_tenant().await, db.create_user().await);
-    db.add_member(&tenant, user, tenant.member_role).await;
+    let tenant = db.create_tenant().await;
+    let user = db.create_member(&tenant, tenant.member_role).await;
     let environment =
         Environment { now: datetime!(2026-06-01 12:00 UTC), client_addr: Some("10.1.2.3".parse().unwrap()) };
     let owned = ResourceAttributes { owner: Some(user) };

@@ -1,5 +1,4 @@
 //! Reading a tenant's subscription.
-#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
@@ -12,10 +11,6 @@ use test_support::{SeededDb, TestDb, seeded};
 
 fn subscriptions(db: &TestDb) -> Arc<dyn Subscriptions> {
     BillingModuleImpl::builder(db.db.module()).build().resolve()
-}
-
-async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
 }
 
 #[rstest]
@@ -42,8 +37,7 @@ async fn member_is_denied(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
-    execute(
-        &seeded,
+    seeded.execute(
         "UPDATE subscriptions SET status = 'canceled';
          INSERT INTO subscriptions (tenant_id, id, provider, status, plan, current_period_end)
          SELECT id, gen_random_uuid(), 'demo', 'past_due', 'basic', '2000-01-01' FROM tenants",
@@ -51,7 +45,7 @@ async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
     .await;
     let current = subscriptions(&seeded).current(&permit).await.unwrap();
     assert_eq!((current.plan.as_str(), current.status), ("basic", SubscriptionStatus::PastDue));
-    execute(&seeded, "UPDATE subscriptions SET status = 'canceled'").await;
+    seeded.execute("UPDATE subscriptions SET status = 'canceled'").await;
     assert_eq!(subscriptions(&seeded).current(&permit).await.unwrap().plan, "enterprise");
 }
 
@@ -59,6 +53,6 @@ async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn missing_subscription_is_none(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
-    execute(&seeded, "DELETE FROM subscriptions WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')").await;
+    seeded.execute("DELETE FROM subscriptions WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')").await;
     assert!(matches!(subscriptions(&seeded).current(&permit).await, Err(BillingError::NotFound)));
 }

@@ -38,8 +38,7 @@ async fn user_renames_only_self(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn deactivated_user_cannot_update_profile(#[future(awt)] seeded: SeededDb) {
     let me = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
-    let deactivate = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'";
-    sqlx::query(deactivate).execute(&mut seeded.superuser().await).await.unwrap();
+    seeded.execute("UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com'").await;
     let before = all_users(&seeded).await;
     let renamed = profiles(&seeded).rename(&me, &"Robert".parse().unwrap()).await;
     assert!(matches!(renamed, Err(ProfileError::NotFound)), "{renamed:?}");

@@ -4,7 +4,7 @@
 use kernel::contracts::{RoleId, TenantId, UserId};
 use sqlx::PgConnection;
 
-use crate::TestDb;
+use crate::{SeededDb, TestDb};
 
 /// A tenant with the system roles and their policies.
 #[derive(Debug, Clone)]
@@ -74,6 +74,26 @@ impl TestDb {
             .execute(&mut self.superuser().await)
             .await
             .unwrap();
+    }
+
+    /// Creates an active user who is a member of the tenant with this role of the tenant.
+    pub async fn create_member(&self, tenant: &TestTenant, role: RoleId) -> UserId {
+        let user = self.create_user().await;
+        self.add_member(tenant, user, role).await;
+        user
+    }
+}
+
+impl SeededDb {
+    /// Returns the demo tenant Acme.
+    pub fn acme(&self) -> TestTenant {
+        let acme = &self.seed.tenants.acme;
+        TestTenant {
+            id: acme.id,
+            slug: acme.slug.to_string(),
+            admin_role: acme.admin_role,
+            member_role: acme.member_role,
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! - [`db()`]: a migrated database
 //! - [`seeded()`]: a migrated database with the demo data, and its ids
-//! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`]:
-//!   factories with fresh ids
+//! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`],
+//!   [`TestDb::create_member`]: factories with fresh ids
 //! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the
 //!   proofs, resolved as in a request; there is no test-only constructor
 //!

@@ -91,6 +91,14 @@ impl TestDb {
         PgConnection::connect(&self.url()).await.unwrap()
     }
 
+    /// Executes SQL statements as the superuser.
+    ///
+    /// # Panics
+    /// A statement fails.
+    pub async fn execute(&self, sql: &str) {
+        execute(&mut self.superuser().await, sql.to_owned()).await;
+    }
+
     fn config_for(name: &str, pool_size: u32) -> DbConfig {
         DbConfig {
             driver: DbDriver::Postgres(PostgresConfig {

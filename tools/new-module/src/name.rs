@@ -115,7 +115,6 @@ impl Name {
             .replace("gadget", &self.singular)
             .replace("Gadget", &capitalize(&self.singular))
             .replace("@G@", &letter.to_string())
-            .replace("@PAD@", &" ".repeat(20_usize.saturating_sub(self.plural.len()).max(1)))
             .replace("@NUMBER@", &format!("{migration:04}"))
             .replace("@ACME@", &format!("{digits}01"))
             .replace("@GLOBEX@", &format!("{digits}02"))

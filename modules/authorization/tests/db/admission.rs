@@ -10,7 +10,7 @@ use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, db, seeded};
 
-use crate::helpers::{execute, module};
+use crate::helpers::module;
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
@@ -41,7 +41,7 @@ async fn non_member_is_not_admitted(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn archived_tenant_is_not_found(#[future(awt)] seeded: SeededDb) {
-    execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'acme'").await;
+    seeded.execute("UPDATE tenants SET status = 'archived' WHERE slug = 'acme'").await;
     let alice = seeded.seed.users.alice.id;
     assert!(matches!(seeded.scope(alice, "acme").await, Err(ScopeError::NotFound)));
     let user_tenants: Arc<dyn UserTenants> = module(&seeded).resolve();
@@ -69,8 +69,8 @@ async fn my_tenants_lists_memberships_with_roles(#[future(awt)] seeded: SeededDb
 async fn custom_role_grants_its_policies(#[future(awt)] db: TestDb) {
     let tenant = db.create_tenant().await;
     for (policy, allowed) in [(["user", "read"], true), (["*", "read"], true), (["user", "invite"], false)] {
-        let (user, role) = (db.create_user().await, db.create_role(&tenant, policy).await);
-        db.add_member(&tenant, user, role).await;
+        let role = db.create_role(&tenant, policy).await;
+        let user = db.create_member(&tenant, role).await;
         assert_eq!(db.permit::<UserRead>(user, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
     }
 }
@@ -125,8 +125,7 @@ async fn other_tenants_member_is_not_found(#[future(awt)] seeded: SeededDb) {
 async fn new_deny_applies_to_next_request(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
-    execute(
-        &seeded,
+    seeded.execute(
         "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
          SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenants WHERE slug = 'acme'",
     )
@@ -185,12 +184,12 @@ async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededD
         "DELETE FROM policies WHERE effect = 'deny'",
         "UPDATE tenant_attributes SET plan = 'free' WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')",
     ] {
-        execute(&seeded, sql).await;
+        seeded.execute(sql).await;
         let after = versions().await;
         assert_eq!((after[0] - before[0], after[1] - before[1]), (1, 0), "{sql}");
         before = after;
     }
-    execute(&seeded, "UPDATE policies SET created_at = created_at WHERE false").await;
+    seeded.execute("UPDATE policies SET created_at = created_at WHERE false").await;
     assert_eq!(versions().await, before, "an update of no rows");
 }
 
@@ -198,11 +197,10 @@ async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededD
 #[tokio::test]
 async fn invalid_stored_condition_fails_closed(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
-    execute(&seeded, r#"UPDATE policies SET condition = '{"moon": "full"}' WHERE resource = 'user'"#).await;
+    seeded.execute(r#"UPDATE policies SET condition = '{"moon": "full"}' WHERE resource = 'user'"#).await;
     assert!(seeded.permit::<UserRead>(bob, "acme").await.is_err());
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
-    execute(
-        &seeded,
+    seeded.execute(
         r#"INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest, condition)
            SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1'), '{"moon": "full"}' FROM tenants WHERE slug = 'acme'"#,
     )
@@ -215,7 +213,7 @@ async fn invalid_stored_condition_fails_closed(#[future(awt)] seeded: SeededDb) 
 async fn condition_reads_tenant_attributes(#[future(awt)] seeded: SeededDb) {
     let bob = seeded.seed.users.bob.id;
     let read = async |condition: &'static str| {
-        execute(&seeded, condition).await;
+        seeded.execute(condition).await;
         seeded.permit::<UserRead>(bob, "acme").await.is_ok()
     };
     assert!(read(r#"UPDATE policies SET condition = '{"feature": "sso"}' WHERE resource = 'user'"#).await);

@@ -17,11 +17,6 @@ pub(crate) fn module_in_mode(db: &TestDb, mode: TenancyMode) -> AuthorizationMod
     AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::new(mode))).build()
 }
 
-/// Executes SQL as superuser.
-pub(crate) async fn execute(db: &TestDb, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut db.superuser().await).await.unwrap();
-}
-
 /// Waits for all tasks and counts their outcomes.
 pub(crate) async fn outcomes<T: Ord + 'static>(mut tasks: JoinSet<T>) -> BTreeMap<T, usize> {
     let mut outcomes = BTreeMap::new();

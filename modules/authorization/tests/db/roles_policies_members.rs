@@ -13,7 +13,7 @@ use shaku::HasComponent;
 use test_support::{TestDb, TestTenant, db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{execute, module, outcomes};
+use crate::helpers::{module, outcomes};
 
 static PERMISSIONS: [PermissionInfo; 7] = [
     UserRead::INFO,
@@ -48,10 +48,9 @@ struct Fixture {
 /// `policies` are those of the custom role, each as an array: effect, resource, verbs, condition.
 async fn fixture(db: &TestDb, policies: Value) -> Fixture {
     let tenant = db.create_tenant().await;
-    let (admin, other) = (db.create_user().await, db.create_user().await);
-    db.add_member(&tenant, admin, tenant.admin_role).await;
+    let admin = db.create_member(&tenant, tenant.admin_role).await;
     let role = db.create_role(&tenant, ["nothing", "nothing"]).await;
-    db.add_member(&tenant, other, role).await;
+    let other = db.create_member(&tenant, role).await;
     for policy in policies.as_array().unwrap() {
         insert_policy(db, &tenant, Some(role), policy).await;
     }
@@ -185,8 +184,7 @@ async fn stored_policies(db: &TestDb) -> Vec<String> {
 #[tokio::test]
 async fn role_assignment_requires_holding_role(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
-    let other_member = db.create_user().await;
-    db.add_member(&fixture.tenant, other_member, fixture.role).await;
+    let other_member = db.create_member(&fixture.tenant, fixture.role).await;
     let assign = async |by: UserId, to: UserId, role: RoleId| {
         members(&db).change_role(&permit(&db, &fixture, by).await, to, role).await
     };
@@ -244,13 +242,11 @@ async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] db: TestDb) {
     let (denied, free) =
         (db.create_role(&fixture.tenant, ["*", "*"]).await, db.create_role(&fixture.tenant, ["*", "*"]).await);
     insert_policy(&db, &fixture.tenant, Some(denied), &json!(["deny", "policy", "*"])).await;
-    let denied_member = db.create_user().await;
-    db.add_member(&fixture.tenant, denied_member, denied).await;
+    let denied_member = db.create_member(&fixture.tenant, denied).await;
     let update = permit(&db, &fixture, fixture.other).await;
     assert_eq!(members(&db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
     // Moving a member into the denied role is allowed.
-    let other = db.create_user().await;
-    db.add_member(&fixture.tenant, other, free).await;
+    let other = db.create_member(&fixture.tenant, free).await;
     assert_eq!(members(&db).change_role(&update, other, denied).await.label(), "done");
 }
 
@@ -258,8 +254,7 @@ async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([["allow", "*", "*"]])).await;
-    let other_member = db.create_user().await;
-    db.add_member(&fixture.tenant, other_member, fixture.tenant.member_role).await;
+    let other_member = db.create_member(&fixture.tenant, fixture.tenant.member_role).await;
     let (remove, update, write) = (
         permit::<MemberRemove>(&db, &fixture, fixture.other).await,
         permit::<MemberUpdate>(&db, &fixture, fixture.other).await,
@@ -278,7 +273,7 @@ async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
     members(&db).remove(&permit(&db, &fixture, fixture.admin).await, fixture.other).await.unwrap();
     assert_eq!(members(&db).remove(&remove, other_member).await.label(), "no longer a member");
     let late = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
-    execute(&db, "UPDATE tenants SET status = 'archived'").await;
+    db.execute("UPDATE tenants SET status = 'archived'").await;
     assert_eq!(members(&db).remove(&late, other_member).await.label(), "no longer a member");
     assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.member_role));
 }
@@ -292,8 +287,7 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
     let remove = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
     let write = permit::<PolicyManage>(&db, &fixture, fixture.admin).await;
     // A member with conditional permissions and a deactivated admin don't count as admins.
-    let deactivated = db.create_user().await;
-    db.add_member(&fixture.tenant, deactivated, fixture.tenant.admin_role).await;
+    let deactivated = db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     sqlx::query("UPDATE users SET deactivated_at = now() WHERE id = $1")
         .bind(deactivated.as_uuid())
         .execute(&mut db.superuser().await)
@@ -315,8 +309,7 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
     let others = json!({"attribute": {"name": "subject.role", "is": fixture.role}});
     assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "done");
     // With another admin, the first one can leave.
-    let another = db.create_user().await;
-    db.add_member(&fixture.tenant, another, fixture.tenant.admin_role).await;
+    let another = db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     assert_eq!(members.leave(&scope).await.label(), "done");
     assert_eq!(role_of(&db, &fixture, fixture.admin).await, None);
 }
@@ -500,9 +493,7 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
     let mut admins = vec![fixture.admin];
     for _ in 1..30 {
-        let admin = db.create_user().await;
-        db.add_member(&fixture.tenant, admin, fixture.tenant.admin_role).await;
-        admins.push(admin);
+        admins.push(db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
     }
     // All permits are obtained before the first change. Each of the 30 admins demotes or removes ten others.
     let (mut permits, mut tasks) = (Vec::new(), JoinSet::new());
@@ -542,9 +533,7 @@ async fn concurrent_leaves_keep_one_admin(#[future(awt)] db: TestDb) {
     let fixture = fixture(&db, json!([])).await;
     let mut admins = vec![fixture.admin];
     for _ in 1..40 {
-        let admin = db.create_user().await;
-        db.add_member(&fixture.tenant, admin, fixture.tenant.admin_role).await;
-        admins.push(admin);
+        admins.push(db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
     }
     let mut tasks = JoinSet::new();
     for admin in admins {
@@ -563,8 +552,7 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb
     let mut tasks = JoinSet::new();
     let mut users = Vec::new();
     for number in 0..200 {
-        let user = db.create_user().await;
-        db.add_member(&fixture.tenant, user, plain).await;
+        let user = db.create_member(&fixture.tenant, plain).await;
         users.push(user);
         let (members, update) = (members(&db), permit::<MemberUpdate>(&db, &fixture, fixture.other).await);
         tasks.spawn(async move { members.change_role(&update, user, wide).await.label() });
@@ -622,7 +610,7 @@ async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
     }
     let labels = outcomes(policy_tasks).await;
     assert_eq!((labels["done"], labels.values().sum::<usize>()), (17, 30), "{labels:?}");
-    execute(&db, "DELETE FROM policies WHERE resource = 'made-up'").await;
+    db.execute("DELETE FROM policies WHERE resource = 'made-up'").await;
     for _ in 0..50 {
         let role = fixture.role;
         let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use test_support::{TestDb, TestTenant, db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{execute, module};
+use crate::helpers::module;
 
 const CURRENT: i32 = 2;
 
@@ -104,8 +104,7 @@ async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
     let tenant = db.create_tenant().await;
     db.create_role(&tenant, ["user", "read"]).await;
     // A tenant-wide policy, and a custom policy for a system role.
-    execute(
-        &db,
+    db.execute(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
          SELECT tenant_id, gen_random_uuid(), null, 'deny'::policy_effect, 'billing', '{read}'::text[], sha256('1')
          FROM tenant_attributes
@@ -126,8 +125,8 @@ async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn upgrade_applies_to_next_request(#[future(awt)] db: TestDb) {
-    let (tenant, user) = (db.create_tenant().await, db.create_user().await);
-    db.add_member(&tenant, user, tenant.member_role).await;
+    let tenant = db.create_tenant().await;
+    let user = db.create_member(&tenant, tenant.member_role).await;
     assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_err());
     upgrade(&db).await;
     assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_ok());
@@ -152,7 +151,7 @@ async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn dry_run_reports_without_changes(#[future(awt)] db: TestDb) {
     tenants_at_version_1(&db, 3).await;
-    execute(&db, "UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
+    db.execute("UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
     let mut superuser = db.superuser().await;
     let before = rows(&mut superuser).await;
     let behind = templates(&db).outdated_tenants().await.unwrap();
@@ -276,7 +275,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn newer_tenant_is_skipped(#[future(awt)] db: TestDb) {
     let tenants = tenants_at_version_1(&db, 2).await;
-    execute(&db, "UPDATE tenant_attributes SET policy_template_version = 3").await;
+    db.execute("UPDATE tenant_attributes SET policy_template_version = 3").await;
     let mut superuser = db.superuser().await;
     let before = rows(&mut superuser).await;
     assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
@@ -301,7 +300,7 @@ async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] db: TestDb) {
     assert_eq!(allowed(&mut superuser, tenants[1].id).await, before);
 
     // After the role is renamed, the upgrade adds the system role.
-    execute(&db, "UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
+    db.execute("UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
     assert_eq!(upgrade(&db).await, upgraded(1));
     let expected = [
         "2 Staff allow user {read} template",
@@ -319,8 +318,7 @@ async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] db: TestDb) {
 async fn identical_custom_policy_is_not_duplicated(#[future(awt)] db: TestDb) {
     let tenant = db.create_tenant().await;
     // The digest of the policy's canonical form.
-    execute(
-        &db,
+    db.execute(
         r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
            SELECT tenant_id, gen_random_uuid(), id, 'allow', 'role', '{read}', sha256(convert_to(
              '{"role_id":"' || id || '","effect":"allow","resource":"role","verbs":["read"],"condition":null}', 'UTF8'))

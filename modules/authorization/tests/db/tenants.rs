@@ -11,7 +11,7 @@ use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, db, seeded};
 use tokio::task::JoinSet;
 
-use crate::helpers::{execute, module, module_in_mode, outcomes};
+use crate::helpers::{module, module_in_mode, outcomes};
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
     module(db).resolve()
@@ -94,7 +94,7 @@ async fn taken_slug_gets_suffix(#[future(awt)] seeded: SeededDb) {
 #[rstest]
 #[tokio::test]
 async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
-    execute(&seeded, "UPDATE tenants SET status = 'archived' WHERE slug = 'globex'").await;
+    seeded.execute("UPDATE tenants SET status = 'archived' WHERE slug = 'globex'").await;
     let before = counts(&seeded).await;
     for slug in ["acme", "globex"] {
         let result = create_tenant_as(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
@@ -168,7 +168,7 @@ async fn tenant_limit_holds_under_concurrency(#[future(awt)] db: TestDb) {
     }
     assert_eq!(outcomes(tasks).await, [("done", 20), ("limit reached", 10)].into());
     // Archived tenants count, and the limit is per user.
-    execute(&db, "UPDATE tenants SET status = 'archived'").await;
+    db.execute("UPDATE tenants SET status = 'archived'").await;
     assert_eq!(outcome(&create_tenant_as(&db, user, "One more", None).await), "limit reached");
     assert_eq!(outcome(&create_tenant_as(&db, other, "First", None).await), "done");
 }
@@ -243,8 +243,7 @@ async fn archived_tenant_is_visible_only_to_archivers(#[future(awt)] seeded: See
 #[rstest]
 #[tokio::test]
 async fn archive_deny_also_denies_restore(#[future(awt)] seeded: SeededDb) {
-    execute(
-        &seeded,
+    seeded.execute(
         "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
          SELECT id, gen_random_uuid(), 'deny', 'tenant', '{archive}', sha256('1') FROM tenants WHERE slug = 'acme';
          UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",

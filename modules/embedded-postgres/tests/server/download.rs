@@ -279,9 +279,7 @@ fn root_uses_fallback_cache() {
         return;
     }
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
-    let closed = test_dir.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let closed = test_dir.private_dir();
     let mut options = releases.options(&test_dir);
     options.download.as_mut().unwrap().cache = closed.join("cache");
     for _ in 0..2 {

@@ -67,9 +67,7 @@ fn inspect_running_reports_owner_and_connects() {
 #[test]
 fn inspect_during_initdb_is_busy() {
     let test_dir = TestDir::new();
-    let helper = Helper::spawn(&test_dir.root());
-    let marker = test_dir.root().join("initializing");
-    eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
+    let helper = Helper::spawn(&test_dir.root()).wait_for_initdb();
     let mut busy = false;
     // The marker is written by a shell, which takes a moment to `exec` initdb.
     eventually("a server is running", || {

@@ -3,10 +3,19 @@
 use std::env::join_paths;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use embedded_postgres::{Error, Inspection, Server};
 
 use crate::support::{TestDir, psql, script};
+
+/// Creates a directory with links to some programs of an installation.
+fn link_programs(bin_dir: &Path, dir: &Path, programs: [&str; 2]) {
+    fs::create_dir(dir).unwrap();
+    for name in programs {
+        symlink(bin_dir.join(name), dir.join(name)).unwrap();
+    }
+}
 
 #[test]
 fn explicit_bin_dir_disables_discovery() {
@@ -105,14 +114,9 @@ fn missing_program_names_package() {
 fn clients_come_from_selected_installation() {
     // Links to some of the programs, as packages and administrators put them on the search path.
     let test_dir = TestDir::new();
-    let server = test_dir.start();
-    let real = server.bin_dir().to_owned();
-    drop(server);
+    let real = test_dir.default_bin_dir();
     let links = test_dir.path("links");
-    fs::create_dir(&links).unwrap();
-    for name in ["postgres", "initdb"] {
-        symlink(real.join(name), links.join(name)).unwrap();
-    }
+    link_programs(&real, &links, ["postgres", "initdb"]);
     let mut options = test_dir.options();
     options.search_path = Some(links.into_os_string());
     assert_eq!(Server::start(options).unwrap().bin_dir(), real);
@@ -121,14 +125,9 @@ fn clients_come_from_selected_installation() {
 #[test]
 fn missing_locale_falls_back_to_c() {
     let test_dir = TestDir::new();
-    let server = test_dir.start();
-    let real = server.bin_dir().to_owned();
-    drop(server);
+    let real = test_dir.default_bin_dir();
     let dir = test_dir.path("without-locale");
-    fs::create_dir(&dir).unwrap();
-    for name in ["postgres", "psql"] {
-        symlink(real.join(name), dir.join(name)).unwrap();
-    }
+    link_programs(&real, &dir, ["postgres", "psql"]);
     let reject_locale =
         r#"case "$*" in *C.UTF-8*) echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1 ;; esac"#;
     script(&dir.join("initdb"), &format!("{reject_locale}\nexec '{}' \"$@\"", real.join("initdb").display()));

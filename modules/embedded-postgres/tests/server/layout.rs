@@ -41,9 +41,7 @@ fn unreadable_parent_uses_stable_fallback() {
         return;
     }
     let test_dir = TestDir::new();
-    let closed = test_dir.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let closed = test_dir.private_dir();
     let mut options = test_dir.options();
     options.root = closed.join("pg");
 
@@ -85,9 +83,7 @@ fn fallback_data_survives_move_and_missing_is_reported() {
         return;
     }
     let test_dir = TestDir::new();
-    let closed = test_dir.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let closed = test_dir.private_dir();
     let mut options = test_dir.options();
     options.root = closed.join("pg");
     let server = Server::start(options.clone()).unwrap();
@@ -117,9 +113,7 @@ fn unreadable_moved_data_is_not_reinitialized() {
     }
     let test_dir = TestDir::new();
     drop(test_dir.start());
-    let closed = test_dir.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let closed = test_dir.private_dir();
     fs::rename(test_dir.root(), closed.join("pg")).unwrap();
     let mut options = test_dir.options();
     options.root = closed.join("pg");
@@ -135,9 +129,7 @@ fn unreadable_fallback_is_an_error() {
         return;
     }
     let test_dir = TestDir::new();
-    let closed = test_dir.path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
+    let closed = test_dir.private_dir();
     let mut options = test_dir.options();
     options.root = closed.join("pg");
     options.fallback_root_dir = closed.join("fallback");

@@ -1,6 +1,6 @@
 //! Processes and files that killed runs leave behind.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use embedded_postgres::{Error, Server};
 use nix::sys::signal::Signal;
@@ -10,20 +10,26 @@ use crate::support::{
     signal_all,
 };
 
+/// Starts a server whose parent, shell and watcher are killed. Returns its process id.
+fn spawn_orphan(root: &Path) -> u32 {
+    let helper = Helper::spawn(root).wait_until_ready();
+    let orphan = helper.server_pid();
+    let shell = parent(orphan);
+    // The shell and the watcher would otherwise stop the server together with its parent.
+    for process in children(shell).into_iter().filter(|process| *process != orphan).chain([shell]) {
+        signal(process, Signal::SIGKILL);
+    }
+    helper.kill();
+    orphan
+}
+
 #[test]
 fn orphan_is_stopped_and_its_data_is_kept() {
     let test_dir = TestDir::new();
     let server = test_dir.start();
     psql(&server, "CREATE TABLE t (n int)");
     drop(server);
-    let helper = Helper::spawn(&test_dir.root()).wait_until_ready();
-    let orphan = helper.server_pid();
-    let shell = parent(orphan);
-    // Kills the shell and the watcher, which would otherwise stop the server together with its parent.
-    for process in children(shell).into_iter().filter(|process| *process != orphan).chain([shell]) {
-        signal(process, Signal::SIGKILL);
-    }
-    helper.kill();
+    let orphan = spawn_orphan(&test_dir.root());
     assert!(is_alive(orphan));
 
     let server = test_dir.start();
@@ -64,13 +70,7 @@ fn orphan_of_moved_folder_is_stopped() {
         return;
     }
     let test_dir = TestDir::new();
-    let helper = Helper::spawn(&test_dir.path("before")).wait_until_ready();
-    let orphan = helper.server_pid();
-    let shell = parent(orphan);
-    for process in children(shell).into_iter().filter(|process| *process != orphan).chain([shell]) {
-        signal(process, Signal::SIGKILL);
-    }
-    helper.kill();
+    let orphan = spawn_orphan(&test_dir.path("before"));
     fs::rename(test_dir.path("before"), test_dir.root()).unwrap();
     let server = test_dir.start();
     assert!(!is_alive(orphan));
@@ -110,8 +110,7 @@ fn stale_pid_file_is_ignored() {
 fn interrupted_initdb_is_retried() {
     let test_dir = TestDir::new();
     let marker = test_dir.root().join("initializing");
-    let helper = Helper::spawn(&test_dir.root());
-    eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
+    let helper = Helper::spawn(&test_dir.root()).wait_for_initdb();
     let processes = process_tree(helper.child.id());
     signal_all(&processes, Signal::SIGKILL);
     drop(helper);
@@ -126,8 +125,7 @@ fn interrupted_initdb_is_retried() {
 fn orphaned_initdb_is_stopped() {
     let test_dir = TestDir::new();
     let marker = test_dir.root().join("initializing");
-    let helper = Helper::spawn(&test_dir.root());
-    eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
+    let helper = Helper::spawn(&test_dir.root()).wait_for_initdb();
     let initdb: u32 = fs::read_to_string(&marker).unwrap().trim().parse().unwrap();
     helper.kill();
     let server = test_dir.start();

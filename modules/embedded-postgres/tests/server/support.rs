@@ -65,6 +65,19 @@ impl TestDir {
         Server::start(self.options()).unwrap()
     }
 
+    /// Creates a directory that only its owner can access.
+    pub(crate) fn private_dir(&self) -> PathBuf {
+        let dir = self.path("private");
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
+        dir
+    }
+
+    /// Returns the bin directory of the installation that is selected by default.
+    pub(crate) fn default_bin_dir(&self) -> PathBuf {
+        self.start().bin_dir().to_owned()
+    }
+
     /// Writes a file in the root, with the owner of the root.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.root().join(name);
@@ -132,6 +145,13 @@ impl Helper {
         let mut line = String::new();
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("psql -h "), "the helper didn't start: {line:?}");
+        self
+    }
+
+    /// Waits until it runs `initdb`, whose process id it writes to the file `initializing`.
+    pub(crate) fn wait_for_initdb(self) -> Self {
+        let marker = self.root.join("initializing");
+        eventually("initdb runs", || fs::read_to_string(&marker).is_ok_and(|marker| marker.ends_with('\n')));
         self
     }
 

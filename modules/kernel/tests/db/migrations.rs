@@ -142,11 +142,7 @@ async fn lock_wait_times_out() {
 #[rstest]
 #[tokio::test]
 async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    sqlx::query("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
     let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
     for error in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
         assert!(matches!(&error, MigrateError::History(reason) if reason.contains("0003")), "{error}");
@@ -157,11 +153,7 @@ async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn unknown_migration_is_rejected(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    sqlx::query("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    db.execute("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)").await;
     let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
     let error = migrator.run().await.unwrap_err();
     assert!(matches!(&error, MigrateError::History(reason) if reason.contains("9999")), "{error}");
@@ -199,15 +191,11 @@ async fn missing_grant_option_error_names_grantor() {
 }
 
 /// Creates an ordinary login, as used in production. Returns its name and the statement that drops it.
-async fn create_login(superuser: &mut PgConnection, name: &str) -> (String, String) {
+async fn create_login(db: &TestDb, name: &str) -> (String, String) {
     let login = format!("{name}_{}", std::process::id());
     let drop_role = format!("DROP ROLE IF EXISTS {login}");
-    execute(superuser, format!("{drop_role}; CREATE ROLE {login} LOGIN")).await;
+    db.execute(&format!("{drop_role}; CREATE ROLE {login} LOGIN")).await;
     (login, drop_role)
-}
-
-async fn execute(superuser: &mut PgConnection, sql: String) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(superuser).await.unwrap();
 }
 
 /// A migration runner, as the superuser, for an application with this login.
@@ -228,7 +216,7 @@ fn with_login(url: &str, login: &str) -> String {
 #[tokio::test]
 async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
     let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&mut superuser, "login").await;
+    let (login, drop_role) = create_login(&db, "login").await;
     migrator_for(&db, &login).await.run().await.unwrap();
 
     let row = sqlx::query(
@@ -240,7 +228,7 @@ async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
     .await
     .unwrap();
     let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
-    execute(&mut superuser, drop_role).await;
+    db.execute(&drop_role).await;
     assert_eq!(
         granted,
         (true, true, false),
@@ -252,12 +240,12 @@ async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
     let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&mut superuser, "late").await;
-    execute(&mut superuser, "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3".into()).await;
+    let (login, drop_role) = create_login(&db, "late").await;
+    db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
     let result = migrator_for(&db, &login).await.run().await;
     let roles = "SELECT count(*) FROM pg_auth_members WHERE member = to_regrole($1)";
     let granted: i64 = sqlx::query_scalar(roles).bind(&login).fetch_one(&mut superuser).await.unwrap();
-    execute(&mut superuser, drop_role).await;
+    db.execute(&drop_role).await;
     assert!(matches!(result, Err(MigrateError::History(_))), "{result:?}");
     assert_eq!(granted, 0);
 }
@@ -268,10 +256,11 @@ async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
     let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&mut superuser, "raced").await;
+    let (login, drop_role) = create_login(&db, "raced").await;
     let migrator = migrator_for(&db, &login).await;
     let mut other = superuser.begin().await.unwrap();
-    execute(&mut other, format!("ALTER ROLE {login} CONNECTION LIMIT 5")).await;
+    let alter_role = AssertSqlSafe(format!("ALTER ROLE {login} CONNECTION LIMIT 5"));
+    sqlx::raw_sql(alter_role).execute(&mut *other).await.unwrap();
     let run = tokio::spawn(async move { migrator.run().await });
     let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid)";
     while !run.is_finished() && !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *other).await.unwrap() {
@@ -279,6 +268,6 @@ async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
     }
     other.commit().await.unwrap();
     let outcome = run.await.unwrap();
-    execute(&mut superuser, drop_role).await;
+    db.execute(&drop_role).await;
     assert_eq!(outcome.unwrap(), []);
 }

@@ -83,7 +83,7 @@ async fn reads_survive_connection_loss(#[future(awt)] seeded: SeededDb, #[values
 async fn retry_is_bounded(#[future(awt)] seeded: SeededDb, #[case] code: &'static str, #[case] attempts: u32) {
     let create_function = "CREATE FUNCTION fails(code text) RETURNS bigint LANGUAGE plpgsql
                  AS $$ BEGIN RAISE 'simulated' USING ERRCODE = code; END $$";
-    sqlx::raw_sql(create_function).execute(&mut seeded.superuser().await).await.unwrap();
+    seeded.execute(create_function).await;
     let db = kernel::db::open_db(seeded.config(3)).await.unwrap();
     let executed = Cell::new(0);
     let query = || {

@@ -89,8 +89,7 @@ async fn missing_privilege_error_names_fix(#[case] revoke: &'static str, #[case]
 async fn outdated_schema_fails_start_and_readiness(#[future(awt)] db: TestDb) {
     let readiness: std::sync::Arc<dyn Readiness> = db.db.module().resolve();
     readiness.ready().await.unwrap();
-    let mut superuser = db.superuser().await;
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 5").execute(&mut superuser).await.unwrap();
+    db.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
     assert!(matches!(readiness.ready().await, Err(DbError::SchemaNotCurrent)));
     let error = open_db(db.config(1)).await.unwrap_err();
     assert!(error.to_string().contains("1 pending"), "{error}");
@@ -106,11 +105,7 @@ async fn production_rejects_superuser(#[future(awt)] db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn table_owning_app_role_is_rejected(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    sqlx::raw_sql("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app")
-        .execute(&mut superuser)
-        .await
-        .unwrap();
+    db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
     let error = open_db(db.config(1)).await.unwrap_err();
     assert!(matches!(error, OpenError::RlsBypassed), "{error:?}");
 }

@@ -19,7 +19,7 @@ use bench::{
     ratio::ratio,
 };
 use sqlx::{Connection, PgConnection};
-use test_support::{SeededDb, TestTenant};
+use test_support::SeededDb;
 
 type BoxResult<T> = Result<T, Box<dyn Error>>;
 
@@ -118,13 +118,10 @@ async fn cpu(backends: &mut PgConnection, running: &ServerProcess) -> BoxResult<
 }
 
 async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
-    let (acme, alice) = (&seeded.seed.tenants.acme, seeded.seed.users.alice.id);
-    let tenant =
-        TestTenant { id: acme.id, slug: "acme".into(), admin_role: acme.admin_role, member_role: acme.member_role };
+    let (acme, alice) = (seeded.acme(), seeded.seed.users.alice.id);
     // The tenant already has two members.
     for _ in 2..MEMBERS {
-        let user = seeded.create_user().await;
-        seeded.add_member(&tenant, user, tenant.member_role).await;
+        seeded.create_member(&acme, acme.member_role).await;
     }
     let mut superuser = seeded.superuser().await;
     sqlx::raw_sql("ANALYZE").execute(&mut superuser).await?;

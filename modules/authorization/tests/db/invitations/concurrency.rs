@@ -127,7 +127,7 @@ async fn accept_and_archive_are_serializable(#[future(awt)] db: TestDb) {
             "done" => assert_eq!(after, (members + 1, invitations - 1), "round {round}"),
             outcome => assert_eq!((outcome, after), ("not found", before), "round {round}"),
         }
-        fixture.execute("UPDATE tenants SET status = 'active'; DELETE FROM invitations").await;
+        fixture.db.execute("UPDATE tenants SET status = 'active'; DELETE FROM invitations").await;
     }
 }
 

@@ -14,9 +14,9 @@ use crate::helpers::module;
 #[tokio::test]
 async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let inviter_role = fixture.db.create_role(tenant, ["member", "invite"]).await;
-    fixture.db.add_member(tenant, inviter, inviter_role).await;
+    let inviter = fixture.db.create_member(tenant, inviter_role).await;
     let (admins, permit) = (fixture.permit(fixture.admin).await, fixture.permit(inviter).await);
     let into_admin = fixture.invitations.create(&admins, carol.email(), tenant.admin_role).await.unwrap();
 
@@ -41,26 +41,26 @@ async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let (inviter_role, invited_role) = (
         fixture.db.create_role(tenant, ["member", "invite"]).await,
         fixture.db.create_role(tenant, ["member", "invite"]).await,
     );
-    fixture.db.add_member(tenant, inviter, inviter_role).await;
+    let inviter = fixture.db.create_member(tenant, inviter_role).await;
     let first = fixture.invitations.create(&*fixture.permit(inviter).await, carol.email(), invited_role).await.unwrap();
     // The role gets more permissions, or the inviter fewer.
     let (broaden, narrow) =
         ("UPDATE policies SET resource = '*', verbs = '{*}'", "UPDATE policies SET verbs = '{read}'");
     let reset = "UPDATE policies SET resource = 'member', verbs = '{invite}'";
     for (breaking_sql, role) in [(broaden, invited_role), (narrow, inviter_role)] {
-        fixture.execute(&format!("{breaking_sql} WHERE role_id = '{role}'")).await;
+        fixture.db.execute(&format!("{breaking_sql} WHERE role_id = '{role}'")).await;
         let before = fixture.snapshot().await;
         assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found", "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
-        fixture.execute(&format!("{reset} WHERE role_id = '{role}'")).await;
+        fixture.db.execute(&format!("{reset} WHERE role_id = '{role}'")).await;
     }
     // An admin can invite into any role.
-    fixture.execute(&format!("{broaden} WHERE role_id = '{invited_role}'")).await;
+    fixture.db.execute(&format!("{broaden} WHERE role_id = '{invited_role}'")).await;
     let second = fixture.invitations.resend(&*fixture.permit(fixture.admin).await, first.invitation.id).await.unwrap();
     assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
@@ -69,16 +69,16 @@ async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn revoked_inviter_invalidates_invitation(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let (tenant, carol, inviter) = (&fixture.tenant, fixture.non_member().await, fixture.db.create_user().await);
+    let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let everything = fixture.db.create_role(tenant, ["*", "*"]).await;
-    fixture.db.add_member(tenant, inviter, everything).await;
+    let inviter = fixture.db.create_member(tenant, everything).await;
     let permit = fixture.permit(inviter).await;
     let sent = fixture.invitations.create(&permit, carol.email(), tenant.member_role).await.unwrap();
     let set_role = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
     // The inviter holds everything that the role grants, but not `member:invite` anymore.
-    fixture.execute(&set_role(tenant.member_role)).await;
+    fixture.db.execute(&set_role(tenant.member_role)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "not found");
-    fixture.execute(&set_role(everything)).await;
+    fixture.db.execute(&set_role(everything)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "done");
 }
 
@@ -97,7 +97,7 @@ async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
         ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "no longer a member"),
         ("DELETE FROM memberships", "SELECT", "no longer a member"),
     ] {
-        fixture.execute(breaking_sql).await;
+        fixture.db.execute(breaking_sql).await;
         let before = fixture.snapshot().await;
         assert_eq!(
             invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await),
@@ -107,7 +107,7 @@ async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
         assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), outcome, "{breaking_sql}");
         assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, id).await), outcome, "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
-        fixture.execute(repairing_sql).await;
+        fixture.db.execute(repairing_sql).await;
     }
 }
 

@@ -7,7 +7,6 @@ use kernel::contracts::{
     MemberInvite, Permit, TenancyMode, UserId, UserTenant,
 };
 use shaku::HasComponent;
-use sqlx::AssertSqlSafe;
 use test_support::{TestDb, TestTenant};
 
 use crate::helpers::module_in_mode;
@@ -27,8 +26,8 @@ pub(crate) struct InvitationFixture {
 
 impl InvitationFixture {
     pub(crate) async fn new(db: TestDb) -> Self {
-        let (tenant, admin) = (db.create_tenant().await, db.create_user().await);
-        db.add_member(&tenant, admin, tenant.admin_role).await;
+        let tenant = db.create_tenant().await;
+        let admin = db.create_member(&tenant, tenant.admin_role).await;
         let invitations = invitations(&db, TenancyMode::default());
         Self { db, tenant, admin, invitations }
     }
@@ -52,17 +51,13 @@ impl InvitationFixture {
         self.invitations.accept(invitee, token).await
     }
 
-    pub(crate) async fn execute(&self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.db.superuser().await).await.unwrap();
-    }
-
     pub(crate) async fn set_seat_limit(&self, seats: u16) {
-        self.execute(&format!("UPDATE tenant_attributes SET seat_limit = {seats}")).await;
+        self.db.execute(&format!("UPDATE tenant_attributes SET seat_limit = {seats}")).await;
     }
 
     /// Backdates all invitations by eight days.
     pub(crate) async fn expire_invitations(&self) {
-        self.execute("UPDATE invitations SET created_at = created_at - interval '8 days', expires_at = expires_at - interval '8 days'")
+        self.db.execute("UPDATE invitations SET created_at = created_at - interval '8 days', expires_at = expires_at - interval '8 days'")
             .await;
     }
 

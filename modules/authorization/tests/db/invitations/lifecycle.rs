@@ -69,11 +69,11 @@ async fn mismatched_token_is_not_found(#[future(awt)] db: TestDb) {
     ] {
         let (breaking_sql, repairing_sql) =
             (breaking_sql.replace("{admin}", &admin.to_string()), repairing_sql.replace("{admin}", &admin.to_string()));
-        fixture.execute(&breaking_sql).await;
+        fixture.db.execute(&breaking_sql).await;
         let before = fixture.snapshot().await;
         assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found", "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
-        fixture.execute(&repairing_sql).await;
+        fixture.db.execute(&repairing_sql).await;
     }
     assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "done");
 }
@@ -107,7 +107,7 @@ async fn inviting_existing_member_is_rejected(#[future(awt)] db: TestDb) {
     let before = fixture.snapshot().await;
     assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
     // A deactivated user is still a member.
-    fixture.execute(&format!("UPDATE users SET deactivated_at = now() WHERE id = '{}'", member.user())).await;
+    fixture.db.execute(&format!("UPDATE users SET deactivated_at = now() WHERE id = '{}'", member.user())).await;
     assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
     assert_eq!(fixture.snapshot().await, before);
     for email in [non_member.email(), &test_email("unknown")] {
@@ -133,8 +133,8 @@ async fn other_tenants_role_is_not_found(#[future(awt)] db: TestDb) {
 #[tokio::test]
 async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
-    let (carol, other_admin) = (fixture.non_member().await, fixture.db.create_user().await);
-    fixture.db.add_member(&fixture.tenant, other_admin, fixture.tenant.admin_role).await;
+    let carol = fixture.non_member().await;
+    let other_admin = fixture.db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     let first = fixture.invite(carol.email()).await.unwrap();
     fixture.expire_invitations().await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
@@ -147,7 +147,7 @@ async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
     assert!(second.invitation.expires_at - second.invitation.created_at >= time::Duration::days(15));
     assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
     // The first sender doesn't have to be a member anymore.
-    fixture.execute(&format!("DELETE FROM memberships WHERE user_id = '{}'", fixture.admin)).await;
+    fixture.db.execute(&format!("DELETE FROM memberships WHERE user_id = '{}'", fixture.admin)).await;
     assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
 
@@ -158,8 +158,8 @@ async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] db: TestDb) {
     let carol = fixture.non_member().await;
     let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
 
-    let (other_tenant, non_member) = (fixture.db.create_tenant().await, fixture.db.create_user().await);
-    fixture.db.add_member(&other_tenant, non_member, other_tenant.admin_role).await;
+    let other_tenant = fixture.db.create_tenant().await;
+    let non_member = fixture.db.create_member(&other_tenant, other_tenant.admin_role).await;
     let foreign = fixture.db.permit::<MemberInvite>(non_member, other_tenant.id).await.unwrap();
     let before = fixture.snapshot().await;
     assert_eq!(fixture.invitations.list(&foreign, None, 10).await.unwrap(), []);

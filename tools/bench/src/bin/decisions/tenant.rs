@@ -35,8 +35,8 @@ impl Tenant {
     /// Creates the tenant. One policy allows members to read users, under `condition`. The others don't match that
     /// permission: half apply to every member and half to the member role, a tenth are denies, a quarter are conditional.
     pub(crate) async fn create(seeded: &SeededDb, policies: i64, condition: Option<&str>) -> BoxResult<Self> {
-        let (tenant, user) = (seeded.create_tenant().await, seeded.create_user().await);
-        seeded.add_member(&tenant, user, tenant.member_role).await;
+        let tenant = seeded.create_tenant().await;
+        let user = seeded.create_member(&tenant, tenant.member_role).await;
         let mut superuser = seeded.superuser().await;
         sqlx::query("UPDATE policies SET condition = $1::text::jsonb WHERE role_id = $2")
             .bind(condition)
