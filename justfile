@@ -29,11 +29,11 @@ new-migration NAME:
     echo "$file.up.sql"; echo "$file.down.sql"
 
 # Generate a module with one table and its endpoints, and wire it in: `just new-module notes`, `just new-module children child`
-new-module NAME ONE='':
+new-module NAME SINGULAR='':
     #!/usr/bin/env bash
     set -euo pipefail
     step() { printf '\n%s\n' "$*" >&2; }
-    cargo run --quiet --package new-module -- '{{NAME}}' '{{ONE}}'
+    cargo run --quiet --package new-module -- '{{NAME}}' '{{SINGULAR}}'
     trap 'echo "The files are written. Fix the error above, then run just prepare, update the golden files and run just update-docs: docs/adding-an-endpoint.md, part 4" >&2' ERR
     cargo fmt --all
     step "Compiling, with query metadata from a fresh database …"
@@ -70,11 +70,11 @@ update-docs:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
-# Run the tests that need a database, on the embedded server, or on the one in TEST_DATABASE_URL
+# Run all tests but those of embedded-postgres and compile-fail, on an embedded server or the one in TEST_DATABASE_URL
 test-db *ARGS:
     cargo test --workspace --exclude embedded-postgres --exclude compile-fail {{ARGS}}
 
-# Run the same tests on the database of compose.yml; it is started if needed, and then stopped afterwards
+# Run the same tests on the database of compose.yml; if it isn't running, it is started first and stopped afterwards
 test-db-local *ARGS:
     scripts/db-compose with bash -c 'just migrate-local && TEST_DATABASE_URL="$DB_URL" just test-db {{ARGS}}'
 

@@ -1,4 +1,4 @@
-//! Reads the requested tenant from the header or the host. The claim of the access token is read by the kernel.
+//! Reads the requested tenant from the header or the host. The kernel reads the access token's tenant claim.
 
 use actix_web::{
     dev::ServiceRequest,
@@ -51,7 +51,7 @@ fn subdomain(host: &str, base: &BaseDomain) -> RequestedTenant {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     };
-    // A fully qualified name may end with the root's dot.
+    // A fully qualified domain name may end with a dot.
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let Some(prefix) = name.strip_suffix(base.as_str()) else { return RequestedTenant::Absent };
     if prefix.is_empty() {
@@ -81,14 +81,14 @@ mod tests {
         }
     }
 
-    fn with(request: TestRequest, name: &'static str, values: &[&str]) -> TestRequest {
+    fn add_headers(request: TestRequest, name: &'static str, values: &[&str]) -> TestRequest {
         values.iter().fold(request, |request, value| request.append_header((name, *value)))
     }
 
     #[test]
     fn duplicate_tenant_header_is_rejected() {
         let requested = |values: &[&str]| {
-            let request = with(TestRequest::default(), TENANT_HEADER, values).to_srv_request();
+            let request = add_headers(TestRequest::default(), TENANT_HEADER, values).to_srv_request();
             from_header(request.headers())
         };
         assert_eq!(requested(&[]), RequestedTenant::Absent);
@@ -149,7 +149,7 @@ mod tests {
     fn forwarded_host_is_ignored() {
         let base: BaseDomain = "example.com".parse().unwrap();
         let requested = |target: &str, hosts: &[&str]| {
-            let request = with(TestRequest::with_uri(target), "host", hosts);
+            let request = add_headers(TestRequest::with_uri(target), "host", hosts);
             let forwarded = request
                 .append_header(("Forwarded", "host=globex.example.com"))
                 .append_header(("X-Forwarded-Host", "globex.example.com"));

@@ -37,7 +37,7 @@ fn reason_hides_policy_without_read_permission(app: TestApp) {
                 '{"any": [{"attribute": {"name": "tenant.seat_limit", "at_most": 1}}, {"owner": {}}]}'),
                ('019a0000-0000-7003-8000-000000000002', 'allow', 'billing',
                 '{"all": [{"client_addr": ["192.0.2.0/24"]}, {"not": {"feature": "sso"}}, {"plan": "enterprise"}]}'),
-               ('019a0000-0000-7003-8000-000000000003', 'allow', 'billing', '{"any": [{"moon": "full"}, {"plan": 1}]}')
+               ('019a0000-0000-7003-8000-000000000003', 'allow', 'billing', '{"any": [{"unknown": "x"}, {"plan": 1}]}')
              ) AS p (id, effect, resource, condition)
            WHERE t.slug = 'acme'"#,
     );

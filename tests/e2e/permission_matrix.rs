@@ -16,7 +16,7 @@ const CUSTOM_ROLES: [(&str, &str); 5] = [
     ("enterprise only", r#"[["allow", "*", "*", {"plan": "enterprise"}]]"#),
     ("without billing", r#"[["allow", "*", "*", null], ["deny", "billing", "*", null]]"#),
     ("own users only", r#"[["allow", "*", "read", null], ["deny", "user", "read", {"not": {"owner": {}}}]]"#),
-    ("invalid condition", r#"[["allow", "*", "*", {"moon": "full"}]]"#),
+    ("invalid condition", r#"[["allow", "*", "*", {"unknown": "x"}]]"#),
 ];
 
 #[rstest]

@@ -118,7 +118,7 @@ fn invalid_input_is_rejected(app: TestApp) {
             post,
             "/v1/policies",
             policy(
-                r#""resource": "user", "verbs": ["read"], "condition": {"all": [{"owner": {}}, {"moon": "hunter2"}]}"#,
+                r#""resource": "user", "verbs": ["read"], "condition": {"all": [{"owner": {}}, {"unknown": "hunter2"}]}"#,
             ),
             "/condition/all/1",
         ),

@@ -7,9 +7,7 @@ mod helpers;
 use std::sync::Arc;
 
 use helpers::module;
-use kernel::contracts::{
-    AccessTokens, AccountAdmin, AccountError, NewPassword, Password, SignIn, SignInError, UserId,
-};
+use kernel::contracts::{AccessTokens, AccountAdmin, AccountError, NewPassword, Password, SignIn, SignInError, UserId};
 use rstest::rstest;
 use sqlx::Row;
 use test_support::{SeededDb, seeded};

@@ -35,12 +35,9 @@ async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb) {
     // Deactivate Bob and create a user without a password.
-    seeded
-        .execute(
-            "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
-             INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')",
-        )
-        .await;
+    let prepare = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
+        INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')";
+    seeded.execute(prepare).await;
     for (email, password) in [
         ("alice@example.com", "tenantry-dem"),
         ("alice@example.com", ""),

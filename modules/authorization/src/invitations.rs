@@ -142,8 +142,8 @@ impl InvitationService {
     }
 
     /// Locks the tenant as [`GuardedChange`] does, so that the state read here can't change until the transaction ends.
-    /// Returns what the caller is invited to. Returns `None` if the invitation can't be accepted; the reason isn't
-    /// disclosed.
+    /// Returns the tenant and the role that the invitation is for. Returns `None` if it can't be accepted; the reason
+    /// isn't disclosed.
     async fn lock_and_verify(
         &self,
         tx: &mut SystemTx,

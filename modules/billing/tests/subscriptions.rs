@@ -35,14 +35,12 @@ async fn member_is_denied(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
+async fn uncanceled_subscription_is_preferred(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
-    seeded.execute(
-        "UPDATE subscriptions SET status = 'canceled';
-         INSERT INTO subscriptions (tenant_id, id, provider, status, plan, current_period_end)
-         SELECT id, gen_random_uuid(), 'demo', 'past_due', 'basic', '2000-01-01' FROM tenants",
-    )
-    .await;
+    let replace_active = "UPDATE subscriptions SET status = 'canceled';
+        INSERT INTO subscriptions (tenant_id, id, provider, status, plan, current_period_end)
+        SELECT id, gen_random_uuid(), 'demo', 'past_due', 'basic', '2000-01-01' FROM tenants";
+    seeded.execute(replace_active).await;
     let current = subscriptions(&seeded).current(&permit).await.unwrap();
     assert_eq!((current.plan.as_str(), current.status), ("basic", SubscriptionStatus::PastDue));
     seeded.execute("UPDATE subscriptions SET status = 'canceled'").await;
@@ -51,7 +49,7 @@ async fn active_subscription_wins(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn missing_subscription_is_none(#[future(awt)] seeded: SeededDb) {
+async fn missing_subscription_is_not_found(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<BillingRead>(seeded.seed.users.alice.id, "acme").await.unwrap();
     seeded.execute("DELETE FROM subscriptions WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme')").await;
     assert!(matches!(subscriptions(&seeded).current(&permit).await, Err(BillingError::NotFound)));

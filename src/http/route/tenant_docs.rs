@@ -46,11 +46,11 @@ pub(super) fn description(tenancy: &TenancyMode) -> String {
     format!(
         "To try the API here, sign in with `POST /v1/auth/login`, copy `access_token` from the response and paste it \
          under *Authorize*. {} Every error response is a problem (RFC 9457).",
-        tenant_hint(tenancy)
+        selection_hint(tenancy)
     )
 }
 
-fn tenant_hint(tenancy: &TenancyMode) -> String {
+fn selection_hint(tenancy: &TenancyMode) -> String {
     match tenancy {
         TenancyMode::Personal => {
             "Most routes act in the caller's personal tenant, which `POST /v1/tenants` creates once.".into()

@@ -2,7 +2,7 @@
 //! in statics, or detach tasks. Contracts must not do I/O.
 //!
 //! Paths are resolved by the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
-//! file reexports or a macro creates aren't. `clippy.toml` also bans access to the environment by resolved path, and a
+//! file re-exports or a macro creates aren't. `clippy.toml` also bans access to the environment by resolved path, and a
 //! module can't use crates that its manifest doesn't list.
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 //! violations, with one test that this workspace has none, and tests that small invalid samples are rejected.
 //!
 //! Sources are read file by file, without macro expansion. Imports are resolved, renamed or not ([`path_resolution`]);
-//! reexports from other files aren't. Rules that the compiler or `clippy.toml` enforce aren't repeated here; [`lints`]
+//! re-exports from other files aren't. Rules that the compiler or `clippy.toml` enforce aren't repeated here; [`lints`]
 //! and [`clippy_bans`] check that they are enabled.
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 

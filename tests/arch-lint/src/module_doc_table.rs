@@ -1,4 +1,4 @@
-//! The table at the top of each `module.rs`: the tables that the module owns, and the views that it needs.
+//! The doc table at the top of each `module.rs`: the database tables that the module owns, and the views that it needs.
 
 use crate::sources::{Source, fake_source, list_dir, read, root};
 
@@ -6,9 +6,9 @@ use crate::sources::{Source, fake_source, list_dir, read, root};
 #[derive(Debug)]
 pub(crate) struct ModuleDocTable {
     pub(crate) module: String,
-    /// The file, and the line of the table's row in it.
+    /// The file, and the line of the doc table's row in it.
     pub(crate) location: (String, usize),
-    /// Tables and views that the module owns.
+    /// Database tables and views that the module owns.
     pub(crate) owns: Vec<String>,
     /// The views among them, which other modules may read.
     pub(crate) public_views: Vec<String>,
@@ -17,7 +17,7 @@ pub(crate) struct ModuleDocTable {
 }
 
 impl ModuleDocTable {
-    /// Reads the table in a `module.rs`, if it has one.
+    /// Reads the doc table in a `module.rs`, if it has one.
     pub(crate) fn of(source: &Source) -> Option<Self> {
         let heading = "//! | provides | needs | owns |";
         let at = source.text.lines().position(|line| line == heading)?;
@@ -33,7 +33,7 @@ impl ModuleDocTable {
         })
     }
 
-    /// Reads the tables of all modules in the workspace.
+    /// Reads the doc tables of all modules in the workspace.
     pub(crate) fn all() -> Vec<Self> {
         let paths = list_dir("modules").into_iter().map(|name| format!("modules/{name}/src/module.rs"));
         let paths = paths.filter(|path| root().join(path).is_file());
@@ -62,14 +62,14 @@ pub(crate) fn fake_doc_table(module: &str, needs: &str, owns: &str) -> ModuleDoc
 fn module_doc_table_lists_tables_and_views() {
     let doc_table = fake_doc_table(
         "user",
-        "`Database` (why, and when), the view `tenants_shown`",
+        "`Database` (why, and when), the view `tenant_names`",
         "`users`, the view `user_profiles`",
     );
     assert_eq!((doc_table.module.as_str(), doc_table.location.1), ("user", 3));
     assert_eq!(doc_table.owns, ["users", "user_profiles"]);
     assert_eq!(
         (doc_table.public_views, doc_table.needs),
-        (vec!["user_profiles".to_owned()], vec!["tenants_shown".to_owned()])
+        (vec!["user_profiles".to_owned()], vec!["tenant_names".to_owned()])
     );
     assert!(ModuleDocTable::of(&fake_source("modules/user/src/module.rs", "//! Nothing.")).is_none());
 }

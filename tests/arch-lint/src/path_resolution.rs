@@ -1,7 +1,7 @@
 //! The paths in a Rust file, resolved by the imports of the file: `fs::read` is `std::fs::read` after
 //! `use std::{fs, sync::Arc}`, and so is `f::read` after `use std::fs as f`.
 //!
-//! Only what the file itself shows is resolved. Glob imports, reexports under other names, type aliases and macros
+//! Only imports in the file itself are resolved. Glob imports, re-exports under other names, type aliases and macros
 //! aren't.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,13 +24,13 @@ pub(crate) struct ResolvedPath {
 /// Resolves the names in a file.
 #[derive(Debug, Default)]
 pub(crate) struct PathResolver {
-    /// The imported paths by name. A name has several if parts of the file import different items under it.
+    /// The imported paths by name. A name has several if parts of the file import different items under that name.
     imports: BTreeMap<String, BTreeSet<Path>>,
     /// All paths with more than one segment, and all imported names.
     pub(crate) paths: Vec<ResolvedPath>,
 }
 
-/// The maximum length of a chain of imports. Two imports can refer to each other.
+/// The maximum length of a chain of imports. It ends cycles: two imports can refer to each other.
 const MAX_IMPORT_DEPTH: usize = 8;
 
 impl PathResolver {

@@ -1,5 +1,5 @@
-//! Statements that open a scope themselves. `OFFSET 0` and `LIMIT` are optimization fences: without them, the planner
-//! may read rows before the scope is open, and return none. Such a statement may only consist of the fenced scope,
+//! Statements that set their own scope. `OFFSET 0` and `LIMIT` are optimization fences: without them, the planner
+//! may read rows before the scope is set, and return none. Such a statement may only consist of the fenced scope,
 //! fenced LATERAL parts that depend on it, a projection and ORDER BY (`modules/kernel/src/db/single_statement.rs`).
 
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -19,10 +19,10 @@ use crate::{
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
-/// The functions that open a scope, each with the alias of its column.
+/// The functions that set a scope, each with the alias of its column.
 const SCOPES: [(&str, &str); 2] = [("tenant_scope", "tenant_id"), ("user_scope", "user_id")];
 
-/// Returns why a statement that opens a scope isn't fenced, if so.
+/// Returns why a statement that sets a scope isn't fenced, if so.
 fn unfenced(sql: &str) -> Option<&'static str> {
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
     let [Statement::Query(query)] = statements.as_slice() else { return Some("isn't a single SELECT") };
@@ -51,7 +51,7 @@ fn only_projects(select: &Select) -> bool {
     !grouped && clauses.iter().all(|clause| clause.is_none()) && select.distinct.is_none() && select.into.is_none()
 }
 
-/// Returns the alias of the scope, if this is a fenced subquery that opens one.
+/// Returns the alias of the scope, if this is a fenced subquery that sets one.
 fn scope_name(from: &TableWithJoins) -> Option<String> {
     let TableFactor::Derived { lateral: false, subquery, alias: Some(alias), .. } = &from.relation else { return None };
     let SetExpr::Select(select) = subquery.body.as_ref() else { return None };
@@ -60,9 +60,9 @@ fn scope_name(from: &TableWithJoins) -> Option<String> {
         return None;
     };
     let name = function.name.to_string();
-    let opens_scope = SCOPES.iter().any(|(scope, of)| name == *scope && column.value == *of);
+    let sets_scope = SCOPES.iter().any(|(scope, of)| name == *scope && column.value == *of);
     let is_alone = from.joins.is_empty() && select.from.is_empty() && only_projects(select) && subquery.with.is_none();
-    (opens_scope && is_alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
+    (sets_scope && is_alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
 }
 
 /// Whether this is a fenced LATERAL subquery that depends on the scope.
@@ -112,25 +112,25 @@ impl Visitor for QueryFinder {
     }
 }
 
-fn opens_scope(sql: &str) -> bool {
+fn sets_scope(sql: &str) -> bool {
     SCOPES.iter().any(|(scope, _)| sql.to_lowercase().contains(scope))
 }
 
 /// Checks the statements of a file.
 fn violations(source: &Source) -> Vec<Violation> {
     let help = "write it as modules/kernel/src/db/single_statement.rs describes";
-    let opening = statements(source).into_iter().filter(|statement| opens_scope(&statement.sql));
-    let unfenced = opening.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
+    let scoped = statements(source).into_iter().filter(|statement| sets_scope(&statement.sql));
+    let unfenced = scoped.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
     unfenced
-        .map(|(line, problem)| Violation::new(&source.path, line, format!("opens a scope, but {problem}"), help))
+        .map(|(line, problem)| Violation::new(&source.path, line, format!("sets a scope, but {problem}"), help))
         .collect()
 }
 
 #[test]
 fn scoped_statements_are_fenced() {
     let program = program_sources();
-    let opening = program.iter().flat_map(statements).filter(|statement| opens_scope(&statement.sql)).count();
-    assert!(opening >= 9, "expected at least 9 statements, found {opening}");
+    let scoped = program.iter().flat_map(statements).filter(|statement| sets_scope(&statement.sql)).count();
+    assert!(scoped >= 9, "expected at least 9 statements, found {scoped}");
     assert_no_violations(&program.iter().flat_map(violations).collect::<Vec<_>>());
 }
 
@@ -174,6 +174,6 @@ fn unfenced_statement_is_rejected() {
         "SELECT tenant_scope($1), r.id FROM roles AS r".to_owned(),
         "UPDATE roles SET name = '' WHERE tenant_id = tenant_scope($1)".to_owned(),
     ] {
-        assert_one_violation(&check(&unfenced), "modules/x/src/postgres/mod.rs:1: opens a scope, but ");
+        assert_one_violation(&check(&unfenced), "modules/x/src/postgres/mod.rs:1: sets a scope, but ");
     }
 }

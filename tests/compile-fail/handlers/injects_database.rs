@@ -1,4 +1,4 @@
-//! A handler injects the database that spans tenants.
+//! A handler injects `SystemDatabase`, which isn't limited to one tenant.
 
 use kernel::{contracts::UserRead, db::SystemDatabase};
 

@@ -1,4 +1,4 @@
-//! The database that spans tenants is resolved from the application module.
+//! `SystemDatabase`, which isn't limited to one tenant, is resolved from the application module.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Four services; a use case that needs so many belongs in a module.
+//! A handler with four services, one more than allowed.
 
 use kernel::contracts::{Members, Policies, Roles, Tenants, UserRead};
 

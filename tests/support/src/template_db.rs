@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 use crate::server::TestServer;
 
-/// Prefix of clone names: `tenantry_test_<run>_<kind>_<number>`.
-const CLONE_PREFIX: &str = "tenantry_test_";
+/// Prefix of the names of clones, empty databases and unfinished templates: `tenantry_test_<run>_<kind>_<number>`.
+const RUN_DB_PREFIX: &str = "tenantry_test_";
 /// Prefix of template names.
 const TEMPLATE_PREFIX: &str = "tenantry_template_";
 /// Advisory lock that serializes template creation across processes.
@@ -180,8 +180,8 @@ pub(crate) async fn migrated_template() -> &'static str {
     NAME.get_or_init(async || {
         let name = format!("{TEMPLATE_PREFIX}{:016x}", checksum(MIGRATION_SOURCES));
         create_template(&name, "template0", async |config| {
-            let driver = DbServer::start(config).await.unwrap();
-            driver.migrator().run().await.unwrap();
+            let server = DbServer::start(config).await.unwrap();
+            server.migrator().run().await.unwrap();
         })
         .await;
         name
@@ -231,7 +231,7 @@ async fn create_template(name: &str, from: &str, fill: impl AsyncFnOnce(DbConfig
     connection.close().await.unwrap();
 }
 
-/// Drops clones whose run has ended and templates unused for a week (of other branches, for example). A server that
+/// Drops databases of ended runs, and templates unused for a week (of other branches, for example). A server that
 /// only this process uses needs no other templates, so all of them are dropped.
 async fn drop_stale_databases(connection: &mut PgConnection) {
     let databases: Vec<(String, Option<String>)> = sqlx::query_as(
@@ -239,7 +239,7 @@ async fn drop_stale_databases(connection: &mut PgConnection) {
          FROM pg_database
          WHERE starts_with(datname, $1) OR starts_with(datname, $2)",
     )
-    .bind(CLONE_PREFIX)
+    .bind(RUN_DB_PREFIX)
     .bind(TEMPLATE_PREFIX)
     .fetch_all(&mut *connection)
     .await
@@ -249,7 +249,7 @@ async fn drop_stale_databases(connection: &mut PgConnection) {
         format!("{TEMPLATE_PREFIX}{:016x}_seeded", checksum(SEED_SOURCES)),
     ];
     for (name, last_used) in databases {
-        let is_stale = match name.strip_prefix(CLONE_PREFIX).and_then(|rest| rest.split_once('_')) {
+        let is_stale = match name.strip_prefix(RUN_DB_PREFIX).and_then(|rest| rest.split_once('_')) {
             Some((run, _)) => run != TestRun::get().name && run_has_ended(connection, run).await,
             None => {
                 !ours.contains(&name) && (TestServer::get().is_exclusive() || is_expired(connection, last_used).await)
@@ -272,8 +272,8 @@ async fn is_expired(connection: &mut PgConnection, last_used: Option<String>) ->
     sqlx::query_scalar(query).bind(last_used).fetch_one(connection).await.unwrap()
 }
 
-/// This test process. Its clones carry the run's name, and it holds an advisory lock derived from that name until it
-/// exits. Other processes use the lock to recognize clones of runs that have ended.
+/// This test process. The names of its databases contain the run's name. Until it exits, it holds an advisory lock
+/// derived from that name. Other processes use the lock to recognize databases of ended runs.
 struct TestRun {
     name: String,
 }
@@ -304,7 +304,7 @@ impl TestRun {
 /// Returns a database name that is unique across runs.
 pub(crate) fn unique_db_name(kind: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{CLONE_PREFIX}{}_{kind}_{}", TestRun::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{RUN_DB_PREFIX}{}_{kind}_{}", TestRun::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Sources that affect a migrated template, besides the migrations.
@@ -387,9 +387,9 @@ mod tests {
         let run = Uuid::now_v7().simple().to_string();
         sqlx::query("SELECT pg_advisory_lock($1)").bind(lock_key(&run)).execute(&mut other_run).await.unwrap();
         let ended = Uuid::now_v7().simple().to_string();
-        let of_running = format!("{CLONE_PREFIX}{run}_clone_0");
+        let of_running = format!("{RUN_DB_PREFIX}{run}_clone_0");
         let [of_ended, of_this_run, old_template] =
-            [format!("{CLONE_PREFIX}{ended}_clone_0"), unique_db_name("clone"), format!("{TEMPLATE_PREFIX}{ended}")];
+            [format!("{RUN_DB_PREFIX}{ended}_clone_0"), unique_db_name("clone"), format!("{TEMPLATE_PREFIX}{ended}")];
         for name in [&of_running, &of_ended, &of_this_run, &old_template] {
             execute(&mut connection, format!("CREATE DATABASE {name}")).await;
         }

@@ -1,7 +1,8 @@
 //! Generates a new module and wires it in: `just new-module notes`.
 //!
 //! `templates/` contains the new files under their target paths, for a module named `gadgets`. `edits.rs` lists the
-//! insertions into existing files. All changes are planned before any file is written, so an error changes nothing.
+//! insertions into existing files. All changes are planned before any file is written, so an error in planning changes
+//! nothing.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
 
 mod edits;
@@ -35,7 +36,7 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let name = Name::parse(plural, singular)?;
-    // The working directory of `just` recipes. Not the manifest directory: this may have been compiled from a copy.
+    // The working directory of `just` recipes. Not the manifest directory: the tool may be compiled elsewhere.
     let root = Path::new(".");
     let plan = Plan::of(&name, root)?;
     for (path, text) in plan.files() {

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Plan(BTreeMap<String, String>);
 
-/// Why nothing was written.
+/// Why the changes can't be planned or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     #[error("{path}: {source}")]

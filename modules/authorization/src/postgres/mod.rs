@@ -1,4 +1,4 @@
-//! The tables of this module.
+//! The repositories for this module's tables.
 
 mod invitation_acceptance;
 mod invitations;

@@ -125,11 +125,9 @@ async fn other_tenants_member_is_not_found(#[future(awt)] seeded: SeededDb) {
 async fn new_deny_applies_to_next_request(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
-    seeded.execute(
-        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
-         SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenants WHERE slug = 'acme'",
-    )
-    .await;
+    let deny = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+        SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1') FROM tenants WHERE slug = 'acme'";
+    seeded.execute(deny).await;
     let denial = seeded.permit::<UserRead>(alice, "acme").await.unwrap_err();
     assert_eq!(denial.permission.name, "user:read");
     assert!(seeded.permit::<UserRead>(alice, "globex").await.is_ok());
@@ -197,14 +195,13 @@ async fn authorization_writes_bump_policy_version(#[future(awt)] seeded: SeededD
 #[tokio::test]
 async fn invalid_stored_condition_fails_closed(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
-    seeded.execute(r#"UPDATE policies SET condition = '{"moon": "full"}' WHERE resource = 'user'"#).await;
+    seeded.execute(r#"UPDATE policies SET condition = '{"unknown": "x"}' WHERE resource = 'user'"#).await;
     assert!(seeded.permit::<UserRead>(bob, "acme").await.is_err());
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_ok());
-    seeded.execute(
-        r#"INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest, condition)
-           SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1'), '{"moon": "full"}' FROM tenants WHERE slug = 'acme'"#,
-    )
-    .await;
+    let deny = r#"INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest, condition)
+        SELECT id, gen_random_uuid(), 'deny', 'user', '{read}', sha256('1'), '{"unknown": "x"}' FROM tenants
+        WHERE slug = 'acme'"#;
+    seeded.execute(deny).await;
     assert!(seeded.permit::<UserRead>(alice, "acme").await.is_err());
 }
 

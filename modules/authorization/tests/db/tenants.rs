@@ -243,12 +243,10 @@ async fn archived_tenant_is_visible_only_to_archivers(#[future(awt)] seeded: See
 #[rstest]
 #[tokio::test]
 async fn archive_deny_also_denies_restore(#[future(awt)] seeded: SeededDb) {
-    seeded.execute(
-        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
-         SELECT id, gen_random_uuid(), 'deny', 'tenant', '{archive}', sha256('1') FROM tenants WHERE slug = 'acme';
-         UPDATE tenants SET status = 'archived' WHERE slug = 'acme'",
-    )
-    .await;
+    let deny_and_archive = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+        SELECT id, gen_random_uuid(), 'deny', 'tenant', '{archive}', sha256('1') FROM tenants WHERE slug = 'acme';
+        UPDATE tenants SET status = 'archived' WHERE slug = 'acme'";
+    seeded.execute(deny_and_archive).await;
     let result = seeded.restore_permit(seeded.seed.users.alice.id, "acme").await;
     assert!(matches!(result, Err(RestoreError::NotFound)));
 }

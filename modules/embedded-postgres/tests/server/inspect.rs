@@ -20,8 +20,7 @@ fn running(inspection: &Inspection) -> &RunningServer {
 #[test]
 fn inspect_creates_nothing() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.root = test_dir.path("not/yet/there");
+    let options = test_dir.options_at(test_dir.path("not/yet/there"));
     let inspection = Inspection::of(options.clone()).unwrap();
     assert!(matches!(inspection.state(), ServerState::Absent));
     assert_eq!((inspection.root(), inspection.major(), inspection.size().unwrap()), (&*options.root, None, 0));

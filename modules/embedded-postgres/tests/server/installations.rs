@@ -131,8 +131,7 @@ fn missing_locale_falls_back_to_c() {
     let reject_locale =
         r#"case "$*" in *C.UTF-8*) echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1 ;; esac"#;
     script(&dir.join("initdb"), &format!("{reject_locale}\nexec '{}' \"$@\"", real.join("initdb").display()));
-    let mut options = test_dir.options();
-    options.root = test_dir.path("other");
+    let mut options = test_dir.options_at(test_dir.path("other"));
     options.bin_dir = Some(dir);
     let server = Server::start(options).unwrap();
     assert_eq!(psql(&server, "SELECT datcollate FROM pg_database WHERE datname = 'postgres'"), "C");

@@ -42,8 +42,7 @@ fn unreadable_parent_uses_stable_fallback() {
     }
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
-    let mut options = test_dir.options();
-    options.root = closed.join("pg");
+    let options = test_dir.options_at(closed.join("pg"));
 
     let server = Server::start(options.clone()).unwrap();
     assert!(server.root().starts_with(test_dir.path("fallback")), "{}", server.root().display());
@@ -67,8 +66,7 @@ fn moved_folder_keeps_database() {
     server.mark_initialized().unwrap();
     server.stop().unwrap();
     fs::create_dir(test_dir.path("elsewhere")).unwrap();
-    let mut options = test_dir.options();
-    options.root = test_dir.path("elsewhere/renamed");
+    let options = test_dir.options_at(test_dir.path("elsewhere/renamed"));
     fs::rename(test_dir.root(), &options.root).unwrap();
     let server = Server::start(options.clone()).unwrap();
     assert_eq!(psql(&server, "SELECT n FROM t"), "42");
@@ -84,8 +82,7 @@ fn fallback_data_survives_move_and_missing_is_reported() {
     }
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
-    let mut options = test_dir.options();
-    options.root = closed.join("pg");
+    let mut options = test_dir.options_at(closed.join("pg"));
     let server = Server::start(options.clone()).unwrap();
     let root = server.root().to_owned();
     psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
@@ -115,8 +112,7 @@ fn unreadable_moved_data_is_not_reinitialized() {
     drop(test_dir.start());
     let closed = test_dir.private_dir();
     fs::rename(test_dir.root(), closed.join("pg")).unwrap();
-    let mut options = test_dir.options();
-    options.root = closed.join("pg");
+    let options = test_dir.options_at(closed.join("pg"));
     for result in [Server::start(options.clone()).map(drop), Inspection::of(options.clone()).map(drop)] {
         assert!(matches!(&result, Err(Error::ParentNotAccessible { dir, .. }) if *dir == closed), "{result:?}");
     }
@@ -130,8 +126,7 @@ fn unreadable_fallback_is_an_error() {
     }
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
-    let mut options = test_dir.options();
-    options.root = closed.join("pg");
+    let mut options = test_dir.options_at(closed.join("pg"));
     options.fallback_root_dir = closed.join("fallback");
     let result = Server::start(options);
     assert!(matches!(result, Err(Error::ParentNotAccessible { .. })), "{result:?}");
@@ -140,8 +135,7 @@ fn unreadable_fallback_is_an_error() {
 #[test]
 fn long_socket_path_uses_short_dir() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.root = test_dir.path(&"long".repeat(30));
+    let mut options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();
     let socket = server.socket_dir().to_owned();
     assert!(socket.to_str().unwrap().starts_with(test_dir.path("socket-").to_str().unwrap()), "{}", socket.display());
@@ -170,8 +164,7 @@ fn foreign_socket_dir_is_rejected() {
         return;
     }
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.root = test_dir.path(&"long".repeat(30));
+    let options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();
     let socket = server.socket_dir().to_owned();
     server.stop().unwrap();
@@ -209,8 +202,7 @@ fn foreign_owner_is_rejected() {
 #[test]
 fn special_characters_in_path() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.root = test_dir.path("it's \"a, b\" $HOME");
+    let options = test_dir.options_at(test_dir.path("it's \"a, b\" $HOME"));
     let server = Server::start(options.clone()).unwrap();
     assert_eq!(psql(&server, "SELECT 1"), "1");
     drop(server);
@@ -222,8 +214,7 @@ fn symlinked_path_is_the_same_folder() {
     let test_dir = TestDir::new();
     let server = test_dir.start();
     symlink(test_dir.root(), test_dir.path("link")).unwrap();
-    let mut options = test_dir.options();
-    options.root = test_dir.path("link");
+    let options = test_dir.options_at(test_dir.path("link"));
     let result = Server::start(options);
     assert!(matches!(&result, Err(Error::InUse { dir }) if dir == server.root()), "{result:?}");
 }

@@ -1,13 +1,13 @@
 //! Processes and files that killed runs leave behind.
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use embedded_postgres::{Error, Server};
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Helper, TestDir, UnrelatedProcess, children, eventually, is_alive, owner, parent, process_tree, psql, signal,
-    signal_all,
+    Helper, TestDir, UnrelatedProcess, children, is_alive, owner, parent, process_tree, psql, signal, signal_all,
 };
 
 /// Starts a server whose parent, shell and watcher are killed. Returns its process id.

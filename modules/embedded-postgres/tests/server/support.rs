@@ -61,6 +61,11 @@ impl TestDir {
         options
     }
 
+    /// Returns the options of a server with another root.
+    pub(crate) fn options_at(&self, root: PathBuf) -> Options {
+        Options { root, ..self.options() }
+    }
+
     pub(crate) fn start(&self) -> Server {
         Server::start(self.options()).unwrap()
     }

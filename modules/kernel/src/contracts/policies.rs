@@ -10,7 +10,7 @@ use super::{ChangeError, PermissionInfo, Permit, PolicyId, RoleId, RoleSummary};
 use crate::db::DbError;
 
 crate::permission! {
-    /// Read the tenant's policies, and see which of them decided a request.
+    /// Read the tenant's policies, and see which of them decides a permission check.
     pub PolicyRead = "policy", "read";
 }
 
@@ -248,8 +248,8 @@ mod tests {
         use InvalidTarget::{InvalidVerb, UnknownResource, VerbCount};
         let many = ["read"; 33];
         for (resource, verbs, errors) in [
-            ("moon", &["read"][..], vec![UnknownResource]),
-            ("moon", &[], vec![UnknownResource, VerbCount]),
+            ("unknown", &["read"][..], vec![UnknownResource]),
+            ("unknown", &[], vec![UnknownResource, VerbCount]),
             ("", &["*"], vec![UnknownResource]),
             ("user", &[], vec![VerbCount]),
             ("user", &many, vec![VerbCount]),

@@ -1,8 +1,7 @@
 //! Minimal server that lists a tenant's members with actix-web and sqlx alone. It trusts the tenant id in the request and
 //! doesn't authenticate the caller.
 //!
-//! With `LOOKUP=1`, it first looks up the caller and the membership, as a hand-written program would, by the ids in two
-//! headers, which it trusts.
+//! With `LOOKUP=1`, it first looks up the caller's membership by the ids in two headers, which it trusts.
 #![expect(clippy::disallowed_methods, reason = "the baseline uses actix-web and sqlx directly")]
 
 use std::{env, error::Error};
@@ -48,7 +47,7 @@ struct Row {
     created_at: OffsetDateTime,
 }
 
-/// The server's query without the tenant isolation.
+/// The query of tenantry's `GET /v1/members`, without setting the scope for row-level security.
 const LIST: &str = "
     SELECT m.user_id, u.email, u.display_name, u.deactivated_at, m.role_id, r.name AS role, m.created_at
     FROM memberships AS m

@@ -132,7 +132,7 @@ impl Tally {
 
     fn assert_min_count(&self, name: &str, min: usize) {
         let count = self.0.get(name).copied().unwrap_or(0);
-        assert!(count >= min, "too few cases of {name}: {count} of at least {min}: {:?}", self.0);
+        assert!(count >= min, "too few occurrences of {name}: {count}, expected at least {min}: {:?}", self.0);
     }
 }
 

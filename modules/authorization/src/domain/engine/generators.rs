@@ -154,7 +154,7 @@ pub(in crate::domain) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy
         numbered
             .map(|(number, (role_id, effect, resource, verbs, condition))| {
                 let json =
-                    condition.as_ref().map(|json: &Option<Value>| json.clone().unwrap_or(json!({"moon": "full"})));
+                    condition.as_ref().map(|json: &Option<Value>| json.clone().unwrap_or(json!({"unknown": "x"})));
                 let verbs = verbs.into_iter().map(Into::into).collect();
                 let (id, resource) = (PolicyId::from_uuid(id(number)), resource.into());
                 let condition_as_stored = StoredCondition::from(json);

@@ -107,7 +107,7 @@ fn deny_overrides_across_tenant_and_role_policies() {
 
 #[test]
 fn invalid_condition_fails_closed() {
-    let invalid = |effect| when(json!({"moon": "full"}), policy(effect, "user", "read"));
+    let invalid = |effect| when(json!({"unknown": "x"}), policy(effect, "user", "read"));
     let everything = policy(Effect::Allow, "*", "*");
     assert!(!allowed(&[invalid(Effect::Allow)], &READ));
     assert!(!allowed(&[invalid(Effect::Deny), everything], &READ));

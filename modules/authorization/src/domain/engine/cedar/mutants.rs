@@ -85,7 +85,7 @@ fn mapped_ipv4_is_treated_as_ipv6(case: &Case) -> Engine<'_> {
     })
 }
 
-fn indeterminate_allows(case: &Case) -> Engine<'_> {
+fn indeterminate_allow_applies(case: &Case) -> Engine<'_> {
     let set = case.compiled(&case.policies());
     Box::new(move |test_request| {
         let Explanation { decision, unmet, .. } =
@@ -95,18 +95,18 @@ fn indeterminate_allows(case: &Case) -> Engine<'_> {
     })
 }
 
-/// Decides again without the deciding policy. Returns the second decision if `condition` accepts it.
-fn ignore_deciding_policy(case: &Case, condition: impl Fn(&Explanation, Decision) -> bool + 'static) -> Engine<'_> {
+/// Decides again without the deciding policy. Returns the second decision if `accepts` returns true.
+fn ignore_deciding_policy(case: &Case, accepts: impl Fn(&Explanation, Decision) -> bool + 'static) -> Engine<'_> {
     let set = case.compiled(&case.policies());
     Box::new(move |test_request| {
         let explanation = set.explain(test_request.principal(), test_request.role, &test_request.request());
         let others = |id| case.policies().into_iter().filter(|policy| policy.id != id).collect::<Vec<_>>();
-        let second = explanation.policy.as_ref().map(|first| decide(&case.compiled(&others(first.id)), test_request));
-        second.filter(|second| condition(&explanation, *second)).unwrap_or(explanation.decision)
+        let second = explanation.policy.as_ref().map(|policy| decide(&case.compiled(&others(policy.id)), test_request));
+        second.filter(|second| accepts(&explanation, *second)).unwrap_or(explanation.decision)
     })
 }
 
-fn indeterminate_does_not_deny(case: &Case) -> Engine<'_> {
+fn indeterminate_deny_is_ignored(case: &Case) -> Engine<'_> {
     ignore_deciding_policy(case, |first, _| {
         let root = first.policy.as_ref().and_then(|policy| policy.conditions.first());
         root.is_some_and(|root| root.outcome == Truth::Indeterminate)
@@ -125,12 +125,12 @@ fn wrong_policy_is_reported(case: &Case) -> Engine<'_> {
 #[case::precedence(allow_overrides_deny)]
 #[case::effect(first_effect_is_inverted)]
 #[case::conditions(conditions_are_ignored)]
-#[case::every_member(tenant_wide_policies_are_ignored)]
+#[case::tenant_wide(tenant_wide_policies_are_ignored)]
 #[case::verbs(wildcard_verb_is_ignored)]
 #[case::time(clock_is_one_hour_ahead)]
 #[case::address(mapped_ipv4_is_treated_as_ipv6)]
-#[case::indeterminate_allows(indeterminate_allows)]
-#[case::indeterminate_denies(indeterminate_does_not_deny)]
+#[case::indeterminate_allow(indeterminate_allow_applies)]
+#[case::indeterminate_deny(indeterminate_deny_is_ignored)]
 #[case::reason(wrong_policy_is_reported)]
 fn engine_mutant_is_detected(#[case] mutant: Mutant) {
     assert_detected(mutant);
