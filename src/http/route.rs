@@ -177,7 +177,7 @@ impl OperationDoc {
             self.problems(&[UNAUTHENTICATED, UNAVAILABLE]);
         }
         if matches!(class, AccessClass::Member | AccessClass::Permission(_)) {
-            self.tenant_parameter(tenancy);
+            self.tenant_selection(tenancy);
         }
         self.edit(|operation| operation.extensions(Some(extensions.build())));
     }

@@ -22,7 +22,7 @@ fn invalid_wiring_fails_to_compile() {
 }
 
 #[test]
-fn unguarded_handlers_fail_to_compile() {
+fn invalid_handlers_fail_to_compile() {
     toolchain::assert_ci_toolchain();
     handlers::Cases::read().check();
 }

@@ -55,7 +55,7 @@ fn reason_hides_policy_without_read_permission(app: TestApp) {
         assert!(!without_permission.body.contains(name), "{name}");
     }
     let admin = check(app.alice());
-    // Denied checks are explained, too, to a member who may only read policies.
+    // A member who may only read policies gets the reasons of denied checks, too.
     app.sql("UPDATE policies SET resource = 'policy' WHERE resource = 'user' AND role_id IS NOT NULL");
     snapshot!(transcript([
         ("bob, without policy:read", without_permission),

@@ -279,7 +279,7 @@ fn single_mode_hides_tenant_from_non_members() {
 }
 
 #[test]
-fn tenant_header_is_rejected_in_single_mode() {
+fn tenant_header_is_rejected_unless_a_source() {
     let subdomain = organization_app("subdomain");
     for app in [&subdomain, &TestApp::with_tenancy(TenancyMode::Personal), &single_app("acme")] {
         let alice = with_host(&app.alice(), "acme.example.com");

@@ -203,7 +203,7 @@ fn archive_and_restore_are_serializable(app: TestApp) {
 }
 
 #[rstest]
-fn reading_tenant_requires_permission(app: TestApp) {
+fn tenant_routes_require_permission(app: TestApp) {
     let bob = app.bob().in_tenant("acme");
     for (response, permission) in [
         (bob.get("/v1/tenant"), "tenant:read"),

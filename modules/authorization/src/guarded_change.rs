@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct GuardedChange<'a> {
     tx: TenantTx,
     policy_state: &'a dyn PolicyStateRepository,
-    actor: UserId,
+    caller: UserId,
     before: PolicyState,
 }
 
@@ -62,16 +62,16 @@ impl<'a> GuardedChange<'a> {
         policy_state: &'a dyn PolicyStateRepository,
         scope: &TenantScope,
     ) -> Result<Self, ChangeError> {
-        let Principal::User(actor) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
+        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
         let mut tx = database.begin(scope).await?;
         if !policy_state.lock(&mut tx, scope.tenant()).await? {
             return Err(ChangeError::NoLongerMember);
         }
-        let before = policy_state.read(&mut tx, scope.tenant(), actor).await?.ok_or(ChangeError::NoLongerMember)?;
+        let before = policy_state.read(&mut tx, scope.tenant(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
         if before.role.is_none() {
             return Err(ChangeError::NoLongerMember);
         }
-        Ok(Self { tx, policy_state, actor, before })
+        Ok(Self { tx, policy_state, caller, before })
     }
 
     /// The transaction to write in.
@@ -80,8 +80,8 @@ impl<'a> GuardedChange<'a> {
     }
 
     /// The caller.
-    pub(crate) fn actor(&self) -> UserId {
-        self.actor
+    pub(crate) fn caller(&self) -> UserId {
+        self.caller
     }
 
     /// Returns whether the tenant had this role when the change began.
@@ -93,21 +93,21 @@ impl<'a> GuardedChange<'a> {
     pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after =
-            self.policy_state.read(&mut self.tx, tenant, self.actor).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.actor, assignments)?;
+            self.policy_state.read(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
+        check(&self.before, &after, self.caller, assignments)?;
         Ok(self.tx.commit().await?)
     }
 }
 
-/// Compares the state before and after a change by `actor`. Does no I/O.
+/// Compares the state before and after a change by `caller`. Does no I/O.
 fn check(
     before: &PolicyState,
     after: &PolicyState,
-    actor: UserId,
+    caller: UserId,
     assignments: &[RoleAssignment],
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.policies.policies, &after.policies.policies);
-    let granter = EffectivePermissions::of(old, before.role, Some(actor));
+    let granter = EffectivePermissions::of(old, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     let rewritten =
         affected_roles(old, new, &unchanged, &after.roles).map(|role| (RoleAssignment::same_role(role), &unchanged));

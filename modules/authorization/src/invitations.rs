@@ -13,10 +13,10 @@ use kernel::{
 use shaku::Component;
 
 use crate::{
-    domain::{TokenHash, hash_token, may_invite_into, random_token},
+    domain::{TokenHash, hash_token, may_invite_to_role, random_token},
     guarded_change::{GuardedChange, RoleAssignment},
     postgres::{
-        AcceptanceRepository, Capacity, InvitationRepository, InviteConflicts, NewInvitation, PendingInvitation,
+        AcceptanceRepository, AcceptanceConflicts, InvitationRepository, InvitationConflicts, NewInvitation, OpenInvitation,
         PolicyStateRepository, create_membership,
     },
 };
@@ -53,7 +53,7 @@ impl Invitations for InvitationService {
             return Err(InvitationsError::RoleNotFound);
         }
         self.ensure_invitable(change.tx(), email, None).await?;
-        let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.actor(), token_hash };
+        let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.caller(), token_hash };
         let invitation = self.invitations.create(change.tx(), &new).await?;
         change.commit(&[new_member(role)]).await?;
         Ok(InvitationWithToken { invitation, token })
@@ -78,8 +78,8 @@ impl Invitations for InvitationService {
         let before = self.invitations.find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
         self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
-        let actor = change.actor();
-        let renewed = self.invitations.renew(change.tx(), id, actor, token_hash).await?;
+        let caller = change.caller();
+        let renewed = self.invitations.renew(change.tx(), id, caller, token_hash).await?;
         let invitation = renewed.ok_or(InvitationsError::NotFound)?;
         change.commit(&[new_member(invitation.role.id)]).await?;
         Ok(InvitationWithToken { invitation, token })
@@ -101,10 +101,10 @@ impl Invitations for InvitationService {
         let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
         let id = self.acceptance.find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
         let tenant = self.lock_and_verify(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        match self.acceptance.capacity(&mut tx, id, identity.user()).await? {
-            Capacity { member: true, .. } => return Err(AcceptError::AlreadyMember),
-            Capacity { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
-            Capacity { .. } => {}
+        match self.acceptance.conflicts(&mut tx, id, identity.user()).await? {
+            AcceptanceConflicts { member: true, .. } => return Err(AcceptError::AlreadyMember),
+            AcceptanceConflicts { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
+            AcceptanceConflicts { .. } => {}
         }
         if !self.acceptance.consume(&mut tx, id, token_hash).await? {
             return Err(AcceptError::NotFound);
@@ -134,10 +134,10 @@ impl InvitationService {
             return Err(InvitationsError::PersonalMode);
         }
         match self.invitations.conflicts(tx, email, except).await? {
-            InviteConflicts { member: true, .. } => Err(InvitationsError::AlreadyMember),
-            InviteConflicts { invited: true, .. } => Err(InvitationsError::AlreadyInvited),
-            InviteConflicts { free_seats: ..=0, .. } => Err(InvitationsError::SeatLimitReached),
-            InviteConflicts { .. } => Ok(()),
+            InvitationConflicts { member: true, .. } => Err(InvitationsError::AlreadyMember),
+            InvitationConflicts { invited: true, .. } => Err(InvitationsError::AlreadyInvited),
+            InvitationConflicts { free_seats: ..=0, .. } => Err(InvitationsError::SeatLimitReached),
+            InvitationConflicts { .. } => Ok(()),
         }
     }
 
@@ -154,15 +154,15 @@ impl InvitationService {
         if !self.policy_state.lock(tx, id).await? {
             return Ok(None);
         }
-        let Some(PendingInvitation { email, invited_by, tenant }) =
-            self.acceptance.find_pending(tx, id, token_hash).await?
+        let Some(OpenInvitation { email, invited_by, tenant }) =
+            self.acceptance.find_open(tx, id, token_hash).await?
         else {
             return Ok(None);
         };
         let Some(policy_state) = self.policy_state.read(tx, id, invited_by).await? else { return Ok(None) };
         let may_grant = policy_state.role.is_some_and(|inviter_role| {
             let invitee = (identity.user(), tenant.role.id);
-            may_invite_into(&policy_state.policies.policies, (invited_by, inviter_role), invitee)
+            may_invite_to_role(&policy_state.policies.policies, (invited_by, inviter_role), invitee)
         });
         Ok((email == *identity.email() && may_grant).then_some(tenant))
     }

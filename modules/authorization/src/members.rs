@@ -71,8 +71,8 @@ impl Members for MemberService {
 
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {
         let mut change = GuardedChange::begin_as_member(&*self.database, &*self.policy_state, scope).await?;
-        let actor = change.actor();
-        self.memberships.remove(change.tx(), actor).await?;
+        let caller = change.caller();
+        self.memberships.remove(change.tx(), caller).await?;
         Ok(change.commit(&[]).await?)
     }
 }

@@ -61,7 +61,7 @@ impl Policies for PolicyService {
         if self.policies.count(change.tx()).await? >= i64::from(MAX_POLICIES_PER_TENANT) {
             return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
         }
-        let created = self.policies.insert(change.tx(), PolicyId::new(), &policy).await.map_err(rejected_policy)?;
+        let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(rejected_policy)?;
         change.commit(&[]).await?;
         Ok(created)
     }

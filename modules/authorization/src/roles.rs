@@ -42,7 +42,7 @@ impl Roles for RoleService {
             return Err(RolesError::LimitReached { limit: MAX_ROLES_PER_TENANT });
         }
         let id = RoleId::new();
-        self.roles.insert(change.tx(), id, name).await.map_err(rejected_role)?;
+        self.roles.create(change.tx(), id, name).await.map_err(rejected_role)?;
         change.commit(&[]).await?;
         Ok(Role { id, name: name.to_string(), is_system: false, members: 0 })
     }

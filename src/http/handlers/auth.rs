@@ -21,7 +21,7 @@ pub(super) struct LoginRequest {
     email: String,
     #[schema(example = "tenantry-demo", max_length = 1024)]
     password: String,
-    /// Slug or id of the tenant that the token requests. Membership is checked when the token is used.
+    /// Slug or id of the tenant to put into the token. Membership is checked when the token is used.
     #[schema(example = "acme", nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     tenant: Option<String>,
@@ -69,7 +69,7 @@ fn password(text: String) -> Result<Password, FieldError> {
     Ok(Password::new(text))
 }
 
-/// Parses the tenant for the token. Rejected if the configuration ignores the claim.
+/// Parses the tenant for the token's claim. Rejects it if the tenancy mode doesn't read the claim.
 fn tenant_claim(tenancy: &TenancyMode, tenant: Option<&str>) -> Result<Option<TenantRef>, FieldError> {
     const POINTER: &str = "/tenant";
     if tenant.is_some() && !tenancy.reads_claim() {

@@ -12,7 +12,7 @@ use crate::http::requested_tenant::TENANT_HEADER;
 
 impl OperationDoc {
     /// Adds the tenant header and the problems of tenant selection.
-    pub(super) fn tenant_parameter(&mut self, tenancy: &TenancyMode) {
+    pub(super) fn tenant_selection(&mut self, tenancy: &TenancyMode) {
         if tenancy.reads_header() {
             let required = if tenancy.sources().len() == 1 { Required::True } else { Required::False };
             let tenant = ParameterBuilder::new().name(TENANT_HEADER).parameter_in(ParameterIn::Header);

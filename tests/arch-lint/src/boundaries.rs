@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenTree};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, for_each_token_list, is_sign, is_word, line, tokens, word},
+    sources::{Source, for_each_token_list, is_punct, is_ident, line, tokens, word},
     violation::Violation,
 };
 
@@ -132,12 +132,12 @@ fn streams(path: &[&str]) -> Option<Message> {
 
 fn printing(list: &[TokenTree], at: usize) -> Option<Message> {
     let name = word(list, at)?;
-    if PRINT_MACROS.contains(&name.as_str()) && is_sign(list, at + 1, '!') {
+    if PRINT_MACROS.contains(&name.as_str()) && is_punct(list, at + 1, '!') {
         return Some((format!("prints with `{name}!`"), NO_PRINTING_HELP));
     }
     let is_stream = ["stdout", "stderr"].contains(&name.as_str()) && is_group(list, at + 1, Delimiter::Parenthesis);
     // A method with this name belongs to a child process.
-    let is_method = at > 0 && (is_sign(list, at - 1, '.') || is_word(list, at - 1, "fn"));
+    let is_method = at > 0 && (is_punct(list, at - 1, '.') || is_ident(list, at - 1, "fn"));
     (is_stream && !is_method).then(|| (format!("opens `{name}`"), NO_PRINTING_HELP))
 }
 
@@ -164,7 +164,7 @@ fn contract_statements(list: &[TokenTree], at: usize) -> Option<Message> {
     let name = word(list, at)?;
     let problem = match name.as_str() {
         "tokio" | "reqwest" | "ureq" | "embedded_postgres" => format!("a contract uses `{name}`"),
-        "execute" | "fetch_one" | "fetch_all" | "fetch_optional" if at > 0 && is_sign(list, at - 1, '.') => {
+        "execute" | "fetch_one" | "fetch_all" | "fetch_optional" if at > 0 && is_punct(list, at - 1, '.') => {
             format!("a contract executes a statement with `{name}`")
         }
         _ => return None,

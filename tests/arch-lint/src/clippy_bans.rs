@@ -5,7 +5,7 @@ use toml::Value;
 
 use crate::{
     lints::{line_of, member_manifests, table},
-    sources::{Source, fake_source, for_each_token_list, is_sign, line, program_sources, read, root, tokens, word},
+    sources::{Source, fake_source, for_each_token_list, is_punct, line, program_sources, read, root, tokens, word},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
@@ -94,7 +94,7 @@ fn parse_exception(token: &TokenTree) -> Option<(usize, String)> {
     let mut reason = String::new();
     for_each_token_list(attribute.stream(), &mut |list| {
         for at in 0..list.len() {
-            if word(list, at).is_some_and(|word| word == "reason") && is_sign(list, at + 1, '=') {
+            if word(list, at).is_some_and(|word| word == "reason") && is_punct(list, at + 1, '=') {
                 let text = list.get(at + 2).cloned().and_then(|text| syn::parse2::<syn::LitStr>(text.into()).ok());
                 reason = text.map(|text| text.value()).unwrap_or_default();
             }

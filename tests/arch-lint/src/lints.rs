@@ -4,7 +4,7 @@ use proc_macro2::TokenTree;
 use toml::{Table, Value};
 
 use crate::{
-    sources::{Source, fake_source, for_each_token_list, is_sign, line, list_dir, read, root, rust_files_in, word},
+    sources::{Source, fake_source, for_each_token_list, is_punct, line, list_dir, read, root, rust_files_in, word},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
@@ -86,7 +86,7 @@ fn disabled_lints(source: &Source) -> Vec<Violation> {
             let name = word(list, at).filter(|name| ["allow", "expect"].contains(&name.as_str()));
             // In `#[…]` or `cfg_attr(…)`, it is the first token or follows a comma.
             let Some((_, TokenTree::Group(group))) =
-                name.filter(|_| at == 0 || is_sign(list, at - 1, ',')).zip(list.get(at + 1))
+                name.filter(|_| at == 0 || is_punct(list, at - 1, ',')).zip(list.get(at + 1))
             else {
                 continue;
             };

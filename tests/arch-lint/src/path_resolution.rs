@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{ItemExternCrate, ItemUse, UseTree};
 
-use crate::sources::{fake_source, is_sign, is_word, line, tokens, word};
+use crate::sources::{fake_source, is_punct, is_ident, line, tokens, word};
 
 /// The segments of a path. A glob import ends in `*`.
 pub(crate) type Path = Vec<String>;
@@ -51,7 +51,8 @@ impl PathResolver {
         let mut paths = vec![segments.to_vec()];
         for _ in 0..MAX_IMPORT_DEPTH {
             let before = paths.clone();
-            paths = before.iter().flat_map(|path| self.one_step(path)).collect::<BTreeSet<_>>().into_iter().collect();
+            paths =
+                before.iter().flat_map(|path| self.resolve_once(path)).collect::<BTreeSet<_>>().into_iter().collect();
             if paths == before {
                 break;
             }
@@ -62,7 +63,7 @@ impl PathResolver {
     /// Returns the paths that the name at this index may refer to, including the segments before it.
     pub(crate) fn resolve_at(&self, list: &[TokenTree], at: usize) -> Vec<Path> {
         let mut begin = at;
-        while begin >= 3 && is_sign(list, begin - 1, ':') && is_sign(list, begin - 2, ':') {
+        while begin >= 3 && is_punct(list, begin - 1, ':') && is_punct(list, begin - 2, ':') {
             if word(list, begin - 3).is_none() {
                 break;
             }
@@ -72,7 +73,7 @@ impl PathResolver {
         self.resolve(&segments)
     }
 
-    fn one_step(&self, path: &Path) -> Vec<Path> {
+    fn resolve_once(&self, path: &Path) -> Vec<Path> {
         let Some(imported) = path.first().and_then(|first| self.imports.get(first)) else { return vec![path.clone()] };
         // `use std;` resolves to itself.
         let is_itself = |to: &Path| to.first() == path.first();
@@ -102,7 +103,7 @@ impl PathResolver {
     }
 
     fn import_tree(&mut self, tree: &UseTree, prefix: &mut Path, uses: &mut Vec<(Path, usize)>) {
-        let (name, last, ident) = match tree {
+        let (name, ident) = match tree {
             UseTree::Path(path) => {
                 prefix.push(path.ident.to_string());
                 self.import_tree(&path.tree, prefix, uses);
@@ -114,13 +115,13 @@ impl PathResolver {
                 let path = [prefix.as_slice(), &["*".to_owned()]].concat();
                 return uses.push((path, glob.star_token.spans[0].start().line));
             }
-            UseTree::Name(name) => (&name.ident, &name.ident, &name.ident),
-            UseTree::Rename(rename) => (&rename.rename, &rename.ident, &rename.ident),
+            UseTree::Name(name) => (&name.ident, &name.ident),
+            UseTree::Rename(rename) => (&rename.rename, &rename.ident),
         };
         let mut path = prefix.clone();
         // `use a::{self}` is `use a`.
-        if *last != "self" || path.is_empty() {
-            path.push(last.to_string());
+        if *ident != "self" || path.is_empty() {
+            path.push(ident.to_string());
         }
         let name = if *name == "self" { path.last().cloned().unwrap_or_default() } else { name.to_string() };
         uses.push((path.clone(), ident.span().start().line));
@@ -138,7 +139,7 @@ impl PathResolver {
                 self.read_paths(group.stream());
             } else if begins_path(&list, at) {
                 let (line, mut segments) = (line(&list[at]), Path::from_iter(word(&list, at)));
-                while is_sign(&list, at + 1, ':') && is_sign(&list, at + 2, ':') {
+                while is_punct(&list, at + 1, ':') && is_punct(&list, at + 2, ':') {
                     let Some(segment) = word(&list, at + 3) else { break };
                     segments.push(segment);
                     at += 3;
@@ -154,8 +155,8 @@ impl PathResolver {
 
 /// Returns the index of the last token of an import that begins at this index.
 pub(crate) fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
-    let begins = (is_word(list, at, "use") && !is_sign(list, at + 1, '<'))
-        || (is_word(list, at, "extern") && is_word(list, at + 1, "crate"));
+    let begins = (is_ident(list, at, "use") && !is_punct(list, at + 1, '<'))
+        || (is_ident(list, at, "extern") && is_ident(list, at + 1, "crate"));
     let end =
         list.get(at..)?.iter().position(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';'))?;
     begins.then_some(at + end)
@@ -163,10 +164,10 @@ pub(crate) fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
 
 /// Whether a path begins at this index: an identifier that isn't a field, method, lifetime or later segment.
 fn begins_path(list: &[TokenTree], at: usize) -> bool {
-    let follows = |sign| at >= 1 && is_sign(list, at - 1, sign);
-    let is_member = follows('.') && !(at >= 2 && is_sign(list, at - 2, '.'));
-    let is_later_segment = follows(':') && at >= 3 && is_sign(list, at - 2, ':') && {
-        word(list, at - 3).is_some() || is_sign(list, at - 3, '>')
+    let follows = |sign| at >= 1 && is_punct(list, at - 1, sign);
+    let is_member = follows('.') && !(at >= 2 && is_punct(list, at - 2, '.'));
+    let is_later_segment = follows(':') && at >= 3 && is_punct(list, at - 2, ':') && {
+        word(list, at - 3).is_some() || is_punct(list, at - 3, '>')
     };
     word(list, at).is_some() && !is_member && !is_later_segment && !follows('\'')
 }

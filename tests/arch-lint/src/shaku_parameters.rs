@@ -6,7 +6,7 @@ use syn::{Attribute, ItemStruct};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, fake_source, for_each_token_list, is_sign, is_word, program_sources, tokens},
+    sources::{Source, fake_source, for_each_token_list, is_punct, is_ident, program_sources, tokens},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
@@ -19,7 +19,7 @@ fn components(source: &Source) -> Vec<ItemStruct> {
     let resolver = PathResolver::of(stream.clone());
     let mut components = Vec::new();
     for_each_token_list(stream, &mut |list| {
-        for at in (0..list.len()).filter(|at| is_word(list, *at, "struct")) {
+        for at in (0..list.len()).filter(|at| is_ident(list, *at, "struct")) {
             // From the first attribute to the end of the fields.
             let mut begin = at;
             while begin > 0 && is_before_struct(list, begin - 1) {
@@ -41,10 +41,10 @@ fn components(source: &Source) -> Vec<ItemStruct> {
 /// Whether the token belongs to the attributes or the visibility before a `struct`.
 fn is_before_struct(list: &[TokenTree], at: usize) -> bool {
     let is_attribute = |at: usize| {
-        is_sign(list, at, '#')
+        is_punct(list, at, '#')
             && matches!(list.get(at + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
     };
-    let is_visibility = |at: usize| is_word(list, at, "pub");
+    let is_visibility = |at: usize| is_ident(list, at, "pub");
     is_attribute(at) || is_visibility(at) || (at > 0 && (is_attribute(at - 1) || is_visibility(at - 1)))
 }
 
@@ -57,10 +57,10 @@ fn is_derived(attributes: &[Attribute], resolver: &PathResolver) -> bool {
         let syn::Meta::List(list) = &attribute.meta else { continue };
         for_each_token_list(list.tokens.clone(), &mut |list| {
             derived |= (0..list.len()).any(|at| {
-                let is_word = matches!(list[at], TokenTree::Ident(_));
+                let is_ident = matches!(list[at], TokenTree::Ident(_));
                 let is_shaku =
                     |path: &Vec<String>| path.last().is_some_and(|name| SHAKU_DERIVES.contains(&name.as_str()));
-                is_word && resolver.resolve_at(list, at).iter().any(is_shaku)
+                is_ident && resolver.resolve_at(list, at).iter().any(is_shaku)
             });
         });
     }

@@ -132,12 +132,12 @@ pub(crate) fn for_each_token_list(stream: TokenStream, visit: &mut impl FnMut(&[
 }
 
 /// Whether the token at this index is the identifier `word`.
-pub(crate) fn is_word(list: &[TokenTree], at: usize, word: &str) -> bool {
+pub(crate) fn is_ident(list: &[TokenTree], at: usize, word: &str) -> bool {
     matches!(list.get(at), Some(TokenTree::Ident(ident)) if ident == word)
 }
 
 /// Whether the token at this index is the punctuation character `sign`.
-pub(crate) fn is_sign(list: &[TokenTree], at: usize, sign: char) -> bool {
+pub(crate) fn is_punct(list: &[TokenTree], at: usize, sign: char) -> bool {
     matches!(list.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 

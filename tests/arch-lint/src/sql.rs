@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, fake_source, is_sign, line, tokens, word},
+    sources::{Source, fake_source, is_punct, line, tokens, word},
 };
 
 /// A statement in a source file.
@@ -80,7 +80,7 @@ fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver)
         }
         in_signature &= group.delimiter() != Delimiter::Brace;
         let query =
-            (at >= 2 && is_sign(&list, at - 1, '!')).then(|| query_macro_name(&list, at - 2, resolver)).flatten();
+            (at >= 2 && is_punct(&list, at - 1, '!')).then(|| query_macro_name(&list, at - 2, resolver)).flatten();
         if let Some(name) = query {
             let line = line(&list[at - 2]);
             // `query_file!` isn't supported: the empty statement is rejected.

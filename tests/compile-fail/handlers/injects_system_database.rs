@@ -1,12 +1,18 @@
-//! `SystemDatabase`, which isn't limited to one tenant, is resolved from the application module.
+//! A handler injects `SystemDatabase`, which isn't limited to one tenant.
 
-use std::sync::Arc;
+use kernel::{contracts::UserRead, db::SystemDatabase};
 
-use kernel::db::SystemDatabase;
-use shaku::HasComponent;
+use crate::http::{
+    extract::Inject,
+    access::Access,
+    problem::Problem,
+    route::{NoContent, Routes},
+};
 
-use crate::bootstrap::AppModule;
+pub(super) fn register(routes: &mut Routes) {
+    routes.get("/v1/invoices", "List the invoices", list);
+}
 
-pub(super) fn every_tenant(app: &dyn AppModule) -> Arc<dyn SystemDatabase> {
-    HasComponent::<dyn SystemDatabase>::resolve(app)
+async fn list(_access: Access<UserRead>, _database: Inject<dyn SystemDatabase>) -> Result<NoContent, Problem> {
+    Ok(NoContent)
 }

@@ -51,7 +51,7 @@ fn wrong_module_doc_table_is_rejected() {
 }
 
 #[test]
-fn map_lists_normal_workspace_deps_only() {
+fn crate_graph_lists_normal_workspace_deps_only() {
     let metadata = r#"{"packages": [
         {"name": "a", "description": null, "dependencies": [
             {"name": "b", "kind": null, "optional": false}, {"name": "c-c", "kind": null, "optional": true},
@@ -77,7 +77,7 @@ fn routes_command_output() {
 }
 
 fn render(workspace: &Workspace, routes: &[RouteInfo]) -> String {
-    let mut map = format!(
+    let mut page = format!(
         "# Modules\n\nGenerated from the code by `just update-docs`; a test fails if it is outdated. ARCHITECTURE.md explains \
          the design.\n\n## Crates\n\nDependencies between the crates. A dotted arrow is an optional dependency. \
          Dev-dependencies are left out.\n\n{}\n## Contracts\n\nBusiness modules don't depend on each other. A module \
@@ -87,12 +87,12 @@ fn render(workspace: &Workspace, routes: &[RouteInfo]) -> String {
         contract_graph(&workspace.doc_tables),
     );
     for doc_table in &workspace.doc_tables {
-        write_module(&mut map, workspace, doc_table, routes);
+        write_module(&mut page, workspace, doc_table, routes);
     }
     let has_no_module = |route: &&RouteInfo| workspace.doc_tables.iter().all(|doc_table| !serves(doc_table, route));
-    writeln!(map, "\n### Routes without a module\n\nTheir handlers call no module's service.\n").unwrap();
-    write_route_table(&mut map, routes.iter().filter(has_no_module));
-    map
+    writeln!(page, "\n### Routes without a module\n\nTheir handlers call no module's service.\n").unwrap();
+    write_route_table(&mut page, routes.iter().filter(has_no_module));
+    page
 }
 
 fn crate_graph(packages: &[Package]) -> String {
@@ -126,30 +126,30 @@ fn contract_graph(doc_tables: &[ModuleDocTable]) -> String {
     graph + "```\n"
 }
 
-fn write_module(map: &mut String, workspace: &Workspace, doc_table: &ModuleDocTable, routes: &[RouteInfo]) {
+fn write_module(page: &mut String, workspace: &Workspace, doc_table: &ModuleDocTable, routes: &[RouteInfo]) {
     let about =
         workspace.packages.iter().find(|package| package.name == doc_table.module).map(|package| &package.about);
     let about = about.expect("the module has no crate of the same name");
     let [provides, needs, owns] = &doc_table.cells;
-    writeln!(map, "\n### {}\n\n{about}.\n\n| | |\n| --- | --- |", doc_table.module).unwrap();
-    writeln!(map, "| provides | {provides} |\n| needs | {needs} |\n| owns | {owns} |").unwrap();
+    writeln!(page, "\n### {}\n\n{about}.\n\n| | |\n| --- | --- |", doc_table.module).unwrap();
+    writeln!(page, "| provides | {provides} |\n| needs | {needs} |\n| owns | {owns} |").unwrap();
     for permission in PERMISSIONS {
         if workspace.declaring_module(permission).is_some_and(|declaring| declaring.module == doc_table.module) {
-            writeln!(map, "| permission `{}` | {} |", permission.name, permission.about).unwrap();
+            writeln!(page, "| permission `{}` | {} |", permission.name, permission.about).unwrap();
         }
     }
-    map.push('\n');
-    write_route_table(map, routes.iter().filter(|route| serves(doc_table, route)));
+    page.push('\n');
+    write_route_table(page, routes.iter().filter(|route| serves(doc_table, route)));
 }
 
 fn serves(doc_table: &ModuleDocTable, route: &RouteInfo) -> bool {
     doc_table.provides.iter().any(|service| route.services.contains(&service.as_str()))
 }
 
-fn write_route_table<'a>(map: &mut String, routes: impl Iterator<Item = &'a RouteInfo>) {
-    map.push_str("| route | access | summary |\n| --- | --- | --- |\n");
+fn write_route_table<'a>(page: &mut String, routes: impl Iterator<Item = &'a RouteInfo>) {
+    page.push_str("| route | access | summary |\n| --- | --- | --- |\n");
     for RouteInfo { method, path, class, permission, summary, .. } in routes {
         let access = permission.map_or_else(|| (*class).to_owned(), |permission| format!("`{}`", permission.name));
-        writeln!(map, "| `{method} {path}` | {access} | {summary} |").unwrap();
+        writeln!(page, "| `{method} {path}` | {access} | {summary} |").unwrap();
     }
 }

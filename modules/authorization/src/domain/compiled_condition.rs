@@ -41,7 +41,7 @@ pub(crate) enum CompiledCondition {
     IdsEqual(RequestAttribute, RequestAttribute),
     ClientAddr(Box<[IpNet]>),
     Time(Box<CompiledWindow>),
-    /// Always indeterminate, because the condition can't be parsed. Contains the parse errors, if known.
+    /// Always indeterminate, because the condition can't be parsed or compiled. Contains the parse errors.
     Invalid(Box<[ConditionError]>),
 }
 

@@ -117,16 +117,16 @@ impl<'a> EffectivePermissions<'a> {
             .map(|gain| gain.pattern)
     }
 
-    /// Returns true if these permissions include `gain`, where the gaining subject is denied what `after` denies.
+    /// Returns true if these permissions allow `gain`, and `after` denies every part of it that they deny.
     fn holds(&self, gain: &AccessEntry<'a>, after: &EffectivePermissions<'a>) -> bool {
         self.allows(gain) && no_longer_denied(&self.denies, gain, after).next().is_none()
     }
 
-    /// Returns true if some circumstances may allow the permission.
-    fn may_ever(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> bool {
+    /// Returns true if the permission can be allowed, depending on conditions.
+    fn can_be_allowed(&self, PermissionInfo { resource, verb, .. }: &PermissionInfo) -> bool {
         let pattern = PermissionPattern { resource, verb };
-        let never = self.denies.iter().any(|deny| deny.covers(pattern, &EffectiveCondition::Always));
-        !never && self.allows.iter().any(|allow| allow.pattern.covers(pattern))
+        let always_denied = self.denies.iter().any(|deny| deny.covers(pattern, &EffectiveCondition::Always));
+        !always_denied && self.allows.iter().any(|allow| allow.pattern.covers(pattern))
     }
 
     /// Returns true if an allow covers the entry. Ignores denies.
@@ -137,7 +137,7 @@ impl<'a> EffectivePermissions<'a> {
 
 /// Returns true if the current policies still permit the inviter to invite at all, and to grant the role to the invitee.
 /// The invitee must not be a member yet.
-pub(crate) fn may_invite_into(
+pub(crate) fn may_invite_to_role(
     policies: &[Policy],
     (inviter, inviter_role): (UserId, RoleId),
     (invitee, role): (UserId, RoleId),
@@ -145,7 +145,7 @@ pub(crate) fn may_invite_into(
     let granter = EffectivePermissions::of(policies, Some(inviter_role), Some(inviter));
     let (before, after) =
         (EffectivePermissions::of(policies, None, None), EffectivePermissions::of(policies, Some(role), Some(invitee)));
-    granter.may_ever(&MemberInvite::INFO) && granter.first_escalation(&before, &after, &HashSet::new()).is_none()
+    granter.can_be_allowed(&MemberInvite::INFO) && granter.first_escalation(&before, &after, &HashSet::new()).is_none()
 }
 
 /// Returns what `after` allows and `before` doesn't, and what is allowed and no longer denied.

@@ -29,7 +29,7 @@ use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
 use compiled_condition::{CompiledCondition, EvalContext};
 pub(crate) use condition::Condition;
 pub(crate) use engine::CompiledPolicies;
-pub(crate) use escalation::{EffectivePermissions, may_invite_into};
+pub(crate) use escalation::{EffectivePermissions, may_invite_to_role};
 pub(crate) use invitation_token::{TokenHash, hash_token, random_token};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};

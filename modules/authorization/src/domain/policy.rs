@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for StoredCondition {
     }
 }
 
-/// A stored policy.
+/// A stored policy with its parsed condition, as the engine evaluates it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) id: PolicyId,
@@ -70,7 +70,7 @@ impl NewPolicy {
         Self { role_id, effect, resource: resource.into(), verbs, condition: None }
     }
 
-    /// Sets the condition and sorts its keys. The keys of stored conditions are sorted already.
+    /// Sets the condition and sorts its keys, because the digest must not depend on their order.
     pub(crate) fn with_condition(self, mut condition: Option<Value>) -> Self {
         // serde_json sorts keys itself, unless a crate in the build enables its `preserve_order` feature.
         if let Some(condition) = &mut condition {

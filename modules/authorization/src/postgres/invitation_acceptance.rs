@@ -12,7 +12,7 @@ use crate::domain::TokenHash;
 
 /// An invitation that hasn't expired.
 #[derive(Debug)]
-pub(crate) struct PendingInvitation {
+pub(crate) struct OpenInvitation {
     pub(crate) email: Email,
     pub(crate) invited_by: UserId,
     /// The tenant and role that the invitee gets.
@@ -21,7 +21,7 @@ pub(crate) struct PendingInvitation {
 
 /// Whether a user can become a member.
 #[derive(Debug)]
-pub(crate) struct Capacity {
+pub(crate) struct AcceptanceConflicts {
     /// The user is a member already.
     pub(crate) member: bool,
     /// Seats not taken by members.
@@ -35,15 +35,15 @@ pub(crate) trait AcceptanceRepository: Interface {
     async fn find_tenant(&self, tx: &mut SystemTx, token_hash: TokenHash) -> Result<Option<TenantId>, DbError>;
 
     /// Returns the invitation with this token, unless it has expired.
-    async fn find_pending(
+    async fn find_open(
         &self,
         tx: &mut SystemTx,
         tenant: TenantId,
         token_hash: TokenHash,
-    ) -> Result<Option<PendingInvitation>, DbError>;
+    ) -> Result<Option<OpenInvitation>, DbError>;
 
     /// Returns whether the user is a member and how many seats are free.
-    async fn capacity(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<Capacity, DbError>;
+    async fn conflicts(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<AcceptanceConflicts, DbError>;
 
     /// Deletes the invitation with this token. Returns `false` if it no longer exists.
     async fn consume(&self, tx: &mut SystemTx, tenant: TenantId, token_hash: TokenHash) -> Result<bool, DbError>;
@@ -67,12 +67,12 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         Ok(tenant.fetch_optional(&mut ***tx).await?)
     }
 
-    async fn find_pending(
+    async fn find_open(
         &self,
         tx: &mut SystemTx,
         tenant: TenantId,
         token_hash: TokenHash,
-    ) -> Result<Option<PendingInvitation>, DbError> {
+    ) -> Result<Option<OpenInvitation>, DbError> {
         let row = sqlx::query!(
             "SELECT i.email, i.invited_by, i.role_id, r.name AS role_name, t.slug, t.name
              FROM invitations AS i
@@ -87,13 +87,13 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         Ok(row.map(|row| {
             let role = RoleSummary { id: row.role_id, name: row.role_name };
             let tenant = UserTenant { id: tenant, slug: row.slug, name: row.name, role };
-            PendingInvitation { email: row.email, invited_by: row.invited_by, tenant }
+            OpenInvitation { email: row.email, invited_by: row.invited_by, tenant }
         }))
     }
 
-    async fn capacity(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<Capacity, DbError> {
+    async fn conflicts(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<AcceptanceConflicts, DbError> {
         let capacity = sqlx::query_as!(
-            Capacity,
+            AcceptanceConflicts,
             r#"SELECT
                  EXISTS (
                    SELECT

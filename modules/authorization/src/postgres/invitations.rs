@@ -19,7 +19,7 @@ const LIFETIME_DAYS: i32 = 7;
 
 /// Reasons why an address can't be invited.
 #[derive(Debug)]
-pub(crate) struct InviteConflicts {
+pub(crate) struct InvitationConflicts {
     /// The address is that of a member.
     pub(crate) member: bool,
     /// Another invitation for the address is open.
@@ -78,7 +78,7 @@ pub(crate) trait InvitationRepository: Interface {
         tx: &mut TenantTx,
         email: &Email,
         except: Option<InvitationId>,
-    ) -> Result<InviteConflicts, DbError>;
+    ) -> Result<InvitationConflicts, DbError>;
 
     /// Creates the invitation, replacing an expired one for the same address.
     async fn create(&self, tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError>;
@@ -154,9 +154,9 @@ impl InvitationRepository for PgInvitationRepository {
         tx: &mut TenantTx,
         email: &Email,
         except: Option<InvitationId>,
-    ) -> Result<InviteConflicts, DbError> {
+    ) -> Result<InvitationConflicts, DbError> {
         let conflicts = sqlx::query_as!(
-            InviteConflicts,
+            InvitationConflicts,
             r#"SELECT
                  EXISTS (
                    SELECT

@@ -10,9 +10,9 @@ mod templates;
 mod tenants;
 
 pub(crate) use invitation_acceptance::{
-    AcceptanceRepository, Capacity, PendingInvitation, PgAcceptanceRepository, create_expired_invitation,
+    AcceptanceRepository, AcceptanceConflicts, OpenInvitation, PgAcceptanceRepository, create_expired_invitation,
 };
-pub(crate) use invitations::{InvitationRepository, InviteConflicts, NewInvitation, PgInvitationRepository};
+pub(crate) use invitations::{InvitationRepository, InvitationConflicts, NewInvitation, PgInvitationRepository};
 pub(crate) use memberships::{MembershipRepository, MembershipSummary, PgMembershipRepository, create_membership};
 pub(crate) use policies::{PgPolicyRepository, PolicyRepository, StoredPolicy, UNIQUE_POLICY};
 pub(crate) use policy_state::{PgPolicyStateRepository, PolicyState, PolicyStateRepository, RoleUsage};

@@ -48,7 +48,7 @@ pub(crate) trait PolicyRepository: Interface {
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom policy.
-    async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
     /// Replaces a custom policy, except for its role.
     async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
@@ -206,7 +206,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(count.fetch_one(&mut ***tx).await?)
     }
 
-    async fn insert(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
         let created = sqlx::query_as!(
             PolicyRow,
             r#"INSERT INTO policies AS p (tenant_id, id, role_id, effect, resource, verbs, condition, digest)

@@ -26,7 +26,7 @@ pub(crate) trait RoleRepository: Interface {
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom role.
-    async fn insert(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
+    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
     /// Renames a custom role.
     async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
@@ -84,7 +84,7 @@ impl RoleRepository for PgRoleRepository {
         Ok(count.fetch_one(&mut ***tx).await?)
     }
 
-    async fn insert(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
+    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
         let created = sqlx::query!(
             "INSERT INTO roles (tenant_id, id, name, name_key)
              VALUES ($1, $2, $3, lower($3))",

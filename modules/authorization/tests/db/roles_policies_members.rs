@@ -309,7 +309,7 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
     let others = json!({"attribute": {"name": "subject.role", "is": fixture.role}});
     assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "done");
     // With another admin, the first one can leave.
-    let another = db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
+    db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     assert_eq!(members.leave(&scope).await.label(), "done");
     assert_eq!(role_of(&db, &fixture, fixture.admin).await, None);
 }

@@ -24,7 +24,7 @@ fn root_drops_to_server_user() {
 }
 
 #[test]
-fn folders_are_mode_0700() {
+fn directories_have_mode_0700() {
     let test_dir = TestDir::new();
     fs::create_dir(test_dir.root()).unwrap();
     fs::set_permissions(test_dir.root(), Permissions::from_mode(0o777)).unwrap();
@@ -59,7 +59,7 @@ fn unreadable_parent_uses_stable_fallback() {
 }
 
 #[test]
-fn moved_folder_keeps_database() {
+fn moved_directory_keeps_database() {
     let test_dir = TestDir::new();
     let server = test_dir.start();
     psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
@@ -175,7 +175,7 @@ fn foreign_socket_dir_is_rejected() {
 }
 
 #[test]
-fn non_empty_foreign_folder_is_rejected() {
+fn non_empty_foreign_directory_is_rejected() {
     let test_dir = TestDir::new();
     fs::create_dir(test_dir.root()).unwrap();
     fs::set_permissions(test_dir.root(), Permissions::from_mode(0o755)).unwrap();

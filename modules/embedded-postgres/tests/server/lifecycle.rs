@@ -59,7 +59,7 @@ fn concurrent_starts_have_one_winner() {
 }
 
 #[test]
-fn stop_leaves_no_process_and_frees_the_folder() {
+fn stop_leaves_no_process_and_unlocks_directory() {
     let test_dir = TestDir::new();
     let server = test_dir.start();
     let processes = process_tree(parent(server.pid()));

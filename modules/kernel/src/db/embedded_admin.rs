@@ -45,7 +45,7 @@ pub enum AdminError {
         owner: Option<OwnerProcess>,
     },
     /// A database can't be renamed while there are connections to it.
-    #[error("there are open connections to the database, perhaps of psql; close them and try again")]
+    #[error("there are open connections to the database, perhaps from psql; close them and try again")]
     ConnectionsOpen,
     /// The server couldn't be started.
     #[error(transparent)]

@@ -80,7 +80,7 @@ pub trait Readiness: Interface {
     async fn ready(&self) -> Result<(), DbError>;
 }
 
-/// Access to the rows of all tenants. A separate token, so that each `module.rs` shows which components have it.
+/// Access to the rows of all tenants. A separate trait, so that each `module.rs` shows which components have it.
 #[async_trait]
 pub trait SystemDatabase: Interface {
     /// Begins a transaction as the role `tenantry_system`, which sees all tenants.

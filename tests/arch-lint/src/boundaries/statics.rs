@@ -6,7 +6,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use super::Message;
 use crate::{
     path_resolution::PathResolver,
-    sources::{is_sign, is_word},
+    sources::{is_punct, is_ident},
 };
 
 const HELP: &str = "make it a component, or pass it as a value; immutable types can be added to the list in \
@@ -36,19 +36,19 @@ pub(super) fn static_macro(path: &[&str]) -> Option<Message> {
 }
 
 pub(super) fn declared_static(list: &[TokenTree], at: usize, resolver: &PathResolver) -> Option<Message> {
-    if is_sign(list, at + 1, '!') && MACROS.iter().any(|name| is_word(list, at, name)) {
+    if is_punct(list, at + 1, '!') && MACROS.iter().any(|name| is_ident(list, at, name)) {
         return Some(("a static holds state".to_owned(), HELP));
     }
-    if !is_word(list, at, "static") || (at > 0 && is_sign(list, at - 1, '\'')) {
+    if !is_ident(list, at, "static") || (at > 0 && is_punct(list, at - 1, '\'')) {
         return None;
     }
-    if is_word(list, at + 1, "mut") {
+    if is_ident(list, at + 1, "mut") {
         return Some(("a static holds state".to_owned(), HELP));
     }
     let is_end = |token: &&TokenTree| matches!(token, TokenTree::Punct(sign) if [';', '='].contains(&sign.as_char()));
     let declared: Vec<TokenTree> = list[at + 1..].iter().take_while(|token| !is_end(token)).cloned().collect();
     // A declaration is a name and a type.
-    let ty: Vec<TokenTree> = declared.get(2..).filter(|_| is_sign(&declared, 1, ':'))?.to_vec();
+    let ty: Vec<TokenTree> = declared.get(2..).filter(|_| is_punct(&declared, 1, ':'))?.to_vec();
     let unknown = first_unknown(&ty, resolver)?;
     Some((format!("a static holds state, or `{unknown}` isn't known to be immutable"), HELP))
 }
@@ -65,7 +65,7 @@ fn first_unknown(ty: &[TokenTree], resolver: &PathResolver) -> Option<String> {
             )
         }
         TokenTree::Group(group) => first_unknown(&list(group.stream()), resolver),
-        TokenTree::Ident(_) if is_sign(ty, at + 1, ':') && is_sign(ty, at + 2, ':') => None,
+        TokenTree::Ident(_) if is_punct(ty, at + 1, ':') && is_punct(ty, at + 2, ':') => None,
         TokenTree::Ident(name) => {
             let is_constant = |path: &Vec<String>| {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use crate::sources::{Source, is_word, tokens};
+use crate::sources::{Source, is_ident, tokens};
 
 /// A line of text without its comment sign, and its number in the file.
 type Line<'a> = (usize, &'a str);
@@ -126,7 +126,7 @@ fn string_literals(stream: TokenStream) -> Vec<(usize, usize, String)> {
         match token {
             TokenTree::Group(group) => {
                 let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-                let is_doc = group.delimiter() == Delimiter::Bracket && is_word(&inside, 0, "doc");
+                let is_doc = group.delimiter() == Delimiter::Bracket && is_ident(&inside, 0, "doc");
                 found.extend(if is_doc { Vec::new() } else { string_literals(group.stream()) });
             }
             TokenTree::Literal(literal) => {

@@ -226,7 +226,7 @@ fn inviting_into_unheld_role_is_rejected() {
     let may = |held: Value, granted: Value| {
         let inviting = policies(GRANTER, json!([["allow", "member", "invite"]]));
         let all = [inviting, policies(GRANTER, held), policies(OTHER, granted)].concat();
-        may_invite_into(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)))
+        may_invite_to_role(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)))
     };
     let everything = json!([["allow", "*", "*"]]);
     assert!(may(everything.clone(), everything.clone()));
@@ -252,7 +252,7 @@ fn inviter_must_still_hold_invite_permission() {
         (json!([["allow", "user", "read"]]), false),
     ] {
         let all = [policies(GRANTER, held.clone()), policies(OTHER, json!([["allow", "user", "read"]]))].concat();
-        let permitted = may_invite_into(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)));
+        let permitted = may_invite_to_role(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)));
         assert_eq!(permitted, may, "{held}");
     }
 }
