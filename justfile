@@ -34,7 +34,7 @@ new-module NAME SINGULAR='':
     set -euo pipefail
     step() { printf '\n%s\n' "$*" >&2; }
     cargo run --quiet --package new-module -- '{{NAME}}' '{{SINGULAR}}'
-    trap 'echo "The files are written. Fix the error above, then run just prepare, update the golden files and run just update-docs: docs/adding-an-endpoint.md, part 4" >&2' ERR
+    trap 'echo "The files are written. Fix the error above, then run just prepare, update the golden files and run just update-docs: docs/adding-an-endpoint.md, step 4" >&2' ERR
     cargo fmt --all
     step "Compiling, with query metadata from a fresh database …"
     cargo build --quiet --package run-with-db

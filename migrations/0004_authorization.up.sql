@@ -5,8 +5,8 @@
 --
 -- Row-level security policies:
 --   tenant: the rows of the tenant in scope, read and write;
---   self: the rows of the user in scope across tenants, read-only, and only while no tenant is in scope. If it were
---     FOR ALL, a member could promote themselves to admin;
+--   self: the rows of the tenants in which the user in scope is a member, and that user's memberships. Read-only, and
+--     only while no tenant is in scope. If it were FOR ALL, a member could promote themselves to admin;
 --   system: all rows, for the system role.
 -- The scope functions are called in a sub-select, so they run once per statement, not once per row.
 
@@ -26,7 +26,7 @@ CREATE TABLE tenants (
   policy_version bigint NOT NULL DEFAULT 1 CHECK (policy_version > 0),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
-  -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. The application can't write it.
+  -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. tenantry_app can't write it.
   personal_user_id uuid UNIQUE REFERENCES users
 );
 
@@ -161,8 +161,8 @@ CREATE POLICY tenant ON invitations TO tenantry_app
 CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (true);
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
--- Members may rename and archive their tenant where its policies allow it, and increment its policy version. The plan and
--- the owner of a personal tenant are not theirs to change.
+-- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only the
+-- system role can change the plan and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;
@@ -171,8 +171,8 @@ GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
 
--- Programs cache compiled policies under their tenant's policy_version. These triggers increment it in the transaction
--- that changes policies or attributes, however it does so.
+-- Every instance caches compiled policies under their tenant's policy_version. These triggers increment it in the
+-- transaction that changes policies or attributes.
 CREATE FUNCTION bump_policy_version() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

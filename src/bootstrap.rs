@@ -17,9 +17,9 @@ use billing::BillingModuleImpl;
 use kernel::{
     clock::Clock,
     contracts::{
-        AccessTokens, AccountAdmin, AuthModule, AuthorizationModule, BillingModule, DbModule, Invitations, Members,
-        Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, TenancyMode, TenantAdmission,
-        TenantProvisioning, Tenants, UserModule, UserRepository, UserTenants,
+        AccessTokens, AuthModule, AuthorizationModule, BillingModule, DbModule, Invitations, Members, OperatorAccounts,
+        OperatorTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, TenancyMode,
+        TenantAdmission, Tenants, UserModule, UserRepository, UserTenants,
     },
     db::{Database, Db, OpenError, Readiness, open_db},
     shaku_value::ValueModule,
@@ -143,7 +143,7 @@ pub fn cli_user_repository(db: &Db) -> Arc<dyn UserRepository> {
 ///
 /// # Errors
 /// [`InvalidSigningKey`] if the system's random number generator fails.
-pub fn account_admin(db: &Db) -> Result<Arc<dyn AccountAdmin>, InvalidSigningKey> {
+pub fn operator_accounts(db: &Db) -> Result<Arc<dyn OperatorAccounts>, InvalidSigningKey> {
     // The CLI issues no tokens, so a throwaway key and empty settings suffice. The server's key is not read.
     let (signing_key, _) = SigningKey::generate()?;
     let (issuer, audience) = (String::new(), String::new());
@@ -153,7 +153,7 @@ pub fn account_admin(db: &Db) -> Result<Arc<dyn AccountAdmin>, InvalidSigningKey
 }
 
 /// Returns tenant provisioning for CLI commands. It is not part of [`AppModule`], so HTTP requests can't reach it.
-pub fn tenant_provisioning(db: &Db, tenancy: &TenancyMode) -> Arc<dyn TenantProvisioning> {
+pub fn operator_tenants(db: &Db, tenancy: &TenancyMode) -> Arc<dyn OperatorTenants> {
     AuthorizationModuleImpl::builder(db.module(), ValueModule::new(Arc::new(tenancy.clone()))).build().resolve()
 }
 

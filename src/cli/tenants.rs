@@ -8,7 +8,7 @@ use kernel::{
 
 use super::{CliError, print};
 use crate::{
-    bootstrap::{cli_user_repository, tenant_provisioning},
+    bootstrap::{cli_user_repository, operator_tenants},
     config::AppConfig,
 };
 
@@ -47,7 +47,7 @@ async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Resu
     drop(tx);
     let admin =
         admin.ok_or("no active user has this e-mail address; pass the address of an existing account to --admin")?;
-    let created = tenant_provisioning(db, tenancy).create_for(admin.id, &args.name, &args.slug).await;
+    let created = operator_tenants(db, tenancy).create_for(admin.id, &args.name, &args.slug).await;
     created.map_err(|error| describe(error, tenancy))
 }
 
@@ -70,7 +70,7 @@ fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
 /// In single-tenant mode, logs a warning if the tenant doesn't exist. It may be created while the server is running.
 pub(super) async fn warn_if_missing(db: &Db, tenancy: &TenancyMode) -> Result<(), CliError> {
     let TenancyMode::Single(slug) = tenancy else { return Ok(()) };
-    if !tenant_provisioning(db, tenancy).exists(slug).await? {
+    if !operator_tenants(db, tenancy).exists(slug).await? {
         tracing::warn!(
             "the tenant {slug} does not exist, so tenant requests are rejected; create it with \
              tenantry tenants create --slug {slug} --name \"…\" --admin <e-mail>"

@@ -11,7 +11,7 @@ use kernel::{
 use secrecy::ExposeSecret;
 
 use super::{CliError, print};
-use crate::{bootstrap::account_admin, config::AppConfig};
+use crate::{bootstrap::operator_accounts, config::AppConfig};
 
 /// Maximum length of the line read from standard input. The rest of a longer line is ignored.
 const MAX_LINE_BYTES: u64 = 1 << 16;
@@ -42,7 +42,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
     // Prompt before opening the database, so that no connection is held while the operator types.
     let password = password(&args.email)?;
     let db = open_db(config.db).await?;
-    let outcome = match account_admin(&db) {
+    let outcome = match operator_accounts(&db) {
         Ok(accounts) => accounts.create(&args.email, &name, &password).await.map_err(describe),
         Err(error) => Err(error.into()),
     };

@@ -57,15 +57,16 @@ pub(super) struct MergedLayers {
     /// False if a file couldn't be read; keys that seem to be missing may be set in it.
     pub(super) complete: bool,
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
-    pub(super) process_env: ProcessEnv,
+    pub(super) standard_variables: StandardVariables,
     pub(super) errors: Vec<ConfigError>,
 }
 
-/// General environment variables that the embedded database uses. Empty values count as unset.
+/// Standard environment variables that the embedded database uses. They aren't configuration keys. Empty values count
+/// as unset.
 #[derive(Default)]
-pub(super) struct ProcessEnv(BTreeMap<&'static str, OsString>);
+pub(super) struct StandardVariables(BTreeMap<&'static str, OsString>);
 
-impl ProcessEnv {
+impl StandardVariables {
     pub(super) const NAMES: [&str; 7] =
         ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
 
@@ -103,7 +104,7 @@ pub(super) fn read_layers(
         defaults.set(key, key.default.unwrap_or_default());
     }
     let file = file.map(|source_file| reader.file(source_file)).unwrap_or_default();
-    let (environment, process_env) = reader.environment(environment);
+    let (environment, standard_variables) = reader.environment(environment);
 
     // An unreadable file may set APP_ENV=production, in which case .env must be ignored.
     let app_env = environment.get("APP_ENV").or(file.get("APP_ENV"));
@@ -121,7 +122,7 @@ pub(super) fn read_layers(
     MergedLayers {
         values: merge([defaults, file, dotenv, environment]),
         complete: reader.complete,
-        process_env,
+        standard_variables,
         errors: reader.errors,
     }
 }
@@ -272,14 +273,14 @@ impl LayerReader {
         layer
     }
 
-    /// Reads the layer of the environment and the general variables in it.
-    fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, ProcessEnv) {
+    /// Reads the layer of the environment, and the standard variables in it.
+    fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, StandardVariables) {
         let mut layer = Layer::new(ENVIRONMENT);
-        let mut process_env = ProcessEnv::default();
+        let mut standard_variables = StandardVariables::default();
         for (name, value) in variables {
-            if let Some(known) = ProcessEnv::NAMES.iter().find(|known| name == **known) {
+            if let Some(known) = StandardVariables::NAMES.iter().find(|known| name == **known) {
                 if !value.is_empty() {
-                    process_env.0.insert(known, value);
+                    standard_variables.0.insert(known, value);
                 }
             } else if name == "PGOPTIONS" && !value.is_empty() {
                 let message = "must be unset, because sqlx applies it to every connection";
@@ -291,7 +292,7 @@ impl LayerReader {
                 }
             }
         }
-        (layer, process_env)
+        (layer, standard_variables)
     }
 }
 
@@ -329,6 +330,6 @@ fn toml_error(error: &config::ConfigError) -> (Origin, String) {
 fn unknown_key(name: &str) -> String {
     match Key::nearest(name) {
         Some(key) => format!("unknown key; did you mean {}?", key.file_name()),
-        None => "unknown key; .env.example lists all keys, which are flat and in lower case in this file".to_owned(),
+        None => "unknown key; .env.example lists all keys; write them in lower case here, and not in tables".to_owned(),
     }
 }

@@ -597,7 +597,8 @@ fn env_example_matches_keys() -> std::io::Result<()> {
 
 /// Returns the keys read by `code` that are not in [`KEYS`]. Reading an unknown key would silently return nothing.
 fn unknown_keys(code: &str) -> Vec<&str> {
-    let known = |name: &&str| KEYS.iter().any(|key| key.name == *name) || layers::ProcessEnv::NAMES.contains(name);
+    let known =
+        |name: &&str| KEYS.iter().any(|key| key.name == *name) || layers::StandardVariables::NAMES.contains(name);
     let key = |text: &&str| text.contains('_') && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
     code.split('"').filter(key).filter(|name| !known(name)).collect()
 }

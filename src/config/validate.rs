@@ -127,15 +127,15 @@ impl Validator {
         }
         let data_dir = PathBuf::from(self.value("DATA_DIR", any_text)?);
         let cache = self.value("POSTGRES_CACHE_DIR", any_text).map(PathBuf::from);
-        let process_env = &self.layers.process_env;
-        let cache = cache.or_else(|| process_env.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
+        let standard_variables = &self.layers.standard_variables;
+        let cache = cache.or_else(|| standard_variables.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
         let mut from = kernel::db::DownloadOptions::new(cache, download.version, download.url);
         from.enabled = download.enabled;
-        from.proxy = process_env.proxy();
+        from.proxy = standard_variables.proxy();
         Some(DbDriver::Embedded(Box::new(kernel::db::EmbeddedConfig {
             root: data_dir.join("postgres"),
             bin_dir: self.value("POSTGRES_BIN_DIR", any_text).map(PathBuf::from),
-            search_path: self.layers.process_env.first_set(&["PATH"]).cloned(),
+            search_path: self.layers.standard_variables.first_set(&["PATH"]).cloned(),
             download: Some(from),
             durable: true,
         })))

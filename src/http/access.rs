@@ -1,4 +1,4 @@
-//! Access types: who may call a handler. A handler's first argument is an access type, alone or inside an [`Authorized`];
+//! Access types: who may call a handler. A handler's first parameter is an access type, alone or inside an [`Authorized`];
 //! anything else doesn't compile.
 //!
 //! | access type | admits | proof |
@@ -44,7 +44,7 @@ pub(crate) enum AccessClass {
 
 /// An extractor that admits or rejects the caller before anything else of the request is read.
 #[diagnostic::on_unimplemented(
-    message = "a handler's first argument must be an access type, but `{Self}` is not one",
+    message = "a handler's first parameter must be an access type, but `{Self}` is not one",
     label = "not an access type",
     note = "start with `Public`, `SignedIn`, `Member` or `Access<P>`; combine it with a body, query or path id as in \
             `Authorized<Access<P>, Body<T>>`"

@@ -1,4 +1,4 @@
-//! The facts that an HTTP request states about itself. None of them is verified yet.
+//! The data of an HTTP request that is known before its token is verified.
 
 use std::net::IpAddr;
 
@@ -85,7 +85,8 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
 }
 
 /// Returns the socket's peer or, if that is a trusted proxy, the last address in `X-Forwarded-For` that isn't a trusted
-/// proxy. Addresses to the left of it are client input and can be forged.
+/// proxy. Addresses to the left of it are client input and can be forged. An invalid entry ends the search; the result
+/// is then the address to its right, or the peer.
 fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpAddr> {
     let trusted = |addr: &IpAddr| proxies.0.contains(addr);
     let peer = request.peer_addr()?.ip().to_canonical();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn client_ip_is_last_untrusted_hop() {
+    fn client_addr_is_last_untrusted_hop() {
         assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
         assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");

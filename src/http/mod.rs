@@ -1,7 +1,7 @@
 //! The HTTP layer, built on actix-web. It contains no business logic.
 //!
 //! - `middleware.rs`: wraps every request: module, span, log line, response headers
-//! - `context.rs`: the facts that a request states about itself
+//! - `context.rs`: the request's data that is known before its token is verified
 //! - `requested_tenant.rs`: reads the tenant from the header or host
 //! - `module.rs`: the request's module, and the services that handlers may inject
 //! - `access.rs`: the access types: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
@@ -13,7 +13,7 @@
 //! - `public_url.rs`: invitation links; `join_page.rs`, `join_page.html`: the page that they open
 //! - `handlers/`: the handlers, about five lines each
 //!
-//! A handler's first argument is an access type; anything else doesn't compile.
+//! A handler's first parameter is an access type; anything else doesn't compile.
 
 mod access;
 mod context;

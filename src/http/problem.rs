@@ -2,8 +2,9 @@
 //!
 //! Each module has its own error enum. Access types, extractors and handlers convert it into a [`Problem`] with `?`, using
 //! the `From` implementations in `problem/from_errors.rs`. A problem's `type` is stable and clients may rely on it; its
-//! texts may change. The middleware logs the source of a problem; it is never sent. Problems echo no input, and the
-//! request's id is only in the header `X-Request-Id`, so responses that must be indistinguishable are identical bytes.
+//! texts may change. The middleware logs the source of a problem; it is never sent. Problems never contain
+//! input, and the request id is only in the header `X-Request-Id`. So responses that must be indistinguishable have
+//! the same bytes.
 
 mod from_errors;
 mod from_scope_error;
@@ -135,20 +136,20 @@ impl Problem {
     }
 
     /// The body is JSON with invalid content.
-    pub(crate) fn unprocessable(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn invalid_body(errors: Vec<FieldError>) -> Self {
         let mut problem = Self::new(INVALID_BODY, "The body is invalid. See `errors`.");
         problem.0.errors = errors;
         problem
     }
 
     /// The body is JSON with one invalid value.
-    pub(crate) fn unprocessable_at(pointer: &str, detail: &'static str) -> Self {
-        Self::unprocessable(Vec::new()).with_field_error(pointer, detail)
+    pub(crate) fn invalid_body_at(pointer: &str, detail: &'static str) -> Self {
+        Self::invalid_body(Vec::new()).with_field_error(pointer, detail)
     }
 
     /// The body of a PATCH has no fields.
     pub(crate) fn empty_patch() -> Self {
-        Self::unprocessable_at("", "At least one field is required.")
+        Self::invalid_body_at("", "At least one field is required.")
     }
 
     /// Converts an error response of actix itself.
@@ -180,7 +181,7 @@ impl Problem {
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        Self::unprocessable(vec![error])
+        Self::invalid_body(vec![error])
     }
 }
 

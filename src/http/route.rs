@@ -166,7 +166,7 @@ impl OperationDoc {
         const UNAUTHENTICATED: (u16, &str) = (401, "Not signed in");
         const UNAVAILABLE: (u16, &str) = (503, "The database is unavailable");
         let (name, permission) = route_info::name_and_permission(class);
-        let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-class", name);
+        let mut extensions = openapi::extensions::ExtensionsBuilder::new().add("x-access-class", name);
         if let Some(permission) = permission {
             extensions = extensions.add("x-permission", permission.name);
             self.problems(&[(403, "Permission denied")]);

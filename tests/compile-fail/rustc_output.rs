@@ -22,8 +22,8 @@ impl Diagnostic {
         Some(Self { file, rendered: message["rendered"].as_str()?.to_owned() })
     }
 
-    /// Returns the message without notes about other files, lists of implementing types, and names of macros. Margins
-    /// have a fixed width.
+    /// Returns the message without source excerpts of other files, lists of implementing types, and notes about macros.
+    /// The margins get a fixed width.
     pub(crate) fn normalized(&self) -> String {
         let mut text = String::new();
         for part in parts(&self.rendered) {

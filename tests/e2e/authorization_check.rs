@@ -51,8 +51,8 @@ fn reason_hides_policy_without_read_permission(app: TestApp) {
     .to_string();
     let check = |client: Client| client.in_tenant("acme").post("/v1/authorization/check", &checks);
     let without_permission = check(app.bob());
-    for name in ["019a0000", "conditions", "client_addr"] {
-        assert!(!without_permission.body.contains(name), "{name}");
+    for policy_text in ["019a0000", "conditions", "client_addr"] {
+        assert!(!without_permission.body.contains(policy_text), "{policy_text}");
     }
     let admin = check(app.alice());
     // A member who may only read policies gets the reasons of denied checks, too.

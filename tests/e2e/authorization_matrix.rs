@@ -1,5 +1,5 @@
-//! Sends a request to every route of the OpenAPI document as each kind of caller: anonymous, non-member, member and
-//! admin, in their tenant, in another tenant and without one. A snapshot shows all outcomes.
+//! Sends a request to every route of the OpenAPI document as ten kinds of callers. They differ in the user (anonymous,
+//! non-member, member, admin) and in the tenant (none, their own, another, unknown). A snapshot shows all outcomes.
 
 use std::fmt::Write;
 
@@ -108,7 +108,7 @@ fn route_authorization_matrix(app: TestApp) {
     );
     let mut table = String::new();
     for (method, path, operation) in operations(&app) {
-        let class = operation["x-class"].as_str().expect("the operation has no x-class");
+        let class = operation["x-access-class"].as_str().expect("the operation has no x-access-class");
         let permission = operation["x-permission"].as_str().map(|name| format!(" {name}")).unwrap_or_default();
         writeln!(table, "{} {path} ({class}{permission})", method.to_uppercase()).unwrap();
         for (caller, client) in &callers {
@@ -136,13 +136,13 @@ fn inaccessible_tenant_is_indistinguishable_from_missing(app: TestApp) {
     let bob = app.bob();
     let globex = app.seed.tenants.globex.id.to_string();
     for (method, path, operation) in operations(&app) {
-        if !matches!(operation["x-class"].as_str(), Some("member" | "permission")) {
+        if !matches!(operation["x-access-class"].as_str(), Some("member" | "permission")) {
             continue;
         }
         let unknown = send_sample(&bob.in_tenant("nowhere"), &method, &path, &app);
         assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{path}");
         for tenant in
-            ["globex", globex.as_str(), "archived", "acme", "no slug!", "", "0190a8a0-0000-7000-8000-000000000000"]
+            ["globex", globex.as_str(), "archived", "acme", "not a slug!", "", "0190a8a0-0000-7000-8000-000000000000"]
         {
             let response = send_sample(&bob.in_tenant(tenant), &method, &path, &app);
             assert_eq!((response.status, &response.body), (404, &unknown.body), "{path} in {tenant:?}");
@@ -154,20 +154,20 @@ fn inaccessible_tenant_is_indistinguishable_from_missing(app: TestApp) {
 fn input_is_not_parsed_before_authorization(app: TestApp) {
     let anonymous = app.anonymous().in_tenant("acme");
     let responses = [
-        anonymous.post("/v1/authorization/check", "no JSON"),
+        anonymous.post("/v1/authorization/check", "not JSON"),
         anonymous.post("/v1/authorization/check", &"x".repeat(10_000)),
-        anonymous.get("/v1/members/no-id"),
+        anonymous.get("/v1/members/not-an-id"),
         anonymous.get("/v1/members?limit=x&cursor=y"),
-        anonymous.post("/v1/invitations", "no JSON"),
-        anonymous.post("/v1/invitations/accept", "no JSON"),
-        anonymous.delete("/v1/invitations/no-id"),
+        anonymous.post("/v1/invitations", "not JSON"),
+        anonymous.post("/v1/invitations/accept", "not JSON"),
+        anonymous.delete("/v1/invitations/not-an-id"),
     ];
     for response in responses {
         assert_eq!((response.status, response.problem()), (401, "unauthenticated".into()));
     }
     let bob = app.bob().in_tenant("globex");
-    assert_eq!(bob.post("/v1/authorization/check", "no JSON").problem(), "tenant-not-found");
-    assert_eq!(bob.get("/v1/members/no-id").problem(), "tenant-not-found");
+    assert_eq!(bob.post("/v1/authorization/check", "not JSON").problem(), "tenant-not-found");
+    assert_eq!(bob.get("/v1/members/not-an-id").problem(), "tenant-not-found");
 }
 
 #[rstest]

@@ -127,7 +127,7 @@ impl CliFixture {
 }
 
 #[test]
-fn db_commands_never_create_database() {
+fn status_backup_and_psql_never_create_database() {
     let cli = CliFixture::new();
     assert!(cli.ok(&["db", "status"]).contains("no embedded database yet at"));
     for command in [&["db", "backup"][..], &["db", "psql", "-c", "SELECT 1"]] {

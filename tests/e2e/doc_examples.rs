@@ -4,7 +4,7 @@
 //!   an empty folder, as a reader pastes them. `cargo run` starts the server; `cargo run -- …` and `tenantry …` run a
 //!   command. A `json` or `text` block after it is the expected output, where `…` stands for any text; white space doesn't
 //!   count.
-//! - `.ci/check-guides` applies and runs the blocks of the guides in a copy of the workspace.
+//! - `.ci/apply-endpoint-guide` applies and runs the blocks of the guides in a copy of the workspace.
 //!
 //! An HTML comment above a block gives an instruction:
 //!
@@ -27,7 +27,7 @@ use crate::process::{RunningServer, work_dir};
 
 /// The documents whose commands are run here.
 const EXECUTED: [&str; 3] = ["README.md", "docs/tutorial.md", "docs/operations/backup-restore.md"];
-/// The documents whose blocks `.ci/check-guides` applies.
+/// The documents whose blocks `.ci/apply-endpoint-guide` applies.
 const GUIDES: [&str; 1] = ["docs/adding-an-endpoint.md"];
 
 #[rstest]

@@ -2,8 +2,8 @@
 //! paths, bodies and headers. No request may read or change another tenant, and the response to a foreign id must equal
 //! the response to a missing one.
 //!
-//! A short run is part of the tests; `just fuzz-tenants` is a long run. Each prints its seed.
-//! `FUZZ_SEED=… cargo test -p tenantry --test e2e fuzz_tenants` repeats it.
+//! A short run is part of the tests; `just fuzz-tenants` is a long run. Each prints its seed, and repeats the run with
+//! the seed in `FUZZ_SEED`. The short one is `cargo test -p tenantry --test e2e fuzz_tenants`.
 
 mod model;
 mod operations;

@@ -45,7 +45,7 @@ fn violations(listed: &BTreeMap<String, String>, migrations: &BTreeMap<String, S
 }
 
 #[test]
-fn committed_migrations_are_unchanged() {
+fn released_migrations_are_unchanged() {
     let (file, migrations) = (checksums_file(), migrations());
     let mut listed = parse(&fs::read_to_string(&file).unwrap_or_default());
     if std::env::var_os(UPDATE_VAR).is_some() {

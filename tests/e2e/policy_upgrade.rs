@@ -10,7 +10,7 @@ use crate::process::{
     RunningServer, run, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, work_dir,
 };
 
-/// Turns tenants into those that a program with version 1 of the templates has created.
+/// Changes all tenants to the state in which version 1 of the templates creates them.
 const DOWNGRADE_TO_VERSION_1: &str = "DELETE FROM policies WHERE resource = 'role';
     UPDATE tenant_attributes SET policy_template_version = 1";
 
@@ -65,7 +65,7 @@ fn upgrade_is_idempotent() {
     assert!(status.lines().any(|line| cells(line) == ["2", "2", "current"]), "{status}");
 }
 
-/// Returns the words of a table row without the frame.
+/// Returns the cells of a table row, without the borders.
 fn cells(line: &str) -> Vec<&str> {
     line.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect()
 }
@@ -80,11 +80,11 @@ fn blocked_tenant_is_reported_and_others_upgraded() {
         "UPDATE roles SET is_system = false FROM tenants AS t
          WHERE t.id = roles.tenant_id AND t.slug = 'acme' AND roles.name = 'member'",
     );
-    let stays = "skipped acme: custom role member conflicts with a system role; rename it and rerun\n";
+    let skipped = "skipped acme: custom role member conflicts with a system role; rename it and rerun\n";
     for (arguments, done) in [(&["upgrade", "--dry-run"][..], "would upgrade"), (&["upgrade"], "upgraded")] {
         let (success, stdout, stderr) = run_policies(work_dir, arguments);
         assert!(!success);
-        assert_eq!(stdout, format!("{done} 1 tenant to version 2 of the policy templates\n{stays}"));
+        assert_eq!(stdout, format!("{done} 1 tenant to version 2 of the policy templates\n{skipped}"));
         assert_eq!(stderr, "tenantry: 1 tenant couldn't be upgraded\n");
     }
     assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|2|3\n");

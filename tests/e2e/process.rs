@@ -94,7 +94,7 @@ pub(crate) fn http_agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
-/// A server process. It is killed with this value.
+/// A server process, killed when this value is dropped.
 pub(crate) struct RunningServer {
     pub(crate) child: Child,
     pub(crate) url: String,
@@ -108,11 +108,11 @@ impl RunningServer {
     pub(crate) fn start(work_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = spawn_piped(&mut tenantry_command(work_dir, settings, &[]));
         let output = Arc::new(Mutex::new(String::new()));
-        let mut errors = child.stderr.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
         let log = Arc::clone(&output);
-        let stderr = std::thread::spawn(move || {
+        let stderr_reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = errors.read(&mut buffer) {
+            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
                 log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
@@ -128,10 +128,10 @@ impl RunningServer {
             }
         }
         let log = Arc::clone(&output);
-        let stdout =
+        let stdout_reader =
             std::thread::spawn(move || lines.for_each(|line| log.lock().unwrap().push_str(&format!("{line}\n"))));
         let url = url.unwrap_or_else(|| panic!("the server did not start: {}", output.lock().unwrap()));
-        Self { child, url, output, readers: vec![stderr, stdout] }
+        Self { child, url, output, readers: vec![stderr_reader, stdout_reader] }
     }
 
     /// Sends `GET path` and returns the status.

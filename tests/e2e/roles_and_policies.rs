@@ -199,14 +199,14 @@ fn policies_are_paginated(app: TestApp) {
 }
 
 #[rstest]
-fn created_policy_location_answers_get(app: TestApp) {
+fn created_policy_location_returns_policy(app: TestApp) {
     let acme = app.alice().in_tenant("acme");
     let body = r#"{"effect": "allow", "resource": "user", "verbs": ["read"], "condition": {"owner": {}}}"#;
     let policy = acme.post("/v1/policies", body);
     assert_eq!(policy.status, 201, "{policy}");
     let read = acme.get(policy.header("location").unwrap());
     assert_eq!((read.status, read.json()), (200, policy.json()));
-    // No GET answers a single role, so there is no URL to name.
+    // No GET route returns a single role, so there is no URL for `Location`.
     let role = acme.post("/v1/roles", r#"{"name": "auditor"}"#);
     assert_eq!((role.status, role.header("location")), (201, None));
 }

@@ -207,7 +207,7 @@ fn tenant_routes_require_permission(app: TestApp) {
     let bob = app.bob().in_tenant("acme");
     for (response, permission) in [
         (bob.get("/v1/tenant"), "tenant:read"),
-        (bob.patch("/v1/tenant", "no JSON"), "tenant:update"),
+        (bob.patch("/v1/tenant", "not JSON"), "tenant:update"),
         (archive(&bob), "tenant:archive"),
         (restore(&bob), "tenant:archive"),
     ] {

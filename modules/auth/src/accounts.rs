@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{AccountAdmin, AccountError, DisplayName, Email, NewPassword, NewUser, UserId, UserRepository},
+    contracts::{AccountError, DisplayName, Email, NewPassword, NewUser, OperatorAccounts, UserId, UserRepository},
     db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
@@ -13,7 +13,7 @@ use crate::{domain::PasswordHasher, postgres::CredentialRepository};
 
 /// Implements `tenantry users create`.
 #[derive(Component)]
-#[shaku(interface = AccountAdmin)]
+#[shaku(interface = OperatorAccounts)]
 pub(crate) struct AccountService {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
@@ -26,7 +26,7 @@ pub(crate) struct AccountService {
 }
 
 #[async_trait]
-impl AccountAdmin for AccountService {
+impl OperatorAccounts for AccountService {
     async fn create(&self, email: &Email, name: &DisplayName, password: &NewPassword) -> Result<UserId, AccountError> {
         // Hash before opening the transaction, because hashing is slow.
         let hash = self.hasher.hash(password.password()).await.map_err(|error| AccountError::Internal(error.into()))?;

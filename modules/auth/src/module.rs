@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `SignIn`, `AccessTokens`, `AccountAdmin` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
+//! | `SignIn`, `AccessTokens`, `OperatorAccounts` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{

@@ -7,7 +7,9 @@ mod helpers;
 use std::sync::Arc;
 
 use helpers::module;
-use kernel::contracts::{AccessTokens, AccountAdmin, AccountError, NewPassword, Password, SignIn, SignInError, UserId};
+use kernel::contracts::{
+    AccessTokens, AccountError, NewPassword, OperatorAccounts, Password, SignIn, SignInError, UserId,
+};
 use rstest::rstest;
 use sqlx::Row;
 use test_support::{SeededDb, seeded};
@@ -15,17 +17,17 @@ use test_support::{SeededDb, seeded};
 const PASSWORD: &str = "carol's own words";
 
 async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> {
-    let accounts: Arc<dyn AccountAdmin> = module(seeded).resolve();
+    let accounts: Arc<dyn OperatorAccounts> = module(seeded).resolve();
     let password = NewPassword::try_from(Password::new(PASSWORD.into())).unwrap();
     accounts.create(&email.parse().unwrap(), &"Carol Clark".parse().unwrap(), &password).await
 }
 
 /// Returns all users as e-mail address, display name, active and password hash.
 async fn accounts(seeded: &SeededDb) -> Vec<(String, String, bool, Option<String>)> {
-    let accounts = "SELECT u.email, u.display_name, u.deactivated_at IS NULL, c.password_hash
+    let sql = "SELECT u.email, u.display_name, u.deactivated_at IS NULL, c.password_hash
         FROM users AS u LEFT JOIN auth_credentials AS c ON c.user_id = u.id
         ORDER BY u.email";
-    let rows = sqlx::query(accounts).fetch_all(&mut seeded.superuser().await).await.unwrap();
+    let rows = sqlx::query(sql).fetch_all(&mut seeded.superuser().await).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect()
 }
 

@@ -16,8 +16,8 @@ use crate::{
     domain::{TokenHash, hash_token, may_invite_to_role, random_token},
     guarded_change::{GuardedChange, RoleAssignment},
     postgres::{
-        AcceptanceRepository, AcceptanceConflicts, InvitationRepository, InvitationConflicts, NewInvitation, OpenInvitation,
-        PolicyStateRepository, create_membership,
+        AcceptanceConflicts, AcceptanceRepository, InvitationConflicts, InvitationRepository, NewInvitation,
+        OpenInvitation, PolicyStateRepository, create_membership,
     },
 };
 
@@ -55,7 +55,7 @@ impl Invitations for InvitationService {
         self.ensure_invitable(change.tx(), email, None).await?;
         let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.caller(), token_hash };
         let invitation = self.invitations.create(change.tx(), &new).await?;
-        change.commit(&[new_member(role)]).await?;
+        change.commit(&[invitee_assignment(role)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
@@ -81,7 +81,7 @@ impl Invitations for InvitationService {
         let caller = change.caller();
         let renewed = self.invitations.renew(change.tx(), id, caller, token_hash).await?;
         let invitation = renewed.ok_or(InvitationsError::NotFound)?;
-        change.commit(&[new_member(invitation.role.id)]).await?;
+        change.commit(&[invitee_assignment(invitation.role.id)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
@@ -154,8 +154,7 @@ impl InvitationService {
         if !self.policy_state.lock(tx, id).await? {
             return Ok(None);
         }
-        let Some(OpenInvitation { email, invited_by, tenant }) =
-            self.acceptance.find_open(tx, id, token_hash).await?
+        let Some(OpenInvitation { email, invited_by, tenant }) = self.acceptance.find_open(tx, id, token_hash).await?
         else {
             return Ok(None);
         };
@@ -168,8 +167,8 @@ impl InvitationService {
     }
 }
 
-/// The assignment that accepting an invitation makes; the user isn't known until then.
-fn new_member(role: RoleId) -> RoleAssignment {
+/// Returns the role assignment that accepting an invitation makes. Its user isn't known before that.
+fn invitee_assignment(role: RoleId) -> RoleAssignment {
     RoleAssignment { user: None, from: None, to: role }
 }
 

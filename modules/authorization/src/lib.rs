@@ -20,7 +20,7 @@ mod provisioning;
 mod roles;
 pub mod seed;
 mod template_upgrade;
-mod tenant_creator;
+mod tenant_creation;
 mod tenants;
 mod user_tenants;
 

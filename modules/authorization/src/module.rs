@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `TenantAdmission`, `Invitations`, `Members`, `UserTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantProvisioning`, `Tenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
+//! | `TenantAdmission`, `Invitations`, `Members`, `UserTenants`, `Policies`, `PolicyTemplates`, `Roles`, `OperatorTenants`, `Tenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use kernel::{
@@ -22,7 +22,7 @@ use crate::{
     },
     roles::RoleService,
     template_upgrade::TemplateUpgradeService,
-    tenant_creator::TenantCreationService,
+    tenant_creation::TenantCreationService,
     tenants::TenantService,
     user_tenants::UserTenantService,
 };

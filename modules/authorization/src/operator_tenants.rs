@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kernel::{
-    contracts::{TenancyMode, Tenant, TenantName, TenantProvisioning, TenantSlug, TenantsError, UserId},
+    contracts::{OperatorTenants, TenancyMode, Tenant, TenantName, TenantSlug, TenantsError, UserId},
     db::{DbError, SystemDatabase, SystemReason},
 };
 use shaku::Component;
 
-use crate::{postgres::TenantRepository, tenant_creator::TenantCreator};
+use crate::{postgres::TenantRepository, tenant_creation::TenantCreator};
 
 /// The use case behind `tenantry tenants create`.
 #[derive(Component)]
-#[shaku(interface = TenantProvisioning)]
+#[shaku(interface = OperatorTenants)]
 pub(crate) struct OperatorTenantService {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
@@ -26,7 +26,7 @@ pub(crate) struct OperatorTenantService {
 }
 
 #[async_trait]
-impl TenantProvisioning for OperatorTenantService {
+impl OperatorTenants for OperatorTenantService {
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError> {
         match &*self.tenancy {
             TenancyMode::Single(only) if only != slug => Err(TenantsError::SingleTenantMode),

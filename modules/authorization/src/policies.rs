@@ -61,7 +61,7 @@ impl Policies for PolicyService {
         if self.policies.count(change.tx()).await? >= i64::from(MAX_POLICIES_PER_TENANT) {
             return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
         }
-        let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(rejected_policy)?;
+        let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(policies_error)?;
         change.commit(&[]).await?;
         Ok(created)
     }
@@ -82,7 +82,7 @@ impl Policies for PolicyService {
         };
         let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs)
             .with_condition(condition.unwrap_or(stored.condition));
-        let updated = self.policies.update(change.tx(), id, &policy).await.map_err(rejected_policy)?;
+        let updated = self.policies.update(change.tx(), id, &policy).await.map_err(policies_error)?;
         change.commit(&[]).await?;
         Ok(updated)
     }
@@ -109,6 +109,6 @@ fn canonicalize(condition: &Value) -> Result<Value, PoliciesError> {
     serde_json::to_value(condition).map_err(|error| DbError::from(sqlx::Error::Encode(Box::new(error))).into())
 }
 
-fn rejected_policy(error: DbError) -> PoliciesError {
+fn policies_error(error: DbError) -> PoliciesError {
     if error.violates(UNIQUE_POLICY) { PoliciesError::Duplicate } else { error.into() }
 }

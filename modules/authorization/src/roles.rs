@@ -14,8 +14,8 @@ use crate::{
     postgres::{PolicyStateRepository, ROLE_REFERENCES, RoleRepository, UNIQUE_ROLE_NAME},
 };
 
-/// Maximum number of roles per tenant, system roles included. A change to a tenant-wide policy is checked for each
-/// role.
+/// Maximum number of roles per tenant, system roles included. It limits the cost of a change to a tenant-wide policy,
+/// which is checked for each role.
 const MAX_ROLES_PER_TENANT: u16 = 100;
 
 /// Implements `/v1/roles`.
@@ -42,7 +42,7 @@ impl Roles for RoleService {
             return Err(RolesError::LimitReached { limit: MAX_ROLES_PER_TENANT });
         }
         let id = RoleId::new();
-        self.roles.create(change.tx(), id, name).await.map_err(rejected_role)?;
+        self.roles.create(change.tx(), id, name).await.map_err(roles_error)?;
         change.commit(&[]).await?;
         Ok(Role { id, name: name.to_string(), is_system: false, members: 0 })
     }
@@ -50,7 +50,7 @@ impl Roles for RoleService {
     async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError> {
         let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         let role = self.find_custom(&mut change, id).await?;
-        self.roles.rename(change.tx(), id, name).await.map_err(rejected_role)?;
+        self.roles.rename(change.tx(), id, name).await.map_err(roles_error)?;
         change.commit(&[]).await?;
         Ok(Role { name: name.to_string(), ..role })
     }
@@ -58,7 +58,7 @@ impl Roles for RoleService {
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError> {
         let mut change = GuardedChange::begin(&*self.database, &*self.policy_state, permit).await?;
         self.find_custom(&mut change, id).await?;
-        self.roles.delete(change.tx(), id).await.map_err(rejected_role)?;
+        self.roles.delete(change.tx(), id).await.map_err(roles_error)?;
         Ok(change.commit(&[]).await?)
     }
 }
@@ -71,7 +71,7 @@ impl RoleService {
     }
 }
 
-fn rejected_role(error: DbError) -> RolesError {
+fn roles_error(error: DbError) -> RolesError {
     if error.violates(UNIQUE_ROLE_NAME) {
         RolesError::NameTaken
     } else if ROLE_REFERENCES.iter().any(|constraint| error.violates(constraint)) {

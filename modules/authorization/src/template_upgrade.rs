@@ -15,8 +15,8 @@ use shaku::Component;
 use crate::{
     domain::{RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions},
     postgres::{
-        find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked, set_template_version,
-        tenants_at_versions, tenants_behind,
+        count_tenants_by_version, find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked,
+        set_template_version, tenants_behind,
     },
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct TemplateUpgradeService {
 #[async_trait]
 impl PolicyTemplates for TemplateUpgradeService {
     async fn versions(&self) -> Result<TemplateVersions, AuthorizationError> {
-        let in_use: Vec<TenantsAtVersion> = tenants_at_versions(&mut self.begin().await?).await?;
+        let in_use: Vec<TenantsAtVersion> = count_tenants_by_version(&mut self.begin().await?).await?;
         Ok(TemplateVersions { current: TEMPLATES.current(), in_use })
     }
 

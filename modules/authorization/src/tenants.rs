@@ -15,7 +15,7 @@ use shaku::Component;
 use crate::{
     domain::slug_candidates,
     postgres::TenantRepository,
-    tenant_creator::{TenantCreator, rejected_tenant},
+    tenant_creation::{TenantCreator, tenants_error},
 };
 
 /// Implements `POST /v1/tenants` and `/v1/tenant`.
@@ -71,7 +71,7 @@ impl Tenants for TenantService {
             return Err(TenantsError::SlugImmutable);
         }
         let mut tx = self.database.begin(permit.scope()).await?;
-        let updated = self.tenants.update(&mut tx, change).await.map_err(rejected_tenant)?;
+        let updated = self.tenants.update(&mut tx, change).await.map_err(tenants_error)?;
         tx.commit().await?;
         updated.ok_or(TenantsError::NotFound)
     }

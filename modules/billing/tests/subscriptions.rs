@@ -1,5 +1,4 @@
 //! Reading a tenant's subscription.
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::sync::Arc;
 

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_is_renamed_when_complete_mode_0600() {
+    fn complete_file_has_final_name_and_mode_0600() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("b.dump");
         let mut part = PartialFile::create(&target).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_is_removed_stale_is_replaced() {
+    fn cancelled_file_is_removed_and_stale_file_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("b.dump");
         drop(PartialFile::create(&target).unwrap());

@@ -16,7 +16,7 @@ use crate::http::{
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LoginRequest {
+pub(super) struct SignInRequest {
     #[schema(example = "alice@example.com")]
     email: String,
     #[schema(example = "tenantry-demo", max_length = 1024)]
@@ -28,7 +28,7 @@ pub(super) struct LoginRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-pub(super) struct LoginResponse {
+pub(super) struct SignInResponse {
     /// Send it in the header `Authorization: Bearer …`.
     access_token: String,
     #[schema(example = "Bearer")]
@@ -42,20 +42,20 @@ pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     let login = routes.post("/v1/auth/login", "Sign in with e-mail address and password", login);
     login.problems(&[(401, "Wrong e-mail address or password"), UNAVAILABLE]);
     if !tenancy.reads_claim() {
-        login.omit_field::<LoginRequest>("tenant");
+        login.omit_field::<SignInRequest>("tenant");
     }
 }
 
 async fn login(
-    Authorized(Public, Body(request)): Authorized<Public, Body<LoginRequest>>,
+    Authorized(Public, Body(request)): Authorized<Public, Body<SignInRequest>>,
     sign_in: Inject<dyn SignIn>,
     tenancy: Inject<TenancyMode>,
-) -> Result<Json<LoginResponse>, Problem> {
+) -> Result<Json<SignInResponse>, Problem> {
     let (password, tenant) = zip_errors(password(request.password), tenant_claim(&tenancy, request.tenant.as_deref()))?;
     // A malformed address gets the same response as an unknown one.
     let email = request.email.parse().ok();
     let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref()).await?;
-    Ok(Json(LoginResponse {
+    Ok(Json(SignInResponse {
         access_token: token.token.expose_secret().into(),
         token_type: "Bearer",
         expires_in: token.expires_in.as_secs(),
@@ -73,7 +73,7 @@ fn password(text: String) -> Result<Password, FieldError> {
 fn tenant_claim(tenancy: &TenancyMode, tenant: Option<&str>) -> Result<Option<TenantRef>, FieldError> {
     const POINTER: &str = "/tenant";
     if tenant.is_some() && !tenancy.reads_claim() {
-        let detail = "Tokens carry no tenant here. Remove this field.";
+        let detail = "This tenancy mode does not use this field. Remove it.";
         return Err(FieldError { pointer: POINTER.into(), detail });
     }
     validate_optional(POINTER, tenant)

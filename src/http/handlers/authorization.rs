@@ -136,7 +136,7 @@ async fn check(
 fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<ResourceAttributes>)>, Problem> {
     let field_error = |pointer: String, detail| FieldError { pointer, detail };
     if !(1..=MAX_CHECKS).contains(&request.checks.len()) {
-        return Err(Problem::unprocessable(vec![field_error("/checks".into(), "Must be a list of 1 to 100 checks.")]));
+        return Err(Problem::invalid_body(vec![field_error("/checks".into(), "Must be a list of 1 to 100 checks.")]));
     }
     let (mut checks, mut errors) = (Vec::new(), Vec::new());
     for (index, PermissionCheck { permission, owner }) in request.checks.into_iter().enumerate() {
@@ -146,7 +146,7 @@ fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<R
             None => errors.push(field_error(format!("/checks/{index}/permission"), "Unknown permission.")),
         }
     }
-    if errors.is_empty() { Ok(checks) } else { Err(Problem::unprocessable(errors)) }
+    if errors.is_empty() { Ok(checks) } else { Err(Problem::invalid_body(errors)) }
 }
 
 impl CheckResult {

@@ -43,7 +43,7 @@ pub(super) struct UserTenantResponse {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateProfileRequest {
-    /// The name that other members see in every tenant. One line.
+    /// The name that other members see in every tenant. A single line.
     #[schema(example = "Alice A. Adams", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     display_name: Option<String>,

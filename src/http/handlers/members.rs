@@ -103,13 +103,13 @@ async fn leave(member: Member, members: Inject<dyn Members>) -> Result<NoContent
 }
 
 impl From<TenantMember> for MemberResponse {
-    fn from(TenantMember { user, role, joined_at }: TenantMember) -> Self {
+    fn from(TenantMember { user, role, member_since }: TenantMember) -> Self {
         Self {
             id: user.id.as_uuid(),
             email: user.email.to_string(),
             display_name: user.display_name,
             role: role.into(),
-            member_since: joined_at,
+            member_since,
             active: user.active,
         }
     }

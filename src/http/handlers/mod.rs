@@ -21,7 +21,7 @@ const PRIVILEGE_ESCALATION: (u16, &str) =
     (403, "This would grant a permission that the caller does not hold under the same conditions");
 const LAST_ADMIN: (u16, &str) = (409, "This would leave the tenant without an admin");
 
-/// Registers every route of the API. The tenancy mode changes their documentation, not the set of routes.
+/// Registers all routes of the API. The tenancy mode changes their documentation, but not which routes exist.
 pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     let mut routes = Routes::new(tenancy);
     auth::register(&mut routes, tenancy);

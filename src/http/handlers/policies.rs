@@ -185,7 +185,7 @@ impl UpdatePolicyRequest {
             (None, None) => None,
             (resource, _) => {
                 let missing = if resource.is_none() { "/resource" } else { "/verbs" };
-                return Err(Problem::unprocessable_at(
+                return Err(Problem::invalid_body_at(
                     missing,
                     "The fields resource and verbs are only valid together.",
                 ));

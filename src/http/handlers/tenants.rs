@@ -20,7 +20,7 @@ use crate::http::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateTenantRequest {
-    /// One line.
+    /// A single line.
     #[schema(example = "Initech LLC", min_length = 1, max_length = 200)]
     name: String,
     /// Identifies the tenant in requests: letters a-z, digits and single hyphens between them. Derived from the name if
@@ -34,7 +34,7 @@ pub(super) struct CreateTenantRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateTenantRequest {
-    /// One line.
+    /// A single line.
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     name: Option<String>,
@@ -101,7 +101,7 @@ async fn create(
     let (name, slug) =
         zip_errors(validate("/name", &request.name), validate_optional("/slug", request.slug.as_deref()))?;
     let tenant = tenants.create(&me, &name, slug.as_ref()).await?;
-    // GET /v1/tenant answers for the tenant that the request selects, so it is not the URL of this one.
+    // GET /v1/tenant returns the tenant that the request selects, so it is not the URL of this one.
     Ok(CreatedWithoutUrl(tenant.into()))
 }
 

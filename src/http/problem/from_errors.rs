@@ -111,7 +111,7 @@ impl From<ChangeError> for Problem {
 
 /// The role in the body doesn't exist.
 fn role_not_found() -> Problem {
-    Problem::unprocessable_at("/role_id", "Role not found in this tenant. GET /v1/roles lists the roles.")
+    Problem::invalid_body_at("/role_id", "Role not found in this tenant. GET /v1/roles lists the roles.")
 }
 
 impl From<MembersError> for Problem {
@@ -217,7 +217,7 @@ impl From<PoliciesError> for Problem {
                     pointer: format!("/condition{}", error.pointer),
                     detail: error.detail,
                 };
-                Self::unprocessable(errors.into_iter().map(field_error).collect())
+                Self::invalid_body(errors.into_iter().map(field_error).collect())
             }
             PoliciesError::Change(error) => error.into(),
             PoliciesError::Db(error) => error.into(),
@@ -239,7 +239,7 @@ impl From<Vec<InvalidTarget>> for Problem {
             };
             FieldError { pointer, detail }
         };
-        Self::unprocessable(errors.into_iter().map(field_error).collect())
+        Self::invalid_body(errors.into_iter().map(field_error).collect())
     }
 }
 
@@ -271,7 +271,7 @@ impl From<TenantsError> for Problem {
                 "This service has a single tenant, which only its operator creates.",
             ),
             TenantsError::SlugImmutable => {
-                Self::unprocessable_at("/slug", "The slug of the only tenant can't be changed.")
+                Self::invalid_body_at("/slug", "The slug of the only tenant can't be changed.")
             }
             TenantsError::Db(error) => error.into(),
         }

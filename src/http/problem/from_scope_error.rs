@@ -35,8 +35,8 @@ impl From<ScopeError> for Problem {
 /// Returns a sentence on how a request selects its tenant.
 fn selection_hint(tenancy: &TenancyMode) -> String {
     match tenancy {
-        TenancyMode::Personal => "Every request acts in your personal tenant.".into(),
-        TenancyMode::Single(_) => "Every request acts in the only tenant.".into(),
+        TenancyMode::Personal => "Requests act in your personal tenant.".into(),
+        TenancyMode::Single(_) => "Requests act in the only tenant.".into(),
         TenancyMode::Organization(_) => {
             let sources: Vec<String> = tenancy.sources().map(describe_source).collect();
             format!("Name the tenant {}.", sources.join(", or "))
@@ -82,8 +82,8 @@ mod tests {
     fn disallowed_header_error_suggests_source() {
         let subdomain = TenantSources::parse("subdomain", Some("example.com".parse().unwrap())).unwrap();
         for (tenancy, hint) in [
-            (TenancyMode::Personal, "Every request acts in your personal tenant."),
-            (TenancyMode::Single("acme".parse().unwrap()), "Every request acts in the only tenant."),
+            (TenancyMode::Personal, "Requests act in your personal tenant."),
+            (TenancyMode::Single("acme".parse().unwrap()), "Requests act in the only tenant."),
             (TenancyMode::Organization(subdomain), "Name the tenant in the host, by slug: <slug>.example.com."),
         ] {
             let problem = Problem::from(ScopeError::TenantHeaderNotAllowed(Arc::new(tenancy)));

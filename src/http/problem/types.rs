@@ -55,7 +55,7 @@ problem_types! {
     INVITATIONS_DISABLED = CONFLICT "invitations-disabled", "Invitations disabled",
         "Tenants have one member each in the mode `personal`.";
     LAST_ADMIN = CONFLICT "last-admin", "Last admin",
-        "The change would leave the tenant without an admin: an active member who is allowed `*:*` unconditionally and denied nothing. Promote another admin first.";
+        "The change would leave the tenant without an admin: an active member who is allowed `*:*` unconditionally and denied nothing. Make another member an admin first.";
     PERSONAL_TENANT_EXISTS = CONFLICT "personal-tenant-exists", "Personal tenant exists",
         "The mode is `personal`, and the caller has a tenant, which may be archived.";
     POLICY_EXISTS = CONFLICT "policy-exists", "Policy already exists",
@@ -65,7 +65,7 @@ problem_types! {
     ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
         "Another role of the tenant has this name, ignoring case.";
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
-        "Members, and open invitations when inviting, use all seats. Remove a member, revoke an invitation or change the plan.";
+        "All seats are in use. When inviting, open invitations use seats as well. Remove a member, revoke an invitation or change the plan.";
     SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",
         "Another tenant has this slug.";
     SYSTEM_ROLE_IMMUTABLE = CONFLICT "system-role-immutable", "System role is immutable",

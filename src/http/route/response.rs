@@ -1,4 +1,4 @@
-//! Handler responses. None of them can be used as an argument.
+//! Handler responses. Unlike actix's `Json`, none of them is also an extractor.
 
 use actix_web::{HttpRequest, HttpResponse, Responder, body::BoxBody, http::header::LOCATION};
 use serde::Serialize;
@@ -26,7 +26,7 @@ impl<T: Serialize> Responder for Json<T> {
 
 /// A JSON response with status 201 and the URL of the created resource.
 pub(crate) struct Created<T> {
-    /// A path that GET answers with the created resource.
+    /// The path of the created resource, for GET.
     pub(crate) location: String,
     pub(crate) body: T,
 }

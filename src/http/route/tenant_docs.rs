@@ -70,6 +70,6 @@ fn describe_source(source: &TenantSource) -> String {
     match source {
         TenantSource::Header => format!("in the header `{TENANT_HEADER}`"),
         TenantSource::Subdomain(base) => format!("in the host, for example `acme.{base}`"),
-        TenantSource::Claim => "in `tenant` when signing in".into(),
+        TenantSource::Claim => "in the field `tenant` when signing in".into(),
     }
 }

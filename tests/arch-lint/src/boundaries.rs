@@ -1,9 +1,9 @@
 //! What modules must not do, even if their dependencies permit it: read the environment, print, use actix, hold state
 //! in statics, or detach tasks. Contracts must not do I/O.
 //!
-//! Paths are resolved by the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
-//! file re-exports or a macro creates aren't. `clippy.toml` also bans access to the environment by resolved path, and a
-//! module can't use crates that its manifest doesn't list.
+//! Paths are resolved with the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
+//! file re-exports or a macro creates aren't found. `clippy.toml` also bans access to the environment by resolved path,
+//! and a module can't use crates that its manifest doesn't list.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use proc_macro2::{Delimiter, TokenTree};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, for_each_token_list, is_punct, is_ident, line, tokens, word},
+    sources::{Source, for_each_token_list, is_ident, is_punct, line, tokens, word},
     violation::Violation,
 };
 
@@ -45,8 +45,8 @@ fn violations(source: &Source) -> Vec<Violation> {
         path_rules.push(environment);
     }
     if path.starts_with("modules/kernel/src/contracts/") {
-        path_rules.push(contract_io);
-        token_rules.push(contract_statements);
+        path_rules.push(contract_io_path);
+        token_rules.push(contract_io_token);
     }
     let stream = tokens(source);
     let resolver = PathResolver::of(stream.clone());
@@ -78,7 +78,7 @@ fn violations(source: &Source) -> Vec<Violation> {
 const ALLOWED_ENV_ITEMS: [&str; 3] = ["consts", "join_paths", "split_paths"];
 
 /// Items of `std::env` that read or change the environment.
-const ENV_FUNCTIONS: [&str; 15] = [
+const ENV_ACCESS_ITEMS: [&str; 15] = [
     "args",
     "args_os",
     "current_dir",
@@ -105,7 +105,7 @@ fn environment(path: &[&str]) -> Option<Message> {
         ["std", "env", name, ..] if ALLOWED_ENV_ITEMS.contains(name) => None,
         ["std", "env", name, ..] => Some((format!("reads the environment with `env::{name}`"), HELP)),
         // `env` imported by a parent module.
-        ["env", name, ..] if ENV_FUNCTIONS.contains(name) => {
+        ["env", name, ..] if ENV_ACCESS_ITEMS.contains(name) => {
             Some((format!("reads the environment with `env::{name}`"), HELP))
         }
         _ => None,
@@ -136,7 +136,7 @@ fn printing(list: &[TokenTree], at: usize) -> Option<Message> {
         return Some((format!("prints with `{name}!`"), NO_PRINTING_HELP));
     }
     let is_stream = ["stdout", "stderr"].contains(&name.as_str()) && is_group(list, at + 1, Delimiter::Parenthesis);
-    // A method with this name belongs to a child process.
+    // A method of this name belongs to a child process. Defining such a function prints nothing.
     let is_method = at > 0 && (is_punct(list, at - 1, '.') || is_ident(list, at - 1, "fn"));
     (is_stream && !is_method).then(|| (format!("opens `{name}`"), NO_PRINTING_HELP))
 }
@@ -146,7 +146,7 @@ const IO_MODULES: [&str; 5] = ["fs", "io", "os", "process", "thread"];
 
 const NO_IO_HELP: &str = "contracts only declare interfaces and types; implement I/O in a module or in kernel::db";
 
-fn contract_io(path: &[&str]) -> Option<Message> {
+fn contract_io_path(path: &[&str]) -> Option<Message> {
     let problem = match path {
         ["std", module, ..] if IO_MODULES.contains(module) => format!("a contract uses `std::{module}`"),
         // Imported by a parent module.
@@ -160,7 +160,7 @@ fn contract_io(path: &[&str]) -> Option<Message> {
     Some((problem, NO_IO_HELP))
 }
 
-fn contract_statements(list: &[TokenTree], at: usize) -> Option<Message> {
+fn contract_io_token(list: &[TokenTree], at: usize) -> Option<Message> {
     let name = word(list, at)?;
     let problem = match name.as_str() {
         "tokio" | "reqwest" | "ureq" | "embedded_postgres" => format!("a contract uses `{name}`"),

@@ -4,7 +4,7 @@ use proc_macro2::TokenTree;
 use toml::Value;
 
 use crate::{
-    lints::{line_of, member_manifests, table},
+    lints::{line_of, member_manifests, parse_toml},
     sources::{Source, fake_source, for_each_token_list, is_punct, line, program_sources, read, root, tokens, word},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
@@ -35,7 +35,7 @@ const FILES_WITH_EXCEPTIONS: [&str; 9] = [
 /// The banned paths, each with its reason.
 fn bans(config: &Source) -> Vec<(String, String)> {
     let mut bans = Vec::new();
-    for (key, value) in &table(config) {
+    for (key, value) in &parse_toml(config) {
         let Some(entries) = value.as_array().filter(|_| key.starts_with("disallowed-")) else { continue };
         for entry in entries {
             let path = entry.as_str().or_else(|| entry.get("path")?.as_str()).unwrap_or("?");
@@ -152,10 +152,13 @@ fn only_workspace_bans_exist() {
 #[test]
 fn crate_level_clippy_toml_is_rejected() {
     let manifests = ["Cargo.toml", "modules/user/Cargo.toml"].map(|path| fake_source(path, ""));
-    let with = |there: &str| crate_level_configs(&manifests, |file| file == there);
-    assert_no_violations(&with("clippy.toml"));
+    let violations_of = |there: &str| crate_level_configs(&manifests, |file| file == there);
+    assert_no_violations(&violations_of("clippy.toml"));
     for wrong in [".clippy.toml", "modules/user/clippy.toml", "modules/user/.clippy.toml"] {
-        assert_one_violation(&with(wrong), &format!("{wrong}:0: clippy uses this file instead of the workspace's"));
+        assert_one_violation(
+            &violations_of(wrong),
+            &format!("{wrong}:0: clippy uses this file instead of the workspace's"),
+        );
     }
 }
 
@@ -197,15 +200,17 @@ fn ban_without_reason_or_alternative_is_rejected() {
 #[test]
 fn unexercised_ban_is_rejected() {
     let config = fake_source("clippy.toml", "disallowed-methods = [\n  { path = \"a::b\" },\n]");
-    let with = |exercises: &str| check_exercised(&config, &fake_source("banned.rs", exercises));
-    assert_no_violations(&with("fn f() {\n #[expect(clippy::disallowed_methods, reason = \"a::b\")]\n a::b();\n}"));
-    assert_no_violations(&with("struct S { #[expect(clippy::disallowed_types, reason = \"a::b\")] f: a::b }"));
+    let violations_of = |exercises: &str| check_exercised(&config, &fake_source("banned.rs", exercises));
+    assert_no_violations(&violations_of(
+        "fn f() {\n #[expect(clippy::disallowed_methods, reason = \"a::b\")]\n a::b();\n}",
+    ));
+    assert_no_violations(&violations_of("struct S { #[expect(clippy::disallowed_types, reason = \"a::b\")] f: a::b }"));
     for wrong in [
         "fn f() { a::b(); }",
         "fn f() { #[expect(clippy::disallowed_methods, reason = \"a::c\")] a::b(); }",
         "fn f() { #[expect(clippy::disallowed_methods, reason = \"a::b\")] a::c(); a::b(); }",
     ] {
-        assert_one_violation(&with(wrong), "clippy.toml:2: the ban of `a::b` is not exercised; use it in");
+        assert_one_violation(&violations_of(wrong), "clippy.toml:2: the ban of `a::b` is not exercised; use it in");
     }
 }
 

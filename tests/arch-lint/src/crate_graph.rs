@@ -156,7 +156,7 @@ const CRATE_TABLE: &str = "\
 ";
 
 /// Returns the violations if the crate `name` has these dependencies, and the other crates have the documented ones.
-fn with(name: &str, dependencies: &[(&str, &str)]) -> Vec<Violation> {
+fn violations_of(name: &str, dependencies: &[(&str, &str)]) -> Vec<Violation> {
     let documented_crates = [("user", "kernel"), ("auth", "kernel"), ("kernel", ""), ("test-support", "kernel,user")];
     let mut packages: Vec<Value> = Vec::new();
     let package = |name: &str, dependencies: &[(&str, &str)]| {
@@ -181,30 +181,30 @@ fn with(name: &str, dependencies: &[(&str, &str)]) -> Vec<Violation> {
 #[test]
 fn undocumented_dependency_is_rejected() {
     let kernel = ("kernel", "normal");
-    assert_no_violations(&with("user", &[kernel, ("serde", "normal"), ("test-support", "dev")]));
+    assert_no_violations(&violations_of("user", &[kernel, ("serde", "normal"), ("test-support", "dev")]));
     assert_one_violation(
-        &with("user", &[kernel, ("auth", "normal")]),
+        &violations_of("user", &[kernel, ("auth", "normal")]),
         "modules/user/Cargo.toml:2: `user` depends on `auth`, which isn't documented; add a contract to the kernel",
     );
     assert_one_violation(
-        &with("user", &[kernel, ("auth", "dev")]),
+        &violations_of("user", &[kernel, ("auth", "dev")]),
         "modules/user/Cargo.toml:2: `user` depends on `auth`",
     );
     assert_one_violation(
-        &with("user", &[kernel, ("test-support", "normal")]),
+        &violations_of("user", &[kernel, ("test-support", "normal")]),
         "modules/user/Cargo.toml:0: `user` depends on",
     );
     assert_one_violation(
-        &with("user", &[kernel, ("actix-web", "normal")]),
+        &violations_of("user", &[kernel, ("actix-web", "normal")]),
         "modules/user/Cargo.toml:3: the module `user` depends",
     );
 }
 
 #[test]
 fn stale_graph_is_rejected() {
-    assert_one_violation(&with("user", &[]), "ARCHITECTURE.md:3: `user` doesn't depend on `kernel`");
+    assert_one_violation(&violations_of("user", &[]), "ARCHITECTURE.md:3: `user` doesn't depend on `kernel`");
     assert_one_violation(
-        &with("billing", &[("kernel", "normal")]),
+        &violations_of("billing", &[("kernel", "normal")]),
         "modules/billing/Cargo.toml:0: the crate `billing` isn't documented",
     );
     let one = serde_json::json!({"packages": [

@@ -1,4 +1,4 @@
-//! Links, paths, and names with a file in the documents refer to what exists.
+//! Every link, path, and name followed by its file in the documents must refer to something that exists.
 
 use std::collections::BTreeSet;
 
@@ -55,9 +55,9 @@ fn violations(document: &Source, workspace: &impl Workspace) -> Vec<Violation> {
                     report(format!("`{path}` doesn't exist"), "write the current path");
                 }
             }
-            for (test, path) in tests_with_path(line, next) {
-                if workspace.exists(path) && !workspace.text(path).contains(test) {
-                    report(format!("{path} has no `{test}`"), "write the current name and file");
+            for (name, path) in names_with_path(line, next) {
+                if workspace.exists(path) && !workspace.text(path).contains(name) {
+                    report(format!("{path} has no `{name}`"), "write the current name and file");
                 }
             }
         }
@@ -107,8 +107,8 @@ fn is_path(span: &str) -> bool {
     FOLDERS.iter().any(|folder| span.starts_with(folder)) && !span.contains(PLACEHOLDERS)
 }
 
-/// Tests and other names with their file: `name` (`path`), or `name`, `path`.
-fn tests_with_path<'a>(line: &'a str, next: &'a str) -> Vec<(&'a str, &'a str)> {
+/// The names that are followed by their file, mostly tests: `name` (`path`), or `name`, `path`.
+fn names_with_path<'a>(line: &'a str, next: &'a str) -> Vec<(&'a str, &'a str)> {
     let parts: Vec<&str> = line.split('`').collect();
     let mut next_parts = next.trim_start().split('`');
     let (next_gap, next_span) = (next_parts.next().unwrap_or_default(), next_parts.next().unwrap_or_default());

@@ -29,7 +29,7 @@ fn strictness(level: &str) -> usize {
     LEVELS.iter().position(|known| *known == level).unwrap_or(0)
 }
 
-pub(crate) fn table(source: &Source) -> Table {
+pub(crate) fn parse_toml(source: &Source) -> Table {
     source.text.parse().unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn line_of(source: &Source, text: &str) -> usize {
 
 /// Checks the lints in the root manifest.
 fn check_workspace_lints(manifest: &Source) -> Vec<Violation> {
-    let lints = table(manifest).get("workspace").and_then(|workspace| workspace.get("lints")).cloned();
+    let lints = parse_toml(manifest).get("workspace").and_then(|workspace| workspace.get("lints")).cloned();
     let mut violations = Vec::new();
     for (tool, lint, minimum) in REQUIRED_LINTS {
         let level = lints.as_ref().and_then(|lints| lints.get(tool)?.get(lint));
@@ -60,7 +60,8 @@ fn check_workspace_lints(manifest: &Source) -> Vec<Violation> {
 
 /// Checks that a crate inherits the lints of the workspace.
 fn check_crate_lints(manifest: &Source) -> Vec<Violation> {
-    let inherits = table(manifest).get("lints").and_then(|lints| lints.get("workspace")) == Some(&Value::Boolean(true));
+    let workspace = parse_toml(manifest).get("lints").and_then(|lints| lints.get("workspace")).cloned();
+    let inherits = workspace == Some(Value::Boolean(true));
     let violation = || {
         let problem = "the crate doesn't inherit the workspace lints";
         Violation::new(&manifest.path, line_of(manifest, "[lints]"), problem, "write `[lints] workspace = true`")
@@ -78,7 +79,7 @@ pub(crate) fn member_manifests() -> Vec<Source> {
     manifests
 }
 
-/// Finds attributes that disable lints without a reason, or lints that have no exceptions.
+/// Finds attributes that disable a lint without a reason, and those that disable a lint without permitted exceptions.
 fn disabled_lints(source: &Source) -> Vec<Violation> {
     let mut violations = Vec::new();
     for_each_token_list(source.text.parse().unwrap(), &mut |list| {
@@ -114,7 +115,7 @@ fn disabled_lints(source: &Source) -> Vec<Violation> {
     violations
 }
 
-/// Whether the first word is a rustc lint that code may want to disable.
+/// Whether the first word is one of the rustc lints that are likely to be disabled.
 fn is_lint(words: &[String]) -> bool {
     let first = words.first().map_or("", String::as_str);
     let prefixes =
@@ -164,7 +165,7 @@ fn every_crate_inherits_lints() {
 }
 
 #[test]
-fn every_expect_has_reason() {
+fn every_disabled_lint_has_reason() {
     let sources: Vec<Source> =
         ["modules", "seeds", "src", "tests", "tools"].into_iter().flat_map(rust_files_in).collect();
     assert_no_violations(&sources.iter().flat_map(disabled_lints).collect::<Vec<_>>());
@@ -191,7 +192,7 @@ fn weaker_lints_are_rejected() {
 }
 
 #[test]
-fn crate_with_lints_of_its_own_is_rejected() {
+fn crate_without_workspace_lints_is_rejected() {
     assert_no_violations(&check_crate_lints(&fake_source(
         "modules/x/Cargo.toml",
         "[package]\nname = \"x\"\n[lints]\nworkspace = true",
@@ -203,7 +204,7 @@ fn crate_with_lints_of_its_own_is_rejected() {
 }
 
 #[test]
-fn expect_without_reason_is_rejected() {
+fn disabled_lint_without_reason_is_rejected() {
     let check = |text: &str| disabled_lints(&fake_source("src/x.rs", text));
     assert_one_violation(&check("\n#![allow(clippy::unwrap_used)]"), "src/x.rs:2: a lint is disabled without a reason");
     assert_one_violation(&check("#[expect(dead_code)]\nfn f() {}"), "src/x.rs:1: a lint is disabled without a reason");
@@ -218,17 +219,19 @@ fn expect_without_reason_is_rejected() {
 }
 
 #[test]
-fn exception_without_a_reason_is_rejected() {
-    let with = |text: &str| check_deny_exceptions(&fake_source("deny.toml", text));
-    assert_no_violations(&with(
+fn deny_exception_without_reason_is_rejected() {
+    let violations_of = |text: &str| check_deny_exceptions(&fake_source("deny.toml", text));
+    assert_no_violations(&violations_of(
         "exceptions = [\n  # Only at build time.\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]",
     ));
-    assert_no_violations(&with("[bans]\nskip = [\n  { crate = \"a\", reason = \"another crate's doing\" },\n]"));
-    assert_no_violations(&with("# Allowed in all crates.\nallow = [\"MIT\"]\nexceptions = []"));
-    let wrong = with("exceptions = [\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]");
+    assert_no_violations(&violations_of(
+        "[bans]\nskip = [\n  { crate = \"a\", reason = \"required by another crate\" },\n]",
+    ));
+    assert_no_violations(&violations_of("# Allowed in all crates.\nallow = [\"MIT\"]\nexceptions = []"));
+    let wrong = violations_of("exceptions = [\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]");
     assert_one_violation(&wrong, "deny.toml:2: an exception without a reason; write");
     assert_one_violation(
-        &with("[advisories]\nignore = [\"RUSTSEC-2024-0001\"]"),
+        &violations_of("[advisories]\nignore = [\"RUSTSEC-2024-0001\"]"),
         "deny.toml:2: an exception without a reason",
     );
 }

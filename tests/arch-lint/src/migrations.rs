@@ -1,4 +1,5 @@
-//! The tables that the migrations create, and their owners. A migration may only change tables of its owner.
+//! The tables that the migrations create, and their owners. A migration belongs to a module, and may only change that
+//! module's tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,14 +52,14 @@ fn sql_tokens(sql: &str, first_line: usize) -> Vec<SqlToken> {
     tokens
 }
 
-/// Returns the module that the name of a migration starts with.
+/// Returns the module that a migration belongs to: `user` for `0002_user.up.sql`.
 fn owner(source: &Source) -> &str {
     let name = source.path.rsplit('/').next().unwrap();
     name.split(['_', '.']).nth(1).unwrap_or_default()
 }
 
 /// Returns the tokens after `words`, without optional words such as `IF EXISTS`.
-fn after<'a>(statement: &'a [SqlToken], words: &[&str]) -> Option<&'a [SqlToken]> {
+fn tokens_after<'a>(statement: &'a [SqlToken], words: &[&str]) -> Option<&'a [SqlToken]> {
     let mut rest = statement;
     for word in words {
         (rest.first()?.0 == *word).then_some(())?;
@@ -78,17 +79,17 @@ fn created(statement: &[SqlToken]) -> Option<(&str, &[SqlToken])> {
         &["create", "or", "replace", "view"],
         &["create", "materialized", "view"],
     ];
-    let rest = prefixes.iter().find_map(|prefix| after(statement, prefix))?;
+    let rest = prefixes.iter().find_map(|prefix| tokens_after(statement, prefix))?;
     Some((rest.first()?.0.as_str(), &rest[1..]))
 }
 
 /// Returns the names of tables and views that a statement drops.
 fn dropped(statement: &[SqlToken]) -> Vec<&str> {
-    let rest = ["table", "view"].iter().find_map(|kind| after(statement, &["drop", kind])).unwrap_or_default();
+    let rest = ["table", "view"].iter().find_map(|kind| tokens_after(statement, &["drop", kind])).unwrap_or_default();
     rest.iter().map(|(word, _)| word.as_str()).filter(|word| !matches!(*word, "," | "cascade" | "restrict")).collect()
 }
 
-/// Returns the column definitions: the parts between the outermost brackets, split at commas.
+/// Returns the column definitions: the parts between the outermost parentheses, split at commas.
 fn columns(rest: &[SqlToken]) -> Vec<&[SqlToken]> {
     let (mut depth, mut begin, mut columns) = (0, 0, Vec::new());
     for (at, (word, _)) in rest.iter().enumerate() {
@@ -113,7 +114,7 @@ fn columns(rest: &[SqlToken]) -> Vec<&[SqlToken]> {
 
 impl Tables {
     /// Returns the tables after running these migrations in order.
-    fn after(migrations: &[Source]) -> (Self, Vec<Violation>) {
+    fn from_migrations(migrations: &[Source]) -> (Self, Vec<Violation>) {
         let (mut tables, mut violations) = (Self::default(), Vec::new());
         for migration in migrations.iter().filter(|migration| migration.path.ends_with(".up.sql")) {
             for statement in sql_tokens(&migration.text, 1).split(|(word, _)| word == ";") {
@@ -144,9 +145,9 @@ impl Tables {
             for column in columns(rest) {
                 self.add_column(name, column);
             }
-        } else if let Some([(name, _), rest @ ..]) = after(statement, &["alter", "table"]) {
+        } else if let Some([(name, _), rest @ ..]) = tokens_after(statement, &["alter", "table"]) {
             for addition in rest.split(|(word, _)| word == ",") {
-                let column = after(addition, &["add", "column"]).or_else(|| after(addition, &["add"]));
+                let column = tokens_after(addition, &["add", "column"]).or_else(|| tokens_after(addition, &["add"]));
                 self.add_column(&name.clone(), column.unwrap_or_default());
             }
         }
@@ -166,7 +167,7 @@ impl Tables {
 
     /// Returns the tables of this workspace.
     pub(crate) fn of_workspace() -> Self {
-        Self::after(&migrations()).0
+        Self::from_migrations(&migrations()).0
     }
 }
 
@@ -174,22 +175,22 @@ fn migrations() -> Vec<Source> {
     list_dir("migrations").into_iter().map(|name| read(&format!("migrations/{name}"))).collect()
 }
 
-/// Checks that migrations only change tables of their owner, and that the doc tables match the migrations.
+/// Checks that migrations only change tables of their module, and that the doc tables match the migrations.
 fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
-    let (tables, mut violations) = Tables::after(migrations);
-    // Includes dropped tables, which earlier migrations may name.
-    let mut ever: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let (tables, mut violations) = Tables::from_migrations(migrations);
+    // The owners of all tables ever created. Earlier migrations may name tables that were dropped later.
+    let mut owners_by_table: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for migration in migrations {
         for statement in sql_tokens(&migration.text, 1).split(|(word, _)| word == ";") {
             if let Some((name, _)) = created(statement) {
-                ever.entry(name.to_owned()).or_default().insert(owner(migration));
+                owners_by_table.entry(name.to_owned()).or_default().insert(owner(migration));
             }
         }
     }
     for migration in migrations {
         let sql_tokens = sql_tokens(&migration.text, 1);
         for (at, (word, line)) in sql_tokens.iter().enumerate() {
-            let owners = ever.get(word).filter(|owners| !owners.contains(owner(migration)));
+            let owners = owners_by_table.get(word).filter(|owners| !owners.contains(owner(migration)));
             let is_reference = at > 0 && sql_tokens[at - 1].0 == "references";
             if let Some(owners) = owners.filter(|_| !is_reference) {
                 let owner_names = owners.iter().copied().collect::<Vec<_>>().join(" and ");
@@ -242,7 +243,7 @@ fn migrations_touch_only_owned_tables() {
 }
 
 /// Returns the violations of a migration of `billing`, after one of `user`.
-fn with(sql: &str) -> Vec<Violation> {
+fn billing_violations(sql: &str) -> Vec<Violation> {
     let user = fake_source("migrations/0001_user.up.sql", "CREATE TABLE users (id uuid PRIMARY KEY);");
     let doc_tables = [fake_doc_table("user", "", "`users`"), fake_doc_table("billing", "", "`invoices`")];
     let billing = format!("CREATE TABLE invoices (id uuid PRIMARY KEY, user_id uuid REFERENCES users);\n{sql}");
@@ -251,7 +252,7 @@ fn with(sql: &str) -> Vec<Violation> {
 
 #[test]
 fn cross_module_migration_is_rejected() {
-    assert_no_violations(&with(
+    assert_no_violations(&billing_violations(
         "ALTER TABLE invoices ADD COLUMN paid boolean; -- users pay\nGRANT SELECT ON invoices TO tenantry_app;",
     ));
     for sql in [
@@ -265,7 +266,7 @@ fn cross_module_migration_is_rejected() {
         "CREATE FUNCTION pay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM users; END $$;",
         "COMMENT ON TABLE public.users IS 'ours';",
     ] {
-        let violations = with(sql);
+        let violations = billing_violations(sql);
         let named: Vec<_> =
             violations.iter().filter(|violation| violation.to_string().contains("names `users`")).collect();
         assert_eq!(named.len(), 1, "{sql}: {violations:?}");
@@ -278,14 +279,14 @@ fn cross_module_migration_is_rejected() {
 #[test]
 fn table_needs_exactly_one_owner() {
     assert_one_violation(
-        &with("CREATE TABLE payments (id uuid);"),
+        &billing_violations("CREATE TABLE payments (id uuid);"),
         "migrations/0002_billing.up.sql:2: creates `payments`, which the doc table of billing",
     );
     assert_one_violation(
-        &with("DROP TABLE invoices;"),
+        &billing_violations("DROP TABLE invoices;"),
         "modules/billing/src/module.rs:3: billing documents that it owns `invoices`",
     );
-    let twice = with("CREATE TABLE users (id uuid);");
+    let twice = billing_violations("CREATE TABLE users (id uuid);");
     assert!(
         twice.iter().any(|violation| violation.to_string().contains("creates `users`, which belongs to user")),
         "{twice:?}"
@@ -302,6 +303,6 @@ fn table_needs_exactly_one_owner() {
 fn added_tenant_id_makes_table_tenant_scoped() {
     let sql =
         "CREATE TABLE notes (id uuid, tenant uuid);\nALTER TABLE notes DROP COLUMN tenant, ADD COLUMN tenant_id uuid;";
-    let (tables, _) = Tables::after(&[fake_source("migrations/0001_user.up.sql", sql)]);
+    let (tables, _) = Tables::from_migrations(&[fake_source("migrations/0001_user.up.sql", sql)]);
     assert_eq!(tables.keys["notes"], "tenant_id");
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{ItemExternCrate, ItemUse, UseTree};
 
-use crate::sources::{fake_source, is_punct, is_ident, line, tokens, word};
+use crate::sources::{fake_source, is_ident, is_punct, line, tokens, word};
 
 /// The segments of a path. A glob import ends in `*`.
 pub(crate) type Path = Vec<String>;

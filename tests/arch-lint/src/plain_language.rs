@@ -17,10 +17,10 @@ mod text;
 
 use text::{Paragraph, text_of};
 
-/// The longest sentence that passes. Aim for 25 words.
+/// Maximum number of words in a sentence. Aim for 25.
 const MAX_WORDS: usize = 30;
 
-/// The shortest reason for an exception that says something.
+/// Minimum length in bytes of the reason for an exception.
 const MIN_REASON_LENGTH: usize = 12;
 
 const FOLDERS: [&str; 10] =
@@ -108,7 +108,7 @@ fn violations(source: &Source, is_program: bool) -> Vec<Violation> {
                 found.push(violation(line, format!("\"{word}\" isn't plain technical English"), help));
             }
         }
-        for (line, words) in long_sentences(&paragraph).into_iter().filter(|_| paragraph.limits_sentences) {
+        for (line, words) in long_sentences(&paragraph).into_iter().filter(|_| paragraph.has_sentence_limit) {
             let problem = format!("a sentence has {words} words; the maximum is {MAX_WORDS}");
             found.push(violation(line, problem, "split it; aim for 25 words or fewer"));
         }

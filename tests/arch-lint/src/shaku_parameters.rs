@@ -6,7 +6,7 @@ use syn::{Attribute, ItemStruct};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, fake_source, for_each_token_list, is_punct, is_ident, program_sources, tokens},
+    sources::{Source, fake_source, for_each_token_list, is_ident, is_punct, program_sources, tokens},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 

@@ -120,7 +120,7 @@ fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// Calls `visit` with each list of tokens: the outermost one, and the contents of each pair of brackets.
+/// Calls `visit` with each list of tokens: the outermost one, and the contents of each pair of delimiters.
 pub(crate) fn for_each_token_list(stream: TokenStream, visit: &mut impl FnMut(&[TokenTree])) {
     let list: Vec<TokenTree> = stream.into_iter().collect();
     visit(&list);

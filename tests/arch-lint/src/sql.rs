@@ -53,15 +53,15 @@ impl TenantFilterExemption {
 
 /// Returns the statements of a file, except those in its test code.
 pub(crate) fn statements(source: &Source) -> Vec<Statement> {
-    of_tokens(tokens(source), source)
+    statements_in(tokens(source), source)
 }
 
 /// Returns all statements of a file.
 pub(crate) fn all_statements(source: &Source) -> Vec<Statement> {
-    of_tokens(source.text.parse().unwrap(), source)
+    statements_in(source.text.parse().unwrap(), source)
 }
 
-fn of_tokens(stream: TokenStream, source: &Source) -> Vec<Statement> {
+fn statements_in(stream: TokenStream, source: &Source) -> Vec<Statement> {
     let mut statements = Vec::new();
     collect(stream.clone(), "", (source, &PathResolver::of(stream)), &mut statements);
     statements
@@ -84,7 +84,7 @@ fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver)
         if let Some(name) = query {
             let line = line(&list[at - 2]);
             // `query_file!` isn't supported: the empty statement is rejected.
-            let sql = if name.contains("file") { String::new() } else { text(group.stream()) };
+            let sql = if name.contains("file") { String::new() } else { first_string_literal(group.stream()) };
             let exemption = TenantFilterExemption::above(source, line);
             statements.push(Statement {
                 file: source.path.clone(),
@@ -109,7 +109,7 @@ fn query_macro_name(list: &[TokenTree], at: usize, resolver: &PathResolver) -> O
 }
 
 /// Returns the first string literal of a macro's arguments. Literals that are joined with `+` are one string.
-fn text(arguments: TokenStream) -> String {
+fn first_string_literal(arguments: TokenStream) -> String {
     let literals = arguments.into_iter().skip_while(|token| !matches!(token, TokenTree::Literal(_)));
     let joined = literals.take_while(|token| match token {
         TokenTree::Literal(_) => true,

@@ -144,11 +144,11 @@ fn statements_are_module_and_tenant_scoped() {
 
 /// Returns the violations of a statement in a function of `billing`. The modules `user` and `authorization` exist as
 /// well.
-fn with(parameters: &str, statement: &str) -> Vec<Violation> {
-    in_file("modules/billing/src/postgres/mod.rs", parameters, statement)
+fn violations_of(parameters: &str, statement: &str) -> Vec<Violation> {
+    violations_in_file("modules/billing/src/postgres/mod.rs", parameters, statement)
 }
 
-fn in_file(path: &str, parameters: &str, statement: &str) -> Vec<Violation> {
+fn violations_in_file(path: &str, parameters: &str, statement: &str) -> Vec<Violation> {
     let doc_tables = [
         fake_doc_table("user", "", "`users`, the view `user_profiles`, the view `addresses`"),
         fake_doc_table("authorization", "", "`tenants`, `roles`"),
@@ -168,7 +168,7 @@ const HERE: &str = "modules/billing/src/postgres/mod.rs";
 #[test]
 fn statement_on_another_modules_table_is_rejected() {
     let sql = "SELECT FROM invoices AS i JOIN user_profiles AS p ON p.id = i.user_id WHERE i.tenant_id = $1";
-    assert_no_violations(&with("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")));
+    assert_no_violations(&violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")));
     for (sql, problem) in [
         ("SELECT id FROM users", "billing uses `users`, which belongs to user; call the owner through a contract"),
         ("INSERT INTO users (id) VALUES ($1)", "billing uses `users`, which belongs to user"),
@@ -181,7 +181,7 @@ fn statement_on_another_modules_table_is_rejected() {
         ("SELEKT id FROM invoices", "the statement can't be parsed"),
     ] {
         assert_one_violation(
-            &with("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")),
+            &violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")),
             &format!("{HERE}:2: {problem}"),
         );
     }
@@ -194,13 +194,13 @@ fn alias_shadowing_table_is_rejected() {
         "SELECT FROM user_profiles WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)",
         "SELECT FROM users(), users",
     ] {
-        let violations = with("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");"));
+        let violations = violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");"));
         assert_one_violation(
             &violations,
             &format!("{HERE}:2: a CTE or function has the name of the table `users`; rename"),
         );
     }
-    assert_no_violations(&with(
+    assert_no_violations(&violations_of(
         "tx: &mut TenantTx",
         "sqlx::query!(\"WITH u AS (SELECT * FROM user_profiles) SELECT * FROM u\");",
     ));
@@ -209,7 +209,7 @@ fn alias_shadowing_table_is_rejected() {
 #[test]
 fn sql_outside_repositories_is_rejected() {
     for path in ["src/http/access.rs", "modules/kernel/src/db/pool.rs", "modules/billing/src/subscriptions.rs"] {
-        let violations = in_file(path, "", "sqlx::query_scalar!(\"SELECT 1\");");
+        let violations = violations_in_file(path, "", "sqlx::query_scalar!(\"SELECT 1\");");
         assert_one_violation(&violations, &format!("{path}:2: a statement outside of a module's src/postgres"));
     }
 }
@@ -218,23 +218,26 @@ fn sql_outside_repositories_is_rejected() {
 fn unfiltered_statement_needs_reason() {
     let all = "sqlx::query!(\"SELECT id FROM invoices WHERE paid\");";
     let one = "sqlx::query!(\"SELECT id FROM invoices WHERE tenant_id = $1\");";
-    assert_no_violations(&with("tx: &mut TenantTx", one));
+    assert_no_violations(&violations_of("tx: &mut TenantTx", one));
     assert_one_violation(
-        &with("tx: &mut TenantTx", all),
+        &violations_of("tx: &mut TenantTx", all),
         &format!("{HERE}:2: `invoices` isn't filtered by tenant; compare"),
     );
-    assert_one_violation(&with("tx: &mut SystemTx", all), &format!("{HERE}:2: `invoices` isn't filtered by tenant"));
+    assert_one_violation(
+        &violations_of("tx: &mut SystemTx", all),
+        &format!("{HERE}:2: `invoices` isn't filtered by tenant"),
+    );
 
     let system = format!("// system: reminders are sent to all tenants.\n{all}");
-    assert_no_violations(&with("tx: &mut SystemTx", &system));
+    assert_no_violations(&violations_of("tx: &mut SystemTx", &system));
     assert_one_violation(
-        &with("tx: &mut TenantTx", &system),
+        &violations_of("tx: &mut TenantTx", &system),
         &format!("{HERE}:3: the marker doesn't match the transaction"),
     );
     let own = format!("// user rows: the invoices of the user in all tenants.\n{all}");
-    assert_no_violations(&with("tx: &mut UserTx", &own));
+    assert_no_violations(&violations_of("tx: &mut UserTx", &own));
     assert_one_violation(
-        &with("tx: &mut TenantTx", &own),
+        &violations_of("tx: &mut TenantTx", &own),
         &format!("{HERE}:3: the marker doesn't match the transaction"),
     );
 }
@@ -242,11 +245,11 @@ fn unfiltered_statement_needs_reason() {
 #[test]
 fn invalid_or_unneeded_marker_is_rejected() {
     let all = "sqlx::query!(\"SELECT id FROM invoices WHERE paid\");";
-    let violations = with("tx: &mut SystemTx", &format!("// system: yes\n{all}"));
+    let violations = violations_of("tx: &mut SystemTx", &format!("// system: yes\n{all}"));
     assert_one_violation(&violations, &format!("{HERE}:3: `invoices` isn't filtered by tenant"));
     let one = "// system: it needs no reason.\nsqlx::query!(\"SELECT id FROM invoices WHERE tenant_id = $1\");";
     assert_one_violation(
-        &with("tx: &mut SystemTx", one),
+        &violations_of("tx: &mut SystemTx", one),
         &format!("{HERE}:3: the statement has an exemption, but is filtered by tenant"),
     );
 }

@@ -1,6 +1,6 @@
 //! The tables that a statement uses, and whether each tenant table among them is filtered by tenant.
 //!
-//! A tenant table is filtered if its key is compared by `=` with a parameter, with the scope that the statement opens,
+//! A tenant table is filtered if its key is compared by `=` with a parameter, with the scope that the statement sets,
 //! or with another filtered column. An inserted row must set the key. Only conditions that every row must satisfy
 //! count: not the operands of `OR`, and not the condition of an outer join for the preserved side.
 
@@ -48,7 +48,8 @@ pub(crate) fn statement_tables(sql: &str, keys: &BTreeMap<String, String>) -> Re
     if !is_supported {
         return Err("not a SELECT, INSERT, UPDATE or DELETE".to_owned());
     }
-    let mut visitor = StatementVisitor { keys, statement_tables: StatementTables::default(), scopes: Vec::new() };
+    let mut visitor =
+        StatementVisitor { keys, statement_tables: StatementTables::default(), filtered_stack: Vec::new() };
     let _ = statement.visit(&mut visitor);
     let mut statement_tables = visitor.statement_tables;
     statement_tables.relations.retain(|name| !statement_tables.defined_names.contains(name));
@@ -64,23 +65,23 @@ type FilteredColumns = BTreeSet<Column>;
 struct StatementVisitor<'a> {
     keys: &'a BTreeMap<String, String>,
     statement_tables: StatementTables,
-    /// From the outermost query to the innermost.
-    scopes: Vec<FilteredColumns>,
+    /// The filtered columns of each open query, from the outermost to the innermost.
+    filtered_stack: Vec<FilteredColumns>,
 }
 
 impl StatementVisitor<'_> {
     /// Enters a FROM with its conditions, and records its unfiltered tables.
     fn enter(&mut self, from: &[&TableWithJoins], selection: Option<&Expr>, inserted: Option<Column>) {
-        let outer = self.scopes.last().cloned().unwrap_or_default();
-        let (mut scope, tables) = FromClause::new(from, selection, &outer);
-        scope.filtered.extend(inserted);
-        scope.apply_equalities();
+        let outer = self.filtered_stack.last().cloned().unwrap_or_default();
+        let (mut clause, tables) = FromClause::new(from, selection, &outer);
+        clause.filtered.extend(inserted);
+        clause.apply_equalities();
         for (alias, table) in tables {
-            if self.keys.get(&table).is_some_and(|key| !scope.filtered.contains(&(alias, key.clone()))) {
+            if self.keys.get(&table).is_some_and(|key| !clause.filtered.contains(&(alias, key.clone()))) {
                 self.statement_tables.unfiltered.push(table);
             }
         }
-        self.scopes.push(scope.filtered);
+        self.filtered_stack.push(clause.filtered);
     }
 
     /// An inserted row must set the key of the table.
@@ -122,7 +123,7 @@ impl Visitor for StatementVisitor<'_> {
     }
 
     fn post_visit_statement(&mut self, _: &Statement) -> ControlFlow<()> {
-        self.scopes.pop();
+        self.filtered_stack.pop();
         ControlFlow::Continue(())
     }
 
@@ -142,7 +143,7 @@ impl Visitor for StatementVisitor<'_> {
     }
 
     fn post_visit_select(&mut self, _: &Select) -> ControlFlow<()> {
-        self.scopes.pop();
+        self.filtered_stack.pop();
         ControlFlow::Continue(())
     }
 
@@ -163,44 +164,48 @@ impl Visitor for StatementVisitor<'_> {
 #[derive(Default)]
 struct FromClause {
     filtered: FilteredColumns,
-    /// The aliases, each with the table if it is one.
-    names: Vec<(String, Option<String>)>,
-    /// If the first column is filtered, so is the second.
+    /// The items' aliases, each with its table. `None`: the item isn't a table.
+    aliases: Vec<(String, Option<String>)>,
+    /// Pairs of columns that are compared: if the first is filtered, so is the second.
     equalities: Vec<(Column, Column)>,
 }
 
 impl FromClause {
-    /// Also returns the tables, each with its alias and its name.
-    fn new(from: &[&TableWithJoins], selection: Option<&Expr>, outer: &FilteredColumns) -> (Self, Vec<Column>) {
-        let mut scope = Self { filtered: outer.clone(), ..Self::default() };
+    /// Returns the clause, and its tables as pairs of alias and table name.
+    fn new(
+        from: &[&TableWithJoins],
+        selection: Option<&Expr>,
+        outer: &FilteredColumns,
+    ) -> (Self, Vec<(String, String)>) {
+        let mut clause = Self { filtered: outer.clone(), ..Self::default() };
         let mut on = Vec::new();
         for joined in from {
-            scope.add_joined(joined, &mut on);
+            clause.add_joined(joined, &mut on);
         }
         for (condition, preserved) in on {
-            scope.apply_condition(condition, &preserved);
+            clause.apply_condition(condition, &preserved);
         }
         if let Some(condition) = selection {
-            scope.apply_condition(condition, &PreservedRows::Nothing);
+            clause.apply_condition(condition, &PreservedRows::Nothing);
         }
-        scope.apply_equalities();
-        let tables = scope.names.iter().filter_map(|(name, table)| Some((name.clone(), table.clone()?))).collect();
-        (scope, tables)
+        clause.apply_equalities();
+        let tables = clause.aliases.iter().filter_map(|(alias, table)| Some((alias.clone(), table.clone()?))).collect();
+        (clause, tables)
     }
 
     fn add_joined<'a>(&mut self, joined: &'a TableWithJoins, on: &mut Vec<(&'a Expr, PreservedRows)>) {
         self.add(&joined.relation, on);
         for join in &joined.joins {
-            let before: BTreeSet<String> = self.names.iter().map(|(name, _)| name.clone()).collect();
+            let before: BTreeSet<String> = self.aliases.iter().map(|(alias, _)| alias.clone()).collect();
             self.add(&join.relation, on);
-            let joined =
-                self.names.iter().map(|(name, _)| name.clone()).filter(|name| !before.contains(name)).collect();
+            let added =
+                self.aliases.iter().map(|(alias, _)| alias.clone()).filter(|alias| !before.contains(alias)).collect();
             let (constraint, preserved) = match &join.join_operator {
                 JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
                     (constraint, PreservedRows::Nothing)
                 }
                 JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
-                    (constraint, PreservedRows::AllBut(joined))
+                    (constraint, PreservedRows::AllBut(added))
                 }
                 JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
                     (constraint, PreservedRows::AllBut(before))
@@ -219,7 +224,7 @@ impl FromClause {
                 let table = unqualified(name);
                 let alias = alias.as_ref().map_or_else(|| table.clone(), |alias| normalize(&alias.name));
                 self.shadow(&alias);
-                self.names.push((alias, Some(table)));
+                self.aliases.push((alias, Some(table)));
             }
             TableFactor::NestedJoin { table_with_joins, .. } => self.add_joined(table_with_joins, on),
             TableFactor::Derived { subquery, alias: Some(alias), .. } => {
@@ -227,14 +232,14 @@ impl FromClause {
                 let filtered = filtered_columns(subquery, &self.filtered);
                 self.shadow(&alias);
                 self.filtered.extend(filtered.into_iter().map(|column| (alias.clone(), column)));
-                self.names.push((alias, None));
+                self.aliases.push((alias, None));
             }
             TableFactor::Table { alias: Some(alias), .. } | TableFactor::UNNEST { alias: Some(alias), .. } => {
                 self.shadow(&normalize(&alias.name));
-                self.names.push((normalize(&alias.name), None));
+                self.aliases.push((normalize(&alias.name), None));
             }
             // Other items have no alias, so no column can refer to them.
-            _ => self.names.push((String::new(), None)),
+            _ => self.aliases.push((String::new(), None)),
         }
     }
 
@@ -282,8 +287,8 @@ impl FromClause {
                 Operand::Column((normalize(&names[0]), normalize(&names[1])))
             }
             // An unqualified column is only known if FROM has a single item.
-            Expr::Identifier(column) if self.names.len() == 1 => {
-                Operand::Column((self.names[0].0.clone(), normalize(column)))
+            Expr::Identifier(column) if self.aliases.len() == 1 => {
+                Operand::Column((self.aliases[0].0.clone(), normalize(column)))
             }
             _ => Operand::Other,
         }
@@ -344,15 +349,15 @@ fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
         SetExpr::Query(inner) => return filtered_columns(inner, outer),
         _ => return Vec::new(),
     };
-    let (scope, _) = FromClause::new(&select.from.iter().collect::<Vec<_>>(), select.selection.as_ref(), outer);
+    let (clause, _) = FromClause::new(&select.from.iter().collect::<Vec<_>>(), select.selection.as_ref(), outer);
     let columns = select.projection.iter().filter_map(|item| {
         let (expression, name) = match item {
             SelectItem::UnnamedExpr(expression) => (expression, None),
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(normalize(alias))),
             _ => return None,
         };
-        match (expression, scope.operand(expression)) {
-            (_, Operand::Column(column)) => scope.filtered.contains(&column).then(|| name.unwrap_or(column.1)),
+        match (expression, clause.operand(expression)) {
+            (_, Operand::Column(column)) => clause.filtered.contains(&column).then(|| name.unwrap_or(column.1)),
             (Expr::Function(function), _) if unqualified(&function.name) == "tenant_scope" => name,
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Tenant data for every member, without a permission check.
+//! A handler reads a tenant's members for any member, without a permission check.
 
 use kernel::contracts::Members;
 

@@ -1,4 +1,4 @@
-//! Tenant data for every signed-in user.
+//! A handler reads a tenant's members for any signed-in user, without a tenant.
 
 use kernel::contracts::Members;
 

@@ -49,7 +49,7 @@ fn incompatible_major_is_reported() {
 }
 
 #[test]
-fn missing_clients_names_package() {
+fn missing_client_program_error_names_package() {
     let cli = CliFixture::seeded();
     let bin_dir = cli.path().join("server-only");
     fs::create_dir(&bin_dir).unwrap();

@@ -85,7 +85,7 @@ impl Model {
         self.app.sql("UPDATE tenant_attributes SET seat_limit = 1000");
     }
 
-    /// Restores archived tenants and removed members, so that later steps have data to find.
+    /// Restores archived tenants and adds members again, so that later steps have data to find.
     pub(super) fn repopulate(&mut self) {
         self.app.sql(
             "UPDATE tenants SET status = 'active';
@@ -115,7 +115,7 @@ impl Model {
         "019a0000-0000-7000-8000-0000000000ff".into()
     }
 
-    /// Returns a value in place of `id` that doesn't exist.
+    /// Returns an id or token of this kind that doesn't exist. E-mail addresses and names are returned unchanged.
     pub(super) fn missing_id(&mut self, slot: Slot, id: &str) -> String {
         match slot {
             Slot::Email | Slot::Name => id.to_owned(),
@@ -166,8 +166,11 @@ impl Model {
                 IdSource::Foreign => owner != tenant,
             };
             let own_ids = now.ids_of(tenant, table);
-            let all =
-                now.ids.iter().filter(|((owner, of), _)| *of == table && is_candidate(owner)).flat_map(|(_, ids)| ids);
+            let all = now
+                .ids
+                .iter()
+                .filter(|((owner, id_table), _)| *id_table == table && is_candidate(owner))
+                .flat_map(|(_, ids)| ids);
             // A user who is a member of this tenant, too, isn't a foreign id.
             let candidates = all.filter(|id| id_source == IdSource::Own || !own_ids.contains(id));
             let id = self.rng.choice(candidates.cloned().collect::<Vec<_>>());
@@ -274,5 +277,8 @@ async fn tenant_rows_query(database: &mut PgConnection) -> String {
         })
         .collect();
     selects.push("SELECT t.id, 'tenants', to_jsonb(t) FROM tenants AS t".into());
-    format!("SELECT * FROM ({}) AS rows (tenant, name, line) ORDER BY 1, 2, 3", selects.join(" UNION ALL "))
+    format!(
+        "SELECT * FROM ({}) AS rows (tenant_id, table_name, row_data) ORDER BY 1, 2, 3",
+        selects.join(" UNION ALL ")
+    )
 }

@@ -65,7 +65,7 @@ pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let class = operation["x-class"].as_str().unwrap();
+            let class = operation["x-access-class"].as_str().unwrap();
             if class == "public" {
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Resolves the three proofs (identity, tenant scope, permit) through a real request module.
 //!
-//! Only the identity source is fake: it reports a verified token for any user.
+//! Only the identity source is fake: it returns the claims of any user, without a token.
 #![expect(clippy::disallowed_types, reason = "the request module builds the proofs")]
 
 use std::{net::IpAddr, sync::Arc};
@@ -38,7 +38,7 @@ module! {
     }
 }
 
-/// Reports a verified token for this user.
+/// Returns the claims of this user.
 struct FakeIdentitySource(UserId);
 
 #[async_trait]

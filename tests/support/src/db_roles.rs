@@ -41,8 +41,8 @@ pub struct OwnedDb {
 }
 
 impl OwnedDb {
-    /// Recreates the logins and grants them the application's two roles as an administrator. Other tests have created
-    /// those roles already, so the owner couldn't create them.
+    /// Recreates the logins and grants them the application's two roles, as an administrator would. The owner can't
+    /// create or grant these roles, because migrations of other tests have already created them as a superuser.
     pub async fn new(logins: Logins) -> Self {
         // The template's migrations create the two roles.
         migrated_template().await;
@@ -96,8 +96,8 @@ impl Drop for OwnedDb {
     }
 }
 
-/// Returns the administrator's setup. Inheritance is a property of the grant from PostgreSQL 16 on, and of the login
-/// before.
+/// Returns the statements that create the logins, their grants and the database. From PostgreSQL 16 on, inheritance is
+/// a property of the grant; in older versions, of the login.
 async fn setup_statements(server: &mut PgConnection, database: &str, password: &str) -> Vec<String> {
     let is_16_or_newer: bool = sqlx::query_scalar("SELECT current_setting('server_version_num')::int >= 160000")
         .fetch_one(server)

@@ -31,8 +31,8 @@ impl TestDb {
         id
     }
 
-    /// Creates an active tenant without members on the plan `free`, with a seat limit of 10 and version 1 of the policy
-    /// templates.
+    /// Creates an active tenant on the plan `free`, without members, with a seat limit of 10 and version 1 of the
+    /// policy templates.
     pub async fn create_tenant(&self) -> TestTenant {
         let id = TenantId::new();
         let tenant = TestTenant {
@@ -97,7 +97,8 @@ impl SeededDb {
     }
 }
 
-/// Inserts a system role if `system` names one, else a custom role named by its id.
+/// Inserts a role and one policy that allows it `resource:verb`. The role is the system role with the name `system`, or
+/// else a custom role with its id as its name.
 async fn insert_role(
     superuser: &mut PgConnection,
     tenant: TenantId,

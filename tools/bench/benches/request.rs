@@ -1,4 +1,4 @@
-//! Measures the construction of a request module, the cost of a request apart from SQL and authorization.
+//! Measures the construction of a request module, which happens once per request.
 #![expect(clippy::unwrap_used, reason = "a panic ends the measurement")]
 
 use criterion::{Criterion, criterion_group, criterion_main};

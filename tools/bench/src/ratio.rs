@@ -1,6 +1,6 @@
-//! Statistics over rounds.
+//! Statistics of a benchmark, which measures each program once per round.
 
-/// Returns the median, or NaN if there are no values.
+/// Returns the median, or NaN if there are no values. Of two middle values, returns the larger.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();

@@ -20,12 +20,12 @@ use serde_json::Value;
 
 use request::EntityTypes;
 
-/// The result of a translation. An error means that Cedar rejects the translation, which is a bug.
+/// The result of a translation or an evaluation. An error is a bug in this crate.
 pub type BoxResult<T> = Result<T, Box<dyn Error>>;
 
 /// A stored policy.
 #[derive(Debug)]
-pub struct StoredPolicy<'a> {
+pub struct PolicyInput<'a> {
     /// The policy's id.
     pub id: PolicyId,
     /// The role, or `None` if the policy applies to every member.
@@ -93,7 +93,7 @@ impl CedarOracle {
     ///
     /// # Errors
     /// Fails if Cedar rejects the translation.
-    pub fn new(stored: &[StoredPolicy<'_>], tenant: &Tenant<'_>) -> BoxResult<Self> {
+    pub fn new(stored: &[PolicyInput<'_>], tenant: &Tenant<'_>) -> BoxResult<Self> {
         let mut zones = BTreeMap::new();
         let mut policies = PolicySet::new();
         for stored in stored {
@@ -132,7 +132,7 @@ impl CedarOracle {
 ///
 /// An indeterminate condition never satisfies an allow and always satisfies a deny. So an allow requires its condition to
 /// be true, and a deny applies unless its condition is false.
-fn translate(stored: &StoredPolicy<'_>) -> BoxResult<String> {
+fn translate(stored: &PolicyInput<'_>) -> BoxResult<String> {
     let mut text = String::from(if stored.denies { "forbid (principal" } else { "permit (principal" });
     if let Some(role) = stored.role {
         write!(text, r#" in Role::"{role}""#)?;

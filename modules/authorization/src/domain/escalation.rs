@@ -103,8 +103,8 @@ impl<'a> EffectivePermissions<'a> {
     /// Returns the first permission that a subject gains if its permissions change from `before` to `after`, but that
     /// these permissions don't include. Returns `None` if there is no escalation.
     ///
-    /// If the subject's role stays the same, `unchanged` may list policies that are equal in both. They are skipped,
-    /// because they grant nothing new.
+    /// If the subject's role stays the same, `unchanged` may list policies that are equal in both. Their allows count
+    /// as granted before, and their denies as kept.
     pub(crate) fn first_escalation(
         &self,
         before: &EffectivePermissions<'a>,
@@ -119,7 +119,7 @@ impl<'a> EffectivePermissions<'a> {
 
     /// Returns true if these permissions allow `gain`, and `after` denies every part of it that they deny.
     fn holds(&self, gain: &AccessEntry<'a>, after: &EffectivePermissions<'a>) -> bool {
-        self.allows(gain) && no_longer_denied(&self.denies, gain, after).next().is_none()
+        self.allows(gain) && undenied_parts(&self.denies, gain, after).next().is_none()
     }
 
     /// Returns true if the permission can be allowed, depending on conditions.
@@ -154,11 +154,11 @@ fn newly_granted<'a>(
     after: &EffectivePermissions<'a>,
     unchanged: &HashSet<PolicyId>,
 ) -> Vec<AccessEntry<'a>> {
-    let denied: Vec<_> = before.denies.iter().filter(|deny| !unchanged.contains(&deny.policy)).cloned().collect();
+    let denies: Vec<_> = before.denies.iter().filter(|deny| !unchanged.contains(&deny.policy)).cloned().collect();
     let mut granted = Vec::new();
     for allow in &after.allows {
         if unchanged.contains(&allow.policy) || before.allows(allow) {
-            granted.extend(no_longer_denied(&denied, allow, after));
+            granted.extend(undenied_parts(&denies, allow, after));
         } else {
             granted.push(allow.clone());
         }
@@ -166,13 +166,13 @@ fn newly_granted<'a>(
     granted
 }
 
-/// Returns the parts of `allow` that `denied` covers and `after` doesn't deny.
-fn no_longer_denied<'h, 'a>(
-    denied: &'h [AccessEntry<'a>],
+/// Returns the parts of `allow` that `denies` deny and `after` doesn't.
+fn undenied_parts<'h, 'a>(
+    denies: &'h [AccessEntry<'a>],
     allow: &'h AccessEntry<'a>,
     after: &'h EffectivePermissions<'a>,
 ) -> impl Iterator<Item = AccessEntry<'a>> + use<'h, 'a> {
-    denied.iter().filter_map(move |deny| {
+    denies.iter().filter_map(move |deny| {
         let pattern = deny.pattern.intersect(allow.pattern)?;
         let still_denied = after.denies.iter().any(|other| other.covers(pattern, &deny.condition));
         (!still_denied).then(|| AccessEntry { pattern, ..allow.clone() })

@@ -1,6 +1,6 @@
 //! Parser for conditions in JSON. Reports every error with its JSON pointer.
 //!
-//! New conditions and stored ones go through the same parser, so a condition that was accepted once stays valid.
+//! New conditions and stored ones go through the same parser. A stricter parser would make stored conditions invalid.
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +52,7 @@ impl ConditionParser {
         }
         let single = value.as_object().filter(|fields| fields.len() == 1);
         let Some((kind, value)) = single.and_then(|fields| fields.iter().next()) else {
-            return self.fail(pointer, "A condition must be an object with exactly one field, its kind.");
+            return self.fail(pointer, "A condition must be an object with exactly one field, named after its kind.");
         };
         let inner_pointer = format!("{pointer}/{kind}");
         match kind.as_str() {

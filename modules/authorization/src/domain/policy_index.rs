@@ -14,50 +14,50 @@ use super::{CompiledCondition, Effect, EvalContext, Policy, TenantAttributes};
 /// A tenant's policies, indexed.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyIndex {
-    roles: HashMap<RoleId, Targets>,
-    every_member: Targets,
+    roles: HashMap<RoleId, Buckets>,
+    every_member: Buckets,
 }
 
-type Targets = HashMap<Target, Bucket>;
+type Buckets = HashMap<BucketKey, Bucket>;
 
 /// The resource and verb of a policy; `None` is `*`.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
+struct BucketKey {
     resource: Option<Box<str>>,
     verb: Option<Box<str>>,
 }
 
-/// The borrowed form of [`Target`], so that lookups don't allocate.
+/// The borrowed form of [`BucketKey`], so that lookups don't allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct TargetRef<'a> {
+struct BucketKeyRef<'a> {
     resource: Option<&'a str>,
     verb: Option<&'a str>,
 }
 
-impl Target {
+impl BucketKey {
     fn of(resource: &str, verb: &str) -> Self {
         let non_wildcard = |name: &str| (name != "*").then(|| name.into());
         Self { resource: non_wildcard(resource), verb: non_wildcard(verb) }
     }
 
-    fn borrowed(&self) -> TargetRef<'_> {
-        TargetRef { resource: self.resource.as_deref(), verb: self.verb.as_deref() }
+    fn borrowed(&self) -> BucketKeyRef<'_> {
+        BucketKeyRef { resource: self.resource.as_deref(), verb: self.verb.as_deref() }
     }
 }
 
-impl Hash for Target {
+impl Hash for BucketKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.borrowed().hash(state);
     }
 }
 
-impl Equivalent<Target> for TargetRef<'_> {
-    fn equivalent(&self, key: &Target) -> bool {
+impl Equivalent<BucketKey> for BucketKeyRef<'_> {
+    fn equivalent(&self, key: &BucketKey) -> bool {
         *self == key.borrowed()
     }
 }
 
-/// The policies for one target and one role, or for one target and every member.
+/// The policies with one resource and verb, for one role or for every member.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) denies: EffectPolicies,
@@ -109,12 +109,12 @@ impl PolicyIndex {
         let condition = CompiledCondition::from_stored(&policy.condition, tenant);
         let conditional =
             condition.map(|condition| Arc::new(ConditionalPolicy { id: policy.id, effect: policy.effect, condition }));
-        let targets = match policy.role_id {
+        let buckets = match policy.role_id {
             Some(role) => self.roles.entry(role).or_default(),
             None => &mut self.every_member,
         };
         for verb in &policy.verbs {
-            let bucket = targets.entry(Target::of(&policy.resource, verb)).or_default();
+            let bucket = buckets.entry(BucketKey::of(&policy.resource, verb)).or_default();
             let policies = match policy.effect {
                 Effect::Deny => &mut bucket.denies,
                 Effect::Allow => &mut bucket.allows,
@@ -128,14 +128,14 @@ impl PolicyIndex {
 
     /// Returns the buckets that cover the permission, for the role and for every member.
     pub(crate) fn buckets(&self, role: RoleId, permission: &PermissionInfo) -> [Option<&Bucket>; 8] {
-        let [a, b, c, d] = self.roles.get(&role).map_or([None; 4], |targets| matching_buckets(targets, permission));
+        let [a, b, c, d] = self.roles.get(&role).map_or([None; 4], |buckets| matching_buckets(buckets, permission));
         let [e, f, g, h] = matching_buckets(&self.every_member, permission);
         [a, b, c, d, e, f, g, h]
     }
 }
 
-fn matching_buckets<'a>(targets: &'a Targets, permission: &PermissionInfo) -> [Option<&'a Bucket>; 4] {
+fn matching_buckets<'a>(buckets: &'a Buckets, permission: &PermissionInfo) -> [Option<&'a Bucket>; 4] {
     let (resource, verb) = (Some(permission.resource), Some(permission.verb));
     [(resource, verb), (resource, None), (None, verb), (None, None)]
-        .map(|(resource, verb)| targets.get(&TargetRef { resource, verb }))
+        .map(|(resource, verb)| buckets.get(&BucketKeyRef { resource, verb }))
 }

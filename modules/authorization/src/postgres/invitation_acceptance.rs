@@ -19,16 +19,16 @@ pub(crate) struct OpenInvitation {
     pub(crate) tenant: UserTenant,
 }
 
-/// Whether a user can become a member.
+/// Reasons why a user can't become a member.
 #[derive(Debug)]
 pub(crate) struct AcceptanceConflicts {
     /// The user is a member already.
     pub(crate) member: bool,
-    /// Seats not taken by members.
+    /// Seats not taken by members; negative after the seat limit was lowered.
     pub(crate) free_seats: i64,
 }
 
-/// Accepts invitations.
+/// Reads the invitation to accept, and deletes it.
 #[async_trait]
 pub(crate) trait AcceptanceRepository: Interface {
     /// Returns the tenant to lock for the invitation with this token.
@@ -43,7 +43,12 @@ pub(crate) trait AcceptanceRepository: Interface {
     ) -> Result<Option<OpenInvitation>, DbError>;
 
     /// Returns whether the user is a member and how many seats are free.
-    async fn conflicts(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<AcceptanceConflicts, DbError>;
+    async fn conflicts(
+        &self,
+        tx: &mut SystemTx,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<AcceptanceConflicts, DbError>;
 
     /// Deletes the invitation with this token. Returns `false` if it no longer exists.
     async fn consume(&self, tx: &mut SystemTx, tenant: TenantId, token_hash: TokenHash) -> Result<bool, DbError>;
@@ -91,8 +96,13 @@ impl AcceptanceRepository for PgAcceptanceRepository {
         }))
     }
 
-    async fn conflicts(&self, tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<AcceptanceConflicts, DbError> {
-        let capacity = sqlx::query_as!(
+    async fn conflicts(
+        &self,
+        tx: &mut SystemTx,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<AcceptanceConflicts, DbError> {
+        let conflicts = sqlx::query_as!(
             AcceptanceConflicts,
             r#"SELECT
                  EXISTS (
@@ -106,7 +116,7 @@ impl AcceptanceRepository for PgAcceptanceRepository {
             tenant.as_uuid(),
             user.as_uuid(),
         );
-        Ok(capacity.fetch_one(&mut ***tx).await?)
+        Ok(conflicts.fetch_one(&mut ***tx).await?)
     }
 
     async fn consume(&self, tx: &mut SystemTx, tenant: TenantId, token_hash: TokenHash) -> Result<bool, DbError> {
@@ -130,7 +140,7 @@ pub(crate) async fn create_expired_invitation(
     role: RoleId,
     invited_by: UserId,
 ) -> Result<bool, DbError> {
-    // The hash of a text that isn't 32 bytes long can't be the hash of a token.
+    // A token is 32 random bytes. The stored hash is that of the id's text, so no token has it.
     let created = sqlx::query!(
         "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, sha256(($2::uuid)::text::bytea), '2026-01-01Z', '2026-01-08Z')

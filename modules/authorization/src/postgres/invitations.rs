@@ -58,7 +58,7 @@ impl From<InvitationRow> for Invitation {
     }
 }
 
-/// Invitations.
+/// Reads and writes invitations.
 #[async_trait]
 pub(crate) trait InvitationRepository: Interface {
     /// Returns at most `limit` invitations with ids greater than `after`, ordered by id.

@@ -43,12 +43,12 @@ impl From<MemberRow> for Member {
         Self {
             user: UserProfile { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
             role: RoleSummary { id: row.role_id, name: row.role_name },
-            joined_at: row.since,
+            member_since: row.since,
         }
     }
 }
 
-/// Memberships.
+/// Reads and writes memberships.
 #[async_trait]
 pub(crate) trait MembershipRepository: Interface {
     /// Returns the user and their membership in the tenant, archived or not. `None` if the user is unknown or

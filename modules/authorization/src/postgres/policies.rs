@@ -24,7 +24,7 @@ pub(crate) struct TenantPolicies {
     pub(crate) policies: Vec<Policy>,
 }
 
-/// Policies.
+/// Reads and writes policies.
 #[async_trait]
 pub(crate) trait PolicyRepository: Interface {
     /// Returns all policies of the tenant. Only for admission, which has checked the membership.

@@ -13,7 +13,7 @@ pub(crate) const UNIQUE_ROLE_NAME: &str = "roles_tenant_id_name_key_key";
 pub(crate) const ROLE_REFERENCES: [&str; 2] =
     ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
 
-/// Roles.
+/// Reads and writes roles.
 #[async_trait]
 pub(crate) trait RoleRepository: Interface {
     /// Returns the tenant's roles: system roles first, then ordered by name.

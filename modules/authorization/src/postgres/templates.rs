@@ -10,19 +10,19 @@ use uuid::Uuid;
 
 use crate::domain::{Effect, ExistingRole, TemplateAdditions};
 
-/// A tenant's template version, and those of its roles that have the name of a system role.
+/// A tenant with its template version, and with the roles that are named like a system role.
 #[derive(Debug)]
 pub(crate) struct TenantTemplateState {
     pub(crate) id: TenantId,
     pub(crate) slug: TenantSlug,
     /// The tenant's template version.
     pub(crate) version: i32,
-    /// The roles that have one of the requested names, by name.
+    /// The roles with one of the requested names, by name.
     pub(crate) roles: BTreeMap<String, ExistingRole>,
 }
 
 /// Counts tenants by template version, archived ones included, oldest version first.
-pub(crate) async fn tenants_at_versions(tx: &mut SystemTx) -> Result<Vec<TenantsAtVersion>, DbError> {
+pub(crate) async fn count_tenants_by_version(tx: &mut SystemTx) -> Result<Vec<TenantsAtVersion>, DbError> {
     // system: the operator sees the versions of all tenants.
     let rows = sqlx::query_as!(
         TenantsAtVersion,
@@ -48,7 +48,7 @@ pub(crate) async fn tenants_behind(tx: &mut SystemTx, version: i32) -> Result<Ve
 }
 
 /// Locks the tenants against changes to their roles, policies and members until the transaction ends. Waits for changes
-/// in progress.
+/// in progress. Returns the tenants that exist.
 pub(crate) async fn lock_tenants(tx: &mut SystemTx, tenants: &[TenantId]) -> Result<Vec<TenantId>, DbError> {
     let ids = sqlx::query_scalar!(
         "SELECT id

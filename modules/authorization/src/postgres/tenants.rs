@@ -13,7 +13,7 @@ pub(crate) const UNIQUE_SLUG: &str = "tenants_slug_key";
 /// The constraint that rejects a user's second personal tenant.
 pub(crate) const UNIQUE_PERSONAL_TENANT: &str = "tenants_personal_user_id_key";
 
-/// Tenants.
+/// Reads and writes tenants.
 #[async_trait]
 pub(crate) trait TenantRepository: Interface {
     /// Returns the tenant if it is active.

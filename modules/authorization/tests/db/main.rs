@@ -1,5 +1,5 @@
 //! Tests of the authorization module with a PostgreSQL server.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run unchecked SQL")]
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod admission;

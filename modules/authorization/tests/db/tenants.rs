@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use kernel::contracts::{
-    RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantProvisioning, TenantRead,
+    OperatorTenants, RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantRead,
     TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
 };
 use rstest::rstest;
@@ -71,7 +71,7 @@ async fn creator_is_only_member_and_admin(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn member_role_reads_members_only(#[future(awt)] seeded: SeededDb) {
+async fn member_role_lacks_tenant_permissions(#[future(awt)] seeded: SeededDb) {
     let bob = seeded.seed.users.bob.id;
     assert!(seeded.permit::<UserRead>(bob, "acme").await.is_ok());
     assert!(seeded.permit::<TenantRead>(bob, "acme").await.is_err());
@@ -208,7 +208,7 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn archived_tenant_is_visible_only_to_archivers(#[future(awt)] seeded: SeededDb) {
+async fn archived_tenant_requires_archive_permission(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
     let (archive, update) = (
         seeded.permit::<TenantArchive>(alice, "acme").await.unwrap(),
@@ -376,7 +376,7 @@ async fn member_of_many_can_have_personal_tenant(#[future(awt)] db: TestDb) {
 async fn single_tenant_is_created_by_operator_only(#[future(awt)] db: TestDb) {
     let user = db.create_user().await;
     let module = module_in_mode(&db, single_mode());
-    let (tenants, provisioning): (Arc<dyn Tenants>, Arc<dyn TenantProvisioning>) = (module.resolve(), module.resolve());
+    let (tenants, provisioning): (Arc<dyn Tenants>, Arc<dyn OperatorTenants>) = (module.resolve(), module.resolve());
     let (identity, name) = (db.identity(user).await.unwrap(), "Initech".parse().unwrap());
     let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
     for slug in [None, Some(&initech)] {

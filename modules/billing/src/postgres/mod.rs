@@ -10,8 +10,8 @@ use shaku::{Component, Interface};
 /// Subscriptions.
 #[async_trait]
 pub(crate) trait SubscriptionRepository: Interface {
-    /// Returns the subscription in effect: of those not canceled the one that ends last. If all are canceled, the one
-    /// that ends last.
+    /// Returns the subscription in effect: the one with the latest period end among those not canceled. If all are
+    /// canceled, the one with the latest period end.
     async fn current(&self, tx: &mut TenantTx) -> Result<Option<Subscription>, DbError>;
 
     /// Creates a subscription. Returns `false` and changes nothing if there is one with this id.

@@ -132,14 +132,14 @@ pub enum AccountError {
 
 /// Creates accounts on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
-pub trait AccountAdmin: Interface {
+pub trait OperatorAccounts: Interface {
     /// Creates a user with a password and no memberships, in one transaction.
     async fn create(&self, email: &Email, name: &DisplayName, password: &NewPassword) -> Result<UserId, AccountError>;
 }
 
 /// The interface of the module `auth`.
 pub trait AuthModule:
-    HasComponent<dyn AccessTokens> + HasComponent<dyn AccountAdmin> + HasComponent<dyn SignIn>
+    HasComponent<dyn AccessTokens> + HasComponent<dyn OperatorAccounts> + HasComponent<dyn SignIn>
 {
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use shaku::{HasComponent, Interface};
 
 use super::{
-    Identity, Invitations, Members, PermissionDenied, Policies, PolicySet, PolicyTemplates, RestoreAdmission, RoleId,
-    RoleSummary, Roles, TenantId, TenantProvisioning, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
+    Identity, Invitations, Members, OperatorTenants, PermissionDenied, Policies, PolicySet, PolicyTemplates,
+    RestoreAdmission, RoleId, RoleSummary, Roles, TenantId, TenantSlug, TenantTarget, Tenants, UserId, VerifiedClaims,
 };
 use crate::db::DbError;
 
@@ -113,7 +113,7 @@ pub trait AuthorizationModule:
     + HasComponent<dyn UserTenants>
     + HasComponent<dyn Policies>
     + HasComponent<dyn Roles>
-    + HasComponent<dyn TenantProvisioning>
+    + HasComponent<dyn OperatorTenants>
     + HasComponent<dyn PolicyTemplates>
     + HasComponent<dyn Tenants>
 {

@@ -60,8 +60,8 @@ pub enum BillingError {
 /// Reads a tenant's subscription.
 #[async_trait]
 pub trait Subscriptions: Interface {
-    /// Returns the subscription that is in effect: of those not canceled the one that ends last, or else the one that
-    /// ended last.
+    /// Returns the subscription in effect: the one with the latest period end among those not canceled. If all are
+    /// canceled, the one with the latest period end.
     async fn current(&self, permit: &Permit<BillingRead>) -> Result<Subscription, BillingError>;
 }
 

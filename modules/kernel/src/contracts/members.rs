@@ -25,7 +25,7 @@ pub struct Member {
     /// The member's role.
     pub role: RoleSummary,
     /// Start of the membership.
-    pub joined_at: OffsetDateTime,
+    pub member_since: OffsetDateTime,
 }
 
 /// Reasons why a member can't be returned or changed.

@@ -21,8 +21,8 @@ mod tenants;
 mod user;
 
 pub use auth::{
-    AccessToken, AccessTokens, AccountAdmin, AccountError, AuthModule, InvalidPassword, NewPassword, Password, SignIn,
-    SignInError,
+    AccessToken, AccessTokens, AccountError, AuthModule, InvalidPassword, NewPassword, OperatorAccounts, Password,
+    SignIn, SignInError,
 };
 pub use authorization::{
     Admission, AdmissionError, AuthorizationError, AuthorizationModule, ChangeError, TenantAdmission, UserTenant,
@@ -57,7 +57,7 @@ pub use tenant_scope::{
     InvalidSlug, Principal, ScopeError, TenantId, TenantRef, TenantResolver, TenantScope, TenantSlug,
 };
 pub use tenants::{
-    InvalidTenantName, Tenant, TenantArchive, TenantChange, TenantName, TenantProvisioning, TenantRead, TenantStatus,
+    InvalidTenantName, OperatorTenants, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantStatus,
     TenantUpdate, Tenants, TenantsError,
 };
 pub use user::{

@@ -25,7 +25,7 @@ pub trait RequestContext: Interface {
     /// The tenant named in this source. Always [`RequestedTenant::Absent`] for [`TenantSource::Claim`], which is known
     /// only after the token has been verified.
     fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant;
-    /// Client address, if it can be trusted.
+    /// Client address, if known.
     fn client_addr(&self) -> Option<IpAddr>;
     /// The header `User-Agent`.
     fn user_agent(&self) -> Option<&str>;

@@ -29,7 +29,7 @@ impl TemplateVersions {
         self.in_use.iter().filter(|at| at.version < self.current).map(|at| at.tenants).sum()
     }
 
-    /// Number of tenants with a newer version, upgraded by a newer program.
+    /// Number of tenants with a newer version, upgraded by a newer version of the program.
     pub fn ahead(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version > self.current).map(|at| at.tenants).sum()
     }

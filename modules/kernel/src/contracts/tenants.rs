@@ -128,7 +128,7 @@ pub trait Tenants: Interface {
 
 /// Creates tenants on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
-pub trait TenantProvisioning: Interface {
+pub trait OperatorTenants: Interface {
     /// Like [`Tenants::create`], with `admin` as the admin. The only way to create the tenant of
     /// [`super::TenancyMode::Single`]; there, any slug but the configured one is rejected with
     /// [`TenantsError::SingleTenantMode`].

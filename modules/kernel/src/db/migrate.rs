@@ -93,7 +93,7 @@ impl AppliedMigrations {
         let differences: Vec<String> = [
             (MigrationState::Pending, "pending"),
             (MigrationState::Changed, "changed since they were applied"),
-            (MigrationState::Unknown, "applied by a newer program"),
+            (MigrationState::Unknown, "applied by a newer version of the program"),
         ]
         .into_iter()
         .filter(|(state, _)| count(*state) > 0)

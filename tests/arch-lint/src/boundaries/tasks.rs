@@ -9,7 +9,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use super::{Message, is_group};
 use crate::{
     path_resolution::{PathResolver, end_of_import},
-    sources::{is_punct, is_ident, line, word},
+    sources::{is_ident, is_punct, line, word},
 };
 
 /// Functions that drop a handle.
@@ -87,7 +87,8 @@ fn arguments(list: &[TokenTree], at: usize) -> Option<usize> {
 /// Whether the handle that a call returns is dropped. `end` is the index after its arguments.
 fn is_detached(list: &[TokenTree], at: usize, mut end: usize, is_drop_argument: bool, resolver: &PathResolver) -> bool {
     loop {
-        let is_consumed = is_punct(list, end, '.') && CONSUMING_METHODS.iter().any(|name| is_ident(list, end + 1, name));
+        let is_consumed =
+            is_punct(list, end, '.') && CONSUMING_METHODS.iter().any(|name| is_ident(list, end + 1, name));
         end = match arguments(list, end + 1).filter(|_| is_consumed) {
             Some(arguments) => arguments + 1,
             None if is_punct(list, end, '?') => end + 1,

@@ -61,7 +61,7 @@ fn dynamic_sql_violation(rest: &[SqlToken]) -> Option<(String, &'static str)> {
 
 #[test]
 fn dynamic_sql_in_migration_is_rejected() {
-    let with = |sql: &str| violations(&fake_source("migrations/0002_billing.up.sql", sql));
+    let violations_of = |sql: &str| violations(&fake_source("migrations/0002_billing.up.sql", sql));
     for (sql, problem) in [
         ("DO $$ BEGIN EXECUTE 'ALTER TABLE users ADD x int'; END $$;", "runs dynamic SQL with EXECUTE"),
         ("DO $$ BEGIN EXECUTE format('DROP TABLE %I', name); END $$;", "runs dynamic SQL with EXECUTE"),
@@ -75,15 +75,17 @@ fn dynamic_sql_in_migration_is_rejected() {
         ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO tenantry_app;", "changes tables without"),
         ("DROP OWNED BY tenantry_app;", "changes tables without naming them, with `DROP OWNED`"),
     ] {
-        let found = with(sql);
+        let found = violations_of(sql);
         let line = sql.lines().count();
         let beginning = format!("migrations/0002_billing.up.sql:{line}: {problem}");
         assert!(found.len() == 1 && found[0].to_string().starts_with(&beginning), "{sql}: {found:?}");
     }
-    assert_no_violations(&with("CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();"));
-    assert_no_violations(&with("GRANT EXECUTE ON FUNCTION f TO tenantry_app;\nCREATE TYPE t AS ENUM ('a');"));
-    assert_no_violations(&with(
+    assert_no_violations(&violations_of("CREATE TRIGGER t AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();"));
+    assert_no_violations(&violations_of("GRANT EXECUTE ON FUNCTION f TO tenantry_app;\nCREATE TYPE t AS ENUM ('a');"));
+    assert_no_violations(&violations_of(
         "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'execute'::text AS name $$;",
     ));
-    assert_no_violations(&with("INSERT INTO a VALUES ('x') ON CONFLICT DO NOTHING; COMMENT ON TABLE a IS 'as';"));
+    assert_no_violations(&violations_of(
+        "INSERT INTO a VALUES ('x') ON CONFLICT DO NOTHING; COMMENT ON TABLE a IS 'as';",
+    ));
 }

@@ -6,7 +6,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::sources::{Source, is_ident, tokens};
 
-/// A line of text without its comment sign, and its number in the file.
+/// A line of text without its comment prefix, and its number in the file.
 type Line<'a> = (usize, &'a str);
 
 /// A paragraph, heading, list item, table cell or string literal.
@@ -15,18 +15,19 @@ pub(super) struct Paragraph {
     pub(super) text: String,
     /// Byte offsets in `text` where a line begins, each with the line's number.
     lines: Vec<(usize, usize)>,
-    pub(super) limits_sentences: bool,
+    /// Whether the maximum sentence length applies.
+    pub(super) has_sentence_limit: bool,
 }
 
 impl Paragraph {
-    fn new(lines: &[Line], limits_sentences: bool) -> Self {
+    fn new(lines: &[Line], has_sentence_limit: bool) -> Self {
         let (mut text, mut starts) = (String::new(), Vec::new());
         for (number, line) in lines {
             starts.push((text.len(), *number));
             text.push_str(line.trim());
             text.push(' ');
         }
-        Self { text: mask(&text), lines: starts, limits_sentences }
+        Self { text: mask(&text), lines: starts, has_sentence_limit }
     }
 
     pub(super) fn line_at(&self, offset: usize) -> usize {
@@ -40,8 +41,8 @@ pub(super) fn text_of(source: &Source, is_program: bool) -> Vec<Paragraph> {
         return paragraphs(&(1..).zip(source.text.lines()).collect::<Vec<_>>(), true);
     }
     if !source.path.ends_with(".rs") {
-        let sign = if source.path.ends_with(".sql") { "--" } else { "#" };
-        return comments(source, &[sign], &BTreeSet::new());
+        let prefix = if source.path.ends_with(".sql") { "--" } else { "#" };
+        return comments(source, &[prefix], &BTreeSet::new());
     }
     let literals = string_literals(source.text.parse().unwrap());
     let in_literals = literals.iter().flat_map(|(first, last, _)| first + 1..=*last).collect();
@@ -57,7 +58,7 @@ fn mask(text: &str) -> String {
     while let Some(at) = rest.find(['`', ']', '<']) {
         let (before, from) = rest.split_at(at);
         let ticks = from.len() - from.trim_start_matches('`').len();
-        let closed = |sign: &str| from[ticks..].find(sign).map(|end| ticks + end + sign.len());
+        let closed = |closing: &str| from[ticks..].find(closing).map(|end| ticks + end + closing.len());
         let (length, fill) = if ticks > 0 {
             (closed(&"`".repeat(ticks)).unwrap_or(ticks), "x")
         } else if from.starts_with("](") {
@@ -75,25 +76,25 @@ fn mask(text: &str) -> String {
 }
 
 /// Splits Markdown, or the text of a comment, into paragraphs. Code blocks are left out.
-fn paragraphs(lines: &[Line], limits_sentences: bool) -> Vec<Paragraph> {
+fn paragraphs(lines: &[Line], has_sentence_limit: bool) -> Vec<Paragraph> {
     let (mut found, mut current, mut in_code) = (Vec::new(), Vec::new(), false);
     for (number, line) in lines.iter().chain([&(0, "")]) {
         let line = line.trim_start_matches(['>', ' ']);
-        // Exceptions aren't text.
+        // A line that allows a word isn't text.
         let line = if line.starts_with("plain-language: ") { "" } else { line };
         let is_fence = line.starts_with("```");
         let after_number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-        let is_item = ["- ", "* ", "#", "|", "<"].iter().any(|sign| line.starts_with(sign));
+        let is_item = ["- ", "* ", "#", "|", "<"].iter().any(|prefix| line.starts_with(prefix));
         let is_numbered = after_number.len() < line.len() && after_number.starts_with(". ");
         let is_after_heading = current.first().is_some_and(|(_, first): &Line| first.starts_with('#'));
         if (is_fence || is_item || is_numbered || is_after_heading || line.is_empty()) && !current.is_empty() {
-            found.push(Paragraph::new(&current, limits_sentences));
+            found.push(Paragraph::new(&current, has_sentence_limit));
             current.clear();
         }
         in_code ^= is_fence;
         if line.starts_with('|') && !in_code {
             let cells = mask(line);
-            found.extend(cells.split('|').map(|cell| Paragraph::new(&[(*number, cell)], limits_sentences)));
+            found.extend(cells.split('|').map(|cell| Paragraph::new(&[(*number, cell)], has_sentence_limit)));
         } else if !in_code && !is_fence && !line.is_empty() {
             current.push((*number, line));
         }
@@ -101,19 +102,19 @@ fn paragraphs(lines: &[Line], limits_sentences: bool) -> Vec<Paragraph> {
     found
 }
 
-/// The comments of a file. Consecutive lines with the same comment sign are one text.
-fn comments(source: &Source, signs: &[&str], skipped: &BTreeSet<usize>) -> Vec<Paragraph> {
-    let (mut found, mut block, mut block_sign) = (Vec::new(), Vec::new(), "");
+/// The comments of a file. Consecutive lines with the same comment prefix are one text.
+fn comments(source: &Source, prefixes: &[&str], skipped: &BTreeSet<usize>) -> Vec<Paragraph> {
+    let (mut found, mut block, mut block_prefix) = (Vec::new(), Vec::new(), "");
     for (number, line) in (1..).zip(source.text.lines().map(str::trim_start).chain([""])) {
-        let sign = signs.iter().find(|sign| line.starts_with(**sign) && !skipped.contains(&number));
-        let sign = sign.copied().unwrap_or_default();
-        if sign != block_sign {
-            found.extend(paragraphs(&block, ["///", "//!"].contains(&block_sign)));
+        let prefix = prefixes.iter().find(|prefix| line.starts_with(**prefix) && !skipped.contains(&number));
+        let prefix = prefix.copied().unwrap_or_default();
+        if prefix != block_prefix {
+            found.extend(paragraphs(&block, ["///", "//!"].contains(&block_prefix)));
             block.clear();
-            block_sign = sign;
+            block_prefix = prefix;
         }
-        if !sign.is_empty() {
-            block.push((number, &line[sign.len()..]));
+        if !prefix.is_empty() {
+            block.push((number, &line[prefix.len()..]));
         }
     }
     found

@@ -18,7 +18,11 @@ fn tenant() -> TenantAttributes {
     }
 }
 
-fn evaluate_from(condition: &Value, resource: Option<&ResourceAttributes>, client_addr: Option<&str>) -> Option<bool> {
+fn evaluate_with_client_addr(
+    condition: &Value,
+    resource: Option<&ResourceAttributes>,
+    client_addr: Option<&str>,
+) -> Option<bool> {
     let now = datetime!(2026-06-01 12:00 UTC);
     let environment = Environment { now, client_addr: client_addr.map(|addr| addr.parse().unwrap()) };
     let context = EvalContext { principal: Principal::User(ME), role: ROLE, resource, environment: &environment };
@@ -27,11 +31,11 @@ fn evaluate_from(condition: &Value, resource: Option<&ResourceAttributes>, clien
 }
 
 fn evaluate(condition: &Value, resource: Option<&ResourceAttributes>) -> Option<bool> {
-    evaluate_from(condition, resource, None)
+    evaluate_with_client_addr(condition, resource, None)
 }
 
 #[test]
-fn present_values_are_compared() {
+fn features_plans_and_all_any_not_are_evaluated() {
     for (condition, expected) in [
         (json!({"feature": "sso"}), true),
         (json!({"feature": "SSO"}), false),
@@ -76,7 +80,7 @@ fn attributes_compare_by_type() {
 }
 
 #[test]
-fn owner_condition_needs_owned_resource() {
+fn owner_condition_compares_resource_owner() {
     let owned = |owner| ResourceAttributes { owner: Some(owner) };
     for condition in [
         json!({"owner": {}}),
@@ -135,7 +139,7 @@ fn ip_range_matches_same_family_only() {
         ("10.0.0.0/8", "::10.1.2.3", false),
     ] {
         let condition = json!({"client_addr": ["203.0.113.0/24", range]});
-        assert_eq!(evaluate_from(&condition, None, Some(addr)), Some(expected), "{addr} in {range}");
+        assert_eq!(evaluate_with_client_addr(&condition, None, Some(addr)), Some(expected), "{addr} in {range}");
     }
 }
 

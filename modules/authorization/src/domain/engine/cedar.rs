@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use cedar_oracle::{CedarOracle, OracleDecision, PolicyCondition, StoredPolicy};
+use cedar_oracle::{CedarOracle, OracleDecision, PolicyCondition, PolicyInput};
 use kernel::contracts::Truth;
 use proptest::{
     collection::vec,
@@ -51,14 +51,14 @@ impl Case {
     }
 }
 
-fn oracle_policy((policy, condition): &GeneratedPolicy) -> StoredPolicy<'_> {
+fn oracle_policy((policy, condition): &GeneratedPolicy) -> PolicyInput<'_> {
     let Policy { id, role_id, effect, resource, verbs, .. } = policy;
     let condition = match condition {
         None => PolicyCondition::Always,
         Some(Some(condition)) => PolicyCondition::If(condition),
         Some(None) => PolicyCondition::Invalid,
     };
-    StoredPolicy { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, condition }
+    PolicyInput { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, condition }
 }
 
 /// Decides the requests of a case.

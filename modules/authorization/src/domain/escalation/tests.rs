@@ -79,7 +79,7 @@ fn granting_unheld_permission_is_rejected() {
 }
 
 #[test]
-fn grant_carrying_granters_denies_is_allowed() {
+fn grant_with_granters_denies_is_allowed() {
     let granter = json!([["allow", "*", "*"], ["deny", "billing", "*", {"plan": "free"}]]);
     for (deny, covered) in [
         (json!(["deny", "billing", "*", {"plan": "free"}]), true),
@@ -128,13 +128,13 @@ fn known_subject_attributes_are_substituted() {
     let as_user = |number| json!({"attribute": {"name": "subject.id", "one_of": [user(number)]}});
     let when = |condition: Value| json!([["allow", "billing", "*", condition, "every member"]]);
     for (held, after, covered) in [
-        // The role has the same effect in the condition as outside.
+        // A condition on the role is equivalent to a policy for that role.
         (as_role(OTHER), as_role(OTHER), false),
         (as_role(GRANTER), as_role(OTHER), true),
         (as_role(GRANTER), json!(null), true),
         (json!({"not": as_role(GRANTER)}), json!({"not": as_role(GRANTER)}), false),
         (json!({"all": [as_role(GRANTER), {"owner": {}}]}), json!({"owner": {}}), true),
-        // So has the user id: the same text selects a different user.
+        // The granter's user id is known, so a condition on another user is false, even if the same one is granted.
         (as_user(7), as_user(7), false),
         (as_user(GRANTER), as_user(7), true),
         (json!({"any": [as_user(7), {"owner": {}}]}), json!({"owner": {}}), true),
@@ -183,7 +183,7 @@ fn weakening_a_deny_counts_as_grant() {
 }
 
 #[test]
-fn invalid_deny_can_be_kept_or_removed() {
+fn replacing_invalid_deny_counts_as_grant() {
     let invalid = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"unknown": "x"}]]));
     let fixed = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
     let (no_permissions, permissions) = (EffectivePermissions::of(&[], None, None), |policies| {

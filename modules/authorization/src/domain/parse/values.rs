@@ -112,7 +112,7 @@ impl ConditionParser {
                 "The window is empty, because it ends when it starts. A whole day is from 00:00 to 24:00.",
             );
         }
-        // Canonical form: a window that ends at midnight ends at 24:00.
+        // Canonical form: `to` 00:00 becomes 24:00.
         let to = if to == TimeOfDay::MIDNIGHT { TimeOfDay::END_OF_DAY } else { to };
         Some(TimeWindow { from, to, zone, days })
     }

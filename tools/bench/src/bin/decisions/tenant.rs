@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cedar_oracle::{CedarOracle, PolicyCondition, StoredPolicy};
+use cedar_oracle::{CedarOracle, PolicyCondition, PolicyInput};
 use kernel::contracts::{PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -85,8 +85,8 @@ impl Tenant {
 }
 
 impl PolicyRow {
-    fn stored(&self) -> StoredPolicy<'_> {
-        StoredPolicy {
+    fn stored(&self) -> PolicyInput<'_> {
+        PolicyInput {
             id: PolicyId::from_uuid(self.id),
             role: self.role_id.map(RoleId::from_uuid),
             denies: self.denies,

@@ -19,7 +19,7 @@ use crate::http::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GadgetRequest {
-    /// One line.
+    /// A single line.
     #[schema(example = "Acme's gadget", min_length = 1, max_length = 200)]
     name: String,
 }

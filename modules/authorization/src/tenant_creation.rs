@@ -42,9 +42,9 @@ impl TenantCreator for TenantCreationService {
         let (id, mut ids) = (TenantId::new(), AdminRoleIds::new());
         let mut tx = self.system.begin(SystemReason::CreateTenant).await?;
         self.ensure_can_create(&mut tx, user).await?;
-        provision(&mut tx, &FREE_PLAN.new_tenant(id, slug, name), &mut ids).await.map_err(rejected_tenant)?;
+        provision(&mut tx, &FREE_PLAN.new_tenant(id, slug, name), &mut ids).await.map_err(tenants_error)?;
         if let TenancyMode::Personal = *self.tenancy {
-            self.tenants.set_personal_owner(&mut tx, id, user).await.map_err(rejected_tenant)?;
+            self.tenants.set_personal_owner(&mut tx, id, user).await.map_err(tenants_error)?;
         }
         create_membership(&mut tx, id, user, ids.admin).await?;
         let created = self.tenants.find_created(&mut tx, id).await?;
@@ -71,7 +71,7 @@ impl TenantCreationService {
 }
 
 /// Maps violations of unique constraints to their errors.
-pub(crate) fn rejected_tenant(error: DbError) -> TenantsError {
+pub(crate) fn tenants_error(error: DbError) -> TenantsError {
     if error.violates(UNIQUE_SLUG) {
         TenantsError::SlugTaken
     } else if error.violates(UNIQUE_PERSONAL_TENANT) {
