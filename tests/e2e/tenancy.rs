@@ -60,7 +60,7 @@ fn parameters(app: &TestApp) -> Vec<(String, bool)> {
 
 fn login_accepts_tenant(app: &TestApp) -> bool {
     let document = app.anonymous().get("/openapi.json").json();
-    !document["components"]["schemas"]["LoginRequest"]["properties"]["tenant"].is_null()
+    !document["components"]["schemas"]["SignInRequest"]["properties"]["tenant"].is_null()
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) struct MemberResponse {
     role: RoleSummaryResponse,
     #[serde(with = "time::serde::rfc3339")]
     member_since: OffsetDateTime,
-    /// Whether the user's account is active. Inactive users can't sign in.
+    /// Whether the user's account is active. Deactivated users can't sign in.
     active: bool,
 }
 

@@ -102,7 +102,7 @@ impl From<ChangeError> for Problem {
             ChangeError::LastAdmin => Self::new(
                 LAST_ADMIN,
                 "This would leave the tenant without an admin (an active member allowed *:* unconditionally and denied \
-                 nothing). Promote another admin first, and attach denies to roles instead of to all members.",
+                 nothing). Make another member an admin first, and attach denies to roles instead of to all members.",
             ),
             ChangeError::Db(error) => error.into(),
         }
