@@ -1,5 +1,5 @@
 -- Owner: auth. Credentials and sessions belong to users, not to tenants. The application's role has no access to them:
--- they are read and written by the system role, for a stated reason.
+-- they are read and written by tenantry_system, for a stated reason.
 
 -- The user's accounts at external identity providers.
 CREATE TABLE auth_identities (

@@ -7,7 +7,7 @@
 --   tenant: the rows of the tenant in scope, read and write;
 --   self: the rows of the tenants in which the user in scope is a member, and that user's memberships. Read-only, and
 --     only while no tenant is in scope. If it were FOR ALL, a member could promote themselves to admin;
---   system: all rows, for the system role.
+--   system: all rows, for tenantry_system.
 -- The scope functions are called in a sub-select, so they run once per statement, not once per row.
 
 CREATE TYPE tenant_status AS ENUM ('active', 'archived');
@@ -162,7 +162,7 @@ CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
 -- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only the
--- system role can change the plan and the owner of a personal tenant.
+-- tenantry_system can change the plan and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;

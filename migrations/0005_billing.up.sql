@@ -1,5 +1,5 @@
--- Owner: billing. Subscriptions belong to tenants. Accounts and events map a provider's webhook to its tenant: only the
--- system role reads them, before the tenant is known.
+-- Owner: billing. Subscriptions belong to tenants. Accounts and events map a provider's webhook to its tenant. Only
+-- tenantry_system reads them, before the tenant is known.
 
 CREATE TYPE subscription_status AS ENUM ('trialing', 'active', 'past_due', 'canceled');
 

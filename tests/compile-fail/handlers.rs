@@ -1,6 +1,6 @@
 //! Compile-fail tests for handlers. Handlers use items that are private to the root package, so no other crate can
-//! contain one. The cases are therefore added to a copy of its `src`, which is checked once. This needs no hook in the
-//! product.
+//! contain one. The cases are therefore added to a copy of its `src`, which is checked once. The root package
+//! itself contains nothing for these tests.
 
 use std::{
     collections::BTreeMap,

@@ -19,7 +19,8 @@ use test_support::search_path;
 /// The example key of RFC 8410, section 10.3.
 pub(crate) const SIGNING_KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
 
-/// Creates a working directory. The database's own user can traverse it when the tests run as root.
+/// Creates a working directory. When the tests run as root, the embedded server runs as another user of the operating
+/// system, who must be able to enter the directory.
 pub(crate) fn work_dir() -> TempDir {
     let work_dir = tempfile::Builder::new().prefix("tenantry-").tempdir().unwrap();
     fs::set_permissions(work_dir.path(), fs::Permissions::from_mode(0o755)).unwrap();

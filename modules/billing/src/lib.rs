@@ -1,4 +1,4 @@
-//! Billing: plans, subscriptions and payment provider events.
+//! Billing: subscriptions, and tables for a billing provider, which isn't implemented yet.
 //!
 //! - [`BillingModuleImpl`]: the module, for the composition root
 //! - [`seed`]: the demo subscriptions

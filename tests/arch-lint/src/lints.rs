@@ -79,7 +79,7 @@ pub(crate) fn member_manifests() -> Vec<Source> {
     manifests
 }
 
-/// Finds attributes that disable a lint without a reason, and those that disable a lint without permitted exceptions.
+/// Finds attributes that disable a lint without giving a reason, or that disable a lint that must never be disabled.
 fn disabled_lints(source: &Source) -> Vec<Violation> {
     let mut violations = Vec::new();
     for_each_token_list(source.text.parse().unwrap(), &mut |list| {
@@ -106,7 +106,7 @@ fn disabled_lints(source: &Source) -> Vec<Violation> {
             }
             let violation = |problem, help| Violation::new(&source.path, line(&list[at]), problem, help);
             if lints.iter().any(|lint| lint == "allow_attributes_without_reason" || lint == "unsafe_code") {
-                violations.push(violation("a lint without permitted exceptions is disabled", "enable it"));
+                violations.push(violation("a lint that must never be disabled is disabled", "enable it"));
             } else if !has_reason {
                 violations.push(violation("a lint is disabled without a reason", "add `reason = \"…\"`"));
             }
@@ -211,7 +211,7 @@ fn disabled_lint_without_reason_is_rejected() {
     assert_one_violation(&check("#![cfg_attr(test, allow(clippy::unwrap_used))]"), "src/x.rs:1: a lint is disabled");
     assert_one_violation(
         &check("#![allow(clippy::allow_attributes_without_reason, reason = \"it is inconvenient\")]"),
-        "src/x.rs:1: a lint without permitted exceptions is disabled",
+        "src/x.rs:1: a lint that must never be disabled is disabled",
     );
     assert_no_violations(&check(
         "#[expect(clippy::unwrap_used, reason = \"it was reviewed\")]\nfn f() { x.expect(\"y\"); }",

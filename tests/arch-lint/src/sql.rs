@@ -22,7 +22,7 @@ pub(crate) struct Statement {
 /// Why a statement isn't filtered by one tenant, from the marker at the start of the comment above it.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(crate) enum TenantFilterExemption {
-    /// `// system: …`: it spans tenants, and runs in the system role.
+    /// `// system: …`: it spans tenants, and runs as `tenantry_system`.
     System,
     /// `// user rows: …`: it reads a user's own rows across tenants, as row-level security permits.
     UserRows,

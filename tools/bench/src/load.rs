@@ -72,7 +72,8 @@ fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<
     }
 }
 
-/// Reads the head of a 200 response and returns its `Content-Length`. Both programs send one and keep connections open.
+/// Reads the head of a 200 response and returns its `Content-Length`. The server and the baseline both send one, and
+/// keep connections open.
 fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
     let mut length = None;
     line.clear();

@@ -9,7 +9,7 @@ use shaku::{Component, Interface};
 
 use crate::domain::PasswordHash;
 
-/// Stores password hashes. Only the system role can access them.
+/// Stores password hashes. Only the database role `tenantry_system` can access them.
 #[async_trait]
 pub(crate) trait CredentialRepository: Interface {
     /// Returns the user's hash, if they have a password.

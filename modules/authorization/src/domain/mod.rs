@@ -1,4 +1,4 @@
-//! Policies and their evaluation. Pure: no I/O, no clock.
+//! Logic without I/O: policies and their evaluation, slugs, invitation tokens.
 //!
 //! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
 //! - `parse.rs`: parser for conditions in JSON; errors carry JSON pointers

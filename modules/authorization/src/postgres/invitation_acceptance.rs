@@ -1,5 +1,6 @@
-//! Statements for accepting an invitation. The caller isn't a member yet, so there is no tenant scope and each
-//! statement names the tenant. Nothing read before the tenant was locked is trusted, except its id.
+//! Statements for accepting an invitation. The caller isn't a member yet, so there is no tenant scope: the first
+//! statement finds the tenant by the token, and the others filter by its id. Nothing read before the
+//! tenant was locked is trusted, except its id.
 
 use async_trait::async_trait;
 use kernel::{

@@ -101,7 +101,7 @@ pub(super) struct LoginPrivileges {
     pub(super) role_applied: bool,
     /// The login is a superuser and bypasses row-level security.
     pub(super) superuser: bool,
-    /// The login can assume the system role.
+    /// The login can assume the role `tenantry_system`.
     pub(super) can_assume_system: bool,
     /// The application's role has privileges that bypass row-level security.
     pub(super) bypasses_rls: bool,

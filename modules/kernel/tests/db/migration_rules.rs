@@ -31,7 +31,8 @@ fn every_migration_has_down_and_owner() {
 /// rows.
 const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
 
-/// Whether the SQL enables row-level security without the system role, so that its changes would reach no rows.
+/// Whether the SQL enables row-level security without the role `tenantry_system`, so that its changes would reach no
+/// rows.
 fn lacks_system_role(sql: &str) -> bool {
     sql.replace(BACKFILL_PREFIX, "").contains("row_security")
 }

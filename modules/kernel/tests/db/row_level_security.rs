@@ -66,7 +66,7 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
     let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
     for (table, column) in tenant_tables(&mut superuser).await {
         if !has_privilege(&mut superuser, &table, "SELECT").await {
-            // Accessible only to the system role.
+            // Accessible only to `tenantry_system`.
             continue;
         }
         let sql = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
@@ -141,7 +141,7 @@ async fn contents(superuser: &mut PgConnection, table: &str) -> String {
 async fn cross_tenant_foreign_key_is_rejected(#[future(awt)] seeded: SeededDb) {
     let tenants = &seeded.seed.tenants;
     let mut tx = seeded.db.system().begin(SystemReason::Seed).await.unwrap();
-    // Not even the system role can assign Bob of Acme the admin role of Globex.
+    // Not even `tenantry_system` can assign Bob of Acme the admin role of Globex.
     let result = sqlx::query("UPDATE memberships SET role_id = $1 WHERE tenant_id = $2")
         .bind(tenants.globex.admin_role.as_uuid())
         .bind(tenants.acme.id.as_uuid())
