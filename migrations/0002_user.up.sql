@@ -2,7 +2,7 @@
 
 CREATE TABLE users (
   id uuid PRIMARY KEY,
-  -- Stored in the form that is compared: under row-level security, lower(email) = … can't be an index condition.
+  -- Stored in the form that is compared, so that the unique index serves lookups.
   email text NOT NULL UNIQUE
     CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
   display_name text NOT NULL CHECK (char_length(display_name) BETWEEN 1 AND 200),

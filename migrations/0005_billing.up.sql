@@ -41,7 +41,7 @@ CREATE POLICY tenant ON subscriptions TO tenantry_app
   WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
 CREATE POLICY system ON subscriptions TO tenantry_system USING (true) WITH CHECK (true);
 
--- The table has tenant_id, so row-level security is forced here too. Without a policy, the application sees no rows.
+-- The table has tenant_id, so row-level security is forced here too. tenantry_app has neither a policy nor a grant.
 ALTER TABLE billing_accounts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE billing_accounts FORCE ROW LEVEL SECURITY;
 CREATE POLICY system ON billing_accounts TO tenantry_system USING (true) WITH CHECK (true);

@@ -1,10 +1,10 @@
 //! Every error response: problem details (RFC 9457), created only here.
 //!
-//! Each module has its own error enum. Access types, extractors and handlers convert it into a [`Problem`] with `?`, using
-//! the `From` implementations in `problem/from_errors.rs`. A problem's `type` is stable and clients may rely on it; its
-//! texts may change. The middleware logs the source of a problem; it is never sent. Problems never contain
-//! input, and the request id is only in the header `X-Request-Id`. So responses that must be indistinguishable have
-//! the same bytes.
+//! The kernel's contracts define error enums. Access types, extractors and handlers convert them into a [`Problem`] with
+//! `?`, using `problem/from_errors.rs` and `problem/from_scope_error.rs`. A problem's `type` is stable and clients may
+//! rely on it; its texts may change. The middleware logs the source of a problem; it is never sent. Problems never
+//! contain input, and the request id is only in the header `X-Request-Id`. So responses that must be indistinguishable
+//! have the same bytes.
 
 mod from_errors;
 mod from_scope_error;

@@ -308,7 +308,7 @@ fn ctrl_c_aborts_startup() {
 }
 
 #[test]
-fn closed_stdout_shuts_down_cleanly() {
+fn ctrl_c_with_closed_stdout_succeeds() {
     let work_dir = work_dir();
     let mut child = spawn_piped(&mut tenantry_command(work_dir.path(), &[], &[]));
     // Closes the pipes like `tenantry | head -1`.

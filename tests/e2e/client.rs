@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenantry::{bootstrap, config::HttpConfig, http};
 use test_support::SeededDb;
 
-/// A running server with the demo data. It stops with this value.
+/// A running server with the demo data. Dropping this value stops it.
 pub(crate) struct TestApp {
     pub(crate) seed: Seed,
     pub(crate) addr: SocketAddr,

@@ -102,7 +102,7 @@ fn invalid_invitation_tokens_are_indistinguishable(app: TestApp) {
     for (what, response) in &responses {
         assert_eq!((response.status, &response.body), (404, &unknown.body), "{what}");
     }
-    // The open invitation was valid throughout.
+    // None of the rejected attempts consumed the open invitation.
     assert_eq!(accept(&carol, &token(&open)).status, 200);
     snapshot!(transcript([("POST /v1/invitations/accept", unknown)]));
 }

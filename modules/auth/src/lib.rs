@@ -5,8 +5,8 @@
 //! - [`SigningKey`]: the key that signs tokens
 //! - [`seed`]: the demo passwords
 //!
-//! This module doesn't check whether a token's user still exists. The kernel does, once per request, using the user
-//! module.
+//! This module doesn't check whether a token's user still exists. The kernel does, once per request
+//! (`modules/kernel/src/request.rs`).
 
 mod accounts;
 mod bearer;

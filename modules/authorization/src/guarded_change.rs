@@ -1,4 +1,4 @@
-//! The transaction in which every change to a tenant's roles, policies, members and invitations runs.
+//! The transaction in which a member changes a tenant's roles, policies, members and invitations.
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is

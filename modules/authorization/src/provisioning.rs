@@ -10,8 +10,8 @@ use crate::{
     postgres::{NewTenant, create_tenant, insert_additions},
 };
 
-/// Maximum number of tenants, archived ones included, that a user is admin of. Users with more can't create another,
-/// because a tenant's rows and its slug stay in use forever.
+/// A user who is admin of this many tenants, archived ones included, can't create another, because a tenant's rows and
+/// its slug stay in use forever.
 pub(crate) const MAX_TENANTS_PER_USER: u16 = 20;
 
 /// The plan of a new tenant.

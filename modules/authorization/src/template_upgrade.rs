@@ -51,16 +51,16 @@ impl PolicyTemplates for TemplateUpgradeService {
             OnLocked::Skip => lock_tenants_skip_locked(&mut tx, tenants).await?,
             OnLocked::Wait => lock_tenants(&mut tx, tenants).await?,
         };
-        let (mut upgraded, additions) = plan(&mut tx, &locked).await?;
+        let (mut report, additions) = plan(&mut tx, &locked).await?;
         insert_additions(&mut tx, &additions).await?;
         let ids: Vec<TenantId> = additions.iter().map(|(tenant, _)| *tenant).collect();
         set_template_version(&mut tx, &ids, TEMPLATES.current()).await?;
         tx.commit().await?;
         if let OnLocked::Skip = on_locked {
             let locked: BTreeSet<TenantId> = locked.into_iter().collect();
-            upgraded.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
+            report.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
         }
-        Ok(upgraded)
+        Ok(report)
     }
 }
 
@@ -75,17 +75,17 @@ async fn plan(
     tx: &mut SystemTx,
     tenants: &[TenantId],
 ) -> Result<(UpgradeReport, Vec<(TenantId, TemplateAdditions)>), DbError> {
-    let (mut upgraded, mut additions) = (UpgradeReport::default(), Vec::new());
+    let (mut report, mut additions) = (UpgradeReport::default(), Vec::new());
     for tenant in find_template_states(tx, tenants, &TEMPLATES.roles()).await? {
         if tenant.version >= TEMPLATES.current() {
-            upgraded.up_to_date += 1;
+            report.up_to_date += 1;
             continue;
         }
         match TEMPLATES.additions_since(tenant.version, &tenant.roles, &mut RandomIds) {
             Ok(lacking) => additions.push((tenant.id, lacking)),
-            Err(RoleNameConflict(role)) => upgraded.blocked.push(BlockedTenant { slug: tenant.slug, role }),
+            Err(RoleNameConflict(role)) => report.blocked.push(BlockedTenant { slug: tenant.slug, role }),
         }
     }
-    upgraded.upgraded = additions.len();
-    Ok((upgraded, additions))
+    report.upgraded = additions.len();
+    Ok((report, additions))
 }

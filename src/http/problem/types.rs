@@ -61,7 +61,7 @@ problem_types! {
     POLICY_EXISTS = CONFLICT "policy-exists", "Policy already exists",
         "The tenant has an equal policy.";
     ROLE_IN_USE = CONFLICT "role-in-use", "Role in use",
-        "The role has members or invitations. Assign them another role first.";
+        "The role has members or invitations. Change the role of those members and revoke the invitations first.";
     ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
         "Another role of the tenant has this name, ignoring case.";
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",

@@ -114,20 +114,20 @@ impl Name {
             .replace("Gadgets", &capitalize(&self.plural))
             .replace("gadget", &self.singular)
             .replace("Gadget", &capitalize(&self.singular))
-            .replace("@G@", &letter.to_string())
+            .replace("@ALIAS@", &letter.to_string())
             .replace("@NUMBER@", &format!("{migration:04}"))
             .replace("@ACME@", &format!("{digits}01"))
             .replace("@GLOBEX@", &format!("{digits}02"))
     }
 
     /// Whether the module, its types or its routes would have this name.
-    pub(crate) fn is_public(&self, word: &str) -> bool {
+    pub(crate) fn is_public_item_name(&self, word: &str) -> bool {
         word == self.plural || [&self.plural, &self.singular].iter().any(|name| capitalize(name) == word)
     }
 
     /// Whether any item in the module would have this name.
-    pub(crate) fn is(&self, word: &str) -> bool {
-        word == self.singular || self.is_public(word)
+    pub(crate) fn is_item_name(&self, word: &str) -> bool {
+        word == self.singular || self.is_public_item_name(word)
     }
 }
 
@@ -181,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn template_placeholders_are_named() {
+    fn template_placeholders_are_replaced() {
         let name = Name::parse("companies", None).unwrap();
-        let filled = name.fill("GadgetsModule, Gadget, gadgets, gadget:read; @G@.id; @NUMBER@ @ACME@ @GLOBEX@", 13);
+        let filled = name.fill("GadgetsModule, Gadget, gadgets, gadget:read; @ALIAS@.id; @NUMBER@ @ACME@ @GLOBEX@", 13);
         let expected = "CompaniesModule, Company, companies, company:read; c.id; 0013 636f6d706101 636f6d706102";
         assert_eq!(filled, expected);
-        assert_eq!(Name::parse("ssns", Some("ssn")).unwrap().fill("@G@", 1), "n");
+        assert_eq!(Name::parse("ssns", Some("ssn")).unwrap().fill("@ALIAS@", 1), "n");
     }
 }

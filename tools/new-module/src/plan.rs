@@ -108,10 +108,10 @@ fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) 
         return Err(PlanError::CrateExists(name.plural().into()));
     }
     for (_, text) in templates.iter().filter(|(path, _)| path.ends_with(".rs")) {
-        check_unused_in("the templates", text, |word| name.is(word))?;
+        check_unused_in("the templates", text, |word| name.is_item_name(word))?;
     }
     for path in EDITS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
-        check_unused_in(path, &read(&root.join(path))?, |word| name.is_public(word))?;
+        check_unused_in(path, &read(&root.join(path))?, |word| name.is_public_item_name(word))?;
     }
     for file in files_below(&root.join("migrations"))? {
         let text = read(&file)?;
@@ -119,7 +119,7 @@ fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) 
         check_unused_in(
             file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(),
             &created.join("\n"),
-            |word| name.is_public(word),
+            |word| name.is_public_item_name(word),
         )?;
     }
     Ok(())

@@ -179,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn role_name_comparison_matches_database() {
+    fn system_role_names_are_lowercase() {
         for name in TEMPLATES.roles() {
             assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
         }
     }
 
     #[test]
-    fn new_tenant_gets_all_outdated_tenant_gets_missing() {
+    fn new_tenant_gets_all_additions_and_outdated_tenant_gets_missing_ones() {
         let initial = TEMPLATES.initial_additions(&mut RandomIds);
         let all = ["role admin", "role member", "admin *:*", "member user:read", "member role:read"];
         assert_eq!(describe(&initial, &BTreeMap::new()), all);

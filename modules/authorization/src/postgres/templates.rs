@@ -61,7 +61,7 @@ pub(crate) async fn lock_tenants(tx: &mut SystemTx, tenants: &[TenantId]) -> Res
     Ok(ids.fetch_all(&mut ***tx).await?)
 }
 
-/// Like [`lock_tenants`], but skips tenants that are locked instead of waiting. Returns those that were locked.
+/// Like [`lock_tenants`], but skips tenants that are locked instead of waiting. Returns those that this call locked.
 pub(crate) async fn lock_tenants_skip_locked(
     tx: &mut SystemTx,
     tenants: &[TenantId],

@@ -260,8 +260,8 @@ async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
         permit::<MemberUpdate>(&db, &fixture, fixture.other).await,
         permit::<PolicyManage>(&db, &fixture, fixture.other).await,
     );
-    let admins = permit(&db, &fixture, fixture.admin).await;
-    members(&db).change_role(&admins, fixture.other, fixture.tenant.member_role).await.unwrap();
+    let admin_permit = permit(&db, &fixture, fixture.admin).await;
+    members(&db).change_role(&admin_permit, fixture.other, fixture.tenant.member_role).await.unwrap();
     assert_eq!(members(&db).remove(&remove, other_member).await.label(), "denied member:remove");
     assert_eq!(
         members(&db).change_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),

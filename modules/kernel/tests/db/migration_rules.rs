@@ -38,7 +38,7 @@ fn lacks_system_role(sql: &str) -> bool {
 }
 
 #[test]
-fn noop_backfill_is_declared() {
+fn backfill_sets_role() {
     for migration in MIGRATIONS.iter() {
         let has_no_effect = lacks_system_role(migration.sql.as_str());
         assert!(!has_no_effect, "{:04}: a backfill must begin with exactly\n{BACKFILL_PREFIX}", migration.version);

@@ -80,7 +80,7 @@ fn paragraphs(lines: &[Line], has_sentence_limit: bool) -> Vec<Paragraph> {
     let (mut found, mut current, mut in_code) = (Vec::new(), Vec::new(), false);
     for (number, line) in lines.iter().chain([&(0, "")]) {
         let line = line.trim_start_matches(['>', ' ']);
-        // A line that allows a word isn't text.
+        // A `plain-language: allow` line isn't text.
         let line = if line.starts_with("plain-language: ") { "" } else { line };
         let is_fence = line.starts_with("```");
         let after_number = line.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -222,7 +222,7 @@ fn full_admin_has_no_conditions_or_denies() {
 }
 
 #[test]
-fn inviting_into_unheld_role_is_rejected() {
+fn inviting_into_role_with_unheld_permission_is_rejected() {
     let may = |held: Value, granted: Value| {
         let inviting = policies(GRANTER, json!([["allow", "member", "invite"]]));
         let all = [inviting, policies(GRANTER, held), policies(OTHER, granted)].concat();

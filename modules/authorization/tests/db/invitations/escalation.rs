@@ -12,28 +12,28 @@ use crate::helpers::module;
 
 #[rstest]
 #[tokio::test]
-async fn inviting_into_unheld_role_is_rejected(#[future(awt)] db: TestDb) {
+async fn inviting_into_role_with_unheld_permission_is_rejected(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let inviter_role = fixture.db.create_role(tenant, ["member", "invite"]).await;
     let inviter = fixture.db.create_member(tenant, inviter_role).await;
-    let (admins, permit) = (fixture.permit(fixture.admin).await, fixture.permit(inviter).await);
-    let into_admin = fixture.invitations.create(&admins, carol.email(), tenant.admin_role).await.unwrap();
+    let (admin_permit, permit) = (fixture.permit(fixture.admin).await, fixture.permit(inviter).await);
+    let admin_invitation = fixture.invitations.create(&admin_permit, carol.email(), tenant.admin_role).await.unwrap();
 
     let before = fixture.snapshot().await;
     for role in [tenant.member_role, tenant.admin_role] {
         assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await), "escalation");
     }
     // Resending is checked too, since the sender becomes the inviter.
-    let id = into_admin.invitation.id;
+    let id = admin_invitation.invitation.id;
     assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), "escalation");
     assert_eq!(fixture.snapshot().await, before);
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &into_admin.token).await), "done");
+    assert_eq!(accept_outcome(&fixture.accept(&carol, &admin_invitation.token).await), "done");
 
     let invited_own_role = fixture.invitations.create(&permit, &test_email("dana"), inviter_role).await;
     assert_eq!(invite_outcome(&invited_own_role), "done");
     // Revoking grants nothing.
-    let erin = fixture.invitations.create(&admins, &test_email("erin"), tenant.admin_role).await.unwrap();
+    let erin = fixture.invitations.create(&admin_permit, &test_email("erin"), tenant.admin_role).await.unwrap();
     assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
 }
 
@@ -67,7 +67,7 @@ async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn revoked_inviter_invalidates_invitation(#[future(awt)] db: TestDb) {
+async fn invitation_is_invalid_while_inviter_may_not_invite(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let everything = fixture.db.create_role(tenant, ["*", "*"]).await;
@@ -84,7 +84,7 @@ async fn revoked_inviter_invalidates_invitation(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn reinvite_by_revoked_inviter_is_rejected(#[future(awt)] db: TestDb) {
+async fn inviter_who_lost_permission_cannot_change_invitations(#[future(awt)] db: TestDb) {
     let fixture = InvitationFixture::new(db).await;
     let sent = fixture.invite(&test_email("carol")).await.unwrap();
     let (id, member, admin) = (sent.invitation.id, fixture.tenant.member_role, fixture.tenant.admin_role);

@@ -42,17 +42,17 @@ impl GadgetRepository for PgGadgetRepository {
         let query = || {
             sqlx::query_as!(
                 Gadget,
-                r#"SELECT @G@.id AS "id!: GadgetId", @G@.name AS "name!: GadgetName", @G@.created_at AS "created_at!",
-                     @G@.updated_at AS "updated_at!"
+                r#"SELECT @ALIAS@.id AS "id!: GadgetId", @ALIAS@.name AS "name!: GadgetName", @ALIAS@.created_at AS "created_at!",
+                     @ALIAS@.updated_at AS "updated_at!"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT @G@.id, @G@.name, @G@.created_at, @G@.updated_at
-                       FROM gadgets AS @G@
-                       WHERE @G@.tenant_id = s.tenant_id AND @G@.id > $2
-                       ORDER BY @G@.id
+                       SELECT @ALIAS@.id, @ALIAS@.name, @ALIAS@.created_at, @ALIAS@.updated_at
+                       FROM gadgets AS @ALIAS@
+                       WHERE @ALIAS@.tenant_id = s.tenant_id AND @ALIAS@.id > $2
+                       ORDER BY @ALIAS@.id
                        LIMIT $3
-                     ) AS @G@
-                   ORDER BY @G@.id"#,
+                     ) AS @ALIAS@
+                   ORDER BY @ALIAS@.id"#,
                 tenant,
                 after,
                 i64::from(limit),
@@ -66,15 +66,15 @@ impl GadgetRepository for PgGadgetRepository {
         let query = || {
             sqlx::query_as!(
                 Gadget,
-                r#"SELECT @G@.id AS "id!: GadgetId", @G@.name AS "name!: GadgetName", @G@.created_at AS "created_at!",
-                     @G@.updated_at AS "updated_at!"
+                r#"SELECT @ALIAS@.id AS "id!: GadgetId", @ALIAS@.name AS "name!: GadgetName", @ALIAS@.created_at AS "created_at!",
+                     @ALIAS@.updated_at AS "updated_at!"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
-                       SELECT @G@.id, @G@.name, @G@.created_at, @G@.updated_at
-                       FROM gadgets AS @G@
-                       WHERE @G@.tenant_id = s.tenant_id AND @G@.id = $2
+                       SELECT @ALIAS@.id, @ALIAS@.name, @ALIAS@.created_at, @ALIAS@.updated_at
+                       FROM gadgets AS @ALIAS@
+                       WHERE @ALIAS@.tenant_id = s.tenant_id AND @ALIAS@.id = $2
                        OFFSET 0
-                     ) AS @G@"#,
+                     ) AS @ALIAS@"#,
                 tenant,
                 id,
             )
