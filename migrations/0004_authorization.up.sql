@@ -22,7 +22,7 @@ CREATE TABLE tenants (
       'support', 'system', 'tenantry', 'www')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
   status tenant_status NOT NULL DEFAULT 'active',
-  -- Incremented by every change that affects decisions, in the transaction of that change.
+  -- Incremented by every change to policies or tenant attributes, in the transaction of that change.
   policy_version bigint NOT NULL DEFAULT 1 CHECK (policy_version > 0),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
@@ -161,7 +161,7 @@ CREATE POLICY tenant ON invitations TO tenantry_app
 CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (true);
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
--- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only the
+-- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only
 -- tenantry_system can change the plan and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;

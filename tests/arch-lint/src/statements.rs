@@ -1,4 +1,5 @@
-//! The SQL of a module only uses tables of the module, and only rows of one tenant.
+//! The SQL of a module only uses the module's tables and shared views, and only rows of one tenant. A shared view is
+//! listed at the top of `module.rs`: by its owner under "owns", and by the module that reads it under "needs".
 
 use crate::{
     migrations::Tables,
@@ -119,15 +120,15 @@ fn every_statement_is_checked() {
 
 #[test]
 fn unchecked_query_is_rejected() {
-    let check = |text: &str| unchecked_queries(&fake_source(HERE, text));
+    let check = |text: &str| unchecked_queries(&fake_source(SAMPLE_FILE, text));
     assert_one_violation(
         &check("fn f() {\n sqlx::__query_with_result::<Postgres, _>(\"SELECT 1\", Ok(x));\n}"),
-        &format!("{HERE}:2: `__query_with_result` is internal to sqlx; use sqlx::query!"),
+        &format!("{SAMPLE_FILE}:2: `__query_with_result` is internal to sqlx; use sqlx::query!"),
     );
-    assert_one_violation(&check("use sqlx::__query_scalar_with_result as q;"), &format!("{HERE}:1:"));
+    assert_one_violation(&check("use sqlx::__query_scalar_with_result as q;"), &format!("{SAMPLE_FILE}:1:"));
     assert_one_violation(
         &check("fn f() { sqlx::query_as_unchecked!(User, \"SELECT 1\"); }"),
-        &format!("{HERE}:1: `query_as_unchecked` doesn't check the types"),
+        &format!("{SAMPLE_FILE}:1: `query_as_unchecked` doesn't check the types"),
     );
     assert_no_violations(&check("fn f() { sqlx::query!(\"SELECT 1\"); }"));
 }
@@ -145,7 +146,7 @@ fn statements_are_module_and_tenant_scoped() {
 /// Returns the violations of a statement in a function of `billing`. The modules `user` and `authorization` exist as
 /// well.
 fn violations_of(parameters: &str, statement: &str) -> Vec<Violation> {
-    violations_in_file("modules/billing/src/postgres/mod.rs", parameters, statement)
+    violations_in_file(SAMPLE_FILE, parameters, statement)
 }
 
 fn violations_in_file(path: &str, parameters: &str, statement: &str) -> Vec<Violation> {
@@ -163,7 +164,7 @@ fn violations_in_file(path: &str, parameters: &str, statement: &str) -> Vec<Viol
     statements(&source).iter().flat_map(|statement| violations(statement, &tables, &doc_tables)).collect()
 }
 
-const HERE: &str = "modules/billing/src/postgres/mod.rs";
+const SAMPLE_FILE: &str = "modules/billing/src/postgres/mod.rs";
 
 #[test]
 fn statement_on_another_modules_table_is_rejected() {
@@ -182,7 +183,7 @@ fn statement_on_another_modules_table_is_rejected() {
     ] {
         assert_one_violation(
             &violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")),
-            &format!("{HERE}:2: {problem}"),
+            &format!("{SAMPLE_FILE}:2: {problem}"),
         );
     }
 }
@@ -197,7 +198,7 @@ fn alias_shadowing_table_is_rejected() {
         let violations = violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");"));
         assert_one_violation(
             &violations,
-            &format!("{HERE}:2: a CTE or function has the name of the table `users`; rename"),
+            &format!("{SAMPLE_FILE}:2: a CTE or function has the name of the table `users`; rename"),
         );
     }
     assert_no_violations(&violations_of(
@@ -221,24 +222,24 @@ fn unfiltered_statement_needs_reason() {
     assert_no_violations(&violations_of("tx: &mut TenantTx", one));
     assert_one_violation(
         &violations_of("tx: &mut TenantTx", all),
-        &format!("{HERE}:2: `invoices` isn't filtered by tenant; compare"),
+        &format!("{SAMPLE_FILE}:2: `invoices` isn't filtered by tenant; compare"),
     );
     assert_one_violation(
         &violations_of("tx: &mut SystemTx", all),
-        &format!("{HERE}:2: `invoices` isn't filtered by tenant"),
+        &format!("{SAMPLE_FILE}:2: `invoices` isn't filtered by tenant"),
     );
 
     let system = format!("// system: reminders are sent to all tenants.\n{all}");
     assert_no_violations(&violations_of("tx: &mut SystemTx", &system));
     assert_one_violation(
         &violations_of("tx: &mut TenantTx", &system),
-        &format!("{HERE}:3: the marker doesn't match the transaction"),
+        &format!("{SAMPLE_FILE}:3: the marker doesn't match the transaction"),
     );
     let own = format!("// user rows: the invoices of the user in all tenants.\n{all}");
     assert_no_violations(&violations_of("tx: &mut UserTx", &own));
     assert_one_violation(
         &violations_of("tx: &mut TenantTx", &own),
-        &format!("{HERE}:3: the marker doesn't match the transaction"),
+        &format!("{SAMPLE_FILE}:3: the marker doesn't match the transaction"),
     );
 }
 
@@ -246,10 +247,10 @@ fn unfiltered_statement_needs_reason() {
 fn invalid_or_unneeded_marker_is_rejected() {
     let all = "sqlx::query!(\"SELECT id FROM invoices WHERE paid\");";
     let violations = violations_of("tx: &mut SystemTx", &format!("// system: yes\n{all}"));
-    assert_one_violation(&violations, &format!("{HERE}:3: `invoices` isn't filtered by tenant"));
+    assert_one_violation(&violations, &format!("{SAMPLE_FILE}:3: `invoices` isn't filtered by tenant"));
     let one = "// system: it needs no reason.\nsqlx::query!(\"SELECT id FROM invoices WHERE tenant_id = $1\");";
     assert_one_violation(
         &violations_of("tx: &mut SystemTx", one),
-        &format!("{HERE}:3: the statement has an exemption, but is filtered by tenant"),
+        &format!("{SAMPLE_FILE}:3: the statement has an exemption, but is filtered by tenant"),
     );
 }

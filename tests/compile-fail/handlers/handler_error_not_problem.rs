@@ -1,4 +1,4 @@
-//! Errors wouldn't be problem details, and the response wouldn't be documented.
+//! The handler returns a `String`, not a `Result` whose error type is `Problem`.
 
 use kernel::contracts::UserRead;
 

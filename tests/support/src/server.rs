@@ -100,7 +100,7 @@ fn start_in_free_slot(base: &Path) -> Server {
     unreachable!("a slot is free before the numbers run out")
 }
 
-/// Prefers a memory file system, where a clone takes 20 ms instead of 200.
+/// Prefers a memory file system, where cloning the template database takes 20 ms instead of 200.
 fn base_dir() -> PathBuf {
     let has_space =
         |path: &str| statvfs(path).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() >= MIN_FREE_BYTES);

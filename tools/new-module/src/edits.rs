@@ -12,11 +12,9 @@ pub(crate) enum Anchor {
     SortedList(&'static str),
     /// Before the first occurrence of the second text after the first one.
     Before(&'static str, &'static str),
-    /// At the end of the file.
-    EndOfFile,
 }
 
-use Anchor::{After, Before, EndOfFile, LineAbove, SortedList};
+use Anchor::{After, Before, LineAbove, SortedList};
 
 /// An insertion: the file, the position and the text.
 pub(crate) type Edit = (&'static str, Anchor, &'static str);
@@ -64,10 +62,10 @@ pub(crate) const EDITS: &[Edit] = &[
     ("src/http/problem/from_errors.rs", After("contracts::{"), "GadgetsError, "),
     (
         "src/http/problem/from_errors.rs",
-        EndOfFile,
-        "\nimpl From<GadgetsError> for Problem {\n    fn from(error: GadgetsError) -> Self {\n        match error {\n            \
+        LineAbove("#[cfg(test)]"),
+        "impl From<GadgetsError> for Problem {\n    fn from(error: GadgetsError) -> Self {\n        match error {\n            \
          GadgetsError::NotFound => Self::not_found(),\n            GadgetsError::Db(error) => error.into(),\n        }\n    \
-         }\n}",
+         }\n}\n",
     ),
     ("src/http/handlers/mod.rs", LineAbove("mod "), "mod gadgets;"),
     ("src/http/handlers/mod.rs", LineAbove("    health::register("), "    gadgets::register(&mut routes);"),

@@ -152,10 +152,8 @@ fn insert_at(text: &str, anchor: Anchor, new: &str) -> Option<String> {
             let list = line_start(text, |line| line.trim_end_matches('\n') == first)?;
             sorted_position(text, list, new)
         }
-        Anchor::EndOfFile => text.len(),
     };
-    let line_end =
-        if matches!(anchor, Anchor::LineAbove(_) | Anchor::SortedList(_) | Anchor::EndOfFile) { "\n" } else { "" };
+    let line_end = if matches!(anchor, Anchor::LineAbove(_) | Anchor::SortedList(_)) { "\n" } else { "" };
     Some(format!("{}{new}{line_end}{}", &text[..at], &text[at..]))
 }
 
@@ -238,7 +236,6 @@ mod tests {
         assert_eq!(insert_at("a(b, c)", Anchor::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
         assert_eq!(insert_at("a(b)", Anchor::After("a("), "x, "), Some("a(x, b)".into()));
         assert_eq!(insert_at("a\nb\n", Anchor::LineAbove("b"), "x"), Some("a\nx\nb\n".into()));
-        assert_eq!(insert_at("a\n", Anchor::EndOfFile, "x"), Some("a\nx\n".into()));
     }
 
     #[test]

@@ -125,8 +125,8 @@ async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
     ];
     for slug in TenantSlug::RESERVED.into_iter().chain(others) {
         let insert = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
-        let taken = insert.bind(slug).execute(&mut superuser).await.is_ok();
-        assert_eq!(slug.parse::<TenantSlug>().is_ok(), taken, "{slug}");
+        let accepted = insert.bind(slug).execute(&mut superuser).await.is_ok();
+        assert_eq!(slug.parse::<TenantSlug>().is_ok(), accepted, "{slug}");
     }
 }
 
@@ -208,7 +208,7 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn archived_tenant_requires_archive_permission(#[future(awt)] seeded: SeededDb) {
+async fn archived_tenant_only_allows_restore(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
     let (archive, update) = (
         seeded.permit::<TenantArchive>(alice, "acme").await.unwrap(),
