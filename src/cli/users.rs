@@ -20,7 +20,7 @@ const MAX_LINE_BYTES: u64 = 1 << 16;
 pub(super) enum Command {
     /// Create a user who can sign in; reads the password from standard input
     ///
-    /// The password has at least 12 characters and at most 1024 bytes. In a terminal it is prompted for twice without
+    /// The password has at least 12 characters, at most 1024 bytes and no control characters. In a terminal it is prompted for twice without
     /// echo; otherwise it is the first line of standard input. There is no option for it, because other users of this
     /// machine can read command lines.
     Create(CreateUserArgs),

@@ -180,7 +180,7 @@ fn all_errors_are_reported() {
          HTTP_HOST (from environment): must be an IP address, such as 127.0.0.1 or ::1\n\
          DB_POOL_SIZE (from .env): must be a whole number from 1 to 500\n\
          AUTH_TOKEN_TTL_SECS (from tenantry.toml): must be a whole number from 60 to 86400\n\
-         LOG_FORMAT (from environment): must be auto or pretty or json"
+         LOG_FORMAT (from environment): must be one of: auto, pretty, json"
     );
 }
 

@@ -275,10 +275,10 @@ fn whole_number<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>) -> 
 
 fn one_of<T, const N: usize>(all: [(&'static str, T); N]) -> impl FnOnce(&str) -> Result<T, String> {
     move |text| {
-        let names = all.each_ref().map(|(name, _)| *name).join(" or ");
+        let names = all.each_ref().map(|(name, _)| *name);
         all.into_iter()
             .find_map(|(name, value)| (name == text).then_some(value))
-            .ok_or_else(|| format!("must be {names}"))
+            .ok_or_else(|| format!("must be one of: {}", names.join(", ")))
     }
 }
 

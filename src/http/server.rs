@@ -86,7 +86,11 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<dyn AppModule>)
     let (public_urls, policy) = (Data::from(public_urls), join_page::content_security_policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
-        let swagger_config = Config::default().persist_authorization(true).try_it_out_enabled(true);
+        let swagger_config = Config::default()
+            .persist_authorization(true)
+            .try_it_out_enabled(true)
+            // By default, the page sends the document's URL to a validator of swagger.io.
+            .validator_url("none");
         let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(swagger_config);
         let policy = policy.clone();
         ActixApp::new()

@@ -27,6 +27,8 @@ fn docs_page_is_self_contained(app: TestApp) {
     }
     let settings = anonymous.get("/docs/swagger-initializer.js").body;
     assert!(settings.contains("/openapi.json"), "{settings}");
+    // Unless it is disabled, the page sends the document's URL to a validator on another host.
+    assert!(settings.contains(r#""validatorUrl": "none""#), "{settings}");
 }
 
 #[rstest]

@@ -96,8 +96,14 @@ fn describe_command(page: &mut String, path: &str, command: &clap::Command) {
             page.push_str("\n| argument | description |\n| --- | --- |\n");
         }
         for argument in arguments {
-            let help = argument.get_help().expect("every argument has a description");
-            writeln!(page, "| `{argument}` | {} |", cell(&help.to_string())).unwrap();
+            let mut help = argument.get_help().expect("every argument has a description").to_string();
+            let defaults: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+            if argument.is_required_set() {
+                help += " (required)";
+            } else if !defaults.is_empty() && argument.get_action().takes_values() {
+                write!(help, " (default: {})", defaults.join(", ")).unwrap();
+            }
+            writeln!(page, "| `{argument}` | {} |", cell(&help)).unwrap();
         }
     }
 }

@@ -31,7 +31,7 @@ pub trait Permission: Send + Sync + 'static {
     const INFO: PermissionInfo;
 }
 
-/// Declares a permission: `permission! { /// Read the members of the tenant. pub UserRead = "user", "read"; }`
+/// Declares a permission: `permission! { /// Read the invoices of the tenant. pub InvoiceRead = "invoice", "read"; }`
 #[macro_export]
 macro_rules! permission {
     (#[doc = $about:literal] $vis:vis $name:ident = $resource:literal, $verb:literal;) => {

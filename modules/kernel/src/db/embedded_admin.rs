@@ -17,8 +17,8 @@ use super::{
 pub enum AdminError {
     /// The configured database is an external server.
     #[error(
-        "this command requires the embedded database, but an external server is configured; use pg_dump, pg_restore or \
-         psql with the URL in DATABASE_URL or MIGRATION_DATABASE_URL, in the version of that server"
+        "this command requires the embedded database, but an external server is configured; use the server's own pg_dump, \
+         pg_restore or psql, as a superuser or a role with BYPASSRLS"
     )]
     NotEmbedded,
     /// The embedded database hasn't been created yet.

@@ -126,10 +126,12 @@ pub enum OpenError {
     )]
     RlsBypassed,
     /// The schema doesn't match this program.
-    #[error("the database schema is not current ({detail}); run `tenantry migrate run`")]
+    #[error("the database schema is not current ({detail}); {remedy}")]
     SchemaNotCurrent {
         /// The difference.
         detail: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A migration failed.
     #[error(transparent)]

@@ -67,6 +67,14 @@ pub enum MigrationState {
 /// The versions and checksums recorded in a database.
 pub(super) struct AppliedMigrations(Vec<(i64, Vec<u8>)>);
 
+/// How the applied migrations differ from those of the program.
+#[derive(Debug)]
+pub(super) struct SchemaDifference {
+    pub(super) detail: String,
+    /// What to do about it.
+    pub(super) remedy: &'static str,
+}
+
 impl AppliedMigrations {
     /// Reads as the application, which is granted access only when a migration run completes. `None`: no access yet.
     pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
@@ -87,9 +95,16 @@ impl AppliedMigrations {
     }
 
     /// Returns the difference if these aren't exactly the migrations of the program.
-    pub(super) fn compare(&self, migrations: &sqlx::migrate::Migrator) -> Result<(), String> {
+    pub(super) fn compare(&self, migrations: &sqlx::migrate::Migrator) -> Result<(), SchemaDifference> {
         let states = self.states(migrations);
         let count = |state| states.iter().filter(|s| s.state == state).count();
+        let remedy = if count(MigrationState::Unknown) > 0 {
+            "run the version of the program that migrated it, or a newer one"
+        } else if count(MigrationState::Changed) > 0 {
+            "run the version of the program that migrated it, or restore the changed migrations"
+        } else {
+            "run `tenantry migrate run`"
+        };
         let differences: Vec<String> = [
             (MigrationState::Pending, "pending"),
             (MigrationState::Changed, "changed since they were applied"),
@@ -99,7 +114,10 @@ impl AppliedMigrations {
         .filter(|(state, _)| count(*state) > 0)
         .map(|(state, description)| format!("{} {description}", count(state)))
         .collect();
-        if differences.is_empty() { Ok(()) } else { Err(format!("migrations: {}", differences.join(", "))) }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(SchemaDifference { detail: format!("migrations: {}", differences.join(", ")), remedy })
     }
 
     fn states(&self, migrations: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {

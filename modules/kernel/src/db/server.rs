@@ -270,13 +270,15 @@ async fn check_login(options: &PgConnectOptions, timeout: Duration, production: 
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
         let applied = applied.ok_or_else(|| not_current("it has never been migrated"))?;
-        applied.compare(&super::MIGRATIONS).map_err(not_current)
+        applied
+            .compare(&super::MIGRATIONS)
+            .map_err(|difference| OpenError::SchemaNotCurrent { detail: difference.detail, remedy: difference.remedy })
     })
     .await
 }
 
 fn not_current(detail: impl Into<String>) -> OpenError {
-    OpenError::SchemaNotCurrent { detail: detail.into() }
+    OpenError::SchemaNotCurrent { detail: detail.into(), remedy: "run `tenantry migrate run`" }
 }
 
 /// An open database. Clones share the pool and the server.

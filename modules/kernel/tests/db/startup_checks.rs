@@ -65,7 +65,7 @@ pub(crate) fn embedded_config(dir: &std::path::Path) -> DbConfig {
 async fn missing_roles_error_names_command() {
     let dir = tempfile::tempdir().unwrap();
     let error = open_db(embedded_config(dir.path())).await.unwrap_err();
-    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail } if detail.contains("migrated")), "{error:?}");
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail, .. } if detail.contains("migrated")), "{error:?}");
 }
 
 #[rstest]
@@ -80,7 +80,7 @@ async fn missing_privilege_error_names_fix(#[case] revoke: &'static str, #[case]
     open_db(owned.config()).await.unwrap().close().await;
     sqlx::raw_sql(revoke).execute(&mut owned.superuser().await).await.unwrap();
     let error = open_db(owned.config()).await.unwrap_err();
-    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail } if detail.contains(reason)), "{error:?}");
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail, .. } if detail.contains(reason)), "{error:?}");
     assert!(error.to_string().contains("tenantry migrate run"), "{error}");
 }
 
@@ -92,7 +92,27 @@ async fn outdated_schema_fails_start_and_readiness(#[future(awt)] db: TestDb) {
     db.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
     assert!(matches!(readiness.ready().await, Err(DbError::SchemaNotCurrent)));
     let error = open_db(db.config(1)).await.unwrap_err();
-    assert!(error.to_string().contains("1 pending"), "{error}");
+    assert!(error.to_string().ends_with("(migrations: 1 pending); run `tenantry migrate run`"), "{error}");
+}
+
+#[rstest]
+#[case::newer(
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, '', true, '', 0)",
+    "1 applied by a newer version of the program); run the version of the program"
+)]
+#[case::changed(
+    "UPDATE _sqlx_migrations SET checksum = '' WHERE version = 5",
+    "1 changed since they were applied); run the version"
+)]
+#[tokio::test]
+async fn foreign_schema_names_the_right_version(
+    #[future(awt)] db: TestDb,
+    #[case] change: &'static str,
+    #[case] expected: &str,
+) {
+    db.execute(change).await;
+    let error = open_db(db.config(1)).await.unwrap_err().to_string();
+    assert!(error.contains(expected) && !error.contains("migrate run"), "{error}");
 }
 
 #[rstest]
