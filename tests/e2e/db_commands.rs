@@ -18,7 +18,7 @@ use test_support::search_path;
 use crate::process::{RunningServer, run, spawn_piped, stderr, stdout, tenantry_command, work_dir};
 
 /// Finds an installation that includes the client programs. The newest one on the search path may lack them.
-fn complete_bin_dir() -> PathBuf {
+pub(crate) fn complete_bin_dir() -> PathBuf {
     let chosen = Inspection::of(Options { search_path: search_path(), ..Options::new("/nowhere/pg") }).unwrap();
     let chosen = chosen.installation().unwrap().bin_dir().to_owned();
     let well_known = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -23,7 +23,10 @@ use std::{
 use rstest::rstest;
 use test_support::search_path;
 
-use crate::process::{RunningServer, work_dir};
+use crate::{
+    db_commands::complete_bin_dir,
+    process::{RunningServer, work_dir},
+};
 
 /// The documents whose commands are run here.
 const EXECUTED: [&str; 3] = ["README.md", "docs/tutorial.md", "docs/operations/backup-restore.md"];
@@ -172,6 +175,8 @@ struct Session {
     output: Lines<BufReader<ChildStdout>>,
     server: Option<RunningServer>,
     work_dir: tempfile::TempDir,
+    /// An installation with the client programs that the documents use.
+    bin_dir: String,
 }
 
 /// The address that the documents name; the server of a test has another port.
@@ -179,11 +184,12 @@ const DOCUMENTED: &str = "http://127.0.0.1:8080";
 
 impl Session {
     fn start() -> Self {
-        let work_dir = work_dir();
+        let (work_dir, bin_dir) = (work_dir(), complete_bin_dir().to_str().unwrap().to_owned());
         let mut shell = Command::new("bash")
             .env_clear()
             .env("PATH", search_path().unwrap())
             .env("HTTP_PORT", "0")
+            .env("POSTGRES_BIN_DIR", &bin_dir)
             .current_dir(work_dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -195,19 +201,23 @@ impl Session {
         writeln!(input, "exec 2>&1\ntenantry() {{ {program:?} \"$@\" </dev/null; }}").unwrap();
         let cargo = "case \"$1 $2\" in 'run --') shift 2; tenantry \"$@\";; 'test --workspace');; *) return 1;; esac";
         writeln!(input, "cargo() {{ {cargo}; }}").unwrap();
-        Self { shell, input, output, server: None, work_dir }
+        Self { shell, input, output, server: None, work_dir, bin_dir }
+    }
+
+    fn start_server(&self) -> RunningServer {
+        RunningServer::start(self.work_dir.path(), &[("POSTGRES_BIN_DIR", &self.bin_dir)])
     }
 
     /// Runs a block. Returns what it has printed.
     fn run(&mut self, place: &str, instruction: Option<&str>, commands: &str) -> String {
         match instruction {
             Some("stop the server") => drop(self.server.take().map(RunningServer::interrupt)),
-            Some("start the server") => self.server = Some(RunningServer::start(self.work_dir.path(), &[])),
+            Some("start the server") => self.server = Some(self.start_server()),
             Some(other) => panic!("{place}: unknown instruction {other:?}"),
             None => {}
         }
         if commands.trim() == "cargo run" {
-            let server = RunningServer::start(self.work_dir.path(), &[]);
+            let server = self.start_server();
             let printed = server.output().replace(&server.url, DOCUMENTED);
             self.server = Some(server);
             return printed;
