@@ -43,6 +43,7 @@ new-module NAME SINGULAR='':
     step "Updating the golden files, docs/reference/ and migrations/checksums.txt …"
     INSTA_UPDATE=always cargo test --quiet --package tenantry --test e2e -- \
         route_authorization_matrix openapi_snapshot permission_matrix
+    INSTA_UPDATE=always cargo test --quiet --package arch-lint -- production_dependencies_snapshot
     {{just_executable()}} update-docs
     step "The module '{{NAME}}' is created and wired in. Review it: git status, git diff. Try it: just test, cargo run"
     echo "Only admins may use it; docs/adding-a-module.md explains how to grant it to other roles, and what to change first." >&2
@@ -102,10 +103,10 @@ crash-test:
 fuzz-tenants:
     cargo test --package tenantry --test e2e -- --ignored --nocapture tenants_are_isolated_long
 
-# Run mutation tests on kernel, authorization and auth; takes hours. `just mutants --shard 0/50`, `just mutants --file modules/auth/src/tokens.rs`
+# Run mutation tests on kernel, db, authorization and auth; takes hours. `just mutants --shard 0/50`, `just mutants --file modules/auth/src/tokens.rs`
 mutants *ARGS:
     @command -v cargo-mutants >/dev/null || { echo "cargo-mutants is not installed: run cargo install --locked cargo-mutants"; exit 1; }
-    cargo mutants --package kernel --package authorization --package auth {{ARGS}}
+    cargo mutants --package kernel --package db --package authorization-api --package authorization --package auth-api --package auth {{ARGS}}
     @echo "Mutants listed as MISSED may be caught by the end-to-end tests: run just mutants --iterate --test-package tenantry"
 
 # Start the database of compose.yml on port 5433 (DB_COMPOSE_ENGINE: podman, docker or auto)

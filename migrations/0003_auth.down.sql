@@ -1,1 +1,1 @@
-DROP TABLE auth_sessions, auth_credentials, auth_identities;
+DROP TABLE auth_credentials;

@@ -1,2 +1,2 @@
-DROP TABLE billing_events, billing_accounts, subscriptions;
+DROP TABLE subscriptions;
 DROP TYPE subscription_status;

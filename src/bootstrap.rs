@@ -1,6 +1,4 @@
-//! The composition root. Modules are built in dependency order, each from the ones before it; a missing or circular
-//! dependency is a compile error.
-#![expect(missing_docs, reason = "`module!` accepts no doc comment; `AppModule` has it")]
+//! Opens the database and assembles the application from the modules in `services.rs`.
 
 use std::{
     fs,
@@ -8,78 +6,29 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use auth::{AuthModuleImpl, AuthSettings, InvalidSigningKey, SigningKey};
-use authorization::AuthorizationModuleImpl;
-use billing::BillingModuleImpl;
-use kernel::{
-    clock::Clock,
-    contracts::{
-        AccessTokens, AuthModule, AuthorizationModule, BillingModule, DbModule, Invitations, Members, OperatorAccounts,
-        OperatorTenants, Policies, PolicyTemplates, Profiles, Roles, SignIn, Subscriptions, TenancyMode,
-        TenantAdmission, Tenants, UserModule, UserRepository, UserTenants,
-    },
-    db::{Database, Db, OpenError, Readiness, open_db},
-    shaku_value::ValueModule,
-};
+use auth::{AuthSettings, InvalidSigningKey, OperatorAccountsModule, SigningKey};
+use auth_api::OperatorAccounts;
+use authorization::AuthorizationModule;
+use authorization_api::{OperatorTenants, PolicyTemplates};
+use db::{Db, DbModule, OpenError, open_db};
+use kernel::{TenancyMode, ValueModule};
 use secrecy::{ExposeSecret, SecretString};
-use shaku::{HasComponent, module};
-use user::UserModuleImpl;
+use shaku::HasComponent;
+use user::UserModule;
+use user_api::UserRepository;
 
-use crate::config::{AppConfig, AuthConfig};
-
-/// The application module: every service that lives as long as the process.
-pub trait AppModule:
-    HasComponent<dyn AccessTokens>
-    + HasComponent<dyn Clock>
-    + HasComponent<dyn Database>
-    + HasComponent<dyn Invitations>
-    + HasComponent<dyn Members>
-    + HasComponent<dyn Policies>
-    + HasComponent<dyn Profiles>
-    + HasComponent<dyn Readiness>
-    + HasComponent<dyn Roles>
-    + HasComponent<dyn SignIn>
-    + HasComponent<dyn Subscriptions>
-    + HasComponent<TenancyMode>
-    + HasComponent<dyn TenantAdmission>
-    + HasComponent<dyn Tenants>
-    + HasComponent<dyn UserRepository>
-    + HasComponent<dyn UserTenants>
-{
-}
-
-module! {
-    pub AppModuleImpl: AppModule {
-        components = [],
-        providers = [],
-        use dyn DbModule { components = [dyn Clock, dyn Database, dyn Readiness], providers = [] },
-        use dyn UserModule { components = [dyn Profiles, dyn UserRepository], providers = [] },
-        use dyn AuthorizationModule {
-            components = [
-                dyn Invitations,
-                dyn Members,
-                dyn Policies,
-                dyn Roles,
-                dyn TenantAdmission,
-                dyn Tenants,
-                dyn UserTenants
-            ],
-            providers = []
-        },
-        use dyn AuthModule { components = [dyn AccessTokens, dyn SignIn], providers = [] },
-        use dyn BillingModule { components = [dyn Subscriptions], providers = [] },
-        use ValueModule<TenancyMode> { components = [TenancyMode], providers = [] }
-    }
-}
+use crate::{
+    config::{AppConfig, AuthConfig},
+    services::AppModule,
+};
 
 /// The assembled application and its database.
 #[derive(Clone)]
 pub struct App {
     /// The services.
-    pub module: Arc<dyn AppModule>,
+    pub module: Arc<AppModule>,
     /// The database. The caller closes it on shutdown.
     pub db: Db,
 }
@@ -120,47 +69,38 @@ pub async fn create_app(config: &AppConfig) -> Result<App, BootstrapError> {
 }
 
 /// Assembles the application on an open database.
-///
-/// To replace a service in a test, build the module that *declares* it with an override. An override of a component
-/// that comes from a submodule has no effect here, so `clippy.toml` bans it.
-pub fn build_app(db: Arc<dyn DbModule>, tenancy: TenancyMode, settings: AuthSettings) -> Arc<dyn AppModule> {
-    let tenancy = ValueModule::new(Arc::new(tenancy));
-    let user: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.clone()).build());
-    let authorization: Arc<dyn AuthorizationModule> =
-        Arc::new(AuthorizationModuleImpl::builder(db.clone(), tenancy.clone()).build());
-    let settings = ValueModule::new(Arc::new(settings));
-    let auth: Arc<dyn AuthModule> = Arc::new(AuthModuleImpl::builder(db.clone(), user.clone(), settings).build());
-    let billing: Arc<dyn BillingModule> = Arc::new(BillingModuleImpl::builder(db.clone()).build());
-    Arc::new(AppModuleImpl::builder(db, user, authorization, auth, billing, tenancy).build())
+pub fn build_app(db: Arc<DbModule>, tenancy: TenancyMode, auth: AuthSettings) -> Arc<AppModule> {
+    let (tenancy, auth) = (ValueModule::new(Arc::new(tenancy)), ValueModule::new(Arc::new(auth)));
+    Arc::new(AppModule::new(db, tenancy, auth))
 }
 
-/// Returns the user repository for CLI commands.
-pub fn cli_user_repository(db: &Db) -> Arc<dyn UserRepository> {
-    UserModuleImpl::builder(db.module()).build().resolve()
+/// The services of CLI commands. They require no proof, so [`AppModule`] doesn't provide them, and HTTP requests can't
+/// reach them.
+pub struct OperatorServices {
+    /// Creates accounts.
+    pub accounts: Arc<dyn OperatorAccounts>,
+    /// Upgrades tenants to the current policy templates.
+    pub templates: Arc<dyn PolicyTemplates>,
+    /// Creates tenants.
+    pub tenants: Arc<dyn OperatorTenants>,
+    /// Finds and deactivates users.
+    pub users: Arc<dyn UserRepository>,
 }
 
-/// Returns account administration for CLI commands. It is not part of [`AppModule`], so HTTP requests can't reach it.
-///
-/// # Errors
-/// [`InvalidSigningKey`] if the system's random number generator fails.
-pub fn operator_accounts(db: &Db) -> Result<Arc<dyn OperatorAccounts>, InvalidSigningKey> {
-    // The CLI issues no tokens, so a throwaway key and empty settings suffice. The server's key is not read.
-    let (signing_key, _) = SigningKey::generate()?;
-    let (issuer, audience) = (String::new(), String::new());
-    let settings = AuthSettings { issuer, audience, token_ttl: Duration::ZERO, signing_key };
-    let users: Arc<dyn UserModule> = Arc::new(UserModuleImpl::builder(db.module()).build());
-    Ok(AuthModuleImpl::builder(db.module(), users, ValueModule::new(Arc::new(settings))).build().resolve())
-}
-
-/// Returns tenant provisioning for CLI commands. It is not part of [`AppModule`], so HTTP requests can't reach it.
-pub fn operator_tenants(db: &Db, tenancy: &TenancyMode) -> Arc<dyn OperatorTenants> {
-    AuthorizationModuleImpl::builder(db.module(), ValueModule::new(Arc::new(tenancy.clone()))).build().resolve()
-}
-
-/// Returns the policy templates for CLI commands. They are not part of [`AppModule`], so HTTP requests can't reach
-/// them.
-pub fn policy_templates(db: &Db) -> Arc<dyn PolicyTemplates> {
-    AuthorizationModuleImpl::builder(db.module(), ValueModule::new(Arc::default())).build().resolve()
+impl OperatorServices {
+    /// Assembles the services on an open database.
+    pub fn new(db: &Db, tenancy: &TenancyMode) -> Self {
+        let (db, tenancy) = (db.module(), ValueModule::new(Arc::new(tenancy.clone())));
+        let users: Arc<dyn UserRepository> = UserModule::builder(db.clone()).build().resolve();
+        let accounts = OperatorAccountsModule::builder(db.clone(), ValueModule::new(users.clone())).build();
+        let authorization = AuthorizationModule::builder(db, tenancy).build();
+        Self {
+            accounts: accounts.resolve(),
+            templates: authorization.resolve(),
+            tenants: authorization.resolve(),
+            users,
+        }
+    }
 }
 
 fn auth_settings(config: &AuthConfig, data_dir: &Path) -> Result<AuthSettings, BootstrapError> {

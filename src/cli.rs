@@ -5,6 +5,7 @@ mod db;
 #[cfg(feature = "embedded")]
 mod download;
 mod migrate;
+mod output;
 mod policies;
 mod progress;
 mod routes;
@@ -16,20 +17,17 @@ mod tenants;
 mod users;
 
 use std::{
-    fmt::Display,
     io::{self, Write},
     process::ExitCode,
 };
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::output::CliError;
 use crate::{
     config::{AppConfig, ConfigScope},
     logs,
 };
-
-/// An error that ends a command. It is printed once, on one line of standard error.
-type CliError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A multi-tenant SaaS backend. Configured by the environment, .env and tenantry.toml; .env.example lists all keys.
 #[derive(Parser)]
@@ -122,17 +120,4 @@ fn run(command: ConfiguredCommand) -> Result<ExitCode, CliError> {
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// Prints a line to standard output. Ignores errors, because `println!` panics if standard output is closed.
-fn print(line: impl Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// Formats rows as a table with box-drawing characters.
-fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
-    table.add_rows(rows);
-    table
 }

@@ -1,7 +1,7 @@
 //! tenantry: a modular monolith for multi-tenant SaaS.
 //!
 //! This crate depends on every module, and no module depends on it. It contains the configuration ([`config`]), the
-//! composition root ([`bootstrap`]), the HTTP layer ([`http`]) and the command line ([`cli`]). `ARCHITECTURE.md`
+//! list of modules ([`services`]), their assembly ([`bootstrap`]), the HTTP layer ([`http`]) and the command line ([`cli`]). `ARCHITECTURE.md`
 //! describes the whole.
 
 pub mod bootstrap;
@@ -9,3 +9,4 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod logs;
+pub mod services;

@@ -4,12 +4,10 @@
 //! production, and a build without the feature `seeds` doesn't contain it.
 
 use auth::seed::AuthSeedError;
-use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
-use billing::seed::BillingSeed;
-use kernel::db::{DbError, SystemDatabase, SystemReason};
-use user::seed::{UserSeed, UserSeedError};
-
 pub use auth::seed::PASSWORD;
+use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
+use db::{DbError, SystemDatabase, SystemReason};
+use user::seed::{UserSeed, UserSeedError};
 
 /// The seeded records, such as `seed.users.alice.id`.
 #[derive(Debug, Clone)]
@@ -18,10 +16,10 @@ pub struct Seed {
     pub users: UserSeed,
     /// Acme and Globex with their memberships and invitations.
     pub tenants: AuthorizationSeed,
-    /// The subscriptions of Acme and Globex.
-    pub billing: BillingSeed,
     /// Whether this run created the passwords of Alice and Bob.
     pub passwords: [bool; 2],
+    /// The report on the records of other modules.
+    others: Vec<ReportLine>,
 }
 
 /// A line of the report: one seeded record.
@@ -58,17 +56,23 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let users = user::seed::seed(&mut tx).await?;
     let passwords = auth::seed::seed(&mut tx, [users.alice.id, users.bob.id]).await?;
     let tenants = authorization::seed::seed(&mut tx, users.alice.id, users.bob.id).await?;
-    let billing = billing::seed::seed(&mut tx, tenants.acme.id, tenants.globex.id).await?;
+    let (acme, globex, mut others) = (tenants.acme.id, tenants.globex.id, Vec::new());
+    others.extend(lines("billing", billing::seed::seed(&mut tx, acme, globex).await?));
     tx.commit().await?;
-    Ok(Seed { users, tenants, billing, passwords })
+    Ok(Seed { users, tenants, passwords, others })
+}
+
+/// Returns the report on a module's records: the description of each, and whether this run created it.
+fn lines<const N: usize>(module: &'static str, records: [(&str, bool); N]) -> [ReportLine; N] {
+    records.map(|(item, created)| ReportLine { module, item: item.into(), created })
 }
 
 impl Seed {
     /// Returns a human-readable report, one line per record.
     pub fn report(&self) -> Vec<ReportLine> {
-        let Self { users, tenants, billing, passwords } = self;
+        let Self { users, tenants, passwords, others } = self;
         let line = |module, item: &str, created| ReportLine { module, item: item.into(), created };
-        let mut lines = vec![
+        let mut report = vec![
             line("user", users.alice.email.as_str(), users.alice.created),
             line("user", users.bob.email.as_str(), users.bob.created),
             line("auth", "Alice's password", passwords[0]),
@@ -76,10 +80,9 @@ impl Seed {
             line("authorization", "Acme Corp (acme)", tenants.acme.created),
             line("authorization", "Globex Inc (globex)", tenants.globex.created),
         ];
-        lines.extend(tenants.memberships.iter().map(|m| line("authorization", m.title, m.created)));
-        lines.extend(tenants.invitations.iter().map(|i| line("authorization", i.title, i.created)));
-        lines.push(line("billing", "Acme's subscription: enterprise", billing.acme.created));
-        lines.push(line("billing", "Globex's subscription: pro", billing.globex.created));
-        lines
+        report.extend(tenants.memberships.iter().map(|m| line("authorization", m.title, m.created)));
+        report.extend(tenants.invitations.iter().map(|i| line("authorization", i.title, i.created)));
+        report.extend_from_slice(others);
+        report
     }
 }

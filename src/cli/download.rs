@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use db::{DbConfig, DbDriver, Progress, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use kernel::db::{DbConfig, DbDriver, Progress, Step};
 
 use super::progress::style;
 

@@ -1,9 +1,9 @@
 //! `tenantry migrate …`
 
 use clap::Subcommand;
-use kernel::db::{DbServer, MigrationState, MigrationStatus, Migrator};
+use db::{DbServer, MigrationState, MigrationStatus, Migrator};
 
-use super::{CliError, print, table};
+use super::output::{CliError, print, table};
 use crate::config::AppConfig;
 
 #[derive(Subcommand)]

@@ -2,16 +2,19 @@
 
 use std::cmp::Ordering;
 
-use clap::Subcommand;
-use kernel::{
-    contracts::{
-        AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TenantId, TenantsAtVersion, UpgradeReport,
-    },
-    db::{Db, open_db},
+use authorization_api::{
+    AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TenantsAtVersion, UpgradeReport,
 };
+use clap::Subcommand;
+use db::{Db, open_db};
+use kernel::{TenancyMode, TenantId};
 
-use super::{CliError, print, progress::Progress, signals::Signals, table};
-use crate::{bootstrap, config::AppConfig, logs::ErrorChain};
+use super::{
+    output::{CliError, print, table},
+    progress::Progress,
+    signals::Signals,
+};
+use crate::{bootstrap::OperatorServices, config::AppConfig, logs::ErrorChain};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -40,7 +43,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
         db = open_db(config.db) => db?,
         () = signals.next() => return Err(INTERRUPTED.into()),
     };
-    let templates = bootstrap::policy_templates(&db);
+    let templates = OperatorServices::new(&db, &config.tenancy).templates;
     let outcome = tokio::select! {
         outcome = execute(command, &*templates) => outcome,
         () = signals.next() => Err(INTERRUPTED.into()),
@@ -168,7 +171,7 @@ fn tenant_count(count: impl TryInto<u64>) -> String {
 
 /// Logs a warning if tenants are behind the program's policy templates. Nothing else would show it.
 pub(super) async fn warn_if_outdated(db: &Db) -> Result<(), CliError> {
-    let versions = bootstrap::policy_templates(db).versions().await?;
+    let versions = OperatorServices::new(db, &TenancyMode::default()).templates.versions().await?;
     if versions.behind() > 0 {
         tracing::warn!(
             "{} behind version {} of the policy templates: run `tenantry policies upgrade`",

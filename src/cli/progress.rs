@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::print;
+use super::output::print;
 
 /// A progress display. The bar is removed on drop, so also when the command is interrupted.
 pub(super) struct Progress {

@@ -1,6 +1,6 @@
 //! `tenantry routes`
 
-use super::{print, table};
+use super::output::{print, table};
 use crate::http::{self, RouteInfo};
 
 pub(super) fn show() {

@@ -1,8 +1,8 @@
 //! `tenantry seed`
 
-use kernel::db::open_db;
+use db::open_db;
 
-use super::{CliError, print, table};
+use super::output::{CliError, print, table};
 use crate::{
     config::{AppConfig, AppEnv},
     logs::ErrorChain,

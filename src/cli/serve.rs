@@ -2,9 +2,14 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
-use kernel::contracts::TenancyMode;
+use kernel::TenancyMode;
 
-use super::{CliError, policies, print, signals::Signals, tenants};
+use super::{
+    output::{CliError, print},
+    policies,
+    signals::Signals,
+    tenants,
+};
 #[cfg(feature = "seeds")]
 use crate::logs::ErrorChain;
 use crate::{

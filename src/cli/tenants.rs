@@ -1,16 +1,12 @@
 //! `tenantry tenants …`
 
+use authorization_api::{Tenant, TenantName, TenantsError};
 use clap::Subcommand;
-use kernel::{
-    contracts::{Email, TenancyMode, Tenant, TenantName, TenantSlug, TenantsError},
-    db::{Db, open_db},
-};
+use db::{Db, open_db};
+use kernel::{Email, TenancyMode, TenantSlug};
 
-use super::{CliError, print};
-use crate::{
-    bootstrap::{cli_user_repository, operator_tenants},
-    config::AppConfig,
-};
+use super::output::{CliError, print};
+use crate::{bootstrap::OperatorServices, config::AppConfig};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -43,11 +39,12 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
 
 async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Result<Tenant, CliError> {
     let mut tx = db.database().begin_unscoped().await?;
-    let admin = cli_user_repository(db).find_active_by_email(&mut tx, &args.admin).await?;
+    let services = OperatorServices::new(db, tenancy);
+    let admin = services.users.find_active_by_email(&mut tx, &args.admin).await?;
     drop(tx);
     let admin =
         admin.ok_or("no active user has this e-mail address; pass the address of an existing account to --admin")?;
-    let created = operator_tenants(db, tenancy).create_for(admin.id, &args.name, &args.slug).await;
+    let created = services.tenants.create_for(admin.id, &args.name, &args.slug).await;
     created.map_err(|error| describe(error, tenancy))
 }
 
@@ -70,7 +67,7 @@ fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
 /// In single-tenant mode, logs a warning if the tenant doesn't exist. It may be created while the server is running.
 pub(super) async fn warn_if_missing(db: &Db, tenancy: &TenancyMode) -> Result<(), CliError> {
     let TenancyMode::Single(slug) = tenancy else { return Ok(()) };
-    if !operator_tenants(db, tenancy).exists(slug).await? {
+    if !OperatorServices::new(db, tenancy).tenants.exists(slug).await? {
         tracing::warn!(
             "the tenant {slug} does not exist, so tenant requests are rejected; create it with \
              tenantry tenants create --slug {slug} --name \"…\" --admin <e-mail>"

@@ -2,16 +2,16 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use auth_api::{AccountError, NewPassword, Password};
 use clap::Subcommand;
 use console::Term;
-use kernel::{
-    contracts::{AccountError, DisplayName, Email, NewPassword, Password},
-    db::open_db,
-};
+use db::open_db;
+use kernel::Email;
 use secrecy::ExposeSecret;
+use user_api::DisplayName;
 
-use super::{CliError, print};
-use crate::{bootstrap::operator_accounts, config::AppConfig};
+use super::output::{CliError, print};
+use crate::{bootstrap::OperatorServices, config::AppConfig};
 
 /// Maximum length of the line read from standard input. The rest of a longer line is ignored.
 const MAX_LINE_BYTES: u64 = 1 << 16;
@@ -42,10 +42,8 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
     // Prompt before opening the database, so that no connection is held while the operator types.
     let password = password(&args.email)?;
     let db = open_db(config.db).await?;
-    let outcome = match operator_accounts(&db) {
-        Ok(accounts) => accounts.create(&args.email, &name, &password).await.map_err(describe),
-        Err(error) => Err(error.into()),
-    };
+    let accounts = OperatorServices::new(&db, &config.tenancy).accounts;
+    let outcome = accounts.create(&args.email, &name, &password).await.map_err(describe);
     db.close().await;
     let id = outcome?;
     print(format_args!("created {} ({id}); the user can sign in but is not a member of any tenant yet", args.email));

@@ -22,6 +22,12 @@ pub struct ConfigError {
     pub message: String,
 }
 
+impl ConfigError {
+    pub(super) fn new(key: &str, origin: Origin, message: impl Into<String>) -> Self {
+        Self { key: key.to_owned(), origin, message: message.into() }
+    }
+}
+
 /// The location of a [`ConfigError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -1,4 +1,7 @@
 //! The table of configuration keys. Loading, `.env.example` and docs/reference/configuration.md follow it.
+//!
+//! A new key needs a row in its section, its invalid values in `INVALID_VALUES`, and a field in its section of
+//! `settings`. `just update-docs` writes the documents.
 
 /// A configuration key.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +40,31 @@ impl Key {
     /// Returns the key most similar to a misspelled name in `tenantry.toml`, if any is close enough.
     pub(super) fn nearest(name: &str) -> Option<&'static Self> {
         let name = name.to_ascii_lowercase().replace('-', "_");
-        let distances = KEYS.iter().map(|key| (distance(&key.file_name(), &name), key));
+        let distances = keys().map(|key| (strsim::levenshtein(&key.file_name(), &name), key));
         let (distance, key) = distances.min_by_key(|(distance, _)| *distance)?;
         (distance <= 1 + key.name.len() / 4).then_some(key)
     }
 }
 
-/// All keys, in the order of `.env.example` and the reference.
-pub const KEYS: &[Key] = &[
-    Key::new("APP_ENV", "development", "development, test or production; .env is read only in development."),
+/// Returns all keys in the order of [`SECTIONS`].
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|(_, keys)| *keys)
+}
+
+/// The sections of `.env.example`: title and keys.
+pub const SECTIONS: &[(&str, &[Key])] = &[
+    ("Environment", ENVIRONMENT),
+    ("HTTP", HTTP),
+    ("Database and files", DATABASE),
+    ("Authentication", AUTHENTICATION),
+    ("Tenants", TENANTS),
+    ("Logs", LOGS),
+];
+
+const ENVIRONMENT: &[Key] =
+    &[Key::new("APP_ENV", "development", "development, test or production; .env is read only in development.")];
+
+const HTTP: &[Key] = &[
     Key::new("HTTP_HOST", "127.0.0.1", "IP address to listen on."),
     Key::new("HTTP_PORT", "8080", "Port to listen on; 0 picks a free one."),
     Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024. Default: one per core."),
@@ -60,6 +79,9 @@ pub const KEYS: &[Key] = &[
         "https://app.example.com",
         "Base URL of links in invitations. Default: the address that the server listens on.",
     ),
+];
+
+const DATABASE: &[Key] = &[
     // No fixed default: it depends on APP_ENV and on the build.
     Key::unset(
         "DB_DRIVER",
@@ -100,6 +122,9 @@ pub const KEYS: &[Key] = &[
         "/var/cache/tenantry/postgres",
         "Directory for downloaded PostgreSQL versions. Default: tenantry/postgres in XDG_CACHE_HOME or ~/.cache.",
     ),
+];
+
+const AUTHENTICATION: &[Key] = &[
     Key::new("AUTH_ISSUER", "tenantry", "Issuer (iss) of access tokens."),
     Key::new("AUTH_AUDIENCE", "tenantry-api", "Audience (aud) of access tokens."),
     Key::new("AUTH_TOKEN_TTL_SECS", "900", "Lifetime of access tokens in seconds, 60 to 86400."),
@@ -109,6 +134,9 @@ pub const KEYS: &[Key] = &[
         "Ed25519 key, PKCS#8 PEM or its base64 on one line (openssl genpkey -algorithm ed25519 | openssl base64 -A); \
          required in production. Default elsewhere: generated in DATA_DIR.",
     ),
+];
+
+const TENANTS: &[Key] = &[
     Key::new(
         "TENANCY_MODE",
         "organization",
@@ -129,21 +157,54 @@ pub const KEYS: &[Key] = &[
         "acme",
         "Slug of the single tenant; required with TENANCY_MODE=single, rejected otherwise.",
     ),
+];
+
+const LOGS: &[Key] = &[
     Key::new("LOG_LEVEL", "info", "Log filter: a level, or directives such as info,tenantry=debug,sqlx=warn."),
     Key::new("LOG_FORMAT", "auto", "pretty, json or auto (pretty in a terminal, JSON elsewhere)."),
 ];
 
-/// Returns the Levenshtein distance of two strings in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (i, l) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, r) in right.chars().enumerate() {
-            let substituted = diagonal + usize::from(l != r);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.chars().count()]
-}
+/// Invalid values of every key, in the same order: values just outside both limits of a range, or an example of each kind
+/// of invalid value. Empty if the key accepts any text.
+#[cfg(test)]
+pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
+    ("APP_ENV", &["prod"]),
+    ("HTTP_HOST", &["localhost", "127.0.0.1:80"]),
+    ("HTTP_PORT", &["-1", "65536", "http"]),
+    ("HTTP_WORKERS", &["0", "1025"]),
+    ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
+    ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
+    (
+        "PUBLIC_URL",
+        &[
+            "app.example.com",
+            "/app",
+            "ftp://app.example.com",
+            "https://",
+            "https://u:p@x",
+            "https://x?y",
+            "https://x#y",
+        ],
+    ),
+    ("DB_DRIVER", &["sqlite"]),
+    ("DATABASE_URL", &["mysql://localhost/app", "localhost"]),
+    ("MIGRATION_DATABASE_URL", &["mysql://localhost/app", "localhost"]),
+    ("DB_POOL_SIZE", &["0", "501"]),
+    ("DB_CONNECT_TIMEOUT_SECS", &["0", "301", "5s"]),
+    ("DATA_DIR", &[]),
+    ("POSTGRES_BIN_DIR", &[]),
+    ("POSTGRES_DOWNLOAD", &["yes", "0"]),
+    ("POSTGRES_DOWNLOAD_VERSION", &["17", "17.11", "14.2.0", "latest", "17.11.0/.."]),
+    ("POSTGRES_DOWNLOAD_URL", &["http://mirror.internal/releases", "ftp://127.0.0.1", "https://", "releases"]),
+    ("POSTGRES_CACHE_DIR", &[]),
+    ("AUTH_ISSUER", &[]),
+    ("AUTH_AUDIENCE", &[]),
+    ("AUTH_TOKEN_TTL_SECS", &["59", "86401", "1.5"]),
+    ("AUTH_SIGNING_KEY", &["secret", "c2VjcmV0"]),
+    ("TENANCY_MODE", &["tenants", "Personal"]),
+    ("TENANT_SOURCES", &["cookie", "header,header", ",", "header claim"]),
+    ("TENANT_BASE_DOMAIN", &["example.com:80", "https://example.com", "127.0.0.1", "example.com"]),
+    ("TENANT_SLUG", &["www", "acme"]),
+    ("LOG_LEVEL", &["info,=,", "tenantry=loud"]),
+    ("LOG_FORMAT", &["xml"]),
+];

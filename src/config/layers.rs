@@ -1,9 +1,8 @@
-//! Reads the configuration layers and merges them. `validate` interprets the values.
+//! Reads the configuration layers and merges them. `settings` interprets the values.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 #[cfg(feature = "embedded")]
@@ -12,28 +11,25 @@ use std::path::PathBuf;
 use config::{Config, File, FileFormat, Map, Source, Value};
 
 use super::error::{ConfigError, Origin};
-use super::keys::{KEYS, Key};
+use super::keys::{Key, keys};
 
+/// Name of the configuration file in the working directory.
+pub(super) const CONFIG_FILE: &str = "tenantry.toml";
+/// Name of the developer's file in the working directory.
+pub(super) const DOTENV_FILE: &str = ".env";
 /// Name of the environment layer in errors.
 const ENVIRONMENT: &str = "environment";
 /// Name of the lowest layer. No error mentions it, because defaults are always valid.
-const DEFAULTS: &str = "default";
+pub(super) const DEFAULTS: &str = "default";
 
-/// A configuration file.
-pub(super) struct SourceFile {
-    pub(super) name: String,
-    /// The content, or the reason why it can't be read.
-    pub(super) text: Result<String, String>,
-}
+/// The text of a file, or the reason why it can't be read.
+pub(super) type FileText = Result<String, String>;
 
-impl SourceFile {
-    /// Reads a file. Returns `None` if it doesn't exist.
-    pub(super) fn read(directory: &Path, name: &str) -> Option<Self> {
-        let text = match std::fs::read_to_string(directory.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            other => other.map_err(|error| format!("can't be read: {error}")),
-        };
-        Some(Self { name: name.to_owned(), text })
+/// Reads a file. Returns `None` if it doesn't exist.
+pub(super) fn read_file(path: &Path) -> Option<FileText> {
+    match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        result => Some(result.map_err(|error| format!("can't be read: {error}"))),
     }
 }
 
@@ -41,13 +37,6 @@ impl SourceFile {
 pub(super) struct LayeredValue {
     pub(super) text: String,
     pub(super) layer: String,
-}
-
-impl LayeredValue {
-    /// Returns whether a layer above the defaults set the value.
-    pub(super) fn is_explicit(&self) -> bool {
-        self.layer != DEFAULTS
-    }
 }
 
 /// The merged layers, not yet validated.
@@ -69,58 +58,53 @@ pub(super) struct StandardVariables(BTreeMap<&'static str, OsString>);
 impl StandardVariables {
     pub(super) const NAMES: [&str; 7] =
         ["PATH", "HOME", "XDG_CACHE_HOME", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"];
+}
 
+#[cfg(feature = "embedded")]
+impl StandardVariables {
     /// Returns the value of the first of these variables that is set.
-    #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
     pub(super) fn first_set(&self, names: &[&str]) -> Option<&OsString> {
         names.iter().find_map(|name| self.0.get(*name))
     }
 
     /// Returns this program's directory in the user's cache directory, if there is one.
-    #[cfg(feature = "embedded")]
     pub(super) fn cache_dir(&self) -> Option<PathBuf> {
         let absolute = |name: &str| self.first_set(&[name]).map(PathBuf::from).filter(|dir| dir.is_absolute());
         let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         base.map(|base| base.join("tenantry/postgres"))
     }
 
-    #[cfg(feature = "embedded")]
-    pub(super) fn proxy(&self) -> Option<kernel::db::Proxy> {
+    pub(super) fn proxy(&self) -> Option<db::Proxy> {
         let text = |names: &[&str]| self.first_set(names).and_then(|value| value.to_str()).map(str::to_owned);
         let url = text(&["https_proxy", "HTTPS_PROXY"])?;
-        Some(kernel::db::Proxy { url, no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default() })
+        Some(db::Proxy { url, no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default() })
     }
 }
 
 /// Reads and merges the layers, in ascending order of precedence: defaults, `file`, `dotenv`, `environment`.
 pub(super) fn read_layers(
-    file: Option<SourceFile>,
-    dotenv: Option<SourceFile>,
+    file: Option<FileText>,
+    dotenv: Option<FileText>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> MergedLayers {
     let mut reader = LayerReader { errors: Vec::new(), complete: true };
-    let mut defaults = Layer::new(DEFAULTS);
-    for key in KEYS {
-        defaults.set(key, key.default.unwrap_or_default());
-    }
-    let file = file.map(|source_file| reader.file(source_file)).unwrap_or_default();
+    let defaults = keys().filter_map(|key| Some((key.name, key.default?.to_owned()))).collect();
+    let file = reader.text(CONFIG_FILE, file).map(|text| reader.file(&text)).unwrap_or_default();
     let (environment, standard_variables) = reader.environment(environment);
 
     // An unreadable file may set APP_ENV=production, in which case .env must be ignored.
     let app_env = environment.get("APP_ENV").or(file.get("APP_ENV"));
-    let development = match app_env {
-        Some(text) => text == "development",
-        None => reader.complete,
-    };
-    let dotenv = dotenv.filter(|_| development).map(|source_file| reader.dotenv(source_file)).unwrap_or_default();
-    if environment.get("APP_ENV").is_none() && dotenv.get("APP_ENV").is_some_and(|text| text != "development") {
+    let development = app_env.map_or(reader.complete, |text| text == "development");
+    let dotenv = reader.text(DOTENV_FILE, dotenv.filter(|_| development));
+    let dotenv = dotenv.map(|text| reader.dotenv(&text)).unwrap_or_default();
+    if !environment.contains_key("APP_ENV") && dotenv.get("APP_ENV").is_some_and(|text| text != "development") {
         let message = "can't be set here, because this file is read only in development; \
                        set it in the environment or in tenantry.toml";
-        reader.add_error("APP_ENV", Origin::Layer(dotenv.name.clone()), message);
+        reader.add_error("APP_ENV", DOTENV_FILE, message);
     }
 
     MergedLayers {
-        values: merge([defaults, file, dotenv, environment]),
+        values: merge([(DEFAULTS, defaults), (CONFIG_FILE, file), (DOTENV_FILE, dotenv), (ENVIRONMENT, environment)]),
         complete: reader.complete,
         standard_variables,
         errors: reader.errors,
@@ -128,8 +112,14 @@ pub(super) fn read_layers(
 }
 
 #[expect(clippy::expect_used, reason = "the layers are flat maps of strings with known names, which always merge")]
-fn merge(layers: [Layer; 4]) -> BTreeMap<String, LayeredValue> {
-    let builder = layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer));
+fn merge(layers: [(&str, Layer); 4]) -> BTreeMap<String, LayeredValue> {
+    let mut builder = Config::builder();
+    for (name, layer) in layers {
+        let name = name.to_owned();
+        for (key, text) in layer {
+            builder = builder.set_override(key, Value::new(Some(&name), text)).expect("a key's name is a valid path");
+        }
+    }
     let values = builder.build().and_then(|config| config.collect()).expect("layers of strings merge");
     let layered_value = |value: Value| {
         let layer = value.origin().unwrap_or(DEFAULTS).to_owned();
@@ -138,45 +128,13 @@ fn merge(layers: [Layer; 4]) -> BTreeMap<String, LayeredValue> {
     values.into_iter().map(|(name, value)| (name, layered_value(value))).collect()
 }
 
-/// Values by key name. Blank values are omitted, so they count as unset.
-#[derive(Clone, Default)]
-struct Layer {
-    name: String,
-    values: BTreeMap<&'static str, String>,
-}
+/// Values by key name, without blank values: those count as unset.
+type Layer = BTreeMap<&'static str, String>;
 
-impl Layer {
-    fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), values: BTreeMap::new() }
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
-    }
-
-    fn set(&mut self, key: &Key, text: &str) {
-        let text = text.trim();
-        if !text.is_empty() {
-            self.values.insert(key.name, text.to_owned());
-        }
-    }
-}
-
-impl Source for Layer {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
-        let value = |text: &String| Value::new(Some(&self.name), text.as_str());
-        Ok(self.values.iter().map(|(name, text)| ((*name).to_owned(), value(text))).collect())
-    }
-}
-
-/// Required by `Source`. Omits the values, because some are secret.
-impl fmt::Debug for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layer").field("name", &self.name).finish_non_exhaustive()
+fn set(layer: &mut Layer, key: &Key, text: &str) {
+    let text = text.trim();
+    if !text.is_empty() {
+        layer.insert(key.name, text.to_owned());
     }
 }
 
@@ -187,87 +145,66 @@ struct LayerReader {
 }
 
 impl LayerReader {
-    fn add_error(&mut self, key: &str, origin: Origin, message: impl Into<String>) {
-        self.errors.push(ConfigError { key: key.to_owned(), origin, message: message.into() });
+    fn add_error(&mut self, key: &str, layer: &str, message: impl Into<String>) {
+        self.errors.push(ConfigError::new(key, Origin::Layer(layer.to_owned()), message));
     }
 
     /// Adds an error about a whole file and marks the layers incomplete.
     fn add_file_error(&mut self, name: &str, origin: Origin, message: impl Into<String>) {
         self.complete = false;
-        self.add_error(name, origin, message);
+        self.errors.push(ConfigError::new(name, origin, message));
+    }
+
+    /// Returns the text of a file. Returns `None` if it doesn't exist, or can't be read, which adds an error.
+    fn text(&mut self, name: &str, text: Option<FileText>) -> Option<String> {
+        text?.map_err(|message| self.add_file_error(name, Origin::File, message)).ok()
     }
 
     /// Reads the layer of `tenantry.toml`.
-    fn file(&mut self, source_file: SourceFile) -> Layer {
-        let mut layer = Layer::new(&source_file.name);
-        let text = match source_file.text {
-            Ok(text) => text,
-            Err(message) => {
-                self.add_file_error(&source_file.name, Origin::File, message);
-                return layer;
-            }
-        };
-        let values = match File::from_str(&text, FileFormat::Toml).collect() {
-            Ok(values) => values,
-            Err(error) => {
-                let (origin, message) = toml_error(&error);
-                self.add_file_error(&source_file.name, origin, message);
-                return layer;
-            }
-        };
+    fn file(&mut self, text: &str) -> Layer {
+        let mut layer = Layer::new();
+        let values = File::from_str(text, FileFormat::Toml).collect().unwrap_or_else(|error| {
+            let (origin, message) = toml_error(&error);
+            self.add_file_error(CONFIG_FILE, origin, message);
+            Map::new()
+        });
         // Sorted, so that the order of errors is deterministic.
         for (name, value) in values.into_iter().collect::<BTreeMap<_, _>>() {
-            let origin = Origin::Layer(source_file.name.clone());
-            match (KEYS.iter().find(|key| key.file_name() == name), value.into_string()) {
-                (Some(key), Ok(text)) => layer.set(key, &text),
+            match (keys().find(|key| key.file_name() == name), value.into_string()) {
+                (Some(key), Ok(text)) => set(&mut layer, key, &text),
                 (Some(key), Err(_)) => {
-                    self.add_error(
-                        key.name,
-                        origin,
-                        "must be a single value; write a list as a comma-separated string",
-                    );
+                    let message = "must be a single value; write a list as a comma-separated string";
+                    self.add_error(key.name, CONFIG_FILE, message);
                 }
-                (None, _) => {
-                    self.add_error(&name.escape_debug().to_string(), origin, unknown_key(&name));
-                }
+                (None, _) => self.add_error(&name.escape_debug().to_string(), CONFIG_FILE, unknown_key(&name)),
             }
         }
         layer
     }
 
     /// Reads the layer of `.env`. Ignores keys of other tools.
-    fn dotenv(&mut self, source_file: SourceFile) -> Layer {
-        let mut layer = Layer::new(&source_file.name);
-        let text = match source_file.text {
-            // dotenvy treats trailing blanks as an unfinished line unless a line break follows.
-            Ok(text) => format!("{}\n", text.trim_start_matches('\u{feff}')),
-            Err(message) => {
-                self.add_file_error(&source_file.name, Origin::File, message);
-                return layer;
-            }
-        };
+    fn dotenv(&mut self, text: &str) -> Layer {
+        let mut layer = Layer::new();
+        // dotenvy treats trailing blanks as an unfinished line unless a line break follows.
+        let text = format!("{}\n", text.trim_start_matches('\u{feff}'));
         let lines = Cell::new(0);
         for item in dotenvy::from_read_iter(LineReader { rest: text.as_bytes(), lines: &lines }) {
             match item {
                 Ok((name, value)) => {
-                    let Some(key) = KEYS.iter().find(|key| key.name == name) else { continue };
-                    if layer.values.contains_key(key.name) {
-                        self.add_error(
-                            key.name,
-                            Origin::Layer(source_file.name.clone()),
-                            "is set twice; remove one of them",
-                        );
+                    let Some(key) = keys().find(|key| key.name == name) else { continue };
+                    if layer.contains_key(key.name) {
+                        self.add_error(key.name, DOTENV_FILE, "is set twice; remove one of them");
                     }
-                    layer.set(key, &value);
+                    set(&mut layer, key, &value);
                 }
                 // dotenvy's own message contains the line, which may hold a secret, and no line number.
                 Err(dotenvy::Error::LineParse(line, _)) => {
                     let first = (lines.get() + 1).saturating_sub(line.lines().count().max(1));
                     let message = "isn't of the form KEY=value; quote values that contain blanks or quotes, \
                                    and close every quote";
-                    self.add_file_error(&source_file.name, Origin::Line(first), message);
+                    self.add_file_error(DOTENV_FILE, Origin::Line(first), message);
                 }
-                Err(_) => self.add_file_error(&source_file.name, Origin::Line(lines.get()), "can't be read"),
+                Err(_) => self.add_file_error(DOTENV_FILE, Origin::Line(lines.get()), "can't be read"),
             }
         }
         layer
@@ -275,20 +212,18 @@ impl LayerReader {
 
     /// Reads the layer of the environment, and the standard variables in it.
     fn environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> (Layer, StandardVariables) {
-        let mut layer = Layer::new(ENVIRONMENT);
-        let mut standard_variables = StandardVariables::default();
+        let (mut layer, mut standard_variables) = (Layer::new(), StandardVariables::default());
         for (name, value) in variables {
             if let Some(known) = StandardVariables::NAMES.iter().find(|known| name == **known) {
                 if !value.is_empty() {
                     standard_variables.0.insert(known, value);
                 }
             } else if name == "PGOPTIONS" && !value.is_empty() {
-                let message = "must be unset, because sqlx applies it to every connection";
-                self.add_error("PGOPTIONS", Origin::Layer(ENVIRONMENT.to_owned()), message);
-            } else if let Some(key) = KEYS.iter().find(|key| name == key.name) {
+                self.add_error("PGOPTIONS", ENVIRONMENT, "must be unset, because sqlx applies it to every connection");
+            } else if let Some(key) = keys().find(|key| name == key.name) {
                 match value.to_str() {
-                    Some(text) => layer.set(key, text),
-                    None => self.add_error(key.name, Origin::Layer(ENVIRONMENT.to_owned()), "must be UTF-8"),
+                    Some(text) => set(&mut layer, key, text),
+                    None => self.add_error(key.name, ENVIRONMENT, "must be UTF-8"),
                 }
             }
         }
@@ -304,14 +239,9 @@ struct LineReader<'a> {
 
 impl Read for LineReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let line = self.rest.iter().position(|&byte| byte == b'\n').map_or(self.rest.len(), |end| end + 1);
-        let length = line.min(buffer.len());
-        let (head, tail) = self.rest.split_at(length);
-        buffer[..length].copy_from_slice(head);
-        self.rest = tail;
-        if head.ends_with(b"\n") {
-            self.lines.set(self.lines.get() + 1);
-        }
+        let length = self.rest.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default().read(buffer)?;
+        self.lines.set(self.lines.get() + usize::from(self.rest[..length].ends_with(b"\n")));
+        self.rest = &self.rest[length..];
         Ok(length)
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{
     dev::ServiceRequest,
     http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT},
 };
-use kernel::contracts::{RequestContext, RequestedTenant, TenancyMode, TenantSource};
+use kernel::{RequestContext, RequestedTenant, TenancyMode, TenantSource};
 use secrecy::SecretString;
 use uuid::Uuid;
 

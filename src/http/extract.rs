@@ -2,13 +2,7 @@
 //! of the error and echoes no input. `clippy.toml` bans actix's own `Json`, `Path` and `Query`, because they would
 //! reject a request before it is authorized.
 
-use std::{
-    future::{Ready, ready},
-    ops::Deref,
-    pin::Pin,
-    str::FromStr,
-    sync::Arc,
-};
+use std::{ops::Deref, str::FromStr, sync::Arc};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -20,12 +14,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    access::RequestInput,
-    middleware::request_module,
-    module::HandlerService,
+    api_docs::OperationDoc,
     problem::{FieldError, Problem},
-    route::OperationDoc,
 };
+use crate::services::{HandlerService, RequestModule};
 
 /// A service from the request's module.
 pub(crate) struct Inject<S: ?Sized>(Arc<S>);
@@ -38,12 +30,53 @@ impl<S: ?Sized> Deref for Inject<S> {
     }
 }
 
-impl<S: HandlerService + ?Sized> FromRequest for Inject<S> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+/// An argument after the access type. Handlers are bound by this trait instead of by `Inject` to get the error message
+/// below; otherwise rustc only reports mismatched function types.
+#[diagnostic::on_unimplemented(
+    message = "a handler's arguments after the access type must be services, but `{Self}` is not one",
+    label = "not a service",
+    note = "a service is `Inject<dyn X>`; combine a body, query or path id with the access type as in \
+            `Authorized<Access<P>, Body<T>>`"
+)]
+pub(crate) trait InjectedService: 'static {
+    /// The service's Rust type.
+    const NAME: &'static str;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request_module(request).map(|module| Self(S::from_module(&module))))
+    /// Returns the request's instance.
+    fn inject(module: &RequestModule) -> Self;
+}
+
+impl<S: HandlerService + ?Sized + 'static> InjectedService for Inject<S> {
+    const NAME: &'static str = S::NAME;
+
+    fn inject(module: &RequestModule) -> Self {
+        Self(S::from_module(module))
+    }
+}
+
+/// Client input that `Authorized` extracts after the access type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the input of an `Authorized`",
+    label = "not client input",
+    note = "use `Body<T>`, `Query<T>` or `PathId<Id>`"
+)]
+pub(crate) trait RequestInput: Sized + 'static {
+    /// Adds the input to the API documentation.
+    fn describe(doc: &mut OperationDoc);
+
+    /// Extracts the input.
+    async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem>;
+}
+
+/// Two inputs, extracted in order.
+impl<A: RequestInput, B: RequestInput> RequestInput for (A, B) {
+    fn describe(doc: &mut OperationDoc) {
+        A::describe(doc);
+        B::describe(doc);
+    }
+
+    async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+        Ok((A::extract(request, payload).await?, B::extract(request, payload).await?))
     }
 }
 
@@ -60,32 +93,23 @@ impl Default for BodyLimit {
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<T: ToSchema> RequestInput for Body<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> RequestInput for Body<T> {
     fn describe(doc: &mut OperationDoc) {
         doc.body::<T>();
     }
-}
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
         let limit = request.app_data::<BodyLimit>().copied().unwrap_or_default().0;
-        let json = request.mime_type().ok().flatten().is_some_and(|mime| mime.essence_str() == "application/json");
+        if request.mime_type().ok().flatten().is_none_or(|mime| mime.essence_str() != "application/json") {
+            return Err(Problem::unsupported_media_type());
+        }
         let declared_length = request.headers().get(CONTENT_LENGTH).and_then(content_length);
-        let payload = web::Payload::from_request(request, payload).into_inner();
-        Box::pin(async move {
-            if !json {
-                return Err(Problem::unsupported_media_type());
-            }
-            if declared_length.is_some_and(|length| length > limit) {
-                return Err(Problem::body_too_large(limit));
-            }
-            let payload = payload.map_err(|_| body_read_error())?;
-            let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::body_too_large(limit))?;
-            parse(&bytes.map_err(|_| body_read_error())?).map(Self)
-        })
+        if declared_length.is_some_and(|length| length > limit) {
+            return Err(Problem::body_too_large(limit));
+        }
+        let payload = web::Payload::from_request(request, payload).into_inner().map_err(|_| body_read_error())?;
+        let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::body_too_large(limit))?;
+        parse(&bytes.map_err(|_| body_read_error())?).map(Self)
     }
 }
 
@@ -152,43 +176,33 @@ fn pointer(path: &serde_path_to_error::Path, unknown_field: bool) -> String {
 /// The parsed query string.
 pub(crate) struct Query<T>(pub(crate) T);
 
-impl<T: IntoParams> RequestInput for Query<T> {
+impl<T: DeserializeOwned + IntoParams + 'static> RequestInput for Query<T> {
     fn describe(doc: &mut OperationDoc) {
         doc.query::<T>();
     }
-}
 
-impl<T: DeserializeOwned> FromRequest for Query<T> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    async fn extract(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         #[expect(
             clippy::disallowed_types,
             reason = "runs after the access type, and its errors are converted to problems"
         )]
         let query = web::Query::<T>::from_query(request.query_string());
         let malformed = |_| Problem::malformed("The query string has an unknown parameter or an invalid value.");
-        ready(query.map(|query| Self(query.into_inner())).map_err(malformed))
+        query.map(|query| Self(query.into_inner())).map_err(malformed)
     }
 }
 
 /// The `{id}` in the path.
 pub(crate) struct PathId<T>(pub(crate) T);
 
-impl<T> RequestInput for PathId<T> {
+impl<T: FromStr + 'static> RequestInput for PathId<T> {
     fn describe(doc: &mut OperationDoc) {
         doc.path_id();
     }
-}
 
-impl<T: FromStr> FromRequest for PathId<T> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    async fn extract(request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let id = request.match_info().get("id").and_then(|text| text.parse().ok());
-        ready(id.map(Self).ok_or_else(|| Problem::malformed("The id in the path is not a UUID.")))
+        id.map(Self).ok_or_else(|| Problem::malformed("The id in the path is not a UUID."))
     }
 }
 

@@ -10,19 +10,19 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use kernel::{
-    contracts::{RequestContext, TenancyMode},
-    shaku_value::ValueModule,
-};
+use kernel::{RequestContext, TenancyMode, ValueModule};
+use shaku::HasComponent;
 use tracing::{Instrument, Span, field};
 
 use super::{
     context::{HttpRequestContext, TrustedProxies},
-    module::RequestModule,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
 };
-use crate::{bootstrap::AppModule, logs::ErrorChain};
+use crate::{
+    logs::ErrorChain,
+    services::{AppModule, RequestModule},
+};
 
 /// Response header with the request's id, which the log lines contain as well.
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,7 +35,7 @@ pub(crate) fn request_module(request: &HttpRequest) -> Result<Arc<RequestModule>
 
 /// Builds the request's module, runs the request in its span and logs the outcome.
 pub(super) async fn request_middleware<B: MessageBody + 'static>(
-    app: web::Data<dyn AppModule>,
+    app: web::Data<AppModule>,
     proxies: web::Data<TrustedProxies>,
     public_urls: web::Data<dyn PublicUrls>,
     request: ServiceRequest,

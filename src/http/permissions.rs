@@ -1,12 +1,14 @@
 //! The list of all permissions. Each module declares its own beside its contracts; this file collects them. A duplicate
 //! name is a compile error.
 
-use kernel::contracts::{
-    BillingRead, MemberInvite, MemberRemove, MemberUpdate, Permission, PermissionInfo, PolicyManage, PolicyRead,
-    RoleManage, RoleRead, TenantArchive, TenantRead, TenantUpdate, UserRead,
+use authorization_api::{
+    MemberInvite, MemberRemove, MemberUpdate, PolicyManage, PolicyRead, RoleManage, RoleRead, TenantArchive,
+    TenantRead, TenantUpdate, UserRead,
 };
+use billing_api::BillingRead;
+use kernel::{Permission, PermissionInfo};
 
-/// A permission in [`PERMISSIONS`]. [`super::access::Access`] accepts no other.
+/// A permission in [`PERMISSIONS`]. `Access` accepts no other.
 #[diagnostic::on_unimplemented(
     message = "the permission `{Self}` is not registered",
     label = "no policy can grant this permission",

@@ -1,14 +1,13 @@
 //! Every error response: problem details (RFC 9457), created only here.
 //!
-//! The kernel's contracts define error enums. Access types, extractors and handlers convert them into a [`Problem`] with
-//! `?`, using `problem/from_errors.rs` and `problem/from_scope_error.rs`. A problem's `type` is stable and clients may
-//! rely on it; its texts may change. The middleware logs the source of a problem; it is never sent. Problems never
+//! The modules define error enums, which become a [`Problem`] with `?`. A handler file converts the errors of its
+//! feature; `problem/shared.rs` converts those that occur in several. A problem's `type` is stable and clients may rely
+//! on it; its texts may change. The middleware logs the source of a problem; it is never sent. Problems never
 //! contain input, and the request id is only in the header `X-Request-Id`. So responses that must be indistinguishable
 //! have the same bytes.
 
-mod from_errors;
-mod from_scope_error;
-mod types;
+mod shared;
+pub(crate) mod types;
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -79,23 +78,23 @@ struct Parts {
 }
 
 impl Problem {
-    fn new(problem_type: ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(problem_type: ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
         Self(Box::new(Parts { problem_type, detail, permission: None, errors: Vec::new(), header: None, source: None }))
     }
 
-    fn with_permission(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_permission(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.0.permission = Some(name.into());
         self
     }
 
     /// Sets `errors` to one error.
-    fn with_field_error(mut self, pointer: &str, detail: &'static str) -> Self {
+    pub(crate) fn with_field_error(mut self, pointer: &str, detail: &'static str) -> Self {
         self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
         self
     }
 
-    fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.0.header = Some((name, value.into()));
         self
     }
@@ -132,7 +131,7 @@ impl Problem {
 
     /// The `Content-Type` isn't JSON.
     pub(crate) fn unsupported_media_type() -> Self {
-        Self::new(UNSUPPORTED_MEDIA_TYPE, "The body must be JSON, with the header Content-Type: application/json.")
+        UNSUPPORTED_MEDIA_TYPE.into()
     }
 
     /// The body is JSON with invalid content.
@@ -164,11 +163,10 @@ impl Problem {
 
     /// An unexpected error, which is a bug.
     pub(crate) fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let detail = "Internal server error. Quote the X-Request-Id header when contacting support.";
-        Self::new(INTERNAL, detail).with_source(source)
+        Self::from(INTERNAL).with_source(source)
     }
 
-    fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The database is unavailable. Try again in a moment.";
         Self::new(UNAVAILABLE, detail).with_source(source)
     }
@@ -176,6 +174,12 @@ impl Problem {
     /// The underlying error, for the logs.
     pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.source.as_deref()
+    }
+}
+
+impl From<ProblemType> for Problem {
+    fn from(problem_type: ProblemType) -> Self {
+        Self::new(problem_type, problem_type.about)
     }
 }
 

@@ -1,6 +1,6 @@
 //! URLs of this server for use outside of it.
 
-use kernel::contracts::InvitationToken;
+use authorization_api::InvitationToken;
 use secrecy::ExposeSecret;
 use shaku::Interface;
 

@@ -4,10 +4,27 @@ use actix_web::{
     dev::ServiceRequest,
     http::header::{HOST, HeaderMap, HeaderName, HeaderValue},
 };
-use kernel::contracts::{BaseDomain, RequestedTenant, TenantRef, TenantSlug};
+use kernel::{BaseDomain, RequestedTenant, TenancyMode, TenantRef, TenantSlug, TenantSource};
 
 /// Header with the slug or id of the requested tenant.
 pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
+
+/// Returns a sentence on how requests select their tenant, for the API documentation and errors.
+pub(super) fn selection_hint(tenancy: &TenancyMode) -> String {
+    let describe_source = |source: &TenantSource| match source {
+        TenantSource::Header => "in the header X-Tenant-Id, by slug or id".into(),
+        TenantSource::Subdomain(base) => format!("in the host, by slug: `<slug>.{base}`"),
+        TenantSource::Claim => "in `tenant` of POST /v1/auth/login, by slug or id".into(),
+    };
+    match tenancy {
+        TenancyMode::Personal => "Requests act in your personal tenant, which POST /v1/tenants creates.".into(),
+        TenancyMode::Single(_) => "Requests act in the only tenant.".into(),
+        TenancyMode::Organization(_) => {
+            let sources: Vec<String> = tenancy.sources().map(describe_source).collect();
+            format!("Name the tenant {}.", sources.join(", or "))
+        }
+    }
+}
 
 /// Reads the tenant from the header `X-Tenant-Id`.
 pub(super) fn from_header(headers: &HeaderMap) -> RequestedTenant {

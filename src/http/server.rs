@@ -13,7 +13,8 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use kernel::contracts::TenancyMode;
+use kernel::TenancyMode;
+use shaku::HasComponent;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -26,7 +27,7 @@ use super::{
     public_url::{BaseUrl, PublicUrls},
     route::RouteInfo,
 };
-use crate::{bootstrap::AppModule, config::HttpConfig};
+use crate::{config::HttpConfig, services::AppModule};
 
 /// A bound port. It is bound before anything else starts, so a second instance fails without side effects.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ pub fn routes() -> Vec<RouteInfo> {
 /// # Errors
 /// The listener can't be registered.
 #[expect(clippy::disallowed_methods, reason = "static pages without a handler; `handlers::routes` documents them")]
-pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<dyn AppModule>) -> io::Result<Server> {
+pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> io::Result<Server> {
     let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));

@@ -3,8 +3,10 @@
 
 use std::str::FromStr;
 
-use kernel::contracts::{DisplayName, Email, RoleName, TenantName, TenantRef, TenantSlug};
+use authorization_api::{RoleName, TenantName};
+use kernel::{Email, TenantRef, TenantSlug};
 use serde::{Deserialize, Deserializer};
+use user_api::DisplayName;
 
 use super::problem::{FieldError, Problem};
 

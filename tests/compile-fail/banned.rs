@@ -7,7 +7,7 @@
 #![expect(dead_code, reason = "only clippy checks this code")]
 
 use actix_web::{App, web};
-use kernel::contracts::{UserId, VerifiedClaims};
+use kernel::{UserId, VerifiedClaims};
 use shaku::{Component, ComponentFn, HasComponent, HasProvider, Interface, Module, ModuleBuilder, ProviderFn};
 use sqlx::{
     Connection, Executor, PgConnection, PgPool, Postgres, SqlStr,
@@ -107,7 +107,7 @@ fn overrides<M, I, P>(
 }
 
 fn unverified_claims(user: UserId) {
-    #[expect(clippy::disallowed_methods, reason = "kernel::contracts::VerifiedClaims::new")]
+    #[expect(clippy::disallowed_methods, reason = "kernel::VerifiedClaims::new")]
     drop(VerifiedClaims::new(user, None));
 }
 
@@ -127,10 +127,10 @@ struct Types {
     safe: sqlx::AssertSqlSafe<String>,
     #[expect(clippy::disallowed_types, reason = "sqlx::QueryBuilder")]
     builder: sqlx::QueryBuilder<Postgres>,
-    #[expect(clippy::disallowed_types, reason = "kernel::request::VerifiedIdentityProvider")]
-    identity: kernel::request::VerifiedIdentityProvider,
-    #[expect(clippy::disallowed_types, reason = "kernel::request::MembershipTenantResolver")]
-    tenant: kernel::request::MembershipTenantResolver,
+    #[expect(clippy::disallowed_types, reason = "kernel::VerifiedIdentityProvider")]
+    identity: kernel::VerifiedIdentityProvider,
+    #[expect(clippy::disallowed_types, reason = "kernel::MembershipTenantResolver")]
+    tenant: kernel::MembershipTenantResolver,
     #[expect(clippy::disallowed_types, reason = "actix_web::web::Json")]
     json: web::Json<()>,
     #[expect(clippy::disallowed_types, reason = "actix_web::web::Path")]

@@ -4,16 +4,15 @@ use serde_json::Value;
 
 /// An error of the compiler.
 pub(crate) struct Diagnostic {
-    /// Relative to the folder of the package.
+    /// Relative to the folder in which the compiler ran.
     pub(crate) file: String,
     rendered: String,
 }
 
 impl Diagnostic {
-    /// Parses a line of `cargo check --message-format=json`. Returns `None` unless it is an error with a location.
+    /// Parses a line of `rustc --error-format=json`. Returns `None` unless it is an error with a location.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let message = line.get("message")?;
+        let message: Value = serde_json::from_str(line).ok()?;
         if message["level"] != "error" {
             return None;
         }
@@ -27,17 +26,21 @@ impl Diagnostic {
     pub(crate) fn normalized(&self) -> String {
         let mut text = String::new();
         for part in parts(&self.rendered) {
-            let location = part.iter().find_map(|line| line.trim_start().strip_prefix("--> "));
-            let is_in_file = location.is_none_or(|location| location.starts_with(&self.file));
-            let kept =
-                without_lists(&part).into_iter().filter(|line| is_in_file || line.trim_start().starts_with("= "));
-            // How much wider the margin of the last note was originally.
-            let mut removed = 0;
+            let is_foreign = |line: &&str| {
+                let location = ["--> ", "::: "].iter().find_map(|arrow| line.trim_start().strip_prefix(arrow));
+                location.is_some_and(|location| !location.starts_with(&self.file))
+            };
+            let mut is_kept = !part.iter().find(|line| line.trim_start().starts_with("--> ")).is_some_and(is_foreign);
+            let kept = without_lists(&part).into_iter().filter(|line| {
+                is_kept = line.trim_start().starts_with("= ") || (is_kept && !is_foreign(line));
+                is_kept
+            });
+            let mut note_indent = 0;
             for line in kept {
                 if line.trim_start().starts_with("= ") {
-                    removed = indent(line).saturating_sub(3);
+                    note_indent = indent(line);
                 }
-                text.push_str(&(margin(line, removed) + "\n"));
+                text.push_str(&(margin(line, note_indent) + "\n"));
             }
         }
         text
@@ -72,7 +75,7 @@ fn without_lists<'a>(part: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Sets the margin to a fixed width, because its original width depends on the line numbers of removed notes.
-fn margin(line: &str, removed: usize) -> String {
+fn margin(line: &str, note_indent: usize) -> String {
     let trimmed = line.trim_start();
     match (trimmed.split_once(' '), trimmed.chars().next()) {
         _ if trimmed.starts_with("--> ") => format!("  {trimmed}"),
@@ -81,7 +84,7 @@ fn margin(line: &str, removed: usize) -> String {
             format!("{number:>2} {code}")
         }
         // The continuation of a note is aligned with its first line.
-        _ if indent(line) > removed => line[removed..].to_owned(),
+        _ if note_indent > 0 && indent(line) > note_indent => " ".repeat(indent(line) - note_indent + 3) + trimmed,
         _ => line.to_owned(),
     }
 }
@@ -95,6 +98,11 @@ fn rustc_output_is_normalized() {
     |            ---      ^^^^ not a handler service
     |            |
     |            required by a bound introduced by this call
+    |
+   ::: src/http/module.rs:20:1
+    |
+ 20 | trait Database {}
+    | -------------- defined here
     |
     = help: the trait `HandlerService` is not implemented for `dyn Database`
     = help: the following other types implement trait `HandlerService`:

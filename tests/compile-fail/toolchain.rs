@@ -28,10 +28,10 @@ fn compare(workflow: &str, rustc: &str) -> Result<(), String> {
     }
     Err(format!(
         "the golden files in tests/compile-fail are for Rust {expected}, which CI uses; this is {}.\n\
-         Either use that version: RUSTUP_TOOLCHAIN={expected} cargo test -p compile-fail\n\
+         Either use that version: RUSTUP_TOOLCHAIN={expected} cargo test --workspace --test compile-fail\n\
          or skip these tests: cargo test --workspace -- --skip to_compile\n\
          or upgrade: change RUSTUP_TOOLCHAIN in .github/workflows, rust-version in Cargo.toml and the README, and \
-         regenerate the golden files with TRYBUILD=overwrite cargo test -p compile-fail",
+         regenerate the golden files with UPDATE_EXPECT=1 cargo test --workspace --test compile-fail",
         rustc.trim()
     ))
 }
@@ -44,8 +44,8 @@ fn toolchain_mismatch_has_hint() {
     }
     for other in ["rustc 1.9.5", "rustc 1.950.0", "rustc 1.96.0-nightly (c0ffee 2026-05-01)", ""] {
         let message = compare(workflow, other).unwrap_err();
-        assert!(message.contains("RUSTUP_TOOLCHAIN=1.95 cargo test -p compile-fail"), "{message}");
-        assert!(message.contains("--skip to_compile") && message.contains("TRYBUILD=overwrite"), "{message}");
+        assert!(message.contains("RUSTUP_TOOLCHAIN=1.95 cargo test --workspace --test compile-fail"), "{message}");
+        assert!(message.contains("--skip to_compile") && message.contains("UPDATE_EXPECT=1"), "{message}");
     }
     assert!(compare("env:\n", "rustc 1.95.0").is_err());
 }

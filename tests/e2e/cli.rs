@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use kernel::db::{DatabaseUrl, MIGRATIONS};
+use db::{DatabaseUrl, MIGRATIONS};
 use test_support::TestDb;
 
 use crate::process::{

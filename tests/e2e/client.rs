@@ -12,7 +12,7 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use auth::{AuthSettings, SigningKey};
-use kernel::contracts::TenancyMode;
+use kernel::TenancyMode;
 use rstest::fixture;
 use secrecy::SecretString;
 use seeds::Seed;

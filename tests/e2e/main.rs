@@ -32,6 +32,7 @@ mod profile;
 mod reference_docs;
 mod responses;
 mod roles_and_policies;
+mod sample_requests;
 mod sign_in;
 mod sqlx_metadata;
 mod tenancy;

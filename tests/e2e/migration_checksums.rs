@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
 
-use kernel::db::MIGRATIONS;
+use db::MIGRATIONS;
 
 /// Set by `just update-docs`: adds lines for new migrations. A changed one is an error in any case.
 const UPDATE_VAR: &str = "UPDATE_DOCS";

@@ -3,9 +3,7 @@
 
 use std::fmt::Write;
 
-use kernel::contracts::{
-    AccessRequest, AllowReason, Decision, DenyReason, Environment, ResourceAttributes, TenantScope, UserId,
-};
+use kernel::{AccessRequest, AllowReason, Decision, DenyReason, Environment, ResourceAttributes, TenantScope, UserId};
 use rstest::rstest;
 use tenantry::http::PERMISSIONS;
 use test_support::{SeededDb, seeded};
@@ -50,7 +48,7 @@ async fn permission_matrix(#[future(awt)] seeded: SeededDb) {
 }
 
 fn user_id(scope: &TenantScope) -> UserId {
-    let kernel::contracts::Principal::User(user) = scope.principal() else { panic!("not a user") };
+    let kernel::Principal::User(user) = scope.principal() else { panic!("not a user") };
     user
 }
 

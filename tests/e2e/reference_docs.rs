@@ -1,4 +1,4 @@
-//! `docs/reference/` is generated from the code. `just update-docs` writes the files; the tests fail when one is stale.
+//! `docs/reference/` and `.env.example` are generated from the code. `just update-docs` writes the files; the tests fail when one is stale.
 
 mod modules;
 mod workspace;
@@ -7,7 +7,7 @@ use std::{fmt::Write, fs, path::Path};
 
 use tenantry::{
     cli,
-    config::KEYS,
+    config::{SECTIONS, keys},
     http::{PERMISSIONS, PROBLEM_TYPES, routes},
 };
 
@@ -58,11 +58,32 @@ fn configuration_reference_is_current() {
                  development only), the environment. All errors are reported at once, and the program doesn't start \
                  until they are fixed.";
     let mut page = header("Configuration", intro) + "\n| key | default | description |\n| --- | --- | --- |\n";
-    for key in KEYS {
+    for key in keys() {
         let default = key.default.map(|value| format!("`{value}`")).unwrap_or_default();
         writeln!(page, "| `{}` | {default} | {} |", key.name, cell(key.help)).unwrap();
     }
     assert_current("docs/reference/configuration.md", &page.replace("|  |", "| |"));
+}
+
+#[test]
+fn env_example_is_current() {
+    let mut page = "\
+# Generated from the code by `just update-docs`. Each configuration key has its default, or an example if it has none.
+# On a developer's machine, copy this file to .env and uncomment the keys to change. A server takes the same keys from
+# its environment or, in lower case, from tenantry.toml. The environment overrides .env, and .env overrides
+# tenantry.toml. An empty value counts as unset.
+#
+# Put values that contain blanks, quotes or $ in single quotes: outside of them, $NAME is substituted.
+"
+    .to_owned();
+    for (title, keys) in SECTIONS {
+        writeln!(page, "\n# --- {title} ---").unwrap();
+        for key in *keys {
+            // Commented out, so that a copy of the file changes nothing.
+            writeln!(page, "\n# {}\n#{}={}", key.help, key.name, key.default.unwrap_or(key.example)).unwrap();
+        }
+    }
+    assert_current(".env.example", &page);
 }
 
 #[test]

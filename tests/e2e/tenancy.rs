@@ -1,6 +1,6 @@
 //! Tenancy modes: how each one selects the tenant of a request, and that each one checks membership.
 
-use kernel::contracts::{TenancyMode, TenantSources};
+use kernel::{TenancyMode, TenantSources};
 use serde_json::{Value, json};
 
 use crate::{

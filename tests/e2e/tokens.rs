@@ -53,7 +53,7 @@ fn invalid_tokens_are_indistinguishable(app: TestApp) {
         ("wrong audience", token(&app, at_jwt(), |claims| claims["aud"] = "another".into())),
         ("wrong issuer", token(&app, at_jwt(), |claims| claims["iss"] = "another".into())),
         ("wrong type", token(&app, Header::new(Algorithm::EdDSA), |_| {})),
-        ("unknown user", token(&app, at_jwt(), |claims| claims["sub"] = json!(kernel::contracts::UserId::new()))),
+        ("unknown user", token(&app, at_jwt(), |claims| claims["sub"] = json!(kernel::UserId::new()))),
         ("unsigned", unsigned),
         ("forged", forged),
         ("empty", String::new()),

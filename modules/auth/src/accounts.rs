@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{
-    contracts::{AccountError, DisplayName, Email, NewPassword, NewUser, OperatorAccounts, UserId, UserRepository},
-    db::{DbError, SystemDatabase, SystemReason},
-};
+use auth_api::{AccountError, NewPassword, OperatorAccounts};
+use db::{DbError, SystemDatabase, SystemReason};
+use kernel::{Email, UserId};
 use shaku::Component;
+use user_api::{DisplayName, NewUser, UserRepository};
 
-use crate::{domain::PasswordHasher, postgres::CredentialRepository};
+use crate::{credentials, password::PasswordHasher};
 
 /// Implements `tenantry users create`.
 #[derive(Component)]
@@ -19,10 +19,8 @@ pub(crate) struct AccountService {
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
     users: Arc<dyn UserRepository>,
-    #[shaku(inject)]
-    credentials: Arc<dyn CredentialRepository>,
-    #[shaku(inject)]
-    hasher: Arc<dyn PasswordHasher>,
+    #[shaku(default)]
+    hasher: PasswordHasher,
 }
 
 #[async_trait]
@@ -34,7 +32,7 @@ impl OperatorAccounts for AccountService {
         let user = NewUser { id: UserId::new(), email: email.clone(), display_name: name.as_str().into() };
         let mut tx = self.system.begin(SystemReason::CreateAccount).await?;
         self.users.create(&mut tx, &user).await.map_err(account_error)?;
-        self.credentials.create(&mut tx, user.id, &hash).await?;
+        credentials::create(&mut tx, user.id, &hash).await?;
         tx.commit().await?;
         Ok(user.id)
     }

@@ -1,30 +1,35 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `SignIn`, `AccessTokens`, `OperatorAccounts` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_identities`, `auth_credentials`, `auth_sessions` |
+//! | `AccessTokens`, `IdentitySource` (a component of the request module), `OperatorAccounts`, `SignIn` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_credentials` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
-use kernel::{
-    clock::Clock,
-    contracts::{AuthModule, DbModule, UserModule, UserRepository},
-    db::SystemDatabase,
-    shaku_value::ValueModule,
-};
+use db::{DbModule, SystemDatabase};
+use kernel::{Clock, ValueModule};
 use shaku::module;
+use user_api::UserRepository;
 
 use crate::{
     accounts::AccountService,
-    domain::Argon2Hasher,
-    postgres::PgCredentialRepository,
     sign_in::SignInService,
     tokens::{AuthSettings, JwtAccessTokens},
 };
 
 module! {
-    pub AuthModuleImpl: AuthModule {
-        components = [PgCredentialRepository, Argon2Hasher, JwtAccessTokens, SignInService, AccountService],
+    pub AuthModule {
+        components = [JwtAccessTokens, SignInService],
         providers = [],
-        use dyn DbModule { components = [dyn SystemDatabase, dyn Clock], providers = [] },
-        use dyn UserModule { components = [dyn UserRepository], providers = [] },
+        use DbModule { components = [dyn SystemDatabase, dyn Clock], providers = [] },
+        use ValueModule<dyn UserRepository> { components = [dyn UserRepository], providers = [] },
         use ValueModule<AuthSettings> { components = [AuthSettings], providers = [] }
+    }
+}
+
+// A separate module: the commands of the operator need no signing key, and requests can't reach its service.
+module! {
+    pub OperatorAccountsModule {
+        components = [AccountService],
+        providers = [],
+        use DbModule { components = [dyn SystemDatabase], providers = [] },
+        use ValueModule<dyn UserRepository> { components = [dyn UserRepository], providers = [] }
     }
 }

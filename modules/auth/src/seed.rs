@@ -1,14 +1,10 @@
 //! The demo passwords.
 
-use kernel::{
-    contracts::{Password, UserId},
-    db::{DbError, SystemTx},
-};
+use auth_api::Password;
+use db::{DbError, SystemTx};
+use kernel::UserId;
 
-use crate::{
-    domain::{Argon2Hasher, PasswordHasher},
-    postgres::{CredentialRepository, PgCredentialRepository},
-};
+use crate::{credentials, password::PasswordHasher};
 
 /// The password of every demo account. It is public: printed at startup and in the README.
 pub const PASSWORD: &str = "tenantry-demo";
@@ -29,15 +25,15 @@ pub enum AuthSeedError {
 /// # Errors
 /// Hashing or the database failed.
 pub async fn seed<const N: usize>(tx: &mut SystemTx, users: [UserId; N]) -> Result<[bool; N], AuthSeedError> {
-    let hasher = Argon2Hasher::default();
+    let hasher = PasswordHasher::default();
     let mut created = [false; N];
     for (user, created) in users.into_iter().zip(&mut created) {
-        if PgCredentialRepository.password_hash(tx, user).await?.is_some() {
+        if credentials::password_hash(tx, user).await?.is_some() {
             continue;
         }
         let hash = hasher.hash(&Password::new(PASSWORD.into())).await;
         let hash = hash.map_err(|error| AuthSeedError::Hash(error.into()))?;
-        *created = PgCredentialRepository.create(tx, user, &hash).await?;
+        *created = credentials::create(tx, user, &hash).await?;
     }
     Ok(created)
 }

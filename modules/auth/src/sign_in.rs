@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{
-    contracts::{AccessToken, AccessTokens, Email, Password, SignIn, SignInError, TenantRef, UserId, UserRepository},
-    db::{DbError, SystemDatabase, SystemReason},
-};
+use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError};
+use db::{DbError, SystemDatabase, SystemReason};
+use kernel::{Email, TenantRef, UserId};
 use shaku::Component;
+use user_api::UserRepository;
 
 use crate::{
-    domain::{PasswordHash, PasswordHasher},
-    postgres::CredentialRepository,
+    credentials,
+    password::{PasswordHash, PasswordHasher},
 };
 
 /// Implements `POST /v1/auth/login`.
@@ -22,10 +22,8 @@ pub(crate) struct SignInService {
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
     users: Arc<dyn UserRepository>,
-    #[shaku(inject)]
-    credentials: Arc<dyn CredentialRepository>,
-    #[shaku(inject)]
-    hasher: Arc<dyn PasswordHasher>,
+    #[shaku(default)]
+    hasher: PasswordHasher,
     #[shaku(inject)]
     tokens: Arc<dyn AccessTokens>,
 }
@@ -64,7 +62,7 @@ impl SignInService {
             None => self.users.find_active(&mut tx, NO_USER).await?,
         };
         let id = user.map_or(NO_USER, |user| user.id);
-        let hash = self.credentials.password_hash(&mut tx, id).await?;
+        let hash = credentials::password_hash(&mut tx, id).await?;
         Ok(hash.map(|hash| (id, hash)))
     }
 }

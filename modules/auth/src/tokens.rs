@@ -3,15 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+use auth_api::{AccessToken, AccessTokens, SignInError};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
     errors::ErrorKind,
 };
-use kernel::{
-    clock::Clock,
-    contracts::{AccessToken, AccessTokens, CredentialError, SignInError, TenantRef, UserId, VerifiedClaims},
-};
+use kernel::{Clock, CredentialError, IdentitySource, RequestContext, TenantRef, UserId, VerifiedClaims};
 use quick_cache::sync::Cache;
 use ring::{
     digest::{SHA256, digest},
@@ -21,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shaku::Component;
 
-use crate::domain::SigningKey;
+use crate::signing_key::SigningKey;
 
 /// The `typ` header of access tokens. It prevents other JWTs signed with the same key from being accepted.
 const TOKEN_TYPE: &str = "at+jwt";
@@ -117,6 +116,23 @@ impl JwtAccessTokens {
         let Claims { sub, exp, tenant, .. } = token.claims;
         let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| CredentialError)?;
         Ok(CachedClaims { user: sub, tenant, exp })
+    }
+}
+
+/// An [`IdentitySource`] that verifies the request's bearer token.
+#[derive(Component)]
+#[shaku(interface = IdentitySource)]
+pub struct BearerIdentitySource {
+    #[shaku(inject)]
+    context: Arc<dyn RequestContext>,
+    #[shaku(inject)]
+    tokens: Arc<dyn AccessTokens>,
+}
+
+#[async_trait]
+impl IdentitySource for BearerIdentitySource {
+    async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
+        self.context.credential().map(|token| self.tokens.verify(token)).transpose()
     }
 }
 

@@ -6,18 +6,22 @@ mod helpers;
 
 use std::sync::Arc;
 
-use helpers::module;
-use kernel::contracts::{
-    AccessTokens, AccountError, NewPassword, OperatorAccounts, Password, SignIn, SignInError, UserId,
-};
+use auth::OperatorAccountsModule;
+use auth_api::{AccessTokens, AccountError, NewPassword, OperatorAccounts, Password, SignIn, SignInError};
+use kernel::{UserId, ValueModule};
 use rstest::rstest;
+use shaku::HasComponent;
 use sqlx::Row;
 use test_support::{SeededDb, seeded};
+
+use helpers::module;
 
 const PASSWORD: &str = "carol's own words";
 
 async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> {
-    let accounts: Arc<dyn OperatorAccounts> = module(seeded).resolve();
+    let users = ValueModule::new(seeded.users().resolve());
+    let accounts: Arc<dyn OperatorAccounts> =
+        OperatorAccountsModule::builder(seeded.db.module(), users).build().resolve();
     let password = NewPassword::try_from(Password::new(PASSWORD.into())).unwrap();
     accounts.create(&email.parse().unwrap(), &"Carol Clark".parse().unwrap(), &password).await
 }

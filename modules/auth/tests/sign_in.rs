@@ -6,16 +6,14 @@ mod helpers;
 
 use std::{sync::Arc, time::Duration};
 
-use helpers::module;
-use kernel::contracts::{AccessTokens, Password, SignIn, SignInError};
+use auth_api::{AccessTokens, Password, SignIn, SignInError};
 use rstest::rstest;
+use shaku::HasComponent;
 use test_support::{SeededDb, seeded};
 
-async fn try_sign_in(
-    seeded: &SeededDb,
-    email: &str,
-    password: &str,
-) -> Result<kernel::contracts::AccessToken, SignInError> {
+use helpers::module;
+
+async fn try_sign_in(seeded: &SeededDb, email: &str, password: &str) -> Result<auth_api::AccessToken, SignInError> {
     let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
     sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None).await
 }
@@ -58,6 +56,6 @@ async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb)
 #[tokio::test]
 async fn app_role_cannot_read_password_hashes(#[future(awt)] seeded: SeededDb) {
     let mut tx = seeded.db.database().begin_unscoped().await.unwrap();
-    let rejected = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(&mut *tx).await.unwrap_err();
+    let rejected = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(tx.conn()).await.unwrap_err();
     assert_eq!(rejected.as_database_error().unwrap().code().unwrap(), "42501");
 }

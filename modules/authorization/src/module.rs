@@ -1,55 +1,41 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `TenantAdmission`, `Invitations`, `Members`, `UserTenants`, `Policies`, `PolicyTemplates`, `Roles`, `OperatorTenants`, `Tenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
+//! | `Invitations`, `Members`, `OperatorTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantAdmission`, `Tenants`, `UserTenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
-use kernel::{
-    contracts::{AuthorizationModule, DbModule, TenancyMode},
-    db::{Database, SystemDatabase},
-    shaku_value::ValueModule,
-};
+use db::{Database, DbModule, SystemDatabase};
+use kernel::{TenancyMode, ValueModule};
 use shaku::module;
 
 use crate::{
     admission::AdmissionService,
     invitations::InvitationService,
-    members::MemberService,
-    operator_tenants::OperatorTenantService,
-    policies::PolicyService,
-    postgres::{
-        PgAcceptanceRepository, PgInvitationRepository, PgMembershipRepository, PgPolicyRepository,
-        PgPolicyStateRepository, PgRoleRepository, PgTenantRepository,
-    },
-    roles::RoleService,
-    template_upgrade::TemplateUpgradeService,
-    tenant_creation::TenantCreationService,
-    tenants::TenantService,
-    user_tenants::UserTenantService,
+    members::{MemberService, UserTenantService, store::PgMembershipRepository},
+    policies::{PolicyService, store::PgPolicyRepository},
+    roles::{RoleService, store::PgRoleRepository},
+    templates::upgrade::TemplateUpgradeService,
+    tenants::{TenantService, creation::OperatorTenantService, store::PgTenantRepository},
 };
 
 module! {
-    pub AuthorizationModuleImpl: AuthorizationModule {
+    pub AuthorizationModule {
         components = [
+            AdmissionService,
+            InvitationService,
+            MemberService,
             OperatorTenantService,
-            TenantCreationService,
-            PgAcceptanceRepository,
-            PgInvitationRepository,
             PgMembershipRepository,
             PgPolicyRepository,
             PgRoleRepository,
-            PgPolicyStateRepository,
             PgTenantRepository,
-            AdmissionService,
-            InvitationService,
-            TemplateUpgradeService,
-            TenantService,
-            MemberService,
             PolicyService,
             RoleService,
+            TemplateUpgradeService,
+            TenantService,
             UserTenantService
         ],
         providers = [],
-        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] },
+        use DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] },
         use ValueModule<TenancyMode> { components = [TenancyMode], providers = [] }
     }
 }

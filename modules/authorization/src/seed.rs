@@ -1,15 +1,15 @@
 //! Demo tenants, memberships and invitations.
 
-use kernel::{
-    contracts::{Email, InvitationId, PolicyId, RoleId, TenantId, TenantSlug, UserId},
-    db::{DbError, SystemTx},
-};
+use authorization_api::InvitationId;
+use db::{DbError, SystemTx};
+use kernel::{Email, PolicyId, RoleId, TenantId, TenantSlug, UserId};
 use uuid::{Uuid, uuid};
 
 use crate::{
-    domain::{ADMIN, IdGenerator, MEMBER, TEMPLATES},
-    postgres::{NewTenant, create_expired_invitation, create_membership},
-    provisioning::provision,
+    invitations::acceptance::create_expired_invitation,
+    members::store::create_membership,
+    templates::{ADMIN, IdGenerator, MEMBER, TEMPLATES},
+    tenants::{provisioning::provision, store::NewTenant},
 };
 
 /// Acme Corp.

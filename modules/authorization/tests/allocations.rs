@@ -1,7 +1,8 @@
 //! Checks that a decision doesn't allocate. This is a separate test binary, because it installs a counting allocator.
 #![expect(clippy::disallowed_methods, reason = "tests insert policies directly")]
 
-use kernel::contracts::{Environment, Permit, ResourceAttributes, UserRead};
+use authorization_api::UserRead;
+use kernel::{Environment, Permit, ResourceAttributes};
 use rstest::rstest;
 use test_support::{TestDb, db};
 use time::macros::datetime;

@@ -1,13 +1,12 @@
-//! Billing: subscriptions, and tables for a billing provider, which isn't implemented yet.
+//! Billing: subscriptions.
 //!
-//! - [`BillingModuleImpl`]: the module, for the composition root
+//! - [`BillingModule`]: the module, for the composition root
 //! - [`seed`]: the demo subscriptions
 //!
-//! Reading requires [`kernel::contracts::BillingRead`].
+//! Reading requires [`billing_api::BillingRead`].
 
 mod module;
-mod postgres;
 pub mod seed;
 mod subscriptions;
 
-pub use module::BillingModuleImpl;
+pub use module::BillingModule;

@@ -1,20 +1,17 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `Subscriptions` | `Database` | `subscriptions`, `billing_accounts`, `billing_events` |
+//! | `Subscriptions` | `Database` | `subscriptions` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
-use kernel::{
-    contracts::{BillingModule, DbModule},
-    db::Database,
-};
+use db::{Database, DbModule};
 use shaku::module;
 
-use crate::{postgres::PgSubscriptionRepository, subscriptions::SubscriptionService};
+use crate::subscriptions::SubscriptionService;
 
 module! {
-    pub BillingModuleImpl: BillingModule {
-        components = [PgSubscriptionRepository, SubscriptionService],
+    pub BillingModule {
+        components = [SubscriptionService],
         providers = [],
-        use dyn DbModule { components = [dyn Database], providers = [] }
+        use DbModule { components = [dyn Database], providers = [] }
     }
 }

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use billing::BillingModuleImpl;
-use kernel::contracts::{BillingError, BillingRead, SubscriptionStatus, Subscriptions};
+use billing::{
+    BillingModule,
+    seed::{ACME, GLOBEX},
+};
+use billing_api::{BillingError, BillingRead, SubscriptionStatus, Subscriptions};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, seeded};
 
 fn subscriptions(db: &TestDb) -> Arc<dyn Subscriptions> {
-    BillingModuleImpl::builder(db.db.module()).build().resolve()
+    BillingModule::builder(db.db.module()).build().resolve()
 }
 
 #[rstest]
 #[tokio::test]
 async fn admin_reads_own_tenants_subscription(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
-    for (tenant, id, plan) in
-        [("acme", seeded.seed.billing.acme.id, "enterprise"), ("globex", seeded.seed.billing.globex.id, "pro")]
-    {
+    for (tenant, id, plan) in [("acme", ACME, "enterprise"), ("globex", GLOBEX, "pro")] {
         let permit = seeded.permit::<BillingRead>(alice, tenant).await.unwrap();
         let current = subscriptions(&seeded).current(&permit).await.unwrap();
         assert_eq!((current.id, current.plan.as_str(), current.status), (id, plan, SubscriptionStatus::Active));

@@ -1,25 +1,40 @@
 //! Client programs of an installation (`psql`, `pg_dump`, `pg_restore`, …) with the arguments to reach a server.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Error;
 use crate::data_dir::SUPERUSER;
 use crate::installation::Installation;
 use crate::layout::PORT;
 
+impl Installation {
+    /// Creates a command for one of the programs. It runs as the user of this process in the current directory, with
+    /// an empty environment: variables such as `PGHOST` and `PGOPTIONS` would direct it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::MissingProgram`] if the program isn't installed. Debian and others package the client programs
+    /// separately from the server.
+    pub fn command(&self, program: &'static str) -> Result<Command, Error> {
+        let path = self.bin_dir.join(program);
+        if !path.is_file() {
+            return Err(Error::MissingProgram { program, dir: self.bin_dir.clone(), major: self.major });
+        }
+        let mut command = Command::new(path);
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").stdin(Stdio::null());
+        Ok(command)
+    }
+}
+
 /// What a client needs to connect to a running server.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
-    installation: Installation,
-    socket_dir: PathBuf,
+    pub(crate) installation: Installation,
+    pub(crate) socket_dir: PathBuf,
 }
 
 impl ConnectionInfo {
-    pub(crate) fn new(installation: Installation, socket_dir: PathBuf) -> Self {
-        Self { installation, socket_dir }
-    }
-
     /// Returns the installation that the server runs from, or another one of the same major version.
     pub fn installation(&self) -> &Installation {
         &self.installation

@@ -28,20 +28,24 @@ const WELL_KNOWN_BIN_DIRS: [&str; 7] = [
 pub(crate) fn discover(options: &Options, user: &ServerUser) -> Result<Vec<Installation>, Error> {
     if let Some(dir) = &options.bin_dir {
         let dir = std::path::absolute(dir).map_err(Error::io("resolve", dir))?;
-        let installation = Installation::probe(&dir, user).map_err(|_| Error::InvalidBinDir { dir })?;
+        let installation = user.probe(&dir).map_err(|_| Error::InvalidBinDir { dir })?;
         return Ok(vec![installation]);
     }
     let well_known = if options.search_well_known_dirs { WELL_KNOWN_BIN_DIRS.as_slice() } else { &[] };
     let search_path = options.search_path.as_deref().map(std::env::split_paths).into_iter().flatten();
+    #[cfg(feature = "download")]
+    let downloaded = options.download.iter().flat_map(|download| crate::download::downloaded_bin_dirs(download, user));
+    #[cfg(not(feature = "download"))]
+    let downloaded = std::iter::empty();
     let mut seen = HashSet::new();
     let mut installations: Vec<_> = search_path
         .chain(well_known.iter().flat_map(|pattern| expand(pattern)))
-        .chain(downloaded_bin_dirs(options, user))
+        .chain(downloaded)
         // Relative entries are skipped: child processes run in `/`, where they would mean something else.
         .filter(|dir| dir.is_absolute())
         .filter_map(|dir| real_bin_dir(&dir))
         .filter(|dir| seen.insert(dir.clone()))
-        .filter_map(|dir| Installation::probe(&dir, user).ok())
+        .filter_map(|dir| user.probe(&dir).ok())
         .collect();
     installations.sort_by_key(|installation| Reverse(installation.major));
     Ok(installations)
@@ -69,16 +73,6 @@ pub(crate) fn select(
         return Err(Error::TooOld { dir: selected.bin_dir, major: selected.major });
     }
     Ok(selected)
-}
-
-#[cfg(feature = "download")]
-fn downloaded_bin_dirs(options: &Options, user: &ServerUser) -> Vec<PathBuf> {
-    options.download.as_ref().map(|download| crate::download::downloaded_bin_dirs(download, user)).unwrap_or_default()
-}
-
-#[cfg(not(feature = "download"))]
-fn downloaded_bin_dirs(_: &Options, _: &ServerUser) -> Vec<PathBuf> {
-    Vec::new()
 }
 
 /// Follows symbolic links to the directory that holds the programs. A directory on the search path may contain links to

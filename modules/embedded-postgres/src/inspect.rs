@@ -1,8 +1,7 @@
 //! Inspection of a database directory without side effects. It doesn't even try to take the lock, since that could make
 //! a concurrent start of another process fail.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use crate::client_tools::ConnectionInfo;
 use crate::installation::Installation;
 use crate::layout::Layout;
 use crate::server_user::ServerUser;
+use crate::system::{if_exists, read_tail};
 use crate::{Error, Options, data_dir, discovery, orphan, proc_table};
 
 /// Maximum number of bytes of the log to read for its last lines.
@@ -121,19 +121,9 @@ impl Inspection {
     /// Returns an error if the log can't be read.
     pub fn log_lines(&self, count: usize) -> Result<Vec<String>, Error> {
         let path = self.layout.log_file();
-        let tail = || {
-            let mut file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(&path)?;
-            let start = file.metadata()?.len().saturating_sub(MAX_LOG_TAIL);
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = Vec::new();
-            File::take(file, MAX_LOG_TAIL).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = match tail() {
-            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            result => result.map_err(Error::io("read", &path))?,
-        };
-        let text = String::from_utf8_lossy(&bytes);
+        let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(&path);
+        let tail = file.and_then(|file| read_tail(file, 0, MAX_LOG_TAIL));
+        let text = if_exists(tail, "read", &path)?.unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         Ok(lines[lines.len().saturating_sub(count)..].iter().map(|line| (*line).to_owned()).collect())
     }
@@ -154,7 +144,7 @@ fn server_state(layout: &Layout, options: &Options, user: &ServerUser) -> Result
         let major = if ready { data_dir::existing_major(layout)? } else { None };
         let Some(major) = major else { return Ok(ServerState::Busy) };
         let installation = running_installation(pid, major, &data_dir, options, user)?;
-        let connection = ConnectionInfo::new(installation, layout.socket_dir.clone());
+        let connection = ConnectionInfo { installation, socket_dir: layout.socket_dir.clone() };
         return Ok(ServerState::Running(RunningServer { pid, owner: owner_process(pid)?, connection }));
     }
     if orphan::is_initdb_running(&layout.initdb_marker(), &data_dir)? {
@@ -182,7 +172,7 @@ fn running_installation(
         return Ok(discovered.clone());
     }
     let trusted_dir = bin_dir.filter(|_| !user.is_fallback());
-    match trusted_dir.and_then(|dir| Installation::probe(&dir, user).ok()) {
+    match trusted_dir.and_then(|dir| user.probe(&dir).ok()) {
         Some(installation) => Ok(installation),
         None => discovery::select(installations?, Some((data_dir, major)), options),
     }
@@ -206,17 +196,10 @@ fn owner_process(server: u32) -> Result<Option<OwnerProcess>, Error> {
 
 /// Returns the disk usage of a file or directory in bytes. Files that disappear in the meantime are skipped.
 fn disk_usage(path: &Path) -> Result<u64, Error> {
-    let metadata = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        result => result.map_err(Error::io("read", path))?,
-    };
+    let Some(metadata) = if_exists(fs::symlink_metadata(path), "read", path)? else { return Ok(0) };
     let mut bytes = metadata.blocks() * 512;
     if metadata.is_dir() {
-        let entries = match fs::read_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(bytes),
-            result => result.map_err(Error::io("read", path))?,
-        };
-        for entry in entries.flatten() {
+        for entry in if_exists(fs::read_dir(path), "read", path)?.into_iter().flatten().flatten() {
             bytes += disk_usage(&entry.path())?;
         }
     }

@@ -1,16 +1,5 @@
-//! Directory layout and locking. The root belongs to the server's user and is locked while a server uses it.
-//!
-//! ```text
-//! <root>/embedded-postgres.lock   locked while a server is starting or running
-//!        data/                    PostgreSQL's data directory
-//!        socket/                  the socket, unless its path would be too long
-//!        postgres.log             server log; postgres.log.1 is the previous one
-//!        initializing             exists while `data` is being created; contains the process id of `initdb`
-//!        discarded/               data of an interrupted `initdb`, about to be deleted
-//!        setup-pending            exists until the caller reports that its first-time setup is complete
-//! ```
-//!
-//! If a fallback directory is used in place of the root, the root is a symbolic link to it.
+//! Directory layout and locking, see "Directory layout" in the README. The root belongs to the server's user and is
+//! locked while a server uses it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -22,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::libc::O_NOFOLLOW;
 
 use crate::server_user::ServerUser;
+use crate::system::{Lock, create_public_dir, if_exists, remove_file};
 use crate::{Error, Options};
 
 /// Part of the socket's file name. A fixed number suffices, since each server has its own directory.
@@ -81,10 +71,8 @@ impl Layout {
     /// Returns whether the root exists and isn't empty. Fails if it isn't a database directory or has a foreign owner.
     pub(crate) fn exists(&self, user: &ServerUser) -> Result<bool, Error> {
         let root = &self.root;
-        match fs::symlink_metadata(root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            result => check_owner(root, &result.map_err(Error::io("read", root))?, user)?,
-        }
+        let Some(metadata) = if_exists(fs::symlink_metadata(root), "read", root)? else { return Ok(false) };
+        check_owner(root, &metadata, user)?;
         Ok(!is_empty_or_ours(root)?)
     }
 
@@ -110,13 +98,13 @@ impl Layout {
         self.root.join("setup-pending")
     }
 
-    /// Locks the root. The lock belongs to the open file, so it is released when this process ends for any reason.
-    pub(crate) fn lock(&self) -> Result<File, Error> {
+    /// Locks the root.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.root.join(LOCK_FILE);
         let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(&path);
         let file = file.map_err(Error::io("open", &path))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(Error::InUse { dir: self.root.clone() }),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
         }
@@ -125,8 +113,8 @@ impl Layout {
     /// Removes the socket and socket lock file of a stopped server. The lock file contains a process id. If that id was
     /// reused, a new server would fail to start.
     pub(crate) fn remove_stale_socket(&self) -> Result<(), Error> {
-        remove_if_exists(&self.socket_dir.join(SOCKET_FILE))?;
-        remove_if_exists(&self.socket_dir.join(format!("{SOCKET_FILE}.lock")))
+        remove_file(&self.socket_dir.join(SOCKET_FILE))?;
+        remove_file(&self.socket_dir.join(format!("{SOCKET_FILE}.lock")))
     }
 
     /// Removes a socket directory outside of the root, after the server has stopped.
@@ -144,17 +132,12 @@ impl Layout {
         Ok(())
     }
 
-    /// Makes the creation and removal of files in the root survive a power failure.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
+    /// Makes the creation and removal of files in the root survive a power failure, unless `durable` is off.
+    pub(crate) fn sync(&self, options: &Options) -> Result<(), Error> {
+        if !options.durable {
+            return Ok(());
+        }
         File::open(&self.root).and_then(|root| root.sync_all()).map_err(Error::io("sync", &self.root))
-    }
-}
-
-/// Removes a file if it exists.
-pub(crate) fn remove_if_exists(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
     }
 }
 
@@ -177,12 +160,8 @@ fn accessible_root(root: PathBuf, options: &Options, user: &ServerUser) -> Resul
         return Ok(root);
     }
     let fallback = &options.fallback_root_dir;
-    if !fallback.exists() {
-        fs::create_dir_all(fallback).map_err(Error::io("create", fallback))?;
-        // Independent of the umask. The directories inside are private.
-        fs::set_permissions(fallback, Permissions::from_mode(0o755))
-            .map_err(Error::io("set the permissions of", fallback))?;
-    }
+    // The directories inside are private.
+    create_public_dir(&std::path::absolute(fallback).map_err(Error::io("resolve", fallback))?)?;
     let fallback_root = resolve_root(&fallback.join(path_hash(&root)))?;
     let parent = fallback_root.parent().unwrap_or(&fallback_root);
     if !user.can_enter(parent) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "download")]
-use crate::download::DownloadOptions;
+use crate::download::options::DownloadOptions;
 
 /// Settings of a [`Server`](crate::Server).
 #[derive(Debug, Clone)]
@@ -55,8 +55,8 @@ impl Options {
             durable: true,
             extra_roles: Vec::new(),
             max_connections: 100,
-            fallback_root_dir: PathBuf::from("/var/lib/tenantry"),
-            fallback_socket_prefix: PathBuf::from("/tmp/tenantry-"),
+            fallback_root_dir: PathBuf::from("/var/lib/embedded-postgres"),
+            fallback_socket_prefix: PathBuf::from("/tmp/embedded-postgres-"),
             start_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(30),
         }

@@ -1,4 +1,4 @@
-//! Processes that a killed run may have left behind: a server or an `initdb`.
+//! The server or `initdb` of a data directory, which a killed run may have left behind.
 
 use std::fs;
 use std::path::Path;
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 
-use crate::layout::remove_if_exists;
-use crate::pid_file::{is_ready, read_pid};
+use crate::Error;
 use crate::proc_table::{is_running_on, process_exists, to_pid};
-use crate::{Error, poll};
+use crate::system::{if_exists, poll_until, remove_file};
 
 /// Stops the server of this data directory that `postmaster.pid` names, and waits until it has exited.
 ///
@@ -24,7 +23,7 @@ pub(crate) fn stop_orphaned_server(data_dir: &Path, timeout: Duration) -> Result
         tracing::warn!(pid, data_dir = %data_dir.display(), "stopped an orphaned database server");
     } else if process_exists(pid) {
         tracing::warn!(pid, file = %file.display(), "removed a stale pid file that names an unrelated process");
-        remove_if_exists(&file)?;
+        remove_file(&file)?;
     }
     Ok(())
 }
@@ -50,7 +49,7 @@ pub(crate) fn terminate(program: &str, pid: u32, data_dir: &Path, timeout: Durat
             Err(_) => break,
         }
         let has_exited = || is_running_on(program, pid, data_dir).map(|is_running| !is_running);
-        if poll::until_true(Instant::now() + timeout, has_exited)? {
+        if poll_until(Instant::now() + timeout, has_exited)? {
             return Ok(true);
         }
     }
@@ -59,14 +58,14 @@ pub(crate) fn terminate(program: &str, pid: u32, data_dir: &Path, timeout: Durat
 
 /// Returns the process id of the server that runs on this data directory, and whether it accepts connections.
 pub(crate) fn find_server(data_dir: &Path) -> Result<Option<(u32, bool)>, Error> {
-    let file = data_dir.join("postmaster.pid");
-    let Some(pid) = read_pid(&file)? else { return Ok(None) };
-    if !is_running_on("postgres", pid, data_dir)? {
-        return Ok(None);
-    }
-    // The file is read again: the state may be newer than the process id, but never older.
-    let ready = fs::read_to_string(&file).is_ok_and(|text| is_ready(&text, pid));
-    Ok(Some((pid, ready)))
+    let Some(pid) = read_pid(&data_dir.join("postmaster.pid"))? else { return Ok(None) };
+    // The file is read again for the state, which may be newer than the process id, but never older.
+    Ok(is_running_on("postgres", pid, data_dir)?.then(|| (pid, is_ready(data_dir, pid))))
+}
+
+/// Returns whether `postmaster.pid` says that this process accepts connections. A stale file names another process.
+pub(crate) fn is_ready(data_dir: &Path, pid: u32) -> bool {
+    fs::read_to_string(data_dir.join("postmaster.pid")).is_ok_and(|text| reports_ready(&text, pid))
 }
 
 /// Returns whether the `initdb` that the marker names is creating this data directory.
@@ -74,5 +73,33 @@ pub(crate) fn is_initdb_running(marker: &Path, data_dir: &Path) -> Result<bool, 
     match read_pid(marker)? {
         Some(pid) => is_running_on("initdb", pid, data_dir),
         None => Ok(false),
+    }
+}
+
+/// Reads the process id at the beginning of a file. Returns `None` if there is no file or no number in it.
+///
+/// The sign is ignored: PostgreSQL writes a negative number for a server without a postmaster.
+fn read_pid(file: &Path) -> Result<Option<u32>, Error> {
+    let text = if_exists(fs::read_to_string(file), "read", file)?.unwrap_or_default();
+    Ok(text.lines().next().and_then(|line| line.trim().trim_start_matches('-').parse().ok()))
+}
+
+/// The first line of a `postmaster.pid` is the process id, the eighth the state.
+fn reports_ready(postmaster_pid: &str, pid: u32) -> bool {
+    let mut lines = postmaster_pid.lines().map(str::trim);
+    lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_requires_matching_pid() {
+        let file = |state| format!("42\n/data\n1700000000\n5432\n/socket\n\n  5432001  65537\n{state}\n");
+        assert!(reports_ready(&file("ready   "), 42));
+        assert!(!reports_ready(&file("starting"), 42));
+        assert!(!reports_ready(&file("ready   "), 43));
+        assert!(!reports_ready("42\n", 42));
     }
 }

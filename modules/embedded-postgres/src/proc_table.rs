@@ -110,7 +110,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::poll;
+    use crate::system::poll_until;
 
     #[test]
     fn process_match_requires_binary_and_data_dir() {
@@ -123,7 +123,7 @@ mod tests {
             .unwrap();
         // A process has no arguments until `exec` has completed.
         let deadline = Instant::now() + Duration::from_secs(10);
-        assert!(poll::until_true(deadline, || is_running_on("postgres", child.id(), data_dir)).unwrap());
+        assert!(poll_until(deadline, || is_running_on("postgres", child.id(), data_dir)).unwrap());
         assert!(!is_running_on("postgres", child.id(), Path::new("/elsewhere/data")).unwrap());
         assert!(!is_running_on("initdb", child.id(), data_dir).unwrap());
         let arguments = arguments_from_ps(child.id()).unwrap();

@@ -2,16 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::error::last_lines;
-use crate::pid_file::is_ready;
 use crate::server_user::ServerUser;
-use crate::{Error, orphan, poll};
+use crate::system::{last_lines, poll_until, read_tail};
+use crate::{Error, orphan};
 
 /// Script of the supervising shell.
 ///
@@ -79,16 +78,14 @@ impl Process {
         if let Some(stdout) = shell.stdout.take() {
             BufReader::new(stdout).read_line(&mut line).map_err(Error::io("start", program))?;
         }
-        let mut process = Self { shell, pid: 0, log, log_start };
-        match line.trim().parse() {
-            Ok(pid) => process.pid = pid,
-            Err(_) => {
-                drop(process.shell.stdin.take());
-                process.shell.wait().map_err(Error::io("start", program))?;
-                return Err(process.exited_early());
-            }
+        let pid = line.trim().parse().ok();
+        let mut process = Self { shell, pid: pid.unwrap_or_default(), log, log_start };
+        if pid.is_some() {
+            return Ok(process);
         }
-        Ok(process)
+        drop(process.shell.stdin.take());
+        process.shell.wait().map_err(Error::io("start", program))?;
+        Err(process.exited_early())
     }
 
     /// Returns the process id of the server, not of the shell.
@@ -96,15 +93,13 @@ impl Process {
         self.pid
     }
 
-    /// Waits until the server accepts connections; returns `false` at the deadline. A `postmaster.pid` counts only if
-    /// it names this process, since a stale file may say `ready` as well.
+    /// Waits until the server accepts connections; returns `false` at the deadline.
     pub(crate) fn wait_until_ready(&mut self, data_dir: &Path, deadline: Instant) -> Result<bool, Error> {
-        let file = data_dir.join("postmaster.pid");
-        poll::until_true(deadline, || {
+        poll_until(deadline, || {
             if self.shell.try_wait().map_err(Error::io("wait for", Path::new("/bin/sh")))?.is_some() {
                 return Err(self.exited_early());
             }
-            Ok(fs::read_to_string(&file).is_ok_and(|text| is_ready(&text, self.pid)))
+            Ok(orphan::is_ready(data_dir, self.pid))
         })
     }
 
@@ -116,7 +111,7 @@ impl Process {
         let shell = Path::new("/bin/sh");
         let deadline = Instant::now() + SHELL_EXIT_TIMEOUT;
         let mut status = || self.shell.try_wait().map_err(Error::io("wait for", shell));
-        if !poll::until_true(deadline, || Ok(status()?.is_some()))? {
+        if !poll_until(deadline, || Ok(status()?.is_some()))? {
             self.shell.kill().and_then(|()| self.shell.wait()).map_err(Error::io("kill", shell))?;
         }
         Ok(())
@@ -124,15 +119,8 @@ impl Process {
 
     /// Returns the last lines of what the server has logged since this start.
     pub(crate) fn last_lines(&self) -> String {
-        let read = || {
-            let mut file = File::open(&self.log)?;
-            let start = self.log_start.max(file.metadata()?.len().saturating_sub(MAX_LOG_TAIL));
-            file.seek(SeekFrom::Start(start))?;
-            let mut bytes = Vec::new();
-            file.take(MAX_LOG_TAIL).read_to_end(&mut bytes)?;
-            Ok::<_, std::io::Error>(bytes)
-        };
-        last_lines(&String::from_utf8_lossy(&read().unwrap_or_default()))
+        let tail = File::open(&self.log).and_then(|file| read_tail(file, self.log_start, MAX_LOG_TAIL));
+        last_lines(&tail.unwrap_or_default())
     }
 
     fn exited_early(&self) -> Error {

@@ -1,6 +1,5 @@
 //! A running server: start, access and stop.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,22 +8,24 @@ use crate::data_dir::{self, SUPERUSER};
 #[cfg(feature = "download")]
 use crate::download;
 use crate::installation::Installation;
-use crate::layout::{Layout, PORT, remove_if_exists};
+use crate::layout::{Layout, PORT};
 use crate::process::{Process, is_transient};
 use crate::server_user::ServerUser;
-use crate::{Error, Options, discovery, orphan, poll};
+use crate::system::{Lock, poll, remove_file};
+use crate::{Error, Options, discovery, orphan};
 
 /// A running PostgreSQL server. It is stopped when this value is dropped and when the process ends for any reason.
 #[derive(Debug)]
 pub struct Server {
     /// `None` after the server was stopped.
     process: Option<Process>,
-    lock: File,
     pid: u32,
     layout: Layout,
     installation: Installation,
     newer: Option<Installation>,
     options: Options,
+    /// Released after the server was stopped.
+    _lock: Lock,
 }
 
 impl Server {
@@ -37,18 +38,21 @@ impl Server {
     pub fn start(options: Options) -> Result<Self, Error> {
         let user = ServerUser::choose()?;
         let installations = discovery::discover(&options, &user)?;
-        if installations.is_empty() && !may_download(&options) {
+        #[cfg(feature = "download")]
+        let may_download = options.download.as_ref().is_some_and(|download| download.enabled);
+        #[cfg(not(feature = "download"))]
+        let may_download = false;
+        if installations.is_empty() && !may_download {
             return Err(Error::NotInstalled);
         }
         let newest = installations.first().cloned();
         let layout = Layout::prepare(&options, &user)?;
         let lock = layout.lock()?;
-        let started = start_locked(&options, &user, installations, &layout);
-        let (process, installation) = started.inspect_err(|_| unlock(&lock))?;
+        let (process, installation) = start_locked(&options, &user, installations, &layout)?;
         let pid = process.pid();
         tracing::info!(pid, major = installation.major, root = %layout.root.display(), "database server is ready");
         let newer = newest.filter(|newest| newest.major > installation.major);
-        Ok(Self { process: Some(process), lock, pid, layout, installation, newer, options })
+        Ok(Self { process: Some(process), pid, layout, installation, newer, options, _lock: lock })
     }
 
     /// Returns the directory of the socket: the `host` of a connection string.
@@ -97,7 +101,7 @@ impl Server {
 
     /// Returns what client programs need to connect to this server. It doesn't keep the server running.
     pub fn connection_info(&self) -> ConnectionInfo {
-        ConnectionInfo::new(self.installation.clone(), self.layout.socket_dir.clone())
+        ConnectionInfo { installation: self.installation.clone(), socket_dir: self.layout.socket_dir.clone() }
     }
 
     /// Returns the server's process id.
@@ -117,8 +121,8 @@ impl Server {
     ///
     /// Returns an error if the marker file can't be removed.
     pub fn mark_initialized(&self) -> Result<(), Error> {
-        remove_if_exists(&self.layout.setup_marker())?;
-        if self.options.durable { self.layout.sync() } else { Ok(()) }
+        remove_file(&self.layout.setup_marker())?;
+        self.layout.sync(&self.options)
     }
 
     /// Stops the server and waits until its processes have exited. Open transactions are rolled back and connections
@@ -135,7 +139,6 @@ impl Server {
         let Some(process) = self.process.take() else { return Ok(()) };
         let result = process.stop(&self.layout.data_dir(), self.options.stop_timeout);
         self.layout.remove_fallback_socket_dir();
-        unlock(&self.lock);
         result
     }
 }
@@ -169,50 +172,34 @@ fn start_locked(
     data_dir::write_hba_files(layout, user, options)?;
     layout.rotate_log()?;
 
-    let process = poll::until(deadline, || {
-        orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
-        layout.remove_stale_socket()?;
-        match try_start(options, user, &installation, layout, deadline) {
-            Err(error) if is_transient(&error) && Instant::now() < deadline => Ok(None),
-            result => result.map(Some),
-        }
-    })?;
-    let process = process.ok_or_else(|| start_timeout_error(options, layout, String::new()))?;
-    Ok((process, installation))
+    Ok((start_process(options, user, &installation, layout, deadline)?, installation))
 }
 
-/// Makes a single attempt to start the server.
-fn try_start(
+/// Starts the server process. Tries again while processes of a previous server are still exiting.
+fn start_process(
     options: &Options,
     user: &ServerUser,
     installation: &Installation,
     layout: &Layout,
     deadline: Instant,
 ) -> Result<Process, Error> {
+    let (data_dir, log) = (layout.data_dir(), layout.log_file());
     let program = installation.bin_dir.join("postgres");
-    let mut process = Process::spawn(user, layout.log_file(), &program, data_dir::server_arguments(layout, options))?;
-    let data_dir = layout.data_dir();
-    let error = match process.wait_until_ready(&data_dir, deadline) {
-        Ok(true) => return Ok(process),
-        Ok(false) => start_timeout_error(options, layout, process.last_lines()),
-        Err(error) => error,
-    };
-    process.stop(&data_dir, options.stop_timeout)?;
-    Err(error)
-}
-
-fn start_timeout_error(options: &Options, layout: &Layout, last_lines: String) -> Error {
-    Error::StartTimeout { after: options.start_timeout, log: layout.log_file(), last_lines }
-}
-
-#[cfg(feature = "download")]
-fn may_download(options: &Options) -> bool {
-    options.download.as_ref().is_some_and(|download| download.enabled)
-}
-
-#[cfg(not(feature = "download"))]
-fn may_download(_: &Options) -> bool {
-    false
+    let timeout_error = |last_lines| Error::StartTimeout { after: options.start_timeout, log: log.clone(), last_lines };
+    let process = poll(deadline, || {
+        orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
+        layout.remove_stale_socket()?;
+        let arguments = data_dir::server_arguments(layout, options);
+        let mut process = Process::spawn(user, log.clone(), &program, arguments)?;
+        let error = match process.wait_until_ready(&data_dir, deadline) {
+            Ok(true) => return Ok(Some(process)),
+            Ok(false) => timeout_error(process.last_lines()),
+            Err(error) => error,
+        };
+        process.stop(&data_dir, options.stop_timeout)?;
+        if is_transient(&error) && Instant::now() < deadline { Ok(None) } else { Err(error) }
+    })?;
+    process.ok_or_else(|| timeout_error(String::new()))
 }
 
 /// Downloads PostgreSQL. Fails without a download if the version on offer can't read the existing data, which only the
@@ -225,13 +212,11 @@ fn ensure_downloaded(
 ) -> Result<Installation, Error> {
     let download = options.download.as_ref().filter(|download| download.enabled).ok_or(Error::NotInstalled)?;
     match existing_data {
-        Some((data_dir, data_major)) if !download::provides_major(download, data_major) => {
-            Err(Error::DownloadVersionMismatch {
-                dir: data_dir.to_owned(),
-                data_major,
-                offered: download.version.clone(),
-            })
-        }
+        Some((data_dir, data_major)) if download.major() != Some(data_major) => Err(Error::DownloadVersionMismatch {
+            dir: data_dir.to_owned(),
+            data_major,
+            offered: download.version.clone(),
+        }),
         _ => download::ensure_downloaded(download, user),
     }
 }
@@ -239,12 +224,4 @@ fn ensure_downloaded(
 #[cfg(not(feature = "download"))]
 fn ensure_downloaded(_: &Options, _: &ServerUser, _: Option<(&Path, u32)>) -> Result<Installation, Error> {
     Err(Error::NotInstalled)
-}
-
-/// Unlocks explicitly instead of closing the file: a child process that another thread is spawning may briefly hold a
-/// duplicate of the descriptor, and the lock with it.
-fn unlock(lock: &File) {
-    if let Err(error) = lock.unlock() {
-        tracing::error!(error = &error as &dyn std::error::Error, "failed to unlock the database directory");
-    }
 }

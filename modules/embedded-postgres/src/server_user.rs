@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::Error;
+use crate::installation::{Installation, parse_major};
 
 /// Users that run the server when this process is root; the first one that exists is used.
 // plain-language: allow "nobody" because it is the name of an operating system user
@@ -85,6 +86,19 @@ impl ServerUser {
             return Ok(());
         }
         Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
+    /// Reads the version of the installation in a directory. Both programs must exist: Debian's `/usr/bin` has
+    /// wrappers of the client programs only. The error is a short text to be quoted in another message.
+    pub(crate) fn probe(&self, dir: &Path) -> io::Result<Installation> {
+        let postgres = dir.join("postgres");
+        if !postgres.is_file() || !dir.join("initdb").is_file() {
+            return Err(io::Error::other("`postgres` or `initdb` is missing"));
+        }
+        let output = self.command(postgres).arg("--version").output()?;
+        let stderr = || io::Error::other(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " "));
+        let major = parse_major(&String::from_utf8_lossy(&output.stdout)).ok_or_else(stderr)?;
+        Ok(Installation { bin_dir: dir.to_owned(), major })
     }
 
     /// Returns whether this user can enter a directory. It is tried for real, because modes, access control lists and

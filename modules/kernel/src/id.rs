@@ -1,6 +1,8 @@
 //! Typed ids: UUIDv7 (RFC 9562, section 5.7) in a newtype each, so that ids of different entities can't be mixed up.
 
-/// Declares an id type: a UUIDv7 that is transparent to serde and sqlx.
+/// Declares an id type: a UUIDv7 that is transparent to serde and sqlx. The calling crate depends on `serde`, `sqlx` and
+/// `uuid`.
+#[macro_export]
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -42,11 +44,30 @@ macro_rules! id {
         }
     };
 }
-pub(crate) use id;
+
+id! {
+    /// A user.
+    UserId
+}
+
+id! {
+    /// A tenant: a customer whose data is isolated from that of all others.
+    TenantId
+}
+
+id! {
+    /// A role in a tenant.
+    RoleId
+}
+
+id! {
+    /// A policy.
+    PolicyId
+}
 
 #[cfg(test)]
 mod tests {
-    use crate::contracts::UserId;
+    use super::UserId;
 
     #[test]
     fn id_is_uuid_v7_and_round_trips() {

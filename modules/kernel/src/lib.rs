@@ -1,16 +1,56 @@
-//! What the modules share. Modules depend on each other only through this crate.
+//! What all modules share: ids, permissions, and the three proofs that access to tenant data requires.
 //!
-//! - [`contracts`]: ids, traits for dependency injection, module interfaces, and the three proofs
-//!   ([`contracts::Identity`], [`contracts::TenantScope`], [`contracts::Permit`]) that access to tenant data requires
-//! - [`request`]: the two components that create the first two proofs
-//! - [`db`]: server, pool, transactions, migrations
-//! - [`shaku_value`]: values as shaku components
+//! | proof | states | created by |
+//! | --- | --- | --- |
+//! | [`Identity`] | the caller is this active user | [`VerifiedIdentityProvider`] |
+//! | [`TenantScope`] | the caller is an active member of this active tenant | [`MembershipTenantResolver`] |
+//! | [`Permit`] | the tenant's policies grant this permission | [`Permit::authorize`] |
 //!
-//! Not allowed here: tables, `query!`, HTTP, environment variables, and anything that only one module needs.
+//! Only this crate can create proofs. It asks modules through ports: [`IdentitySource`] (the module `auth`),
+//! [`ActiveUsers`] (`user`), [`TenantAdmission`] and [`PolicySet`] (`authorization`).
+//!
+//! Not allowed here: SQL, I/O, HTTP, environment variables, and anything that only one module needs.
+#![expect(clippy::disallowed_types, reason = "this crate defines the components that create proofs")]
 
-pub mod clock;
-pub mod contracts;
-pub mod db;
+mod admission;
+mod bounded_text;
+mod clock;
+mod decision;
+mod email;
 mod id;
-pub mod request;
-pub mod shaku_value;
+mod identity;
+mod identity_provider;
+mod permission;
+mod permit;
+mod ports;
+mod request_context;
+mod restore;
+mod tenancy_mode;
+mod tenant_ref;
+mod tenant_resolver;
+mod tenant_scope;
+mod tenant_selection;
+mod value_module;
+
+pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
+pub use clock::{Clock, SystemClock};
+pub use decision::{
+    AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, PermissionDenied,
+    PolicySet, PolicyTrace, Principal, ResourceAttributes, Truth,
+};
+pub use email::{Email, InvalidEmail};
+pub use id::{PolicyId, RoleId, TenantId, UserId};
+pub use identity::{CredentialError, Identity, IdentityError, IdentitySource, VerifiedClaims};
+pub use identity_provider::{IdentityProvider, VerifiedIdentityProvider};
+pub use permission::{Permission, PermissionInfo};
+pub use permit::Permit;
+pub use ports::{ActiveUser, ActiveUsers, PortError};
+pub use request_context::{RequestContext, RequestedTenant};
+pub use restore::{RestoreError, RestorePermit, RestoreScope};
+pub use tenancy_mode::{
+    BaseDomain, InvalidBaseDomain, InvalidTenantSources, TenancyMode, TenantSource, TenantSources, TenantTarget,
+};
+pub use tenant_ref::{InvalidSlug, TenantRef, TenantSlug};
+pub use tenant_resolver::{MembershipTenantResolver, TenantResolver};
+pub use tenant_scope::{ScopeError, TenantScope};
+pub use value_module::ValueModule;

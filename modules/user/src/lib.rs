@@ -1,13 +1,13 @@
 //! Users: global accounts, independent of tenants.
 //!
-//! - [`UserModuleImpl`]: the module, for the composition root
+//! - [`UserModule`]: the module, for the composition root
 //! - [`seed`]: the demo users
 //!
 //! Visibility between users is decided by the authorization module, which looks users up by id.
 
 mod module;
-mod postgres;
 mod profiles;
 pub mod seed;
+mod users;
 
-pub use module::UserModuleImpl;
+pub use module::UserModule;

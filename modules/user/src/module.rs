@@ -1,20 +1,20 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `UserRepository`, `Profiles` | `Database`, `SystemDatabase` (updating a profile: row-level security can't restrict writes to `users`) | `users`, the view `user_profiles` |
+//! | `ActiveUsers`, `Profiles`, `UserRepository` | `Database`, `SystemDatabase` (updating a profile: row-level security can't restrict writes to `users`) | `users`, the view `user_profiles` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
-use kernel::{
-    contracts::{DbModule, UserModule},
-    db::{Database, SystemDatabase},
-};
+use db::{Database, DbModule, SystemDatabase};
 use shaku::module;
 
-use crate::{postgres::PgUserRepository, profiles::ProfileService};
+use crate::{
+    profiles::ProfileService,
+    users::{ActiveUserService, PgUserRepository},
+};
 
 module! {
-    pub UserModuleImpl: UserModule {
-        components = [ProfileService, PgUserRepository],
+    pub UserModule {
+        components = [ActiveUserService, PgUserRepository, ProfileService],
         providers = [],
-        use dyn DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
+        use DbModule { components = [dyn Database, dyn SystemDatabase], providers = [] }
     }
 }

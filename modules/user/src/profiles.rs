@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{
-    contracts::{DisplayName, Identity, ProfileError, Profiles, User},
-    db::{Database, SystemDatabase, SystemReason},
-};
+use db::{Database, SystemDatabase, SystemReason};
+use kernel::Identity;
 use shaku::Component;
+use user_api::{DisplayName, ProfileError, Profiles, User};
 
-use crate::postgres::{find_by_identity, rename};
+use crate::users::{find_by_identity, rename};
 
 /// Implements `/v1/me`.
 ///

@@ -1,12 +1,11 @@
 //! Demo users.
 
-use kernel::{
-    contracts::{Email, InvalidEmail, NewUser, UserId, UserRepository},
-    db::{DbError, SystemTx, Tx},
-};
+use db::{DbError, SystemTx, Tx};
+use kernel::{Email, InvalidEmail, UserId};
+use user_api::{NewUser, UserRepository};
 use uuid::uuid;
 
-use crate::postgres::PgUserRepository;
+use crate::users::PgUserRepository;
 
 /// Alice: admin of both demo tenants.
 pub const ALICE: UserId = UserId::from_uuid(uuid!("019a0000-0000-7000-8000-00000000a11c"));

@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{ProfileError, Profiles, UserId};
+use kernel::UserId;
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::Row;
 use test_support::{SeededDb, TestDb, seeded};
-use user::UserModuleImpl;
+use user::UserModule;
+use user_api::{ProfileError, Profiles};
 
 fn profiles(db: &TestDb) -> Arc<dyn Profiles> {
-    UserModuleImpl::builder(db.db.module()).build().resolve()
+    UserModule::builder(db.db.module()).build().resolve()
 }
 
 /// All rows of `users`: id, display name, and whether the row was updated.
@@ -52,6 +53,6 @@ async fn deactivated_user_cannot_update_profile(#[future(awt)] seeded: SeededDb)
 async fn tenant_tx_cannot_write_users(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-    let error = sqlx::query("UPDATE users SET display_name = 'x'").execute(&mut **tx).await.unwrap_err();
+    let error = sqlx::query("UPDATE users SET display_name = 'x'").execute(tx.conn()).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }

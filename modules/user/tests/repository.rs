@@ -4,17 +4,16 @@
 
 use std::sync::Arc;
 
-use kernel::{
-    contracts::{NewUser, UserId, UserRepository},
-    db::{DbError, SystemReason},
-};
+use ::db::{DbError, SystemReason};
+use kernel::UserId;
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};
-use user::UserModuleImpl;
+use user::UserModule;
+use user_api::{NewUser, UserRepository};
 
 fn repository(db: &TestDb) -> Arc<dyn UserRepository> {
-    UserModuleImpl::builder(db.db.module()).build().resolve()
+    UserModule::builder(db.db.module()).build().resolve()
 }
 
 fn new_user(email: &str) -> NewUser {

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use kernel::db::{DbConfig, EmbeddedAdmin, MigrationState};
+use db::{DbConfig, EmbeddedAdmin, MigrationState};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::{
-    super::{CliError, print, signals::Signals},
-    dump_file, format_size,
+    super::{
+        output::{CliError, format_size, print},
+        signals::Signals,
+    },
+    dump_file,
     partial_file::PartialFile,
     subprocess::{cancellable, first_error_line, run_to_completion},
 };

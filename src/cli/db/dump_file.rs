@@ -10,7 +10,7 @@ use std::{
 use embedded_postgres::Installation;
 
 use super::{
-    super::CliError,
+    super::output::CliError,
     subprocess::{first_error_line, run_to_completion},
 };
 

@@ -9,7 +9,7 @@ use std::{
     process::Stdio,
 };
 
-use super::{super::CliError, dump_file::MAGIC};
+use super::{super::output::CliError, dump_file::MAGIC};
 
 /// An incomplete file named `NAME.part`. It is locked by the writing process and removed on drop.
 pub(super) struct PartialFile {

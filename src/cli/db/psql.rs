@@ -5,10 +5,10 @@ use std::{
     process::{ExitCode, ExitStatus, Stdio},
 };
 
-use kernel::db::{DbConfig, EmbeddedAdmin};
+use db::{DbConfig, EmbeddedAdmin};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::CliError;
+use super::super::output::CliError;
 use crate::config;
 
 pub(super) async fn run(args: Vec<OsString>, config: DbConfig) -> Result<ExitCode, CliError> {

@@ -5,10 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kernel::db::{DbConfig, EmbeddedAdmin, MigrateError, OldDatabase, StagedDatabase, inspect};
+use db::{DbConfig, EmbeddedAdmin, MigrateError, OldDatabase, StagedDatabase, inspect};
 
 use super::{
-    super::{CliError, print, signals::Signals},
+    super::{
+        output::{CliError, print},
+        signals::Signals,
+    },
     dump_file::{self, DumpInfo},
     subprocess::{cancellable, first_error_line, run_to_completion},
 };
@@ -27,7 +30,7 @@ pub(super) async fn run(args: RestoreArgs, config: DbConfig) -> Result<(), CliEr
     let mut signals = Signals::listen()?;
     let inspection = inspect(&config).await?;
     dump_file::check_magic(&args.file)?;
-    let installation = inspection.installation().map_err(kernel::db::OpenError::from)?;
+    let installation = inspection.installation().map_err(db::OpenError::from)?;
     let dump_info = cancellable(&mut signals, dump_file::read(&installation, &args.file)).await?;
     let admin = cancellable(&mut signals, EmbeddedAdmin::start(&config)).await?;
     let outcome = replace(&admin, inspection.root(), &args, &dump_info, &mut signals).await;

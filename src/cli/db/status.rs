@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
+use db::{DbConfig, EmbeddedAdmin, MigrationState, OpenError, inspect};
 use embedded_postgres::{Inspection, OwnerProcess, RunningServer, ServerState};
-use kernel::db::{DbConfig, EmbeddedAdmin, MigrationState, OpenError, inspect};
 
-use super::{
-    super::{CliError, print},
-    format_size,
-};
+use super::super::output::{CliError, format_size, print};
 
 pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliError> {
     let inspection = inspect(&config).await?;

@@ -15,7 +15,7 @@ use tokio::{
     process::Child,
 };
 
-use super::super::{CliError, signals::Signals};
+use super::super::{output::CliError, signals::Signals};
 
 /// Runs `work` until it completes or a signal arrives. A signal drops it, which terminates its subprocess.
 pub(super) async fn cancellable<T, E: Into<CliError>>(

@@ -1,15 +1,19 @@
 //! Sign-in.
 
-use kernel::contracts::{Password, SignIn, TenancyMode, TenantRef};
+use actix_web::http::header::WWW_AUTHENTICATE;
+use auth_api::{Password, SignIn, SignInError};
+use kernel::{TenancyMode, TenantRef};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::UNAVAILABLE;
 use crate::http::{
     access::{Authorized, Public},
     extract::{Body, Inject},
-    problem::{FieldError, Problem},
+    problem::{
+        FieldError, Problem,
+        types::{INVALID_CREDENTIALS, UNAVAILABLE},
+    },
     route::{Json, Routes},
     validation::{non_null, validate_optional, zip_errors},
 };
@@ -40,7 +44,7 @@ pub(super) struct SignInResponse {
 
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     let login = routes.post("/v1/auth/login", "Sign in with e-mail address and password", login);
-    login.problems(&[(401, "Wrong e-mail address or password"), UNAVAILABLE]);
+    login.problems(&[INVALID_CREDENTIALS, UNAVAILABLE]);
     if !tenancy.reads_claim() {
         login.omit_field::<SignInRequest>("tenant");
     }
@@ -77,4 +81,15 @@ fn tenant_claim(tenancy: &TenancyMode, tenant: Option<&str>) -> Result<Option<Te
         return Err(FieldError { pointer: POINTER.into(), detail });
     }
     validate_optional(POINTER, tenant)
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::InvalidCredentials => Self::new(INVALID_CREDENTIALS, "Wrong e-mail address or password.")
+                .with_header(WWW_AUTHENTICATE, "Bearer"),
+            SignInError::Db(error) => error.into(),
+            SignInError::Internal(source) => Self::internal(source),
+        }
+    }
 }

@@ -1,11 +1,9 @@
 //! Permission checks for the caller.
 
+use authorization_api::PolicyRead;
 use kernel::{
-    clock::Clock,
-    contracts::{
-        AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, Permission,
-        PermissionInfo, PolicyRead, PolicyTrace, RequestContext, ResourceAttributes, Truth, UserId,
-    },
+    AccessRequest, AllowReason, Clock, ConditionTrace, Decision, DenyReason, Environment, Explanation, Permission,
+    PermissionInfo, PolicyTrace, RequestContext, ResourceAttributes, Truth, UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -91,7 +89,9 @@ pub(super) struct ConditionEvaluation {
     /// The kind of condition, as in the policy; `invalid` if it can't be parsed.
     #[schema(example = "client_addr")]
     kind: &'static str,
-    outcome: TruthDto,
+    #[serde(with = "TruthDto")]
+    #[schema(value_type = TruthDto)]
+    outcome: Truth,
     /// Why this part can't be parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
@@ -100,7 +100,7 @@ pub(super) struct ConditionEvaluation {
 /// The outcome of a condition. If it is indeterminate, an allow doesn't apply and a deny does.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Truth)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Truth", rename_all = "snake_case")]
 enum TruthDto {
     True,
     False,
@@ -176,11 +176,6 @@ impl From<PolicyTrace> for PolicyEvaluation {
 
 impl From<ConditionTrace> for ConditionEvaluation {
     fn from(ConditionTrace { pointer, kind, outcome, detail }: ConditionTrace) -> Self {
-        let outcome = match outcome {
-            Truth::True => TruthDto::True,
-            Truth::False => TruthDto::False,
-            Truth::Indeterminate => TruthDto::Indeterminate,
-        };
         Self { pointer, kind, outcome, detail }
     }
 }

@@ -1,6 +1,6 @@
 //! The tenant's subscription.
 
-use kernel::contracts::{BillingRead, Subscription, SubscriptionStatus, Subscriptions};
+use billing_api::{BillingError, BillingRead, Subscription, SubscriptionStatus, Subscriptions};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::http::{
     access::Access,
     extract::Inject,
-    problem::Problem,
+    problem::{Problem, types::NOT_FOUND},
     route::{Json, Routes},
 };
 
@@ -19,7 +19,9 @@ pub(super) struct SubscriptionResponse {
     id: Uuid,
     /// The payment provider.
     provider: String,
-    status: SubscriptionStatusDto,
+    #[serde(with = "SubscriptionStatusDto")]
+    #[schema(value_type = SubscriptionStatusDto)]
+    status: SubscriptionStatus,
     #[schema(example = "enterprise")]
     plan: String,
     /// End of the paid period.
@@ -30,7 +32,7 @@ pub(super) struct SubscriptionResponse {
 /// The status of a subscription.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SubscriptionStatus)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "SubscriptionStatus", rename_all = "snake_case")]
 enum SubscriptionStatusDto {
     Trialing,
     Active,
@@ -39,9 +41,7 @@ enum SubscriptionStatusDto {
 }
 
 pub(super) fn register(routes: &mut Routes) {
-    routes
-        .get("/v1/subscription", "Read the tenant's subscription", show)
-        .problems(&[(404, "The tenant has no subscription")]);
+    routes.get("/v1/subscription", "Read the tenant's subscription", show).problems(&[NOT_FOUND]);
 }
 
 async fn show(
@@ -53,17 +53,15 @@ async fn show(
 
 impl From<Subscription> for SubscriptionResponse {
     fn from(Subscription { id, provider, status, plan, current_period_end }: Subscription) -> Self {
-        Self { id: id.as_uuid(), provider, status: status.into(), plan, current_period_end }
+        Self { id: id.as_uuid(), provider, status, plan, current_period_end }
     }
 }
 
-impl From<SubscriptionStatus> for SubscriptionStatusDto {
-    fn from(status: SubscriptionStatus) -> Self {
-        match status {
-            SubscriptionStatus::Trialing => Self::Trialing,
-            SubscriptionStatus::Active => Self::Active,
-            SubscriptionStatus::PastDue => Self::PastDue,
-            SubscriptionStatus::Canceled => Self::Canceled,
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::NotFound => Self::not_found(),
+            BillingError::Db(error) => error.into(),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Health probes.
 
-use kernel::db::Readiness;
+use db::Readiness;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::UNAVAILABLE;
 use crate::http::{
     access::Public,
     extract::Inject,
-    problem::Problem,
+    problem::{Problem, types::UNAVAILABLE},
     route::{Json, Routes},
 };
 

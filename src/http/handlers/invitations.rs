@@ -1,18 +1,29 @@
 //! Invitations to the tenant.
 
-use kernel::contracts::{
-    AcceptError, Invitation, InvitationId, InvitationWithToken, Invitations, MemberInvite, RoleId, TenancyMode,
+use authorization_api::{
+    AcceptError, Invitation, InvitationId, InvitationWithToken, Invitations, InvitationsError, MemberInvite,
 };
+use kernel::{RoleId, TenancyMode};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{PRIVILEGE_ESCALATION, me::UserTenantResponse, members::RoleSummaryResponse, pagination::PageQuery};
+use super::{
+    me::UserTenantResponse,
+    members::{RoleSummaryResponse, role_not_found},
+    pagination::PageQuery,
+};
 use crate::http::{
     access::{Access, Authorized, SignedIn},
     extract::{Body, Inject, PathId, Query},
-    problem::Problem,
+    problem::{
+        Problem, ProblemType,
+        types::{
+            ALREADY_INVITED, ALREADY_MEMBER, INVITATION_NOT_FOUND, INVITATIONS_DISABLED, PRIVILEGE_ESCALATION,
+            SEAT_LIMIT_REACHED,
+        },
+    },
     public_url::PublicUrls,
     route::{CreatedWithoutUrl, Json, NoContent, Routes},
     validation::validate,
@@ -39,26 +50,6 @@ pub(super) struct AcceptInvitationRequest {
     token: String,
 }
 
-/// An invitation and its link. The link is shown only once.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CreatedInvitationResponse {
-    id: Uuid,
-    #[schema(example = "carol@example.com")]
-    email: String,
-    role: RoleSummaryResponse,
-    /// Id of the user who sent it last. When the invitation is accepted, this user must still be allowed to assign the
-    /// role.
-    invited_by: Uuid,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    /// When the invitation expires: 7 days from now.
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
-    /// The link to pass on to the invited user.
-    #[schema(example = "http://127.0.0.1:8080/join#-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
-    link: String,
-}
-
 /// An invitation that is neither accepted nor revoked.
 #[derive(Serialize, ToSchema)]
 pub(super) struct InvitationResponse {
@@ -71,11 +62,15 @@ pub(super) struct InvitationResponse {
     invited_by: Uuid,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When the invitation expires.
+    /// When the invitation expires: 7 days after it was last sent.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
     /// Whether the invitation has expired.
     expired: bool,
+    /// The link to pass on to the invited user. Only in the response that creates or resends the invitation.
+    #[schema(example = "http://127.0.0.1:8080/join#-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s", nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
 }
 
 /// A page of invitations.
@@ -88,22 +83,14 @@ pub(super) struct InvitationListResponse {
     next_cursor: Option<Uuid>,
 }
 
-const ALREADY_MEMBER: (u16, &str) = (409, "A user with this e-mail address is already a member");
-const SEAT_LIMIT_REACHED: (u16, &str) = (409, "Seat limit reached");
-
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
-    let invitations_disabled: &[(u16, &str)] = match tenancy {
-        TenancyMode::Personal => &[(409, "Tenants are personal: their owner is the only member")],
+    let invitations_disabled: &[ProblemType] = match tenancy {
+        TenancyMode::Personal => &[INVITATIONS_DISABLED],
         TenancyMode::Organization(_) | TenancyMode::Single(_) => &[],
     };
     routes
         .post("/v1/invitations", "Invite a user to the tenant; returns a link to pass on", create)
-        .problems(&[
-            PRIVILEGE_ESCALATION,
-            ALREADY_MEMBER,
-            (409, "An invitation for this e-mail address is already open"),
-            SEAT_LIMIT_REACHED,
-        ])
+        .problems(&[PRIVILEGE_ESCALATION, ALREADY_MEMBER, ALREADY_INVITED, SEAT_LIMIT_REACHED])
         .problems(invitations_disabled);
     routes.get("/v1/invitations", "List the tenant's open and expired invitations", list);
     routes
@@ -112,8 +99,8 @@ pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
         .problems(invitations_disabled);
     routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke);
     routes.post("/v1/invitations/accept", "Accept an invitation", accept).problems(&[
-        (404, "The invitation is unknown, used, revoked, expired or for another user"),
-        (409, "The caller is already a member"),
+        INVITATION_NOT_FOUND,
+        ALREADY_MEMBER,
         SEAT_LIMIT_REACHED,
     ]);
 }
@@ -122,10 +109,10 @@ pub(super) async fn create(
     Authorized(access, Body(request)): Authorized<Access<MemberInvite>, Body<CreateInvitationRequest>>,
     invitations: Inject<dyn Invitations>,
     public_urls: Inject<dyn PublicUrls>,
-) -> Result<CreatedWithoutUrl<CreatedInvitationResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<InvitationResponse>, Problem> {
     let email = validate("/email", &request.email)?;
     let created = invitations.create(&access, &email, RoleId::from_uuid(request.role_id)).await?;
-    Ok(CreatedWithoutUrl(CreatedInvitationResponse::new(created, &*public_urls)))
+    Ok(CreatedWithoutUrl(InvitationResponse::with_link(created, &*public_urls)))
 }
 
 pub(super) async fn list(
@@ -142,8 +129,8 @@ pub(super) async fn resend(
     Authorized(access, PathId(id)): Authorized<Access<MemberInvite>, PathId<InvitationId>>,
     invitations: Inject<dyn Invitations>,
     public_urls: Inject<dyn PublicUrls>,
-) -> Result<Json<CreatedInvitationResponse>, Problem> {
-    Ok(Json(CreatedInvitationResponse::new(invitations.resend(&access, id).await?, &*public_urls)))
+) -> Result<Json<InvitationResponse>, Problem> {
+    Ok(Json(InvitationResponse::with_link(invitations.resend(&access, id).await?, &*public_urls)))
 }
 
 pub(super) async fn revoke(
@@ -163,11 +150,9 @@ pub(super) async fn accept(
     Ok(Json(invitations.accept(&me, &token).await?.into()))
 }
 
-impl CreatedInvitationResponse {
-    fn new(InvitationWithToken { invitation, token }: InvitationWithToken, public_urls: &dyn PublicUrls) -> Self {
-        let link = public_urls.invitation_url(&token);
-        let InvitationResponse { id, email, role, invited_by, created_at, expires_at, expired: _ } = invitation.into();
-        Self { id, email, role, invited_by, created_at, expires_at, link }
+impl InvitationResponse {
+    fn with_link(InvitationWithToken { invitation, token }: InvitationWithToken, public_urls: &dyn PublicUrls) -> Self {
+        Self { link: Some(public_urls.invitation_url(&token)), ..invitation.into() }
     }
 }
 
@@ -175,6 +160,45 @@ impl From<Invitation> for InvitationResponse {
     fn from(invitation: Invitation) -> Self {
         let Invitation { id, email, role, invited_by, created_at, expires_at, expired } = invitation;
         let (id, email, invited_by) = (id.as_uuid(), email.to_string(), invited_by.as_uuid());
-        Self { id, email, role: role.into(), invited_by, created_at, expires_at, expired }
+        Self { id, email, role: role.into(), invited_by, created_at, expires_at, expired, link: None }
+    }
+}
+
+impl From<InvitationsError> for Problem {
+    fn from(error: InvitationsError) -> Self {
+        match error {
+            InvitationsError::NotFound => Self::not_found(),
+            InvitationsError::RoleNotFound => role_not_found(),
+            InvitationsError::AlreadyMember => {
+                Self::new(ALREADY_MEMBER, "A user with this e-mail address is already a member.")
+                    .with_field_error("/email", "Already a member.")
+            }
+            InvitationsError::AlreadyInvited => {
+                Self::from(ALREADY_INVITED).with_field_error("/email", "Already invited.")
+            }
+            InvitationsError::SeatLimitReached => Self::new(
+                SEAT_LIMIT_REACHED,
+                "Members and open invitations use all seats of this tenant. Remove a member, revoke an invitation or \
+                 change the plan.",
+            ),
+            InvitationsError::PersonalMode => INVITATIONS_DISABLED.into(),
+            InvitationsError::TokenGeneration => Self::internal(error),
+            InvitationsError::Change(error) => error.into(),
+            InvitationsError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::NotFound => INVITATION_NOT_FOUND.into(),
+            AcceptError::AlreadyMember => Self::new(ALREADY_MEMBER, "You are already a member of this tenant."),
+            AcceptError::SeatLimitReached => Self::new(
+                SEAT_LIMIT_REACHED,
+                "Members use all seats of this tenant. Ask an admin to remove a member or change the plan.",
+            ),
+            AcceptError::Db(error) => error.into(),
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! The caller's profile.
 
-use kernel::contracts::{Profiles, User, UserTenant, UserTenants};
+use authorization_api::{AuthorizationError, UserTenant, UserTenants};
+use kernel::IdentityError;
 use serde::{Deserialize, Serialize};
+use user_api::{ProfileError, Profiles, User};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -83,5 +85,20 @@ impl MeResponse {
 impl From<UserTenant> for UserTenantResponse {
     fn from(UserTenant { id, slug, name, role }: UserTenant) -> Self {
         Self { id: id.as_uuid(), slug: slug.to_string(), name, role: role.into() }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::NotFound => IdentityError::Invalid.into(),
+            ProfileError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthorizationError> for Problem {
+    fn from(AuthorizationError::Db(error): AuthorizationError) -> Self {
+        error.into()
     }
 }

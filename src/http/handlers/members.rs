@@ -1,18 +1,22 @@
 //! The members of a tenant.
 
-use kernel::contracts::{
-    Member as TenantMember, MemberRemove, MemberUpdate, Members, RoleId, RoleSummary, UserId, UserRead,
+use authorization_api::{
+    Member as TenantMember, MemberRemove, MemberUpdate, Members, MembersError, RoleSummary, UserRead,
 };
+use kernel::{RoleId, UserId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{LAST_ADMIN, PRIVILEGE_ESCALATION, pagination::PageQuery};
+use super::pagination::PageQuery;
 use crate::http::{
     access::{Access, AccessTo, Authorized, Member},
     extract::{Body, Inject, Query},
-    problem::Problem,
+    problem::{
+        Problem,
+        types::{LAST_ADMIN, PRIVILEGE_ESCALATION},
+    },
     route::{Json, NoContent, Routes},
 };
 
@@ -44,6 +48,7 @@ pub(super) struct RoleSummaryResponse {
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateMemberRequest {
     /// Id of the new role, one of `GET /v1/roles`. The caller must hold all of its permissions.
+    #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
     role_id: Uuid,
 }
 
@@ -119,4 +124,20 @@ impl From<RoleSummary> for RoleSummaryResponse {
     fn from(RoleSummary { id, name }: RoleSummary) -> Self {
         Self { id: id.as_uuid(), name }
     }
+}
+
+impl From<MembersError> for Problem {
+    fn from(error: MembersError) -> Self {
+        match error {
+            MembersError::NotFound => Self::not_found(),
+            MembersError::RoleNotFound => role_not_found(),
+            MembersError::Change(error) => error.into(),
+            MembersError::Db(error) => error.into(),
+        }
+    }
+}
+
+/// The role in the body doesn't exist.
+pub(super) fn role_not_found() -> Problem {
+    Problem::invalid_body_at("/role_id", "Role not found in this tenant. GET /v1/roles lists the roles.")
 }

@@ -12,14 +12,9 @@ mod policies;
 mod roles;
 mod tenants;
 
-use kernel::contracts::TenancyMode;
+use kernel::TenancyMode;
 
 use super::route::Routes;
-
-const UNAVAILABLE: (u16, &str) = (503, "The database is unavailable");
-const PRIVILEGE_ESCALATION: (u16, &str) =
-    (403, "This would grant a permission that the caller does not hold under the same conditions");
-const LAST_ADMIN: (u16, &str) = (409, "This would leave the tenant without an admin");
 
 /// Registers all routes of the API. The tenancy mode changes their documentation, but not which routes exist.
 pub(super) fn routes(tenancy: &TenancyMode) -> Routes {

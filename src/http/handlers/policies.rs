@@ -1,27 +1,31 @@
 //! The tenant's policies.
 
-use kernel::contracts::{
-    Effect, Policies, PolicyChange, PolicyDetails, PolicyDraft, PolicyId, PolicyManage, PolicyRead, PolicyTarget,
-    RoleId,
+use authorization_api::{
+    ConditionError, Effect, InvalidTarget, Policies, PoliciesError, PolicyChange, PolicyDetails, PolicyDraft,
+    PolicyManage, PolicyRead, PolicyTarget,
 };
+use kernel::{PolicyId, RoleId};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{LAST_ADMIN, PRIVILEGE_ESCALATION, members::RoleSummaryResponse, pagination::PageQuery};
+use super::{
+    members::{RoleSummaryResponse, role_not_found},
+    pagination::PageQuery,
+};
 use crate::http::{
     access::{Access, Authorized},
     extract::{Body, Inject, PathId, Query},
     permissions,
-    problem::Problem,
+    problem::{
+        FieldError, Problem,
+        types::{LAST_ADMIN, POLICY_EXISTS, PRIVILEGE_ESCALATION, TEMPLATE_POLICY_IMMUTABLE, TOO_MANY_POLICIES},
+    },
     route::{Created, Json, NoContent, Routes},
     validation::non_null,
 };
-
-const POLICY_EXISTS: (u16, &str) = (409, "The tenant already has an identical policy");
-const TEMPLATE_POLICY_IMMUTABLE: (u16, &str) = (409, "The policy is a template policy");
 
 /// A new policy.
 #[derive(Deserialize, ToSchema)]
@@ -29,7 +33,8 @@ const TEMPLATE_POLICY_IMMUTABLE: (u16, &str) = (409, "The policy is a template p
 pub(super) struct CreatePolicyRequest {
     /// Id of the role that the policy is attached to, one of `GET /v1/roles`. Absent or null: every member.
     role_id: Option<Uuid>,
-    effect: EffectDto,
+    #[schema(value_type = EffectDto)]
+    effect: Effect,
     /// A resource that has permissions, or `*`.
     #[schema(example = "user")]
     resource: String,
@@ -45,9 +50,9 @@ pub(super) struct CreatePolicyRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdatePolicyRequest {
-    #[schema(nullable = false)]
+    #[schema(value_type = Option<EffectDto>, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
-    effect: Option<EffectDto>,
+    effect: Option<Effect>,
     /// A resource, or `*`. Only together with `verbs`.
     #[schema(example = "user", nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
@@ -68,9 +73,9 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<
 }
 
 /// The effect of a policy. A deny overrides every allow.
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[schema(as = Effect)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Effect", rename_all = "snake_case")]
 enum EffectDto {
     Allow,
     Deny,
@@ -82,7 +87,9 @@ pub(super) struct PolicyResponse {
     id: Uuid,
     /// The role that the policy is attached to. Null: every member.
     role: Option<RoleSummaryResponse>,
-    effect: EffectDto,
+    #[serde(with = "EffectDto")]
+    #[schema(value_type = EffectDto)]
+    effect: Effect,
     /// A resource, or `*`.
     #[schema(example = "user")]
     resource: String,
@@ -113,12 +120,7 @@ pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/policies/{id}", "Read a policy", show);
     routes
         .post("/v1/policies", "Create a policy; it must not grant more than the caller's permissions", create)
-        .problems(&[
-            PRIVILEGE_ESCALATION,
-            LAST_ADMIN,
-            POLICY_EXISTS,
-            (409, "The tenant has the maximum number of policies"),
-        ]);
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, TOO_MANY_POLICIES]);
     routes.patch("/v1/policies/{id}", "Update a policy; narrowing a deny grants what it denied", update).problems(&[
         PRIVILEGE_ESCALATION,
         LAST_ADMIN,
@@ -154,15 +156,15 @@ async fn create(
 ) -> Result<Created<PolicyResponse>, Problem> {
     let CreatePolicyRequest { role_id, effect, resource, verbs, condition } = request;
     let target = target(&resource, &verbs)?;
-    let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect: effect.into(), target, condition };
+    let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect, target, condition };
     let policy = PolicyResponse::from(policies.create(&access, &draft).await?);
     Ok(Created { location: format!("/v1/policies/{}", policy.id), body: policy })
 }
 
 async fn update(
-    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
-        Authorized<Access<PolicyManage>, PathId<PolicyId>>,
-        Body<UpdatePolicyRequest>,
+    Authorized(access, (PathId(id), Body(request))): Authorized<
+        Access<PolicyManage>,
+        (PathId<PolicyId>, Body<UpdatePolicyRequest>),
     >,
     policies: Inject<dyn Policies>,
 ) -> Result<Json<PolicyResponse>, Problem> {
@@ -191,7 +193,7 @@ impl UpdatePolicyRequest {
                 ));
             }
         };
-        let change = PolicyChange { effect: self.effect.map(Into::into), target, condition: self.condition };
+        let change = PolicyChange { effect: self.effect, target, condition: self.condition };
         if change == PolicyChange::default() { Err(Problem::empty_patch()) } else { Ok(change) }
     }
 }
@@ -200,28 +202,52 @@ fn target(resource: &str, verbs: &[String]) -> Result<PolicyTarget, Problem> {
     Ok(PolicyTarget::new(permissions::PERMISSIONS, resource, verbs)?)
 }
 
-impl From<EffectDto> for Effect {
-    fn from(effect: EffectDto) -> Self {
-        match effect {
-            EffectDto::Allow => Self::Allow,
-            EffectDto::Deny => Self::Deny,
-        }
-    }
-}
-
-impl From<Effect> for EffectDto {
-    fn from(effect: Effect) -> Self {
-        match effect {
-            Effect::Allow => Self::Allow,
-            Effect::Deny => Self::Deny,
-        }
-    }
-}
-
 impl From<PolicyDetails> for PolicyResponse {
     fn from(policy: PolicyDetails) -> Self {
         let PolicyDetails { id, role, effect, resource, verbs, condition, is_template, created_at } = policy;
-        let (id, role, effect) = (id.as_uuid(), role.map(Into::into), effect.into());
+        let (id, role) = (id.as_uuid(), role.map(Into::into));
         Self { id, role, effect, resource, verbs, condition, is_template, created_at }
+    }
+}
+
+impl From<PoliciesError> for Problem {
+    fn from(error: PoliciesError) -> Self {
+        match error {
+            PoliciesError::NotFound => Self::not_found(),
+            PoliciesError::RoleNotFound => role_not_found(),
+            PoliciesError::TemplateImmutable => TEMPLATE_POLICY_IMMUTABLE.into(),
+            PoliciesError::Duplicate => POLICY_EXISTS.into(),
+            PoliciesError::LimitReached { limit } => Self::new(
+                TOO_MANY_POLICIES,
+                format!("A tenant can have at most {limit} policies. Delete an unused one."),
+            ),
+            PoliciesError::InvalidCondition(errors) => {
+                let field_error = |error: ConditionError| FieldError {
+                    pointer: format!("/condition{}", error.pointer),
+                    detail: error.detail,
+                };
+                Self::invalid_body(errors.into_iter().map(field_error).collect())
+            }
+            PoliciesError::Change(error) => error.into(),
+            PoliciesError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<Vec<InvalidTarget>> for Problem {
+    fn from(errors: Vec<InvalidTarget>) -> Self {
+        let field_error = |error| {
+            let (pointer, detail) = match error {
+                InvalidTarget::UnknownResource => {
+                    ("/resource".into(), "No permission has this resource. Use `*` for all resources.")
+                }
+                InvalidTarget::VerbCount => ("/verbs".into(), "Must be a list of 1 to 32 verbs."),
+                InvalidTarget::InvalidVerb(index) => {
+                    (format!("/verbs/{index}"), "No permission has this verb. Use `*` alone for all verbs.")
+                }
+            };
+            FieldError { pointer, detail }
+        };
+        Self::invalid_body(errors.into_iter().map(field_error).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! The tenant's roles.
 
-use kernel::contracts::{Role, RoleId, RoleManage, RoleRead, Roles};
+use authorization_api::{Role, RoleManage, RoleRead, Roles, RolesError};
+use kernel::RoleId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -8,7 +9,10 @@ use uuid::Uuid;
 use crate::http::{
     access::{Access, Authorized},
     extract::{Body, Inject, PathId},
-    problem::Problem,
+    problem::{
+        Problem,
+        types::{ROLE_IN_USE, ROLE_NAME_TAKEN, SYSTEM_ROLE_IMMUTABLE, TOO_MANY_ROLES},
+    },
     route::{CreatedWithoutUrl, Json, NoContent, Routes},
     validation::validate,
 };
@@ -46,13 +50,11 @@ pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/roles", "List the tenant's roles", list);
     routes
         .post("/v1/roles", "Create a custom role with the permissions that every member has", create)
-        .problems(&[(409, "The name is already in use"), (409, "The tenant has the maximum number of roles")]);
-    routes
-        .patch("/v1/roles/{id}", "Rename a custom role", rename)
-        .problems(&[(409, "The name is already in use"), (409, "The role is a system role")]);
+        .problems(&[ROLE_NAME_TAKEN, TOO_MANY_ROLES]);
+    routes.patch("/v1/roles/{id}", "Rename a custom role", rename).problems(&[ROLE_NAME_TAKEN, SYSTEM_ROLE_IMMUTABLE]);
     routes
         .delete("/v1/roles/{id}", "Delete an unused custom role and its policies", delete)
-        .problems(&[(409, "Members or open invitations have the role"), (409, "The role is a system role")]);
+        .problems(&[ROLE_IN_USE, SYSTEM_ROLE_IMMUTABLE]);
 }
 
 async fn list(access: Access<RoleRead>, roles: Inject<dyn Roles>) -> Result<Json<RoleListResponse>, Problem> {
@@ -69,9 +71,9 @@ async fn create(
 }
 
 async fn rename(
-    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
-        Authorized<Access<RoleManage>, PathId<RoleId>>,
-        Body<RoleRequest>,
+    Authorized(access, (PathId(id), Body(request))): Authorized<
+        Access<RoleManage>,
+        (PathId<RoleId>, Body<RoleRequest>),
     >,
     roles: Inject<dyn Roles>,
 ) -> Result<Json<RoleResponse>, Problem> {
@@ -90,5 +92,21 @@ async fn delete(
 impl From<Role> for RoleResponse {
     fn from(Role { id, name, is_system, members }: Role) -> Self {
         Self { id: id.as_uuid(), name, is_system, members }
+    }
+}
+
+impl From<RolesError> for Problem {
+    fn from(error: RolesError) -> Self {
+        match error {
+            RolesError::NotFound => Self::not_found(),
+            RolesError::NameTaken => Self::from(ROLE_NAME_TAKEN).with_field_error("/name", "Already in use."),
+            RolesError::SystemRoleImmutable => SYSTEM_ROLE_IMMUTABLE.into(),
+            RolesError::InUse => ROLE_IN_USE.into(),
+            RolesError::LimitReached { limit } => {
+                Self::new(TOO_MANY_ROLES, format!("A tenant can have at most {limit} roles. Delete an unused one."))
+            }
+            RolesError::Change(error) => error.into(),
+            RolesError::Db(error) => error.into(),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The tenant.
 
-use kernel::contracts::{
-    TenancyMode, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
+use authorization_api::{
+    Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants, TenantsError,
 };
+use kernel::{ScopeError, TenancyMode};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -11,7 +12,10 @@ use uuid::Uuid;
 use crate::http::{
     access::{Access, Authorized, RestoreAccess, SignedIn},
     extract::{Body, Inject},
-    problem::Problem,
+    problem::{
+        Problem,
+        types::{PERSONAL_TENANT_EXISTS, SLUG_TAKEN, TENANT_CREATION_DISABLED, TOO_MANY_TENANTS},
+    },
     route::{CreatedWithoutUrl, Json, NoContent, Routes},
     validation::{non_null, validate, validate_optional, zip_errors},
 };
@@ -53,7 +57,9 @@ pub(super) struct TenantResponse {
     slug: String,
     #[schema(example = "Acme Corp")]
     name: String,
-    status: TenantStatusDto,
+    #[serde(with = "TenantStatusDto")]
+    #[schema(value_type = TenantStatusDto)]
+    status: TenantStatus,
     #[schema(example = "free")]
     plan: String,
     /// Features that the tenant's plan includes.
@@ -68,7 +74,7 @@ pub(super) struct TenantResponse {
 /// The status of a tenant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantStatus)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "TenantStatus", rename_all = "snake_case")]
 enum TenantStatusDto {
     Active,
     Archived,
@@ -77,19 +83,13 @@ enum TenantStatusDto {
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     routes.post("/v1/tenants", "Create a tenant on the free plan with the caller as admin", create).problems(
         match tenancy {
-            TenancyMode::Organization(_) => {
-                &[(409, "The slug is already in use"), (409, "The caller is admin of the maximum number of tenants")]
-            }
-            TenancyMode::Personal => {
-                &[(409, "The slug is already in use"), (409, "The caller already has a personal tenant")]
-            }
-            TenancyMode::Single(_) => &[(409, "Only the operator creates the single tenant")],
+            TenancyMode::Organization(_) => &[SLUG_TAKEN, TOO_MANY_TENANTS],
+            TenancyMode::Personal => &[SLUG_TAKEN, PERSONAL_TENANT_EXISTS],
+            TenancyMode::Single(_) => &[TENANT_CREATION_DISABLED],
         },
     );
     routes.get("/v1/tenant", "Read the tenant", show);
-    routes
-        .patch("/v1/tenant", "Update the tenant's name or slug", update)
-        .problems(&[(409, "The slug is already in use")]);
+    routes.patch("/v1/tenant", "Update the tenant's name or slug", update).problems(&[SLUG_TAKEN]);
     routes.post("/v1/tenant/archive", "Archive the tenant; it then responds as if it did not exist", archive);
     routes.post("/v1/tenant/restore", "Restore the archived tenant", restore);
 }
@@ -136,15 +136,25 @@ async fn restore(restore: RestoreAccess, tenants: Inject<dyn Tenants>) -> Result
 impl From<Tenant> for TenantResponse {
     fn from(Tenant { id, slug, name, status, plan, features, seat_limit, created_at }: Tenant) -> Self {
         let (id, slug, name) = (id.as_uuid(), slug.to_string(), name.to_string());
-        Self { id, slug, name, status: status.into(), plan, features, seat_limit, created_at }
+        Self { id, slug, name, status, plan, features, seat_limit, created_at }
     }
 }
 
-impl From<TenantStatus> for TenantStatusDto {
-    fn from(status: TenantStatus) -> Self {
-        match status {
-            TenantStatus::Active => Self::Active,
-            TenantStatus::Archived => Self::Archived,
+impl From<TenantsError> for Problem {
+    fn from(error: TenantsError) -> Self {
+        match error {
+            TenantsError::NotFound => ScopeError::NotFound.into(),
+            TenantsError::SlugTaken => Self::from(SLUG_TAKEN).with_field_error("/slug", "Already in use."),
+            TenantsError::LimitReached { limit } => Self::new(
+                TOO_MANY_TENANTS,
+                format!("A user can be admin of at most {limit} tenants, including archived ones."),
+            ),
+            TenantsError::PersonalTenantExists => PERSONAL_TENANT_EXISTS.into(),
+            TenantsError::SingleTenantMode => TENANT_CREATION_DISABLED.into(),
+            TenantsError::SlugImmutable => {
+                Self::invalid_body_at("/slug", "The slug of the only tenant can't be changed.")
+            }
+            TenantsError::Db(error) => error.into(),
         }
     }
 }

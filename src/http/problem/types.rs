@@ -11,13 +11,13 @@ pub struct ProblemType {
     pub name: &'static str,
     /// Short description for humans; may change.
     pub title: &'static str,
-    /// When the problem occurs, and what to do.
+    /// When the problem occurs, and what to do. Also the `detail` of responses, unless they have a more specific one.
     pub about: &'static str,
 }
 
 macro_rules! problem_types {
     ($($constant:ident = $status:ident $name:literal, $title:literal, $about:literal;)+) => {
-        $(pub(super) const $constant: ProblemType =
+        $(pub(crate) const $constant: ProblemType =
             ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about };)+
 
         /// Every problem type, by status and name.
@@ -41,7 +41,7 @@ problem_types! {
     PRIVILEGE_ESCALATION = FORBIDDEN "privilege-escalation", "Privilege escalation",
         "The change would grant a permission that the caller does not have under the same conditions. `permission` names it.";
     INVITATION_NOT_FOUND = NOT_FOUND "invitation-not-found", "Invitation not found",
-        "The token is unknown, used, revoked, expired or for another address. The response does not reveal which.";
+        "The invitation does not exist, or has been used, revoked or expired, or is for a different e-mail address. Ask for a new one.";
     NOT_FOUND = NOT_FOUND "not-found", "Not found",
         "No route has this path, or the tenant has no such resource.";
     TENANT_NOT_FOUND = NOT_FOUND "tenant-not-found", "Tenant not found",
@@ -49,31 +49,31 @@ problem_types! {
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed", "Method not allowed",
         "The route does not allow the method. The header `Allow` lists the allowed ones.";
     ALREADY_INVITED = CONFLICT "already-invited", "Already invited",
-        "The address has an open invitation. Resend or revoke it.";
+        "An invitation for this e-mail address is already open. Resend or revoke it.";
     ALREADY_MEMBER = CONFLICT "already-member", "Already a member",
         "The user with this address is a member, or the caller is.";
     INVITATIONS_DISABLED = CONFLICT "invitations-disabled", "Invitations disabled",
-        "Tenants have one member each in the mode `personal`.";
+        "Tenants are personal here: their owner is the only member.";
     LAST_ADMIN = CONFLICT "last-admin", "Last admin",
-        "The change would leave the tenant without an admin: an active member who is allowed `*:*` unconditionally and denied nothing. Make another member an admin first.";
+        "This would leave the tenant without an admin (an active member allowed `*:*` unconditionally and denied nothing). Make another member an admin first, and attach denies to roles instead of to all members.";
     PERSONAL_TENANT_EXISTS = CONFLICT "personal-tenant-exists", "Personal tenant exists",
-        "The mode is `personal`, and the caller has a tenant, which may be archived.";
+        "You already have your personal tenant. If it is archived, restore it with POST /v1/tenant/restore.";
     POLICY_EXISTS = CONFLICT "policy-exists", "Policy already exists",
-        "The tenant has an equal policy.";
+        "The tenant already has an identical policy. GET /v1/policies lists them.";
     ROLE_IN_USE = CONFLICT "role-in-use", "Role in use",
-        "The role has members or invitations. Change the role of those members and revoke the invitations first.";
+        "Members or open invitations have this role. Change the role of those members and revoke the invitations first.";
     ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
-        "Another role of the tenant has this name, ignoring case.";
+        "Another role has this name. Choose a different one.";
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
         "All seats are in use. When inviting, open invitations use seats as well. Remove a member, revoke an invitation or change the plan.";
     SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",
-        "Another tenant has this slug.";
+        "Another tenant has this slug. Choose a different one.";
     SYSTEM_ROLE_IMMUTABLE = CONFLICT "system-role-immutable", "System role is immutable",
-        "System roles are created with the tenant and cannot be changed. Create another role.";
+        "System roles can't be changed or deleted. Create a custom role instead.";
     TEMPLATE_POLICY_IMMUTABLE = CONFLICT "template-policy-immutable", "Template policy is immutable",
-        "Template policies are created with the tenant and cannot be changed. Create another policy.";
+        "Template policies can't be changed or deleted. Create a custom role with its own policies instead.";
     TENANT_CREATION_DISABLED = CONFLICT "tenant-creation-disabled", "Tenant creation disabled",
-        "The mode is `single`. The operator creates the tenant.";
+        "This service has a single tenant, which only its operator creates.";
     TOO_MANY_POLICIES = CONFLICT "too-many-policies", "Too many policies",
         "The tenant has the maximum number of policies.";
     TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
@@ -83,11 +83,11 @@ problem_types! {
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",
         "The body exceeds `HTTP_BODY_LIMIT_BYTES`.";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type",
-        "The `Content-Type` of the body is not `application/json`.";
+        "The body must be JSON, with the header Content-Type: application/json.";
     INVALID_BODY = UNPROCESSABLE_ENTITY "invalid-body", "Invalid body",
         "The body is JSON with invalid content. `errors` has a JSON pointer for each invalid value.";
     INTERNAL = INTERNAL_SERVER_ERROR "internal-error", "Internal server error",
-        "The server has a bug. The header `X-Request-Id` identifies the log entry.";
+        "Internal server error. Quote the X-Request-Id header when contacting support.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
         "The database is unreachable, or its schema is not current. Try again later.";
 }

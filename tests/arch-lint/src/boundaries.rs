@@ -1,5 +1,5 @@
 //! What modules must not do, even if their dependencies permit it: read the environment, print, use actix, hold state
-//! in statics, or detach tasks. Contracts must not do I/O.
+//! in statics, or detach tasks. The kernel and the api crates must not do I/O.
 //!
 //! Paths are resolved with the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
 //! file re-exports or a macro creates aren't found. `clippy.toml` also bans access to the environment by resolved path,
@@ -11,17 +11,14 @@ use proc_macro2::{Delimiter, TokenTree};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, for_each_token_list, is_ident, is_punct, line, tokens, word},
-    violation::Violation,
+    sources::{Source, for_each_token_list, is_group, is_ident, is_punct, line, tokens, word},
+    violation::{Message, Violation},
 };
 
 mod statics;
 mod tasks;
 #[cfg(test)]
 mod tests;
-
-/// The problem, and what to do instead.
-type Message = (String, &'static str);
 
 /// Checks a resolved path.
 type PathRule = fn(&[&str]) -> Option<Message>;
@@ -44,9 +41,10 @@ fn violations(source: &Source) -> Vec<Violation> {
     if is_module || (path.starts_with("src/") && !path.starts_with("src/config/")) {
         path_rules.push(environment);
     }
-    if path.starts_with("modules/kernel/src/contracts/") {
-        path_rules.push(contract_io_path);
-        token_rules.push(contract_io_token);
+    let is_api = path.starts_with("modules/") && path.contains("/api/src/");
+    if is_api || path.starts_with("modules/kernel/") {
+        path_rules.push(io_path);
+        token_rules.push(io_token);
     }
     let stream = tokens(source);
     let resolver = PathResolver::of(stream.clone());
@@ -77,24 +75,8 @@ fn violations(source: &Source) -> Vec<Violation> {
 /// Items of `std::env` that don't access the environment.
 const ALLOWED_ENV_ITEMS: [&str; 3] = ["consts", "join_paths", "split_paths"];
 
-/// Items of `std::env` that read or change the environment.
-const ENV_ACCESS_ITEMS: [&str; 15] = [
-    "args",
-    "args_os",
-    "current_dir",
-    "current_exe",
-    "home_dir",
-    "remove_var",
-    "set_current_dir",
-    "set_var",
-    "temp_dir",
-    "var",
-    "var_os",
-    "vars",
-    "vars_os",
-    "Args",
-    "Vars",
-];
+/// Items of `std::env` that read or change the environment begin with one of these.
+const ENV_ACCESS: [&str; 9] = ["args", "current_", "home_dir", "remove_var", "set_", "temp_dir", "var", "Args", "Vars"];
 
 fn environment(path: &[&str]) -> Option<Message> {
     const HELP: &str = "take the value as an argument; only src/config may read the environment";
@@ -103,9 +85,10 @@ fn environment(path: &[&str]) -> Option<Message> {
             Some(("imports all of `std::env`, so its use can't be checked".to_owned(), HELP))
         }
         ["std", "env", name, ..] if ALLOWED_ENV_ITEMS.contains(name) => None,
-        ["std", "env", name, ..] => Some((format!("reads the environment with `env::{name}`"), HELP)),
-        // `env` imported by a parent module.
-        ["env", name, ..] if ENV_ACCESS_ITEMS.contains(name) => {
+        // Without `std` if a parent module imports it.
+        ["std", "env", name, ..] | ["env", name, ..]
+            if path[0] == "std" || ENV_ACCESS.iter().any(|known| name.starts_with(known)) =>
+        {
             Some((format!("reads the environment with `env::{name}`"), HELP))
         }
         _ => None,
@@ -114,7 +97,10 @@ fn environment(path: &[&str]) -> Option<Message> {
 
 fn actix(list: &[TokenTree], at: usize) -> Option<Message> {
     let named = word(list, at).filter(|word| word == "actix" || word.starts_with("actix_"))?;
-    Some((format!("uses `{named}`"), "move HTTP code to src/http; modules are called through their contracts"))
+    Some((
+        format!("uses `{named}`"),
+        "move HTTP code to src/http; modules are called through the traits of their api crates",
+    ))
 }
 
 /// Macros that write to standard output or standard error.
@@ -144,34 +130,30 @@ fn printing(list: &[TokenTree], at: usize) -> Option<Message> {
 /// Modules of `std` that do I/O or start processes and threads.
 const IO_MODULES: [&str; 5] = ["fs", "io", "os", "process", "thread"];
 
-const NO_IO_HELP: &str = "contracts only declare interfaces and types; implement I/O in a module or in kernel::db";
+/// Crates that do I/O.
+const IO_CRATES: [&str; 4] = ["embedded_postgres", "reqwest", "tokio", "ureq"];
 
-fn contract_io_path(path: &[&str]) -> Option<Message> {
-    let problem = match path {
-        ["std", module, ..] if IO_MODULES.contains(module) => format!("a contract uses `std::{module}`"),
-        // Imported by a parent module.
-        [module, _, ..] if IO_MODULES.contains(module) => format!("a contract uses `std::{module}`"),
-        ["std", "net", item, ..] | ["net", item, ..] if !item.starts_with("Ip") => {
-            format!("a contract uses `std::net::{item}`")
-        }
-        ["sqlx", item, ..] if *item != "Type" => format!("a contract uses `sqlx::{item}`"),
+/// The items of `db` that an interface may name.
+const DB_TYPES: [&str; 7] = ["DbError", "Reader", "SystemTx", "TenantReader", "TenantTx", "Tx", "UserTx"];
+
+const NO_IO_HELP: &str = "the kernel and the api crates do no I/O; move it to the src of a module or to modules/db";
+
+fn io_path(path: &[&str]) -> Option<Message> {
+    let item = match path {
+        // Without `std` if a parent module imports it.
+        ["std", module, ..] | [module, _, ..] if IO_MODULES.contains(module) => format!("std::{module}"),
+        ["std", "net", item, ..] | ["net", item, ..] if !item.starts_with("Ip") => format!("std::net::{item}"),
+        ["sqlx", item, ..] if *item != "Type" => format!("sqlx::{item}"),
+        ["db", item, ..] if !DB_TYPES.contains(item) => format!("db::{item}"),
+        ["tokio", "sync", "OnceCell", ..] => return None,
+        [name, ..] if IO_CRATES.contains(name) => (*name).to_owned(),
         _ => return None,
     };
-    Some((problem, NO_IO_HELP))
+    Some((format!("uses `{item}`"), NO_IO_HELP))
 }
 
-fn contract_io_token(list: &[TokenTree], at: usize) -> Option<Message> {
-    let name = word(list, at)?;
-    let problem = match name.as_str() {
-        "tokio" | "reqwest" | "ureq" | "embedded_postgres" => format!("a contract uses `{name}`"),
-        "execute" | "fetch_one" | "fetch_all" | "fetch_optional" if at > 0 && is_punct(list, at - 1, '.') => {
-            format!("a contract executes a statement with `{name}`")
-        }
-        _ => return None,
-    };
-    Some((problem, NO_IO_HELP))
-}
-
-fn is_group(list: &[TokenTree], at: usize, delimiter: Delimiter) -> bool {
-    matches!(list.get(at), Some(TokenTree::Group(group)) if group.delimiter() == delimiter)
+fn io_token(list: &[TokenTree], at: usize) -> Option<Message> {
+    let name = word(list, at).filter(|_| at > 0 && is_punct(list, at - 1, '.'))?;
+    let executes = ["execute", "fetch_one", "fetch_all", "fetch_optional"].contains(&name.as_str());
+    executes.then(|| (format!("executes a statement with `{name}`"), NO_IO_HELP))
 }

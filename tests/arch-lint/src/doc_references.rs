@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    sources::{Source, fake_source, files_in, list_dir, read, root},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    sources::{Source, files_in, list_dir, read, root},
+    violation::{Violation, assert_all_pass, assert_rule},
 };
 
 /// A code span that begins like this is a path from the root of the workspace.
@@ -14,25 +14,10 @@ const FOLDERS: [&str; 9] =
 /// Parts of a path that stand for other names, as in `modules/<name>/src` or `0001_….up.sql`.
 const PLACEHOLDERS: [char; 6] = ['*', '<', '{', '…', ' ', '@'];
 
-/// The workspace, as far as documents refer to it.
-trait Workspace {
-    fn exists(&self, path: &str) -> bool;
-    fn text(&self, path: &str) -> String;
-}
+/// Returns the text of a file, or an empty text for a folder. `None`: it doesn't exist.
+type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-struct Disk;
-
-impl Workspace for Disk {
-    fn exists(&self, path: &str) -> bool {
-        root().join(path).exists()
-    }
-
-    fn text(&self, path: &str) -> String {
-        read(path).text
-    }
-}
-
-fn violations(document: &Source, workspace: &impl Workspace) -> Vec<Violation> {
+fn violations(document: &Source, read_file: ReadFile<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut in_code = false;
     let lines: Vec<&str> = document.text.lines().collect();
@@ -45,18 +30,18 @@ fn violations(document: &Source, workspace: &impl Workspace) -> Vec<Violation> {
             let mut report =
                 |problem: String, help| found.push(Violation::new(&document.path, index + 1, problem, help));
             for target in links(line) {
-                if let Some(problem) = broken_link(&document.path, target, workspace) {
+                if let Some(problem) = broken_link(&document.path, target, read_file) {
                     report(problem, "correct the link");
                 }
             }
             for path in code_spans(line).filter(|span| is_path(span)) {
                 let folder = document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                if !workspace.exists(path) && !workspace.exists(&format!("{folder}/{path}")) {
+                if read_file(path).or_else(|| read_file(&format!("{folder}/{path}"))).is_none() {
                     report(format!("`{path}` doesn't exist"), "write the current path");
                 }
             }
             for (name, path) in names_with_path(line, next) {
-                if workspace.exists(path) && !workspace.text(path).contains(name) {
+                if read_file(path).is_some_and(|text| !text.contains(name)) {
                     report(format!("{path} has no `{name}`"), "write the current name and file");
                 }
             }
@@ -70,7 +55,7 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"))
 }
 
-fn broken_link(document: &str, target: &str, workspace: &impl Workspace) -> Option<String> {
+fn broken_link(document: &str, target: &str, read_file: ReadFile<'_>) -> Option<String> {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
     let mut resolved: Vec<&str> = document.split('/').collect();
     if path.is_empty() {
@@ -85,11 +70,11 @@ fn broken_link(document: &str, target: &str, workspace: &impl Workspace) -> Opti
         }
     }
     let resolved = resolved.join("/");
-    if !workspace.exists(&resolved) {
+    let Some(text) = read_file(&resolved) else {
         return Some(format!("the link leads to {resolved}, which doesn't exist"));
-    }
-    let has_heading = |text: &str| text.lines().any(|line| line.starts_with('#') && slug(line) == anchor);
-    (!anchor.is_empty() && resolved.ends_with(".md") && !has_heading(&workspace.text(&resolved)))
+    };
+    let has_heading = text.lines().any(|line| line.starts_with('#') && slug(line) == anchor);
+    (!anchor.is_empty() && resolved.ends_with(".md") && !has_heading)
         .then(|| format!("{resolved} has no heading #{anchor}"))
 }
 
@@ -139,39 +124,35 @@ fn documents_refer_to_what_exists() {
         .chain(files_in("docs").into_iter().filter(|path| path.ends_with(".md")))
         .collect();
     assert!(documents.len() > 15, "only {} documents were found", documents.len());
-    let found: Vec<_> = documents.iter().flat_map(|path| violations(&read(path), &Disk)).collect();
-    assert_no_violations(&found);
+    let read_file = |path: &str| {
+        let file = root().join(path);
+        file.exists().then(|| if file.is_dir() { String::new() } else { read(path).text })
+    };
+    let documents: Vec<Source> = documents.iter().map(|path| read(path)).collect();
+    assert_all_pass(|document| violations(document, &read_file), &documents);
 }
 
 #[test]
 fn reference_to_missing_item_is_rejected() {
-    struct Sample;
-
-    impl Workspace for Sample {
-        fn exists(&self, path: &str) -> bool {
-            ["docs/a.md", "tests/a.rs", "README.md"].contains(&path)
-        }
-
-        fn text(&self, path: &str) -> String {
-            if path == "tests/a.rs" { "fn is_a_test() {}".into() } else { "# One `two`\n".into() }
-        }
-    }
-
-    let check = |text: &str| violations(&fake_source("docs/a.md", text), &Sample);
-    for text in [
-        "[a](../README.md), [b](#one-two), [c](https://example.com/x)",
-        "`tests/a.rs`, `tests/*/b.rs`, `is_a_test` (`tests/a.rs`), `other_name`",
-        "```sh\ncat `src/gone.rs`\n```",
-    ] {
-        assert_no_violations(&check(text));
-    }
-    for (text, expected) in [
-        ("[a](b.md)", "docs/a.md:1: the link leads to docs/b.md, which doesn't exist; correct"),
-        ("\n[a](../README.md#three)", "docs/a.md:2: README.md has no heading #three; correct"),
-        ("see `src/gone.rs`", "docs/a.md:1: `src/gone.rs` doesn't exist; write"),
-        ("`no_such_test` (`tests/a.rs`)", "docs/a.md:1: tests/a.rs has no `no_such_test`; write"),
-        ("`no_such_test`,\n`tests/a.rs`", "docs/a.md:1: tests/a.rs has no `no_such_test`; write"),
-    ] {
-        assert_one_violation(&check(text), expected);
-    }
+    let read_file = |path: &str| match path {
+        "tests/a.rs" => Some("fn is_a_test() {}".to_owned()),
+        "docs/a.md" | "README.md" => Some("# One `two`\n".to_owned()),
+        _ => None,
+    };
+    assert_rule(
+        |document| violations(document, &read_file),
+        "docs/a.md",
+        &[
+            "[a](../README.md), [b](#one-two), [c](https://example.com/x)",
+            "`tests/a.rs`, `tests/*/b.rs`, `is_a_test` (`tests/a.rs`), `other_name`",
+            "```sh\ncat `src/gone.rs`\n```",
+        ],
+        &[
+            ("[a](b.md)", "1: the link leads to docs/b.md, which doesn't exist; correct"),
+            ("\n[a](../README.md#three)", "2: README.md has no heading #three; correct"),
+            ("see `src/gone.rs`", "1: `src/gone.rs` doesn't exist; write"),
+            ("`no_such_test` (`tests/a.rs`)", "1: tests/a.rs has no `no_such_test`; write"),
+            ("`no_such_test`,\n`tests/a.rs`", "1: tests/a.rs has no `no_such_test`; write"),
+        ],
+    );
 }

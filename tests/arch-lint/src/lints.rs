@@ -1,11 +1,13 @@
 //! The lints are enabled in all crates, and each exception, also in `deny.toml`, has a reason.
 
-use proc_macro2::TokenTree;
+use std::iter;
+
+use proc_macro2::{TokenStream, TokenTree};
 use toml::{Table, Value};
 
 use crate::{
-    sources::{Source, fake_source, for_each_token_list, is_punct, line, list_dir, read, root, rust_files_in, word},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    sources::{Source, fake_source, folders, for_each_token_list, is_punct, line, read, root, rust_files_in, word},
+    violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation, assert_rule},
 };
 
 /// The lints that ARCHITECTURE.md relies on, with their minimum levels. CI turns warnings into errors.
@@ -47,12 +49,8 @@ fn check_workspace_lints(manifest: &Source) -> Vec<Violation> {
         let level = level.and_then(|level| level.as_str().or_else(|| level.get("level")?.as_str()));
         if strictness(level.unwrap_or("allow")) < strictness(minimum) {
             let problem = format!("`{tool}::{lint}` is weaker than {minimum}");
-            violations.push(Violation::new(
-                &manifest.path,
-                line_of(manifest, lint),
-                problem,
-                "restore it under [workspace.lints]",
-            ));
+            let (line, help) = (line_of(manifest, lint), "restore it under [workspace.lints]");
+            violations.push(Violation::new(&manifest.path, line, problem, help));
         }
     }
     violations
@@ -71,56 +69,64 @@ fn check_crate_lints(manifest: &Source) -> Vec<Violation> {
 
 /// Reads the root manifest and the manifests of all members of the workspace.
 pub(crate) fn member_manifests() -> Vec<Source> {
-    let mut manifests = vec![read("Cargo.toml"), read("seeds/Cargo.toml")];
-    for folder in ["modules", "tests", "tools"] {
-        let paths = list_dir(folder).into_iter().map(|name| format!("{folder}/{name}/Cargo.toml"));
-        manifests.extend(paths.filter(|path| root().join(path).is_file()).map(|path| read(&path)));
-    }
-    manifests
+    let members = ["seeds", "modules/*", "modules/*/api", "tests/*", "tools/*"].into_iter().flat_map(folders);
+    let paths = members.map(|folder| format!("{folder}/Cargo.toml")).filter(|path| root().join(path).is_file());
+    iter::once("Cargo.toml".to_owned()).chain(paths).map(|path| read(&path)).collect()
+}
+
+/// An attribute that disables lints.
+pub(crate) struct LintException {
+    pub(crate) line: usize,
+    /// The attribute's tokens.
+    pub(crate) text: String,
+    pub(crate) reason: String,
+    /// The identifiers in the code that it applies to, up to the next `;` or `,`.
+    pub(crate) words: Vec<String>,
+}
+
+/// Returns the attributes that disable lints, directly or by `cfg_attr`.
+pub(crate) fn lint_exceptions(stream: TokenStream) -> Vec<LintException> {
+    let mut exceptions = Vec::new();
+    for_each_token_list(stream, &mut |list| {
+        for at in 1..list.len() {
+            let is_attribute = is_punct(list, at - 1, '#') || (at > 1 && is_punct(list, at - 2, '#'));
+            let TokenTree::Group(group) = &list[at] else { continue };
+            let text = group.stream().to_string();
+            let disables = ["allow (", "expect ("].iter().any(|level| {
+                text.starts_with(level) || (text.starts_with("cfg_attr") && text.contains(&format!(", {level}")))
+            });
+            if !is_attribute || !disables {
+                continue;
+            }
+            let is_inside =
+                |token: &&TokenTree| !matches!(token, TokenTree::Punct(sign) if ";,".contains(sign.as_char()));
+            let mut words = Vec::new();
+            for_each_token_list(list[at + 1..].iter().take_while(is_inside).cloned().collect(), &mut |list| {
+                words.extend((0..list.len()).filter_map(|at| word(list, at)));
+            });
+            let reason = text.split_once("reason = \"").and_then(|(_, reason)| reason.split('"').next());
+            let reason = reason.unwrap_or_default().to_owned();
+            exceptions.push(LintException { line: line(&list[at]), text, reason, words });
+        }
+    });
+    exceptions
 }
 
 /// Finds attributes that disable a lint without giving a reason, or that disable a lint that must never be disabled.
 fn disabled_lints(source: &Source) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    for_each_token_list(source.text.parse().unwrap(), &mut |list| {
-        for at in 0..list.len() {
-            let name = word(list, at).filter(|name| ["allow", "expect"].contains(&name.as_str()));
-            // In `#[…]` or `cfg_attr(…)`, it is the first token or follows a comma.
-            let Some((_, TokenTree::Group(group))) =
-                name.filter(|_| at == 0 || is_punct(list, at - 1, ',')).zip(list.get(at + 1))
-            else {
-                continue;
-            };
-            let inside: Vec<TokenTree> = group.stream().into_iter().collect();
-            // A function or macro may have the same name, but only an attribute lists lints or has `reason =`.
-            let has_reason = inside.iter().rev().nth(2).is_some_and(|token| token.to_string() == "reason");
-            let lints = inside.iter().filter_map(|token| match token {
-                TokenTree::Ident(word) => Some(word.to_string()),
-                _ => None,
-            });
-            let lints: Vec<String> = lints.collect();
-            let names_lints =
-                ["clippy", "rustdoc"].contains(&lints.first().map_or("", String::as_str)) || is_lint(&lints);
-            if !names_lints {
-                continue;
-            }
-            let violation = |problem, help| Violation::new(&source.path, line(&list[at]), problem, help);
-            if lints.iter().any(|lint| lint == "allow_attributes_without_reason" || lint == "unsafe_code") {
-                violations.push(violation("a lint that must never be disabled is disabled", "enable it"));
-            } else if !has_reason {
-                violations.push(violation("a lint is disabled without a reason", "add `reason = \"…\"`"));
-            }
-        }
+    let exceptions = lint_exceptions(source.text.parse().unwrap()).into_iter();
+    let violations = exceptions.filter_map(|LintException { line, text, reason, .. }| {
+        let (problem, help) = if ["allow_attributes_without_reason", "unsafe_code"].iter().any(|one| text.contains(one))
+        {
+            ("a lint that must never be disabled is disabled", "enable it")
+        } else if reason.is_empty() {
+            ("a lint is disabled without a reason", "add `reason = \"…\"`")
+        } else {
+            return None;
+        };
+        Some(Violation::new(&source.path, line, problem, help))
     });
-    violations
-}
-
-/// Whether the first word is one of the rustc lints that are likely to be disabled.
-fn is_lint(words: &[String]) -> bool {
-    let first = words.first().map_or("", String::as_str);
-    let prefixes =
-        ["dead_code", "missing_docs", "non_", "private_", "unexpected_", "unreachable_", "unsafe_", "unused"];
-    prefixes.iter().any(|prefix| first.starts_with(prefix)) || first == "warnings" || first == "deprecated"
+    violations.collect()
 }
 
 /// The keys of `deny.toml` that contain exceptions.
@@ -144,12 +150,8 @@ fn check_deny_exceptions(config: &Source) -> Vec<Violation> {
         }
         let has_reason = text.contains("reason =") || (index > 0 && lines[index - 1].starts_with('#'));
         if is_entry && !has_reason {
-            violations.push(Violation::new(
-                &config.path,
-                index + 1,
-                "an exception without a reason",
-                "write the reason in a comment above it",
-            ));
+            let (problem, help) = ("an exception without a reason", "write the reason in a comment above it");
+            violations.push(Violation::new(&config.path, index + 1, problem, help));
         }
         inside &= !text.starts_with(']');
     }
@@ -161,14 +163,14 @@ fn every_crate_inherits_lints() {
     let member_manifests = member_manifests();
     assert!(member_manifests.len() >= 12, "expected at least 12 manifests, found {}", member_manifests.len());
     assert_no_violations(&check_workspace_lints(&member_manifests[0]));
-    assert_no_violations(&member_manifests.iter().flat_map(check_crate_lints).collect::<Vec<_>>());
+    assert_all_pass(check_crate_lints, &member_manifests);
 }
 
 #[test]
 fn every_disabled_lint_has_reason() {
     let sources: Vec<Source> =
         ["modules", "seeds", "src", "tests", "tools"].into_iter().flat_map(rust_files_in).collect();
-    assert_no_violations(&sources.iter().flat_map(disabled_lints).collect::<Vec<_>>());
+    assert_all_pass(disabled_lints, &sources);
 }
 
 #[test]
@@ -193,45 +195,51 @@ fn weaker_lints_are_rejected() {
 
 #[test]
 fn crate_without_workspace_lints_is_rejected() {
-    assert_no_violations(&check_crate_lints(&fake_source(
+    let problem = "the crate doesn't inherit the workspace lints";
+    assert_rule(
+        check_crate_lints,
         "modules/x/Cargo.toml",
-        "[package]\nname = \"x\"\n[lints]\nworkspace = true",
-    )));
-    for wrong in ["[package]\nname = \"x\"", "[lints.clippy]\nunwrap_used = \"allow\"", "[lints]\nworkspace = false"] {
-        let found = check_crate_lints(&fake_source("modules/x/Cargo.toml", wrong));
-        assert_eq!(found.len(), 1, "{wrong}");
-    }
+        &["[package]\nname = \"x\"\n[lints]\nworkspace = true"],
+        &[
+            ("[package]\nname = \"x\"", &format!("0: {problem}")),
+            ("[lints.clippy]\nunwrap_used = \"allow\"", &format!("0: {problem}")),
+            ("[lints]\nworkspace = false", &format!("1: {problem}")),
+        ],
+    );
 }
 
 #[test]
 fn disabled_lint_without_reason_is_rejected() {
-    let check = |text: &str| disabled_lints(&fake_source("src/x.rs", text));
-    assert_one_violation(&check("\n#![allow(clippy::unwrap_used)]"), "src/x.rs:2: a lint is disabled without a reason");
-    assert_one_violation(&check("#[expect(dead_code)]\nfn f() {}"), "src/x.rs:1: a lint is disabled without a reason");
-    assert_one_violation(&check("#![cfg_attr(test, allow(clippy::unwrap_used))]"), "src/x.rs:1: a lint is disabled");
-    assert_one_violation(
-        &check("#![allow(clippy::allow_attributes_without_reason, reason = \"it is inconvenient\")]"),
-        "src/x.rs:1: a lint that must never be disabled is disabled",
+    let must_not = "#![allow(clippy::allow_attributes_without_reason, reason = \"it is inconvenient\")]";
+    assert_rule(
+        disabled_lints,
+        "src/x.rs",
+        &["#[expect(clippy::unwrap_used, reason = \"it was reviewed\")]\nfn f() { x.expect(\"y\"); }"],
+        &[
+            ("\n#![allow(clippy::unwrap_used)]", "2: a lint is disabled without a reason"),
+            ("#[expect(dead_code)]\nfn f() {}", "1: a lint is disabled without a reason"),
+            ("#![cfg_attr(test, allow(clippy::unwrap_used))]", "1: a lint is disabled without a reason"),
+            (must_not, "1: a lint that must never be disabled is disabled"),
+        ],
     );
-    assert_no_violations(&check(
-        "#[expect(clippy::unwrap_used, reason = \"it was reviewed\")]\nfn f() { x.expect(\"y\"); }",
-    ));
 }
 
 #[test]
 fn deny_exception_without_reason_is_rejected() {
-    let violations_of = |text: &str| check_deny_exceptions(&fake_source("deny.toml", text));
-    assert_no_violations(&violations_of(
-        "exceptions = [\n  # Only at build time.\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]",
-    ));
-    assert_no_violations(&violations_of(
-        "[bans]\nskip = [\n  { crate = \"a\", reason = \"required by another crate\" },\n]",
-    ));
-    assert_no_violations(&violations_of("# Allowed in all crates.\nallow = [\"MIT\"]\nexceptions = []"));
-    let wrong = violations_of("exceptions = [\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]");
-    assert_one_violation(&wrong, "deny.toml:2: an exception without a reason; write");
-    assert_one_violation(
-        &violations_of("[advisories]\nignore = [\"RUSTSEC-2024-0001\"]"),
-        "deny.toml:2: an exception without a reason",
+    assert_rule(
+        check_deny_exceptions,
+        "deny.toml",
+        &[
+            "exceptions = [\n  # Only at build time.\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]",
+            "[bans]\nskip = [\n  { crate = \"a\", reason = \"required by another crate\" },\n]",
+            "# Allowed in all crates.\nallow = [\"MIT\"]\nexceptions = []",
+        ],
+        &[
+            (
+                "exceptions = [\n  { crate = \"a\", allow = [\"MPL-2.0\"] },\n]",
+                "2: an exception without a reason; write",
+            ),
+            ("[advisories]\nignore = [\"RUSTSEC-2024-0001\"]", "2: an exception without a reason"),
+        ],
     );
 }

@@ -2,14 +2,15 @@
 //! violations, with one test that this workspace has none, and tests that small invalid samples are rejected.
 //!
 //! Sources are read file by file, without macro expansion. Imports are resolved, renamed or not ([`path_resolution`]);
-//! re-exports from other files aren't. Rules that the compiler or `clippy.toml` enforce aren't repeated here; [`lints`]
-//! and [`clippy_bans`] check that they are enabled.
+//! only [`import_cycles`] follows re-exports to other files. Rules that the compiler or `clippy.toml` enforce aren't
+//! repeated here; [`lints`] and [`clippy_bans`] check that they are enabled.
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod boundaries;
 mod clippy_bans;
 mod crate_graph;
 mod doc_references;
+mod import_cycles;
 mod lints;
 mod migrations;
 mod module_doc_table;

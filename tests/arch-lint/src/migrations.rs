@@ -3,11 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Token, Tokenizer},
-};
-
 use crate::{
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, fake_source, list_dir, read},
@@ -15,41 +10,21 @@ use crate::{
 };
 
 mod dynamic_sql;
+mod sql_tokens;
+
+use sql_tokens::{SqlToken, sql_tokens};
 
 /// The tables and views that the migrations create.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     /// The owning module by table.
     pub(crate) owners: BTreeMap<String, String>,
+    /// The same, including earlier owners and tables that were dropped later.
+    all_owners: BTreeMap<String, BTreeSet<String>>,
     /// The column with the tenant's id, by tenant table.
     pub(crate) keys: BTreeMap<String, String>,
     /// The file and the line that create it, by table.
     locations: BTreeMap<String, (String, usize)>,
-}
-
-/// A token of SQL and its line. Unquoted words are in lower case.
-type SqlToken = (String, usize);
-
-/// Returns the tokens of a text, without comments, and including those in dollar-quoted strings.
-fn sql_tokens(sql: &str, first_line: usize) -> Vec<SqlToken> {
-    let dialect = PostgreSqlDialect {};
-    let mut tokens = Vec::new();
-    for token in Tokenizer::new(&dialect, sql).tokenize_with_location().unwrap() {
-        let line = first_line + usize::try_from(token.span.start.line).unwrap() - 1;
-        match token.token {
-            Token::Whitespace(_) | Token::EOF => {}
-            Token::Word(word) if word.quote_style.is_some() => tokens.push((word.value, line)),
-            Token::Word(word) => tokens.push((word.value.to_lowercase(), line)),
-            Token::DollarQuotedString(text) => tokens.extend(sql_tokens(&text.value, line)),
-            // A quoted string contains no table names: executing one is rejected (`dynamic_sql`).
-            Token::SingleQuotedString(_)
-            | Token::EscapedStringLiteral(_)
-            | Token::NationalStringLiteral(_)
-            | Token::UnicodeStringLiteral(_) => tokens.push(("'".to_owned(), line)),
-            other => tokens.push((other.to_string(), line)),
-        }
-    }
-    tokens
 }
 
 /// Returns the module that a migration belongs to: `user` for `0002_user.up.sql`.
@@ -89,29 +64,6 @@ fn dropped(statement: &[SqlToken]) -> Vec<&str> {
     rest.iter().map(|(word, _)| word.as_str()).filter(|word| !matches!(*word, "," | "cascade" | "restrict")).collect()
 }
 
-/// Returns the column definitions: the parts between the outermost parentheses, split at commas.
-fn columns(rest: &[SqlToken]) -> Vec<&[SqlToken]> {
-    let (mut depth, mut begin, mut columns) = (0, 0, Vec::new());
-    for (at, (word, _)) in rest.iter().enumerate() {
-        match word.as_str() {
-            "(" => {
-                depth += 1;
-                if depth == 1 {
-                    begin = at + 1;
-                }
-            }
-            ")" | "," if depth == 1 => {
-                columns.push(&rest[begin..at]);
-                begin = at + 1;
-                depth -= i32::from(word == ")");
-            }
-            ")" => depth -= 1,
-            _ => {}
-        }
-    }
-    columns
-}
-
 impl Tables {
     /// Returns the tables after running these migrations in order.
     fn from_migrations(migrations: &[Source]) -> (Self, Vec<Violation>) {
@@ -133,35 +85,29 @@ impl Tables {
             let line = statement[0].1;
             if let Some(other) = self.owners.get(name).filter(|other| *other != owner(migration)) {
                 let problem = format!("creates `{name}`, which belongs to {other}");
-                violations.push(Violation::new(
-                    &migration.path,
-                    line,
-                    problem,
-                    "choose another name; a table has one owner",
-                ));
+                let help = "choose another name; a table has one owner";
+                violations.push(Violation::new(&migration.path, line, problem, help));
             }
             self.owners.insert(name.to_owned(), owner(migration).to_owned());
+            self.all_owners.entry(name.to_owned()).or_default().insert(owner(migration).to_owned());
             self.locations.insert(name.to_owned(), (migration.path.clone(), line));
-            for column in columns(rest) {
-                self.add_column(name, column);
-            }
+            self.add_columns(name, rest);
         } else if let Some([(name, _), rest @ ..]) = tokens_after(statement, &["alter", "table"]) {
-            for addition in rest.split(|(word, _)| word == ",") {
-                let column = tokens_after(addition, &["add", "column"]).or_else(|| tokens_after(addition, &["add"]));
-                self.add_column(&name.clone(), column.unwrap_or_default());
-            }
+            self.add_columns(name, rest);
         }
     }
 
     /// A column `tenant_id` makes a table tenant-scoped. The table that it references is the table of tenants.
-    fn add_column(&mut self, table: &str, column: &[SqlToken]) {
-        if column.first().is_none_or(|(name, _)| name != "tenant_id") {
-            return;
-        }
-        self.keys.insert(table.to_owned(), "tenant_id".to_owned());
-        let referenced = column.iter().position(|(word, _)| word == "references").and_then(|at| column.get(at + 1));
-        if let Some((tenants, _)) = referenced {
-            self.keys.insert(tenants.clone(), "id".to_owned());
+    fn add_columns(&mut self, table: &str, definitions: &[SqlToken]) {
+        for definition in definitions.split(|(word, _)| word == ",") {
+            let is_before_name = |word: &str| ["(", "add", "column", "if", "not", "exists"].contains(&word);
+            let mut words = definition.iter().map(|(word, _)| word.as_str()).skip_while(|word| is_before_name(word));
+            if words.next() == Some("tenant_id") {
+                self.keys.insert(table.to_owned(), "tenant_id".to_owned());
+                // The list of columns of a foreign key ends with a parenthesis.
+                let mut references = words.take_while(|word| *word != ")").skip_while(|word| *word != "references");
+                self.keys.extend(references.nth(1).map(|tenants| (tenants.to_owned(), "id".to_owned())));
+            }
         }
     }
 
@@ -178,22 +124,13 @@ fn migrations() -> Vec<Source> {
 /// Checks that migrations only change tables of their module, and that the doc tables match the migrations.
 fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
     let (tables, mut violations) = Tables::from_migrations(migrations);
-    // The owners of all tables ever created. Earlier migrations may name tables that were dropped later.
-    let mut owners_by_table: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for migration in migrations {
-        for statement in sql_tokens(&migration.text, 1).split(|(word, _)| word == ";") {
-            if let Some((name, _)) = created(statement) {
-                owners_by_table.entry(name.to_owned()).or_default().insert(owner(migration));
-            }
-        }
-    }
     for migration in migrations {
         let sql_tokens = sql_tokens(&migration.text, 1);
         for (at, (word, line)) in sql_tokens.iter().enumerate() {
-            let owners = owners_by_table.get(word).filter(|owners| !owners.contains(owner(migration)));
+            let owners = tables.all_owners.get(word).filter(|owners| !owners.contains(owner(migration)));
             let is_reference = at > 0 && sql_tokens[at - 1].0 == "references";
             if let Some(owners) = owners.filter(|_| !is_reference) {
-                let owner_names = owners.iter().copied().collect::<Vec<_>>().join(" and ");
+                let owner_names = owners.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
                 let problem = format!("names `{word}`, which belongs to {owner_names}");
                 let help = "move it to a migration of the owner; only a foreign key may name another module's table";
                 violations.push(Violation::new(&migration.path, *line, problem, help));
@@ -207,20 +144,13 @@ fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Viola
 
 fn check_doc_tables(tables: &Tables, doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for doc_table in doc_tables {
-        for name in doc_table.owns.iter().filter(|name| tables.owners.get(*name) != Some(&doc_table.module)) {
-            let problem = match tables.owners.get(name) {
-                Some(other) => {
-                    format!("{} documents that it owns `{name}`, which belongs to {other}", doc_table.module)
-                }
-                None => format!("{} documents that it owns `{name}`, which no migration creates", doc_table.module),
-            };
-            violations.push(Violation::new(
-                &doc_table.location.0,
-                doc_table.location.1,
-                problem,
-                "remove it from the doc table",
-            ));
+    for table in doc_tables {
+        for name in table.owns.iter().filter(|name| tables.owners.get(*name) != Some(&table.module)) {
+            let owner = tables.owners.get(name);
+            let reason = owner.map_or("no migration creates".to_owned(), |owner| format!("belongs to {owner}"));
+            let problem = format!("{} documents that it owns `{name}`, which {reason}", table.module);
+            let (file, line) = &table.location;
+            violations.push(Violation::new(file, *line, problem, "remove it from the doc table"));
         }
     }
     for (name, owner) in &tables.owners {
@@ -239,7 +169,7 @@ fn migrations_touch_only_owned_tables() {
     let tables = Tables::of_workspace();
     assert_eq!(tables.owners["memberships"], "authorization");
     assert_eq!((tables.keys["memberships"].as_str(), tables.keys["tenants"].as_str()), ("tenant_id", "id"));
-    assert!(!tables.keys.contains_key("users") && tables.keys.contains_key("billing_accounts"));
+    assert!(!tables.keys.contains_key("users") && tables.keys.contains_key("subscriptions"));
 }
 
 /// Returns the violations of a migration of `billing`, after one of `user`.

@@ -1,4 +1,5 @@
-//! The doc table at the top of each `module.rs`: the database tables that the module owns, and the views that it needs.
+//! The doc table at the top of each `modules/*/src/module.rs`: the database tables that the module owns, and the views
+//! that it needs.
 
 use crate::sources::{Source, fake_source, list_dir, read, root};
 

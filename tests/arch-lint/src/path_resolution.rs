@@ -19,6 +19,8 @@ pub(crate) type Path = Vec<String>;
 pub(crate) struct ResolvedPath {
     pub(crate) path: Path,
     pub(crate) line: usize,
+    /// Whether this is a `use` with a visibility.
+    pub(crate) is_reexport: bool,
 }
 
 /// Resolves the names in a file.
@@ -31,15 +33,15 @@ pub(crate) struct PathResolver {
 }
 
 /// The maximum length of a chain of imports. It ends cycles: two imports can refer to each other.
-const MAX_IMPORT_DEPTH: usize = 8;
+pub(crate) const MAX_IMPORT_DEPTH: usize = 8;
 
 impl PathResolver {
     pub(crate) fn of(stream: TokenStream) -> Self {
         let mut resolver = Self::default();
         let mut uses = Vec::new();
         resolver.read_imports(stream.clone(), &mut uses);
-        for (path, line) in uses {
-            resolver.record(&path, line);
+        for (path, line, is_reexport) in uses {
+            resolver.record(&path, line, is_reexport);
         }
         resolver.read_paths(stream);
         resolver
@@ -80,18 +82,22 @@ impl PathResolver {
         imported.iter().map(|to| if is_itself(to) { path.clone() } else { [to, &path[1..]].concat() }).collect()
     }
 
-    fn record(&mut self, path: &[String], line: usize) {
-        self.paths.extend(self.resolve(path).into_iter().map(|path| ResolvedPath { path, line }));
+    fn record(&mut self, path: &[String], line: usize, is_reexport: bool) {
+        self.paths.extend(self.resolve(path).into_iter().map(|path| ResolvedPath { path, line, is_reexport }));
     }
 
     /// Collects the imports from all scopes of the file. Each is treated as valid in the whole file.
-    fn read_imports(&mut self, stream: TokenStream, uses: &mut Vec<(Path, usize)>) {
+    fn read_imports(&mut self, stream: TokenStream, uses: &mut Vec<(Path, usize, bool)>) {
         let list: Vec<TokenTree> = stream.into_iter().collect();
         for at in 0..list.len() {
             if let Some(end) = end_of_import(&list, at) {
                 let item: TokenStream = list[at..=end].iter().cloned().collect();
                 if let Ok(item) = syn::parse2::<ItemUse>(item.clone()) {
-                    self.import_tree(&item.tree, &mut Vec::new(), uses);
+                    let mut imported = Vec::new();
+                    self.import_tree(&item.tree, &mut Vec::new(), &mut imported);
+                    // After `pub` or `pub(crate)`.
+                    let is_reexport = [1, 2].iter().any(|back| at >= *back && is_ident(&list, at - back, "pub"));
+                    uses.extend(imported.into_iter().map(|(path, line)| (path, line, is_reexport)));
                 } else if let Ok(ItemExternCrate { ident, rename: Some((_, name)), .. }) = syn::parse2(item) {
                     self.imports.entry(name.to_string()).or_default().insert(vec![ident.to_string()]);
                 }
@@ -145,7 +151,7 @@ impl PathResolver {
                     at += 3;
                 }
                 if segments.len() > 1 || self.imports.contains_key(&segments[0]) {
-                    self.record(&segments, line);
+                    self.record(&segments, line, false);
                 }
             }
             at += 1;

@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    sources::{Source, fake_source, files_in, list_dir, program_sources, read},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    sources::{Source, files_in, list_dir, program_sources, read},
+    violation::{Violation, assert_no_violations, assert_rule},
 };
 
 mod text;
@@ -184,9 +184,14 @@ fn workspace_text_is_plain() {
     assert_no_violations(&found);
 }
 
+#[track_caller]
+fn assert_text(path: &str, accepted: &[&str], rejected: &[(&str, &str)]) {
+    assert_rule(|source| violations(source, true), path, accepted, rejected);
+}
+
 #[test]
 fn listed_word_is_rejected() {
-    let check = |path: &str, text: &str| violations(&fake_source(path, text), true);
+    let problem = "\"anew\" isn't plain technical English; write";
     for (path, text, line) in [
         ("README.md", "# Start\n\nIt is built\nanew.", 4),
         ("README.md", "| a | b |\n| --- | --- |\n| it is built Anew | |", 3),
@@ -196,41 +201,35 @@ fn listed_word_is_rejected() {
         ("migrations/0001_a.up.sql", "-- Built anew.\nSELECT 1;", 1),
         ("justfile", "# Build anew\nbuild:\n    cargo build", 1),
     ] {
-        assert_one_violation(
-            &check(path, text),
-            &format!("{path}:{line}: \"anew\" isn't plain technical English; write"),
-        );
+        assert_text(path, &[], &[(text, &format!("{line}: {problem}"))]);
     }
-    assert_one_violation(&check("a.md", "It is done in\nvain."), "a.md:1: \"in vain\" isn't plain");
-    for (path, text) in [
-        ("README.md", "Built again. See [`anew`](docs/anew.md).\n\n```\nanew\n```"),
-        ("src/a.rs", "/// Not `anew`, not in_vain; connection refused.\nfn anew() {}"),
-        ("src/a.rs", "#[cfg(test)]\nmod tests { fn f() { g(\"anew\"); } }"),
-    ] {
-        assert_no_violations(&check(path, text));
-    }
-    let test_code = fake_source("tests/a.rs", "fn f() {\n    r\"\n// anew\"\n}");
-    assert_no_violations(&violations(&test_code, false));
+    let no_prose = "Built again. See [`anew`](docs/anew.md).\n\n```\nanew\n```";
+    assert_text("README.md", &[no_prose], &[("It is done in\nvain.", "1: \"in vain\" isn't plain")]);
+    let no_text = "/// Not `anew`, not in_vain; connection refused.\nfn anew() {}";
+    assert_text("src/a.rs", &[no_text, "#[cfg(test)]\nmod tests { fn f() { g(\"anew\"); } }"], &[]);
+    assert_rule(|source| violations(source, false), "tests/a.rs", &["fn f() {\n    r\"\n// anew\"\n}"], &[]);
 }
 
 #[test]
 fn long_sentence_is_rejected() {
-    let check = |path: &str, text: &str| violations(&fake_source(path, text), true);
     let (long, short) = (format!("a{}.", " b".repeat(30)), format!("a{}.", " b".repeat(29)));
     let problem = "a sentence has 31 words; the maximum is 30; split it";
-    assert_one_violation(&check("a.md", &format!("Short.\n{long}")), &format!("a.md:2: {problem}"));
-    assert_one_violation(&check("a.md", &format!("- item\n- {long}")), &format!("a.md:2: {problem}"));
-    assert_one_violation(&check("a.rs", &format!("/// {long}\nfn f() {{}}")), &format!("a.rs:1: {problem}"));
-    assert_no_violations(&check("a.md", &format!("# {short}\n{short} {short}\n\n1. {short}\n2. `{long}`. {short}")));
-    assert_no_violations(&check("a.rs", &format!("//! {short}\n//! {short}\n//!\n//! ```\n//! {long}\n//! ```")));
+    let (one, two) = (format!("1: {problem}"), format!("2: {problem}"));
+    assert_text(
+        "a.md",
+        &[&format!("# {short}\n{short} {short}\n\n1. {short}\n2. `{long}`. {short}")],
+        &[(&format!("Short.\n{long}"), &two), (&format!("- item\n- {long}"), &two)],
+    );
+    let code = format!("//! {short}\n//! {short}\n//!\n//! ```\n//! {long}\n//! ```");
+    assert_text("a.rs", &[&code], &[(&format!("/// {long}\nfn f() {{}}"), &one)]);
 }
 
 #[test]
 fn word_exception_needs_a_use_and_a_reason() {
-    let check = |text: &str| violations(&fake_source("src/a.rs", text), true);
     let marker = "// plain-language: allow \"nobody\" because it is a user of the operating system";
-    assert_no_violations(&check(&format!("{marker}\nconst USER: &str = \"nobody\";")));
-    assert_one_violation(&check(marker), "src/a.rs:1: \"nobody\" is allowed and not used; delete");
+    let unused = "1: \"nobody\" is allowed and not used; delete";
     let wrong = "// plain-language: allow \"nobody\" because yes";
-    assert_one_violation(&check(wrong), "src/a.rs:1: an exception without a word or a reason; write");
+    let unreasoned = "1: an exception without a word or a reason; write";
+    let used = format!("{marker}\nconst USER: &str = \"nobody\";");
+    assert_text("src/a.rs", &[&used], &[(marker, unused), (wrong, unreasoned)]);
 }

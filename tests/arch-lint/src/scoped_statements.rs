@@ -1,6 +1,6 @@
 //! Statements that set their own scope. `OFFSET 0` and `LIMIT` are optimization fences: without them, the planner
 //! may read rows before the scope is set, and return none. Such a statement may only consist of the fenced scope,
-//! fenced LATERAL parts that depend on it, a projection and ORDER BY (`modules/kernel/src/db/single_statement.rs`).
+//! fenced LATERAL parts that depend on it, a projection and ORDER BY (`modules/db/src/single_statement.rs`).
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -16,7 +16,7 @@ use sqlparser::{
 use crate::{
     sources::{Source, fake_source, program_sources},
     sql::statements,
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation},
 };
 
 /// The functions that set a scope, each with the alias of its column.
@@ -27,10 +27,8 @@ fn unfenced(sql: &str) -> Option<&'static str> {
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
     let [Statement::Query(query)] = statements.as_slice() else { return Some("isn't a single SELECT") };
     let SetExpr::Select(select) = query.body.as_ref() else { return Some("isn't a single SELECT") };
-    if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty() {
-        return Some("the outer SELECT has clauses other than FROM and ORDER BY");
-    }
-    if !only_projects(select) {
+    let limits = query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty();
+    if query.with.is_some() || limits || !only_projects(select) {
         return Some("the outer SELECT has clauses other than FROM and ORDER BY");
     }
     if has_query(&select.projection) || query.order_by.as_ref().is_some_and(has_query) {
@@ -79,21 +77,26 @@ fn has_offset_0(query: &Query) -> bool {
 
 /// Whether the part refers to a column of the scope.
 fn uses(part: &impl Visit, scope: &str) -> bool {
-    let mut finder = QueryFinder { queries: 0, names: BTreeSet::new() };
-    let _ = part.visit(&mut finder);
-    finder.names.contains(scope)
+    QueryFinder::of(part).names.contains(scope)
 }
 
 fn has_query(part: &impl Visit) -> bool {
-    let mut finder = QueryFinder { queries: 0, names: BTreeSet::new() };
-    let _ = part.visit(&mut finder);
-    finder.queries > 0
+    QueryFinder::of(part).queries > 0
 }
 
 /// Counts queries, and collects the qualifiers of columns.
+#[derive(Default)]
 struct QueryFinder {
     queries: usize,
     names: BTreeSet<String>,
+}
+
+impl QueryFinder {
+    fn of(part: &impl Visit) -> Self {
+        let mut finder = Self::default();
+        let _ = part.visit(&mut finder);
+        finder
+    }
 }
 
 impl Visitor for QueryFinder {
@@ -118,7 +121,7 @@ fn sets_scope(sql: &str) -> bool {
 
 /// Checks the statements of a file.
 fn violations(source: &Source) -> Vec<Violation> {
-    let help = "write it as modules/kernel/src/db/single_statement.rs describes";
+    let help = "write it as modules/db/src/single_statement.rs describes";
     let scoped = statements(source).into_iter().filter(|statement| sets_scope(&statement.sql));
     let unfenced = scoped.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
     unfenced
@@ -131,16 +134,15 @@ fn scoped_statements_are_fenced() {
     let program = program_sources();
     let scoped = program.iter().flat_map(statements).filter(|statement| sets_scope(&statement.sql)).count();
     assert!(scoped >= 9, "expected at least 9 statements, found {scoped}");
-    assert_no_violations(&program.iter().flat_map(violations).collect::<Vec<_>>());
+    assert_all_pass(violations, &program);
 }
 
 #[test]
 fn unfenced_statement_is_rejected() {
     let scope = "FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s";
     let read = "SELECT * FROM roles AS r WHERE r.tenant_id = s.tenant_id";
-    let check = |sql: &str| {
-        violations(&fake_source("modules/x/src/postgres/mod.rs", &format!("fn f() {{ query!(\"{sql}\") }}")))
-    };
+    let check =
+        |sql: &str| violations(&fake_source("modules/x/src/store.rs", &format!("fn f() {{ query!(\"{sql}\") }}")));
     for fenced in [
         format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r"),
         format!("SELECT r.id {scope}, LATERAL ({read} LIMIT $2) AS r ORDER BY r.id"),
@@ -174,6 +176,6 @@ fn unfenced_statement_is_rejected() {
         "SELECT tenant_scope($1), r.id FROM roles AS r".to_owned(),
         "UPDATE roles SET name = '' WHERE tenant_id = tenant_scope($1)".to_owned(),
     ] {
-        assert_one_violation(&check(&unfenced), "modules/x/src/postgres/mod.rs:1: sets a scope, but ");
+        assert_one_violation(&check(&unfenced), "modules/x/src/store.rs:1: sets a scope, but ");
     }
 }

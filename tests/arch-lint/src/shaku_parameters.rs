@@ -7,7 +7,7 @@ use syn::{Attribute, ItemStruct};
 use crate::{
     path_resolution::PathResolver,
     sources::{Source, fake_source, for_each_token_list, is_ident, is_punct, program_sources, tokens},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    violation::{Violation, assert_all_pass, assert_one_violation, assert_rule},
 };
 
 /// The derive macros of shaku.
@@ -77,7 +77,7 @@ fn plain_parameters(source: &Source) -> Vec<Violation> {
             let problem =
                 format!("`{name}` of `{}` is a parameter; building the module panics if it isn't set", component.ident);
             let help = "inject it (`#[shaku(inject)] name: Arc<dyn X>`), or pass it with `use ValueModule<X>`, see \
-                        modules/kernel/src/shaku_value.rs";
+                        modules/kernel/src/value_module.rs";
             violations.push(Violation::new(&source.path, name.span().start().line, problem, help));
         }
     }
@@ -89,7 +89,7 @@ fn shaku_components_have_no_plain_parameters() {
     let program = program_sources();
     let count: usize = program.iter().map(|source| components(source).len()).sum();
     assert!(count >= 20, "expected at least 20 components, found {count}");
-    assert_no_violations(&program.iter().flat_map(plain_parameters).collect::<Vec<_>>());
+    assert_all_pass(plain_parameters, &program);
 }
 
 #[test]
@@ -135,8 +135,7 @@ fn component_is_found_however_it_is_derived() {
         "mod inner { fn f() { #[derive(Component)] struct A { #[serde(skip)] limit: u16 } } }",
         "make! { #[derive(Component)] struct A { limit: u16 } }",
     ] {
-        let violations = plain_parameters(&fake_source("src/a.rs", text));
-        let line = text.lines().count();
-        assert_one_violation(&violations, &format!("src/a.rs:{line}: `limit` of `A` is a parameter; building"));
+        let expected = format!("{}: `limit` of `A` is a parameter; building", text.lines().count());
+        assert_rule(plain_parameters, "src/a.rs", &[], &[(text, &expected)]);
     }
 }

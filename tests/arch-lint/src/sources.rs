@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Item, Meta};
+use syn::Item;
 
 /// A file of the workspace.
 #[derive(Debug)]
@@ -53,13 +53,23 @@ pub(crate) fn rust_files_in(folder: &str) -> Vec<Source> {
     files_in(folder).iter().filter(|path| path.ends_with(".rs")).map(|path| read(path)).collect()
 }
 
+/// Returns the folders that match a path in which one or more names may be `*`.
+pub(crate) fn folders(pattern: &str) -> Vec<String> {
+    let Some((before, after)) = pattern.split_once("/*") else {
+        return if root().join(pattern).is_dir() { vec![pattern.to_owned()] } else { Vec::new() };
+    };
+    list_dir(before).iter().flat_map(|name| folders(&format!("{before}/{name}{after}"))).collect()
+}
+
 /// Reads the Rust files of the modules, the seeds and the root package, except those that are only compiled for tests.
 pub(crate) fn program_sources() -> Vec<Source> {
-    let mut sources = rust_files_in("src");
-    sources.extend(rust_files_in("seeds/src"));
-    for module in list_dir("modules") {
-        sources.extend(rust_files_in(&format!("modules/{module}/src")));
-    }
+    program_sources_in(&["src", "seeds/src", "modules/*/src", "modules/*/api/src"])
+}
+
+/// Reads the Rust files in these folders, except those that are only compiled for tests.
+pub(crate) fn program_sources_in(patterns: &[&str]) -> Vec<Source> {
+    let mut sources: Vec<Source> =
+        patterns.iter().flat_map(|pattern| folders(pattern)).flat_map(|folder| rust_files_in(&folder)).collect();
     let test_modules: Vec<String> = sources.iter().flat_map(test_only_modules).collect();
     sources.retain(|source| {
         !test_modules.iter().any(|module| {
@@ -79,7 +89,7 @@ fn test_only_modules(source: &Source) -> Vec<String> {
     };
     let items = parse(source).items;
     let modules = items.iter().filter_map(|item| match item {
-        Item::Mod(module) if module.content.is_none() && is_test_only(&module.attrs) => Some(module),
+        Item::Mod(module) if module.content.is_none() && is_test_only(item) => Some(module),
         _ => None,
     });
     modules.map(|module| format!("{folder}/{}", module.ident)).collect()
@@ -89,35 +99,20 @@ fn parse(source: &Source) -> syn::File {
     syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
-fn is_test_only(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
-        _ => false,
+/// Whether an item is only compiled for tests or documentation.
+fn is_test_only(item: &Item) -> bool {
+    let list: Vec<TokenTree> = item.to_token_stream().into_iter().collect();
+    let mut attributes = list.chunks(2).take_while(|pair| is_punct(pair, 0, '#')).map(|pair| pair[1].to_string());
+    attributes.any(|attribute| {
+        ["[cfg (test)]", "[cfg (doc)]"].contains(&attribute.as_str()) || attribute.starts_with("[cfg (all (test ,")
     })
 }
 
 /// Returns the tokens of a file, without items under `#[cfg(test)]` and without comments. Macros aren't expanded.
 pub(crate) fn tokens(source: &Source) -> TokenStream {
     let mut file = parse(source);
-    file.items.retain(|item| !is_test_only(attributes(item)));
+    file.items.retain(|item| !is_test_only(item));
     file.into_token_stream()
-}
-
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
 }
 
 /// Calls `visit` with each list of tokens: the outermost one, and the contents of each pair of delimiters.
@@ -141,6 +136,11 @@ pub(crate) fn is_punct(list: &[TokenTree], at: usize, sign: char) -> bool {
     matches!(list.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 
+/// Whether the token at this index is a group with this delimiter.
+pub(crate) fn is_group(list: &[TokenTree], at: usize, delimiter: Delimiter) -> bool {
+    matches!(list.get(at), Some(TokenTree::Group(group)) if group.delimiter() == delimiter)
+}
+
 /// Returns the identifier at this index, if the token is one.
 pub(crate) fn word(list: &[TokenTree], at: usize) -> Option<String> {
     match list.get(at) {
@@ -161,10 +161,12 @@ pub(crate) fn fake_source(path: &str, text: &str) -> Source {
 #[test]
 fn test_only_code_is_excluded() {
     let paths: Vec<String> = program_sources().into_iter().map(|source| source.path).collect();
-    for program in ["src/main.rs", "modules/authorization/src/domain/engine.rs", "seeds/src/lib.rs"] {
+    for program in
+        ["src/main.rs", "modules/authorization/src/engine/mod.rs", "modules/user/api/src/lib.rs", "seeds/src/lib.rs"]
+    {
         assert!(paths.iter().any(|path| path == program), "{program} is missing in {paths:#?}");
     }
-    for test in ["engine/tests.rs", "engine/cedar.rs", "engine/cedar/mutants.rs", "src/config/tests.rs"] {
+    for test in ["escalation/tests.rs", "compiled_policies/cedar.rs", "cedar/mutants.rs", "src/config/tests.rs"] {
         assert!(!paths.iter().any(|path| path.ends_with(test)), "{test} is among {paths:#?}");
     }
     let source = fake_source("a.rs", "fn a() {}\n#[cfg(test)]\nmod tests { fn b() {} }");

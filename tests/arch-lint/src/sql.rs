@@ -122,7 +122,7 @@ fn first_string_literal(arguments: TokenStream) -> String {
 #[test]
 fn sql_extraction() {
     let source = fake_source(
-        "modules/user/src/postgres/mod.rs",
+        "modules/user/src/users.rs",
         r##"
 async fn all(&self, tx: &mut SystemTx) {
     // system: the operator counts users

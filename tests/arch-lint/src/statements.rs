@@ -4,20 +4,20 @@
 use crate::{
     migrations::Tables,
     module_doc_table::{ModuleDocTable, fake_doc_table},
-    sources::{Source, fake_source, for_each_token_list, line, program_sources, tokens, word},
+    sources::{Source, for_each_token_list, line, program_sources, tokens, word},
     sql::{Statement, TenantFilterExemption, statements},
     tenant_filter::{StatementTables, statement_tables},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    violation::{Message, Violation, assert_all_pass, assert_no_violations, assert_rule},
 };
 
 /// Checks one statement.
 fn violations(statement: &Statement, tables: &Tables, doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
     let violation = |problem: String, help| Violation::new(&statement.file, statement.line, problem, help);
-    let module = statement.file.strip_prefix("modules/").and_then(|rest| rest.split('/').next());
-    let doc_table = doc_tables.iter().find(|doc_table| Some(doc_table.module.as_str()) == module);
-    let Some(doc_table) = doc_table.filter(|_| statement.file.contains("/src/postgres/")) else {
-        let problem = "a statement outside of a module's src/postgres".to_owned();
-        return vec![violation(problem, "move it to a repository of the module that owns the table")];
+    let is_module = |table: &&ModuleDocTable| statement.file.starts_with(&format!("modules/{}/src/", table.module));
+    let Some(doc_table) = doc_tables.iter().find(is_module) else {
+        let problem = "a statement outside of a module's src".to_owned();
+        let help = "move it to the src of the module that owns the table; api crates and the kernel have no statements";
+        return vec![violation(problem, help)];
     };
     let statement_tables = match statement_tables(&statement.sql, &tables.keys) {
         Ok(statement_tables) => statement_tables,
@@ -49,7 +49,7 @@ fn foreign_relation(
     doc_table: &ModuleDocTable,
     tables: &Tables,
     doc_tables: &[ModuleDocTable],
-) -> Option<(String, &'static str)> {
+) -> Option<Message> {
     let module = &doc_table.module;
     let owner = tables.owners.get(relation);
     let is_public = doc_tables.iter().any(|other| other.public_views.iter().any(|view| view == relation));
@@ -62,17 +62,14 @@ fn foreign_relation(
         }
         Some(owner) => {
             let problem = format!("{module} uses `{relation}`, which belongs to {owner}");
-            Some((problem, "call the owner through a contract in the kernel"))
+            Some((problem, "call the owner through a trait of its api crate"))
         }
         None => Some((format!("{module} uses `{relation}`, which no migration creates"), "use a table of the module")),
     }
 }
 
 /// Returns why the tenant filter or the exemption of a statement is wrong, and what to do instead.
-fn tenant_filter_violation(
-    statement: &Statement,
-    statement_tables: &StatementTables,
-) -> Option<(String, &'static str)> {
+fn tenant_filter_violation(statement: &Statement, statement_tables: &StatementTables) -> Option<Message> {
     let Some(exemption) = statement.exemption else {
         let table = statement_tables.unfiltered.first()?;
         let help = "compare its tenant_id with a parameter, or write the reason in a comment above: `// system: …` or \
@@ -115,22 +112,27 @@ fn unchecked_queries(source: &Source) -> Vec<Violation> {
 
 #[test]
 fn every_statement_is_checked() {
-    assert_no_violations(&program_sources().iter().flat_map(unchecked_queries).collect::<Vec<_>>());
+    assert_all_pass(unchecked_queries, &program_sources());
 }
 
 #[test]
 fn unchecked_query_is_rejected() {
-    let check = |text: &str| unchecked_queries(&fake_source(SAMPLE_FILE, text));
-    assert_one_violation(
-        &check("fn f() {\n sqlx::__query_with_result::<Postgres, _>(\"SELECT 1\", Ok(x));\n}"),
-        &format!("{SAMPLE_FILE}:2: `__query_with_result` is internal to sqlx; use sqlx::query!"),
+    assert_rule(
+        unchecked_queries,
+        SAMPLE_FILE,
+        &["fn f() { sqlx::query!(\"SELECT 1\"); }"],
+        &[
+            (
+                "fn f() {\n sqlx::__query_with_result::<Postgres, _>(\"SELECT 1\", Ok(x));\n}",
+                "2: `__query_with_result` is internal to sqlx; use sqlx::query!",
+            ),
+            ("use sqlx::__query_scalar_with_result as q;", "1: `__query_scalar_with_result` is internal"),
+            (
+                "fn f() { sqlx::query_as_unchecked!(User, \"SELECT 1\"); }",
+                "1: `query_as_unchecked` doesn't check the types",
+            ),
+        ],
     );
-    assert_one_violation(&check("use sqlx::__query_scalar_with_result as q;"), &format!("{SAMPLE_FILE}:1:"));
-    assert_one_violation(
-        &check("fn f() { sqlx::query_as_unchecked!(User, \"SELECT 1\"); }"),
-        &format!("{SAMPLE_FILE}:1: `query_as_unchecked` doesn't check the types"),
-    );
-    assert_no_violations(&check("fn f() { sqlx::query!(\"SELECT 1\"); }"));
 }
 
 #[test]
@@ -143,13 +145,8 @@ fn statements_are_module_and_tenant_scoped() {
     );
 }
 
-/// Returns the violations of a statement in a function of `billing`. The modules `user` and `authorization` exist as
-/// well.
-fn violations_of(parameters: &str, statement: &str) -> Vec<Violation> {
-    violations_in_file(SAMPLE_FILE, parameters, statement)
-}
-
-fn violations_in_file(path: &str, parameters: &str, statement: &str) -> Vec<Violation> {
+/// Returns the violations of the statements in a file. The modules are `user`, `authorization` and `billing`.
+fn sample_violations(source: &Source) -> Vec<Violation> {
     let doc_tables = [
         fake_doc_table("user", "", "`users`, the view `user_profiles`, the view `addresses`"),
         fake_doc_table("authorization", "", "`tenants`, `roles`"),
@@ -160,97 +157,86 @@ fn violations_in_file(path: &str, parameters: &str, statement: &str) -> Vec<Viol
         tables.owners.extend(doc_table.owns.iter().map(|table| (table.clone(), doc_table.module.clone())));
     }
     tables.keys.extend([("invoices", "tenant_id"), ("tenants", "id")].map(|(a, b)| (a.to_owned(), b.to_owned())));
-    let source = fake_source(path, &format!("fn f({parameters}) {{\n{statement}\n}}"));
-    statements(&source).iter().flat_map(|statement| violations(statement, &tables, &doc_tables)).collect()
+    statements(source).iter().flat_map(|statement| violations(statement, &tables, &doc_tables)).collect()
 }
 
-const SAMPLE_FILE: &str = "modules/billing/src/postgres/mod.rs";
+const SAMPLE_FILE: &str = "modules/billing/src/invoices/store.rs";
+
+/// Checks statements of `billing`, each with its transaction, the comment above it, and the violation if it has one.
+#[track_caller]
+fn assert_statements(statements: &[(&str, &str, &str, &str)]) {
+    for (transaction, comment, sql, expected) in statements {
+        let text = format!("fn f(tx: &mut {transaction}) {{\n{comment}\nsqlx::query!(\"{sql}\");\n}}");
+        let expected = format!("3: {expected}");
+        match expected.as_str() {
+            "3: " => assert_rule(sample_violations, SAMPLE_FILE, &[&text], &[]),
+            expected => assert_rule(sample_violations, SAMPLE_FILE, &[], &[(&text, expected)]),
+        }
+    }
+}
 
 #[test]
 fn statement_on_another_modules_table_is_rejected() {
-    let sql = "SELECT FROM invoices AS i JOIN user_profiles AS p ON p.id = i.user_id WHERE i.tenant_id = $1";
-    assert_no_violations(&violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")));
-    for (sql, problem) in [
-        ("SELECT id FROM users", "billing uses `users`, which belongs to user; call the owner through a contract"),
-        ("INSERT INTO users (id) VALUES ($1)", "billing uses `users`, which belongs to user"),
-        (
-            "SELECT FROM user_profiles WHERE id IN (SELECT id FROM roles)",
-            "billing uses `roles`, which belongs to authorization",
-        ),
-        ("SELECT id FROM addresses", "billing reads the view `addresses` of user; list it under \"needs\""),
-        ("SELECT id FROM payments", "billing uses `payments`, which no migration creates"),
-        ("SELEKT id FROM invoices", "the statement can't be parsed"),
-    ] {
-        assert_one_violation(
-            &violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");")),
-            &format!("{SAMPLE_FILE}:2: {problem}"),
-        );
-    }
+    let join = "SELECT FROM invoices AS i JOIN user_profiles AS p ON p.id = i.user_id WHERE i.tenant_id = $1";
+    let subquery = "SELECT FROM user_profiles WHERE id IN (SELECT id FROM roles)";
+    assert_statements(
+        &[
+            (join, ""),
+            ("SELECT id FROM users", "billing uses `users`, which belongs to user; call the owner through a trait"),
+            ("INSERT INTO users (id) VALUES ($1)", "billing uses `users`, which belongs to user"),
+            (subquery, "billing uses `roles`, which belongs to authorization"),
+            ("SELECT id FROM addresses", "billing reads the view `addresses` of user; list it under \"needs\""),
+            ("SELECT id FROM payments", "billing uses `payments`, which no migration creates"),
+            ("SELEKT id FROM invoices", "the statement can't be parsed"),
+        ]
+        .map(|(sql, expected)| ("TenantTx", "", sql, expected)),
+    );
 }
 
 #[test]
 fn alias_shadowing_table_is_rejected() {
-    for sql in [
-        "WITH users AS (SELECT * FROM users) SELECT * FROM users",
-        "SELECT FROM user_profiles WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)",
-        "SELECT FROM users(), users",
-    ] {
-        let violations = violations_of("tx: &mut TenantTx", &format!("sqlx::query!(\"{sql}\");"));
-        assert_one_violation(
-            &violations,
-            &format!("{SAMPLE_FILE}:2: a CTE or function has the name of the table `users`; rename"),
-        );
-    }
-    assert_no_violations(&violations_of(
-        "tx: &mut TenantTx",
-        "sqlx::query!(\"WITH u AS (SELECT * FROM user_profiles) SELECT * FROM u\");",
-    ));
+    let problem = "a CTE or function has the name of the table `users`; rename";
+    assert_statements(
+        &[
+            ("WITH u AS (SELECT * FROM user_profiles) SELECT * FROM u", ""),
+            ("WITH users AS (SELECT * FROM users) SELECT * FROM users", problem),
+            ("SELECT FROM user_profiles WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)", problem),
+            ("SELECT FROM users(), users", problem),
+        ]
+        .map(|(sql, expected)| ("TenantTx", "", sql, expected)),
+    );
 }
 
 #[test]
-fn sql_outside_repositories_is_rejected() {
-    for path in ["src/http/access.rs", "modules/kernel/src/db/pool.rs", "modules/billing/src/subscriptions.rs"] {
-        let violations = violations_in_file(path, "", "sqlx::query_scalar!(\"SELECT 1\");");
-        assert_one_violation(&violations, &format!("{path}:2: a statement outside of a module's src/postgres"));
+fn sql_outside_modules_is_rejected() {
+    let rejected = [("fn f() { query_scalar!(\"SELECT 1\"); }", "1: a statement outside of a module's src; move")];
+    for path in ["src/http/access.rs", "modules/kernel/src/identity.rs", "modules/billing/api/src/lib.rs"] {
+        assert_rule(sample_violations, path, &[], &rejected);
     }
 }
 
 #[test]
 fn unfiltered_statement_needs_reason() {
-    let all = "sqlx::query!(\"SELECT id FROM invoices WHERE paid\");";
-    let one = "sqlx::query!(\"SELECT id FROM invoices WHERE tenant_id = $1\");";
-    assert_no_violations(&violations_of("tx: &mut TenantTx", one));
-    assert_one_violation(
-        &violations_of("tx: &mut TenantTx", all),
-        &format!("{SAMPLE_FILE}:2: `invoices` isn't filtered by tenant; compare"),
-    );
-    assert_one_violation(
-        &violations_of("tx: &mut SystemTx", all),
-        &format!("{SAMPLE_FILE}:2: `invoices` isn't filtered by tenant"),
-    );
-
-    let system = format!("// system: reminders are sent to all tenants.\n{all}");
-    assert_no_violations(&violations_of("tx: &mut SystemTx", &system));
-    assert_one_violation(
-        &violations_of("tx: &mut TenantTx", &system),
-        &format!("{SAMPLE_FILE}:3: the marker doesn't match the transaction"),
-    );
-    let own = format!("// user rows: the invoices of the user in all tenants.\n{all}");
-    assert_no_violations(&violations_of("tx: &mut UserTx", &own));
-    assert_one_violation(
-        &violations_of("tx: &mut TenantTx", &own),
-        &format!("{SAMPLE_FILE}:3: the marker doesn't match the transaction"),
-    );
+    let (all, one) = ("SELECT id FROM invoices WHERE paid", "SELECT id FROM invoices WHERE tenant_id = $1");
+    let system = "// system: reminders are sent to all tenants.";
+    let own = "// user rows: the invoices of the user in all tenants.";
+    assert_statements(&[
+        ("TenantTx", "", one, ""),
+        ("TenantTx", "", all, "`invoices` isn't filtered by tenant; compare"),
+        ("SystemTx", "", all, "`invoices` isn't filtered by tenant"),
+        ("SystemTx", system, all, ""),
+        ("TenantTx", system, all, "the marker doesn't match the transaction"),
+        ("UserTx", own, all, ""),
+        ("TenantTx", own, all, "the marker doesn't match the transaction"),
+    ]);
 }
 
 #[test]
 fn invalid_or_unneeded_marker_is_rejected() {
-    let all = "sqlx::query!(\"SELECT id FROM invoices WHERE paid\");";
-    let violations = violations_of("tx: &mut SystemTx", &format!("// system: yes\n{all}"));
-    assert_one_violation(&violations, &format!("{SAMPLE_FILE}:3: `invoices` isn't filtered by tenant"));
-    let one = "// system: it needs no reason.\nsqlx::query!(\"SELECT id FROM invoices WHERE tenant_id = $1\");";
-    assert_one_violation(
-        &violations_of("tx: &mut SystemTx", one),
-        &format!("{SAMPLE_FILE}:3: the statement has an exemption, but is filtered by tenant"),
-    );
+    let (all, one) = ("SELECT id FROM invoices WHERE paid", "SELECT id FROM invoices WHERE tenant_id = $1");
+    let filtered = "the statement has an exemption, but is filtered by tenant";
+    assert_statements(&[
+        ("SystemTx", "// system: yes", all, "`invoices` isn't filtered by tenant"),
+        ("SystemTx", "// system: it needs no reason.", one, filtered),
+    ]);
 }

@@ -182,43 +182,37 @@ impl FromClause {
         for joined in from {
             clause.add_joined(joined, &mut on);
         }
-        for (condition, preserved) in on {
-            clause.apply_condition(condition, &preserved);
+        for (condition, aliases) in on {
+            clause.apply_condition(condition, &aliases);
         }
         if let Some(condition) = selection {
-            clause.apply_condition(condition, &PreservedRows::Nothing);
+            clause.apply_condition(condition, &None);
         }
         clause.apply_equalities();
         let tables = clause.aliases.iter().filter_map(|(alias, table)| Some((alias.clone(), table.clone()?))).collect();
         (clause, tables)
     }
 
-    fn add_joined<'a>(&mut self, joined: &'a TableWithJoins, on: &mut Vec<(&'a Expr, PreservedRows)>) {
+    fn add_joined<'a>(&mut self, joined: &'a TableWithJoins, on: &mut Vec<(&'a Expr, FilteredAliases)>) {
         self.add(&joined.relation, on);
         for join in &joined.joins {
             let before: BTreeSet<String> = self.aliases.iter().map(|(alias, _)| alias.clone()).collect();
             self.add(&join.relation, on);
             let added =
                 self.aliases.iter().map(|(alias, _)| alias.clone()).filter(|alias| !before.contains(alias)).collect();
-            let (constraint, preserved) = match &join.join_operator {
-                JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => {
-                    (constraint, PreservedRows::Nothing)
-                }
-                JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
-                    (constraint, PreservedRows::AllBut(added))
-                }
-                JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => {
-                    (constraint, PreservedRows::AllBut(before))
-                }
+            let (constraint, filtered) = match &join.join_operator {
+                JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (constraint, None),
+                JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (constraint, Some(added)),
+                JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (constraint, Some(before)),
                 _ => continue,
             };
             if let JoinConstraint::On(condition) = constraint {
-                on.push((condition, preserved));
+                on.push((condition, filtered));
             }
         }
     }
 
-    fn add<'a>(&mut self, factor: &'a TableFactor, on: &mut Vec<(&'a Expr, PreservedRows)>) {
+    fn add<'a>(&mut self, factor: &'a TableFactor, on: &mut Vec<(&'a Expr, FilteredAliases)>) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
                 let table = unqualified(name);
@@ -248,13 +242,13 @@ impl FromClause {
         self.filtered.retain(|(name, _)| name != alias);
     }
 
-    /// Records the comparisons of a condition that each row must satisfy, except for preserved rows.
-    fn apply_condition(&mut self, condition: &Expr, preserved: &PreservedRows) {
+    /// Records the comparisons of a condition, as far as they filter the rows of these aliases.
+    fn apply_condition(&mut self, condition: &Expr, aliases: &FilteredAliases) {
         let (left, right) = match condition {
-            Expr::Nested(inner) => return self.apply_condition(inner, preserved),
+            Expr::Nested(inner) => return self.apply_condition(inner, aliases),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                self.apply_condition(left, preserved);
-                return self.apply_condition(right, preserved);
+                self.apply_condition(left, aliases);
+                return self.apply_condition(right, aliases);
             }
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
             | Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
@@ -264,13 +258,13 @@ impl FromClause {
         };
         match (left, right) {
             (Operand::Column(column), Operand::Parameter) | (Operand::Parameter, Operand::Column(column))
-                if preserved.allows_filter_on(&column) =>
+                if allows_filter_on(aliases, &column) =>
             {
                 self.filtered.insert(column);
             }
             (Operand::Column(left), Operand::Column(right)) => {
                 for (first, second) in [(left.clone(), right.clone()), (right, left)] {
-                    if preserved.allows_filter_on(&second) {
+                    if allows_filter_on(aliases, &second) {
                         self.equalities.push((first, second));
                     }
                 }
@@ -310,20 +304,11 @@ impl FromClause {
     }
 }
 
-/// The sides of an outer join whose rows are kept even if the condition is false. The condition doesn't filter them.
-enum PreservedRows {
-    Nothing,
-    /// All except those of these aliases.
-    AllBut(BTreeSet<String>),
-}
+/// The aliases that a condition filters. `None`: all. The condition of an outer join doesn't filter the preserved side.
+type FilteredAliases = Option<BTreeSet<String>>;
 
-impl PreservedRows {
-    fn allows_filter_on(&self, (name, _): &Column) -> bool {
-        match self {
-            Self::Nothing => true,
-            Self::AllBut(names) => names.contains(name),
-        }
-    }
+fn allows_filter_on(aliases: &FilteredAliases, (alias, _): &Column) -> bool {
+    aliases.as_ref().is_none_or(|aliases| aliases.contains(alias))
 }
 
 /// An operand of a comparison.

@@ -1,5 +1,5 @@
-//! A repository of another module, bypassing its contract.
+//! A repository of another module, bypassing its api.
 
-use authorization::postgres::PgMembershipRepository;
+use authorization::members::store::PgMembershipRepository;
 
 fn main() {}

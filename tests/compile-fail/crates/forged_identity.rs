@@ -1,6 +1,6 @@
 //! An identity without verified credentials.
 
-use kernel::contracts::{Email, Identity, UserId};
+use kernel::{Email, Identity, UserId};
 
 fn identity(user: UserId, email: Email) -> Identity {
     Identity { user, email }

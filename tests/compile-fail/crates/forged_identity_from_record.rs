@@ -1,8 +1,8 @@
-//! An identity created with the kernel's private function.
+//! An identity created with the kernel's private function; any code can construct an active user.
 
-use kernel::contracts::{Identity, User};
+use kernel::{ActiveUser, Identity};
 
-fn identity(user: User) -> Identity {
+fn identity(user: ActiveUser) -> Identity {
     Identity::from_user(user)
 }
 

@@ -2,7 +2,8 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use kernel::contracts::{Environment, Permit, RoleManage, TenantScope};
+use authorization_api::RoleManage;
+use kernel::{Environment, Permit, TenantScope};
 
 fn permit(scope: Arc<TenantScope>, environment: Environment) -> Permit<RoleManage> {
     Permit { scope, resource: None, environment, permission: PhantomData }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{PolicySet, Principal, RoleId, TenantId, TenantScope};
+use kernel::{PolicySet, Principal, RoleId, TenantId, TenantScope};
 
 fn scope(tenant: TenantId, principal: Principal, role: RoleId, policies: Arc<dyn PolicySet>) -> TenantScope {
     TenantScope { tenant, principal, role, policies }

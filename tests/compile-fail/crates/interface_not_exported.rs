@@ -1,6 +1,6 @@
-//! A module imports a component that the other module doesn't export.
+//! A module imports a component that the other module doesn't provide.
 
-use kernel::contracts::AuthorizationModule;
+use authorization::AuthorizationModule;
 use shaku::{Interface, module};
 
 trait Invoices: Interface {}
@@ -9,7 +9,7 @@ module! {
     ReminderModule {
         components = [],
         providers = [],
-        use dyn AuthorizationModule { components = [dyn Invoices], providers = [] }
+        use AuthorizationModule { components = [dyn Invoices], providers = [] }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::clock::Clock;
+use kernel::Clock;
 use shaku::{Component, Interface, module};
 
 trait Invoices: Interface {}

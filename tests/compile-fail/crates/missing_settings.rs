@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use auth::AuthModuleImpl;
-use kernel::contracts::{AuthModule, DbModule, UserModule};
+use auth::AuthModule;
+use db::DbModule;
+use kernel::ValueModule;
+use user_api::UserRepository;
 
-fn auth(db: Arc<dyn DbModule>, users: Arc<dyn UserModule>) -> impl AuthModule {
-    AuthModuleImpl::builder(db, users).build()
+fn auth(db: Arc<DbModule>, users: Arc<ValueModule<dyn UserRepository>>) -> AuthModule {
+    AuthModule::builder(db, users).build()
 }
 
 fn main() {}

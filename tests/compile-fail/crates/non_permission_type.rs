@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{Environment, Permit, TenantScope};
+use kernel::{Environment, Permit, TenantScope};
 
 struct InvoiceRead;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{DbModule, TenantResolver};
-use kernel::db::Database;
+use db::{Database, DbModule};
+use kernel::TenantResolver;
 use shaku::{Component, Interface, module};
 
 trait Invoices: Interface {}
@@ -21,7 +21,7 @@ module! {
     InvoiceModule {
         components = [PgInvoices],
         providers = [],
-        use dyn DbModule { components = [dyn Database], providers = [] }
+        use DbModule { components = [dyn Database], providers = [] }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A tenant transaction with only an identity, without a tenant scope.
 
-use kernel::{contracts::Identity, db::Database};
+use db::Database;
+use kernel::Identity;
 
 async fn rows(database: &dyn Database, identity: &Identity) {
     database.begin(identity).await.ok();

@@ -1,13 +1,8 @@
 //! The access check isn't the first parameter.
 
-use kernel::contracts::{Members, UserRead};
+use authorization_api::{Members, UserRead};
 
-use crate::http::{
-    extract::Inject,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

@@ -1,12 +1,9 @@
 //! `AccessTo` with an id whose resource has no attributes for conditions.
 
-use kernel::contracts::{RoleId, RoleManage};
+use authorization_api::RoleManage;
+use kernel::RoleId;
 
-use crate::http::{
-    access::AccessTo,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::AccessTo, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.delete("/v1/invoices/{id}", "Delete an invoice", delete);

@@ -1,10 +1,6 @@
 //! The body would be read without an access check.
 
-use crate::http::{
-    extract::Body,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{extract::Body, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.post("/v1/invoices", "Write an invoice", create);

@@ -1,13 +1,8 @@
 //! The body would be read before the access check has finished.
 
-use kernel::contracts::RoleManage;
+use authorization_api::RoleManage;
 
-use crate::http::{
-    extract::Body,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Body, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.post("/v1/invoices", "Write an invoice", create);

@@ -1,6 +1,6 @@
 //! The handler returns a `String`, not a `Result` whose error type is `Problem`.
 
-use kernel::contracts::UserRead;
+use authorization_api::UserRead;
 
 use crate::http::{access::Access, route::Routes};
 

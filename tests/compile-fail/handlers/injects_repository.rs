@@ -1,13 +1,9 @@
 //! A handler injects a repository, which checks no permission.
 
-use kernel::contracts::{UserRead, UserRepository};
+use authorization_api::UserRead;
+use user_api::UserRepository;
 
-use crate::http::{
-    extract::Inject,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

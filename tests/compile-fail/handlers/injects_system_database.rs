@@ -1,13 +1,9 @@
 //! A handler injects `SystemDatabase`, which isn't limited to one tenant.
 
-use kernel::{contracts::UserRead, db::SystemDatabase};
+use authorization_api::UserRead;
+use db::SystemDatabase;
 
-use crate::http::{
-    extract::Inject,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

@@ -1,12 +1,8 @@
 //! The handler has no access check.
 
-use kernel::contracts::Profiles;
+use user_api::Profiles;
 
-use crate::http::{
-    extract::Inject,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::TenantResolver;
+use kernel::TenantResolver;
 use shaku::HasComponent;
 
-use crate::bootstrap::AppModule;
+use crate::services::AppModule;
 
-pub(super) fn resolver(app: &dyn AppModule) -> Arc<dyn TenantResolver> {
+pub(super) fn resolver(app: &AppModule) -> Arc<dyn TenantResolver> {
     HasComponent::<dyn TenantResolver>::resolve(app)
 }

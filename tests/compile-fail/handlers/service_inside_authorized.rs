@@ -1,13 +1,8 @@
 //! A service inside `Authorized`, which only accepts request input.
 
-use kernel::contracts::{Members, UserRead};
+use authorization_api::{Members, UserRead};
 
-use crate::http::{
-    extract::Inject,
-    access::{Access, Authorized},
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::{Access, Authorized}, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::db::SystemDatabase;
+use db::SystemDatabase;
 use shaku::HasComponent;
 
-use crate::bootstrap::AppModule;
+use crate::services::AppModule;
 
-pub(super) fn every_tenant(app: &dyn AppModule) -> Arc<dyn SystemDatabase> {
+pub(super) fn every_tenant(app: &AppModule) -> Arc<dyn SystemDatabase> {
     HasComponent::<dyn SystemDatabase>::resolve(app)
 }

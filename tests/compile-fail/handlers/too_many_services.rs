@@ -1,13 +1,8 @@
 //! A handler with four services, one more than allowed.
 
-use kernel::contracts::{Members, Policies, Roles, Tenants, UserRead};
+use authorization_api::{Members, Policies, Roles, Tenants, UserRead};
 
-use crate::http::{
-    extract::Inject,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/invoices", "List the invoices", list);

@@ -1,13 +1,8 @@
 //! A service that no module provides.
 
-use kernel::contracts::UserRead;
+use authorization_api::UserRead;
 
-use crate::http::{
-    extract::Inject,
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, extract::Inject, problem::Problem, route::{NoContent, Routes}};
 
 trait Invoices: Send + Sync {}
 

@@ -1,10 +1,6 @@
 //! The permission isn't registered, so roles can't have it and the OpenAPI document lacks it.
 
-use crate::http::{
-    access::Access,
-    problem::Problem,
-    route::{NoContent, Routes},
-};
+use crate::http::{access::Access, problem::Problem, route::{NoContent, Routes}};
 
 kernel::permission! {
     /// Read the invoices.

@@ -1,13 +1,9 @@
 //! The permission to read roles doesn't permit deleting one.
 
-use kernel::contracts::{RoleId, RoleRead, Roles};
+use authorization_api::{RoleRead, Roles};
+use kernel::RoleId;
 
-use crate::http::{
-    extract::{PathId, Inject},
-    access::{Access, Authorized},
-    problem::Problem,
-    route::NoContent,
-};
+use crate::http::{access::{Access, Authorized}, extract::{Inject, PathId}, problem::Problem, route::NoContent};
 
 pub(super) async fn delete(
     Authorized(access, PathId(id)): Authorized<Access<RoleRead>, PathId<RoleId>>,

@@ -27,20 +27,25 @@ fn module_doc_tables_match_code() {
 fn wrong_module_doc_table_is_rejected() {
     let module = "//! | provides | needs | owns |\n//! | --- | --- | --- |\n\
                   //! | `Bills` | `Database`, `Clock` (why, and `what`), the view `user_profiles` | `bills`, the view `due` |\n\
-                  module! { use dyn DbModule { components = [dyn Database], providers = [] } }";
+                  module! { use DbModule { components = [dyn Database], providers = [] } }";
     let workspace = Workspace {
         packages: Vec::new(),
         doc_tables: vec![ModuleDocTable::read("bills", module)],
-        contracts: BTreeMap::from([(
-            "bills.rs".into(),
-            "pub trait BillsModule:\n    HasComponent<dyn Bills>\n    + HasComponent<dyn Refunds>\n{\n}".into(),
+        sources: BTreeMap::from([(
+            "bills".into(),
+            [
+                String::new(),
+                "#[shaku(interface = Bills)] #[shaku(interface = Refunds)] #[shaku(interface = Repository)] trait \
+                 Repository: Interface"
+                    .into(),
+            ],
         )]),
         tables: BTreeMap::from([("bills".into(), vec!["bills".into(), "refunds".into()])]),
     };
     assert_eq!(
         workspace.mismatches(&workspace.doc_tables[0]),
         [
-            "modules/bills/src/module.rs: `provides` is Bills in the doc table, but Bills, Refunds in BillsModule; \
+            "modules/bills/src/module.rs: `provides` is Bills in the doc table, but Bills, Refunds in its components; \
              correct one of them",
             "modules/bills/src/module.rs: `needs` is Clock, Database in the doc table, but Database in `module!`; \
              correct one of them",
@@ -80,11 +85,11 @@ fn render(workspace: &Workspace, routes: &[RouteInfo]) -> String {
     let mut page = format!(
         "# Modules\n\nGenerated from the code by `just update-docs`; a test fails if it is outdated. ARCHITECTURE.md explains \
          the design.\n\n## Crates\n\nDependencies between the crates. A dotted arrow is an optional dependency. \
-         Dev-dependencies are left out.\n\n{}\n## Contracts\n\nBusiness modules don't depend on each other. A module \
-         uses another one through a contract in the kernel.\n\n{}\n## Business modules\n\nA route is listed under each \
-         module whose services its handler calls, a permission under the module whose\ncontract declares it.\n",
+         Dev-dependencies are left out.\n\n{}\n## Services\n\nThe implementations of business modules don't depend on \
+         each other. A module uses another one through its api.\n\n{}\n## Business modules\n\nA route is listed under each \
+         module whose services its handler calls, a permission under the module whose\napi declares it.\n",
         crate_graph(&workspace.packages),
-        contract_graph(&workspace.doc_tables),
+        service_graph(&workspace.doc_tables),
     );
     for doc_table in &workspace.doc_tables {
         write_module(&mut page, workspace, doc_table, routes);
@@ -110,7 +115,7 @@ fn crate_graph(packages: &[Package]) -> String {
     graph + "```\n"
 }
 
-fn contract_graph(doc_tables: &[ModuleDocTable]) -> String {
+fn service_graph(doc_tables: &[ModuleDocTable]) -> String {
     let mut graph = String::from("```mermaid\ngraph LR\n");
     for doc_table in doc_tables {
         writeln!(graph, "    {}", doc_table.module).unwrap();
@@ -134,7 +139,7 @@ fn write_module(page: &mut String, workspace: &Workspace, doc_table: &ModuleDocT
     writeln!(page, "\n### {}\n\n{about}.\n\n| | |\n| --- | --- |", doc_table.module).unwrap();
     writeln!(page, "| provides | {provides} |\n| needs | {needs} |\n| owns | {owns} |").unwrap();
     for permission in PERMISSIONS {
-        if workspace.declaring_module(permission).is_some_and(|declaring| declaring.module == doc_table.module) {
+        if workspace.declares(&doc_table.module, permission) {
             writeln!(page, "| permission `{}` | {} |", permission.name, permission.about).unwrap();
         }
     }

@@ -1,13 +1,13 @@
-//! Reads what the module reference is generated from: manifests, doc tables, contracts and migrations.
+//! Reads what the module reference is generated from: manifests, doc tables, sources and migrations.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use kernel::contracts::PermissionInfo;
+use kernel::PermissionInfo;
 use serde_json::Value;
 
 pub(super) fn workspace_root() -> PathBuf {
@@ -20,8 +20,8 @@ pub(super) struct Workspace {
     pub(super) packages: Vec<Package>,
     /// The doc tables of the business modules, sorted by module name.
     pub(super) doc_tables: Vec<ModuleDocTable>,
-    /// The kernel's contracts: source text by file name.
-    pub(super) contracts: BTreeMap<String, String>,
+    /// The sources of each business module: of its api, and of its implementation.
+    pub(super) sources: BTreeMap<String, [String; 2]>,
     /// The tables and views that the migrations of each module create.
     pub(super) tables: BTreeMap<String, Vec<String>>,
 }
@@ -50,16 +50,15 @@ pub(super) struct ModuleDocTable {
 
 impl Workspace {
     pub(super) fn read() -> Self {
-        let mut doc_tables = Vec::new();
-        for module in sorted_entries(&workspace_root().join("modules")) {
-            // The kernel and the embedded server aren't business modules and have no doc table.
-            if let Ok(text) = fs::read_to_string(module.join("src/module.rs")) {
-                doc_tables.push(ModuleDocTable::read(module.file_name().unwrap().to_str().unwrap(), &text));
-            }
-        }
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-        let contracts = sorted_entries(&workspace_root().join("modules/kernel/src/contracts"));
-        let contracts = contracts.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+        let (mut doc_tables, mut sources) = (Vec::new(), BTreeMap::new());
+        // Only business modules have an api.
+        for module in sorted_entries(&workspace_root().join("modules")).iter().filter(|path| path.join("api").exists())
+        {
+            let text = fs::read_to_string(module.join("src/module.rs")).unwrap();
+            doc_tables.push(ModuleDocTable::read(&name(module), &text));
+            sources.insert(name(module), [source_text(&module.join("api/src")), source_text(&module.join("src"))]);
+        }
         let mut tables = BTreeMap::new();
         for path in
             sorted_entries(&workspace_root().join("migrations")).iter().filter(|path| name(path).ends_with(".up.sql"))
@@ -67,25 +66,21 @@ impl Workspace {
             let owner = name(path).split(['_', '.']).nth(1).unwrap().to_owned();
             apply_ddl(tables.entry(owner).or_default(), &fs::read_to_string(path).unwrap());
         }
-        Self { packages: Package::parse_metadata(&cargo_metadata()), doc_tables, contracts, tables }
+        Self { packages: Package::parse_metadata(&cargo_metadata()), doc_tables, sources, tables }
     }
 
-    /// Returns the module whose contract declares the permission.
-    pub(super) fn declaring_module(&self, permission: &PermissionInfo) -> Option<&ModuleDocTable> {
-        let declaration = format!(" = \"{}\", \"{}\";", permission.resource, permission.verb);
-        let contract = self.contracts.values().find(|text| text.contains(&declaration))?;
-        let offers = |name: &String| contract.contains(&format!("pub trait {name}: "));
-        self.doc_tables.iter().find(|doc_table| doc_table.provides.iter().any(offers))
+    /// Returns whether the api of the module declares the permission.
+    pub(super) fn declares(&self, module: &str, permission: &PermissionInfo) -> bool {
+        let [api, _] = &self.sources[module];
+        api.contains(&format!(" = \"{}\", \"{}\";", permission.resource, permission.verb))
     }
 
     /// Compares the doc table with the code and returns an error message for each difference.
     pub(super) fn mismatches(&self, doc_table: &ModuleDocTable) -> Vec<String> {
-        let interface = interface_name(&doc_table.module);
-        let offered: Vec<String> =
-            self.contracts.values().flat_map(|text| interface_components(text, &interface)).collect();
+        let [_, implementation] = &self.sources[&doc_table.module];
         let tables = self.tables.get(&doc_table.module).cloned().unwrap_or_default();
         let compared = [
-            ("provides", &doc_table.provides, interface.as_str(), offered),
+            ("provides", &doc_table.provides, "its components", provided_services(implementation)),
             ("needs", &doc_table.needs, "`module!`", doc_table.imports.clone()),
             ("owns", &doc_table.owns, "its migrations", tables),
         ];
@@ -134,12 +129,13 @@ impl ModuleDocTable {
         let cells: Vec<String> = row.trim_end_matches(" |").split(" | ").map(Into::into).collect();
         let cells: [String; 3] = cells.try_into().expect("the doc table has the columns provides, needs, owns");
         let (views, needs) = items(&cells[1]).into_iter().partition::<Vec<_>, _>(|item| item.starts_with("the view"));
-        let (_, definition) = text.split_once("module! {").expect("the file has a `module!`");
-        let mut imports = Vec::new();
-        for source in definition.split("use ").skip(1) {
-            let (_, list) = source.split_once("components = [").expect("`use` lists components");
-            let (list, _) = list.split_once(']').expect("the list is closed");
-            imports.extend(list.split(',').map(|name| name.trim().trim_start_matches("dyn ").to_owned()));
+        let mut imports = BTreeSet::new();
+        for definition in text.split("module! {").skip(1) {
+            for source in definition.split("use ").skip(1) {
+                let (_, list) = source.split_once("components = [").expect("`use` lists components");
+                let (list, _) = list.split_once(']').expect("the list is closed");
+                imports.extend(list.split(',').map(|name| name.trim().trim_start_matches("dyn ").to_owned()));
+            }
         }
         Self {
             module: module.into(),
@@ -148,7 +144,7 @@ impl ModuleDocTable {
             views: quoted_names(&views),
             owns: quoted_names(&items(&cells[2])),
             cells,
-            imports,
+            imports: imports.into_iter().collect(),
         }
     }
 }
@@ -172,17 +168,17 @@ fn quoted_names(items: &[String]) -> Vec<String> {
     items.iter().filter_map(|item| item.split('`').nth(1)).map(Into::into).collect()
 }
 
-/// Returns the name of the module interface, such as `BillingModule` for `billing`.
-fn interface_name(module: &str) -> String {
-    let capitalize = |word: &str| word[..1].to_uppercase() + &word[1..];
-    module.split(['-', '_']).map(capitalize).collect::<String>() + "Module"
+/// Returns the interfaces of the components that other crates declare.
+fn provided_services(implementation: &str) -> Vec<String> {
+    let interfaces = implementation.split("#[shaku(interface = ").skip(1).filter_map(|rest| rest.split(')').next());
+    let is_private = |name: &&str| implementation.contains(&format!("trait {name}: "));
+    interfaces.filter(|name| !is_private(name)).map(Into::into).collect()
 }
 
-/// Returns the components of the interface if this text declares it.
-fn interface_components(text: &str, interface: &str) -> Vec<String> {
-    let Some((_, rest)) = text.split_once(&format!("pub trait {interface}:")) else { return Vec::new() };
-    let bounds = rest.split('{').next().unwrap_or_default();
-    bounds.split("HasComponent<dyn ").skip(1).filter_map(|rest| rest.split('>').next()).map(Into::into).collect()
+/// Returns the text of all source files below a directory.
+fn source_text(dir: &Path) -> String {
+    let text = |path: &PathBuf| if path.is_dir() { source_text(path) } else { fs::read_to_string(path).unwrap() };
+    sorted_entries(dir).iter().map(text).collect()
 }
 
 /// Updates the list of tables and views with the `CREATE` and `DROP` statements of a migration.

@@ -6,21 +6,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use authorization::AuthorizationModuleImpl;
-use kernel::request::{MembershipTenantResolver, VerifiedIdentityProvider};
+use authorization::AuthorizationModule;
+use authorization_api::TenantArchive;
 use kernel::{
-    contracts::{
-        AuthorizationModule, CredentialError, DbModule, Environment, Identity, IdentityError, IdentityProvider,
-        IdentitySource, Permission, PermissionDenied, Permit, RequestContext, RequestedTenant, RestoreError,
-        RestorePermit, RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantResolver, TenantScope,
-        TenantSource, UserId, UserModule, UserRepository, VerifiedClaims,
-    },
-    db::Database,
-    shaku_value::ValueModule,
+    ActiveUsers, Clock, CredentialError, Environment, Identity, IdentityError, IdentityProvider, IdentitySource,
+    MembershipTenantResolver, Permission, PermissionDenied, Permit, RequestContext, RequestedTenant, RestoreError,
+    RestorePermit, RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantResolver, TenantScope, TenantSource,
+    UserId, ValueModule, VerifiedClaims, VerifiedIdentityProvider,
 };
 use secrecy::SecretString;
 use shaku::{HasComponent, module};
-use user::UserModuleImpl;
+use user::UserModule;
 use uuid::Uuid;
 
 use crate::TestDb;
@@ -29,9 +25,8 @@ module! {
     RequestModule {
         components = [VerifiedIdentityProvider, MembershipTenantResolver],
         providers = [],
-        use dyn DbModule { components = [dyn Database], providers = [] },
-        use dyn UserModule { components = [dyn UserRepository], providers = [] },
-        use dyn AuthorizationModule { components = [dyn TenantAdmission], providers = [] },
+        use UserModule { components = [dyn ActiveUsers], providers = [] },
+        use AuthorizationModule { components = [dyn TenantAdmission], providers = [] },
         use ValueModule<dyn RequestContext> { components = [dyn RequestContext], providers = [] },
         use ValueModule<dyn IdentitySource> { components = [dyn IdentitySource], providers = [] },
         use ValueModule<TenancyMode> { components = [TenancyMode], providers = [] }
@@ -77,9 +72,8 @@ impl RequestContext for FakeRequest {
 
 /// Builds request modules from application modules that live as long as the factory, as in the server.
 pub struct RequestFactory {
-    db: Arc<dyn DbModule>,
-    users: Arc<dyn UserModule>,
-    authorization: Arc<dyn AuthorizationModule>,
+    users: Arc<UserModule>,
+    authorization: Arc<AuthorizationModule>,
 }
 
 /// The module of one request.
@@ -90,27 +84,24 @@ impl RequestFactory {
     pub fn request(&self, user: UserId, tenant: RequestedTenant) -> Request {
         let context: Arc<dyn RequestContext> = Arc::new(FakeRequest(tenant));
         let source: Arc<dyn IdentitySource> = Arc::new(FakeIdentitySource(user));
-        let (db, users, authorization) = (self.db.clone(), self.users.clone(), self.authorization.clone());
+        let (users, authorization) = (self.users.clone(), self.authorization.clone());
         let (context, source, tenancy) =
             (ValueModule::new(context), ValueModule::new(source), ValueModule::new(Arc::default()));
-        Request(RequestModule::builder(db, users, authorization, context, source, tenancy).build())
+        Request(RequestModule::builder(users, authorization, context, source, tenancy).build())
     }
 }
 
 impl TestDb {
     /// Builds the user module. Other modules' tests use it without depending on the `user` crate.
-    pub fn users(&self) -> Arc<dyn UserModule> {
-        Arc::new(UserModuleImpl::builder(self.db.module()).build())
+    pub fn users(&self) -> Arc<UserModule> {
+        Arc::new(UserModule::builder(self.db.module()).build())
     }
 
     /// Returns a factory for request modules. All factories of a database share one authorization module.
     pub fn request_factory(&self) -> RequestFactory {
         let db = self.db.module();
-        let build = || -> Arc<dyn AuthorizationModule> {
-            Arc::new(AuthorizationModuleImpl::builder(db.clone(), ValueModule::new(Arc::default())).build())
-        };
-        let authorization = Arc::clone(self.authorization.get_or_init(build));
-        RequestFactory { users: self.users(), db, authorization }
+        let build = || Arc::new(AuthorizationModule::builder(db, ValueModule::new(Arc::default())).build());
+        RequestFactory { users: self.users(), authorization: Arc::clone(self.authorization.get_or_init(build)) }
     }
 
     fn request(&self, user: UserId, tenant: &str) -> Request {
@@ -145,7 +136,11 @@ impl TestDb {
     ///
     /// # Panics
     /// The user isn't a member.
-    pub async fn restore_permit(&self, user: UserId, tenant: impl ToString) -> Result<RestorePermit, RestoreError> {
+    pub async fn restore_permit(
+        &self,
+        user: UserId,
+        tenant: impl ToString,
+    ) -> Result<RestorePermit<TenantArchive>, RestoreError> {
         let scope = self.restore_scope(user, tenant).await.unwrap();
         RestorePermit::authorize(&scope, &Environment { now: self.now(), client_addr: None })
     }
@@ -168,7 +163,7 @@ impl TestDb {
     }
 
     fn now(&self) -> time::OffsetDateTime {
-        let clock: Arc<dyn kernel::clock::Clock> = self.db.module().resolve();
+        let clock: Arc<dyn Clock> = self.db.module().resolve();
         clock.now()
     }
 }

@@ -3,20 +3,14 @@
 
 use std::time::Duration;
 
-use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{
-    server::TestServer,
+    server::{APP_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
     template_db::{drop_database, execute, maintenance_connection, migrated_template, unique_db_name},
 };
-
-const OWNER_LOGIN: &str = "tenantry_test_owner";
-const APP_LOGIN: &str = "tenantry_test_login";
-
-/// Logins that the embedded test server accepts besides its superuser.
-pub(crate) const TEST_LOGINS: [&str; 2] = [OWNER_LOGIN, APP_LOGIN];
 
 /// Roles belong to the server, so only one test at a time uses these.
 const LOGINS_LOCK: i64 = 8_368_270;

@@ -1,7 +1,7 @@
 //! Factories for users, tenants, roles and members with fresh ids. They insert rows directly, without the modules.
 #![expect(clippy::disallowed_methods, reason = "test data bypasses the modules")]
 
-use kernel::contracts::{RoleId, TenantId, UserId};
+use kernel::{RoleId, TenantId, UserId};
 use sqlx::PgConnection;
 
 use crate::{SeededDb, TestDb};

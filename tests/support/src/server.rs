@@ -11,7 +11,12 @@ use std::{
 use embedded_postgres::{Error, Inspection, Options, Server};
 use nix::{sys::statvfs::statvfs, unistd::geteuid};
 
-use crate::db_roles::TEST_LOGINS;
+/// Login of the owner in tests with separate logins.
+pub(crate) const OWNER_LOGIN: &str = "tenantry_test_owner";
+/// Login of the application in the same tests.
+pub(crate) const APP_LOGIN: &str = "tenantry_test_login";
+/// Logins that the embedded test server accepts besides its superuser.
+pub(crate) const TEST_LOGINS: [&str; 2] = [OWNER_LOGIN, APP_LOGIN];
 
 /// Free space, in bytes, that a memory file system must have to be used.
 const MIN_FREE_BYTES: u64 = 1 << 30;

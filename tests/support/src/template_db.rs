@@ -13,10 +13,8 @@ use std::{
     time::Duration,
 };
 
-use kernel::{
-    contracts::AuthorizationModule,
-    db::{DatabaseUrl, Db, DbConfig, DbDriver, DbServer, MIGRATIONS, PostgresConfig, open_db},
-};
+use authorization::AuthorizationModule;
+use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbServer, MIGRATIONS, PostgresConfig, open_db};
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
@@ -39,7 +37,7 @@ pub struct TestDb {
     pub db: Db,
     name: String,
     /// Shared by the whole test, as in the server, because it caches policies.
-    pub(crate) authorization: OnceLock<Arc<dyn AuthorizationModule>>,
+    pub(crate) authorization: OnceLock<Arc<AuthorizationModule>>,
 }
 
 impl fmt::Debug for TestDb {
@@ -178,7 +176,7 @@ impl Deref for SeededDb {
 pub(crate) async fn migrated_template() -> &'static str {
     static NAME: OnceCell<String> = OnceCell::const_new();
     NAME.get_or_init(async || {
-        let name = format!("{TEMPLATE_PREFIX}{:016x}", checksum(MIGRATION_SOURCES));
+        let name = template_name();
         create_template(&name, "template0", async |config| {
             let server = DbServer::start(config).await.unwrap();
             server.migrator().run().await.unwrap();
@@ -193,7 +191,7 @@ async fn seeded_template() -> &'static str {
     static NAME: OnceCell<String> = OnceCell::const_new();
     NAME.get_or_init(async || {
         let from = migrated_template().await;
-        let name = format!("{TEMPLATE_PREFIX}{:016x}_seeded", checksum(SEED_SOURCES));
+        let name = format!("{}_seeded", template_name());
         create_template(&name, from, async |config| {
             let db = open_db(config).await.unwrap();
             seeds::run(&*db.system()).await.unwrap();
@@ -244,10 +242,7 @@ async fn drop_stale_databases(connection: &mut PgConnection) {
     .fetch_all(&mut *connection)
     .await
     .unwrap();
-    let ours = [
-        format!("{TEMPLATE_PREFIX}{:016x}", checksum(MIGRATION_SOURCES)),
-        format!("{TEMPLATE_PREFIX}{:016x}_seeded", checksum(SEED_SOURCES)),
-    ];
+    let ours = [template_name(), format!("{}_seeded", template_name())];
     for (name, last_used) in databases {
         let is_stale = match name.strip_prefix(RUN_DB_PREFIX).and_then(|rest| rest.split_once('_')) {
             Some((run, _)) => run != TestRun::get().name && run_has_ended(connection, run).await,
@@ -307,32 +302,15 @@ pub(crate) fn unique_db_name(kind: &str) -> String {
     format!("{RUN_DB_PREFIX}{}_{kind}_{}", TestRun::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Sources that affect a migrated template, besides the migrations.
-const MIGRATION_SOURCES: &[&str] = &[
-    include_str!("../../../modules/kernel/src/db/migrate.rs"),
-    include_str!("../../../modules/kernel/src/db/roles.rs"),
-];
-/// Sources that affect a seeded template.
-const SEED_SOURCES: &[&str] = &[
-    MIGRATION_SOURCES[0],
-    MIGRATION_SOURCES[1],
-    include_str!("../../../seeds/src/lib.rs"),
-    include_str!("../../../modules/user/src/seed.rs"),
-    include_str!("../../../modules/auth/src/seed.rs"),
-    include_str!("../../../modules/authorization/src/seed.rs"),
-    include_str!("../../../modules/authorization/src/provisioning.rs"),
-    include_str!("../../../modules/authorization/src/domain/templates.rs"),
-    include_str!("../../../modules/billing/src/seed.rs"),
-];
-
-/// Hashes the migrations and these sources. Template names contain the hash, so a change leads to a new template.
-fn checksum(sources: &[&str]) -> u64 {
+/// Returns the name of the migrated template. It contains a hash of the migrations and of the sources in `build.rs`, so
+/// that a change to them leads to a new template.
+fn template_name() -> String {
     let mut hasher = DefaultHasher::new();
-    sources.hash(&mut hasher);
+    env!("TEMPLATE_SOURCES").hash(&mut hasher);
     for migration in MIGRATIONS.iter() {
         (migration.version, &*migration.checksum).hash(&mut hasher);
     }
-    hasher.finish()
+    format!("{TEMPLATE_PREFIX}{:016x}", hasher.finish())
 }
 
 /// Returns the advisory lock key of a run.

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic ends the measurement")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use kernel::contracts::RequestedTenant;
+use kernel::RequestedTenant;
 use test_support::SeededDb;
 use tokio::runtime::Runtime;
 

@@ -5,3 +5,6 @@
 pub mod load;
 pub mod process;
 pub mod ratio;
+
+/// The result of a benchmark step. An error ends the benchmark.
+pub type BoxResult<T> = Result<T, Box<dyn std::error::Error>>;

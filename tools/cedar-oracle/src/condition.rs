@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value;
 
-use super::BoxResult;
+use crate::input::BoxResult;
 
 #[derive(Debug, Clone, Copy)]
 enum Polarity {

@@ -12,7 +12,7 @@ mod plan;
 use std::{env, fs, path::Path, process::ExitCode};
 
 use name::Name;
-use plan::{Plan, PlanError};
+use plan::{PlanError, plan};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.is_empty()).collect();
@@ -38,16 +38,15 @@ fn run(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let name = Name::parse(plural, singular)?;
     // The working directory of `just` recipes. Not the manifest directory: the tool may be compiled elsewhere.
     let root = Path::new(".");
-    let plan = Plan::of(&name, root)?;
-    for (path, text) in plan.files() {
-        let file = root.join(path);
+    for (path, text) in plan(&name, root)? {
+        let file = root.join(&path);
         let write = || -> std::io::Result<()> {
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder)?;
             }
-            fs::write(&file, text)
+            fs::write(&file, &text)
         };
-        write().map_err(|source| PlanError::Io { path: path.into(), source })?;
+        write().map_err(|source| PlanError::Io { path: file.clone(), source })?;
         println!("{path}");
     }
     Ok(())

@@ -22,60 +22,9 @@ pub(crate) enum InvalidName {
 
 /// Strict and reserved keywords of Rust with at least three letters (The Rust Reference, "Keywords"), and plurals that
 /// PostgreSQL rejects as table names (PostgreSQL manual, appendix C).
-const RESERVED: &[&str] = &[
-    "abstract",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "crate",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "for",
-    "gen",
-    "impl",
-    "let",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "pub",
-    "ref",
-    "return",
-    "self",
-    "static",
-    "struct",
-    "super",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "yield",
-    "references",
-    "values",
-    "columns",
-    "tables",
-    "views",
-    "schemas",
-];
+const RESERVED: &str = "abstract async await become box break const continue crate dyn else enum extern false final for gen \
+    impl let loop macro match mod move mut override priv pub ref return self static struct super trait true try type typeof \
+    unsafe unsized use virtual where while yield references values columns tables views schemas";
 
 impl Name {
     /// Parses the plural, and the singular or a guess of it.
@@ -88,7 +37,7 @@ impl Name {
             if !(3..=30).contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
                 return Err(InvalidName::Characters(word.into()));
             }
-            if RESERVED.contains(&word) {
+            if RESERVED.split(' ').any(|reserved| reserved == word) {
                 return Err(InvalidName::Reserved(word.into()));
             }
         }
@@ -106,7 +55,6 @@ impl Name {
 
     /// Replaces the placeholders in a template.
     pub(crate) fn fill(&self, template: &str, migration: u32) -> String {
-        let letter = self.plural.chars().find(|letter| *letter != 's').unwrap_or('x');
         // The last twelve digits of the demo ids: the first five letters of the name, and a number for the tenant.
         let digits: String = self.plural.bytes().chain([0; 5]).take(5).map(|byte| format!("{byte:02x}")).collect();
         template
@@ -114,7 +62,6 @@ impl Name {
             .replace("Gadgets", &capitalize(&self.plural))
             .replace("gadget", &self.singular)
             .replace("Gadget", &capitalize(&self.singular))
-            .replace("@ALIAS@", &letter.to_string())
             .replace("@NUMBER@", &format!("{migration:04}"))
             .replace("@ACME@", &format!("{digits}01"))
             .replace("@GLOBEX@", &format!("{digits}02"))
@@ -183,9 +130,8 @@ mod tests {
     #[test]
     fn template_placeholders_are_replaced() {
         let name = Name::parse("companies", None).unwrap();
-        let filled = name.fill("GadgetsModule, Gadget, gadgets, gadget:read; @ALIAS@.id; @NUMBER@ @ACME@ @GLOBEX@", 13);
-        let expected = "CompaniesModule, Company, companies, company:read; c.id; 0013 636f6d706101 636f6d706102";
+        let filled = name.fill("GadgetsModule, Gadget, gadgets, gadget:read; @NUMBER@ @ACME@ @GLOBEX@", 13);
+        let expected = "CompaniesModule, Company, companies, company:read; 0013 636f6d706101 636f6d706102";
         assert_eq!(filled, expected);
-        assert_eq!(Name::parse("ssns", Some("ssn")).unwrap().fill("@ALIAS@", 1), "n");
     }
 }

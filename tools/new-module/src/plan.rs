@@ -7,13 +7,9 @@ use std::{
 };
 
 use crate::{
-    edits::{Anchor, EDITS},
+    edits::{EDITS, insert},
     name::Name,
 };
-
-/// The new contents of files, by path relative to the workspace root.
-#[derive(Debug)]
-pub(crate) struct Plan(BTreeMap<String, String>);
 
 /// Why the changes can't be planned or written.
 #[derive(Debug, thiserror::Error)]
@@ -27,82 +23,67 @@ pub(crate) enum PlanError {
     #[error("`{word}` is already used in {path}: choose another name")]
     NameInUse { word: String, path: String },
     #[error(
-        "{path} has no {anchor}: update the anchor in tools/new-module/src/edits.rs, or add the module by hand as in \
+        "{path} has no place {place}: update tools/new-module/src/edits.rs, or add the module by hand as in \
          docs/adding-a-module.md"
     )]
-    AnchorNotFound { path: String, anchor: String },
+    PlaceNotFound { path: String, place: String },
 }
 
-impl Plan {
-    /// Plans the changes. Fails if an anchor is missing in the workspace, or the name is already used.
-    pub(crate) fn of(name: &Name, root: &Path) -> Result<Self, PlanError> {
-        let templates = templates(root)?;
-        let migration = next_migration(root)?;
-        let mut files = BTreeMap::new();
-        for (path, text) in &templates {
-            let path = name.fill(path, migration);
-            if root.join(&path).exists() {
-                return Err(PlanError::AlreadyExists(path));
-            }
-            files.insert(path, name.fill(text, migration));
-        }
-        let folder = format!("modules/{}", name.plural());
-        if root.join(&folder).exists() {
-            return Err(PlanError::AlreadyExists(folder));
-        }
-        check_name_is_free(name, &templates, root)?;
-        for (path, anchor, new) in EDITS {
-            let before = match files.remove(*path) {
-                Some(text) => text,
-                None => read(&root.join(path))?,
-            };
-            let after = insert_at(&before, *anchor, &name.fill(new, migration))
-                .ok_or_else(|| PlanError::AnchorNotFound { path: (*path).into(), anchor: format!("{anchor:?}") })?;
-            files.insert((*path).into(), after);
-        }
-        Ok(Self(files))
+/// Returns the new contents of files, by path relative to the workspace root. Fails if the name is already used, or a
+/// place for an insertion is missing.
+pub(crate) fn plan(name: &Name, root: &Path) -> Result<BTreeMap<String, String>, PlanError> {
+    let folder = format!("modules/{}", name.plural());
+    if root.join(&folder).exists() {
+        return Err(PlanError::AlreadyExists(folder));
     }
-
-    /// Returns the files to write: path and text.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(path, text)| (path.as_str(), text.as_str()))
+    let templates = files_below(&root.join("tools/new-module/templates"))?;
+    let migrations = files_below(&root.join("migrations"))?;
+    check_name_is_free(name, &templates, &migrations, root)?;
+    let number = migrations.keys().filter_map(|file| file.split('_').next()?.parse().ok()).max().unwrap_or(0) + 1;
+    let mut files = BTreeMap::new();
+    for (path, text) in &templates {
+        let path = name.fill(path, number);
+        if root.join(&path).exists() {
+            return Err(PlanError::AlreadyExists(path));
+        }
+        files.insert(path, name.fill(text, number));
     }
+    for (path, place, new) in EDITS {
+        let before = files.remove(*path).map_or_else(|| read(&root.join(path)), Ok)?;
+        let after = insert(&before, *place, &name.fill(new, number))
+            .ok_or_else(|| PlanError::PlaceNotFound { path: (*path).into(), place: format!("{place:?}") })?;
+        files.insert((*path).into(), after);
+    }
+    Ok(files)
 }
 
 fn read(path: &Path) -> Result<String, PlanError> {
     fs::read_to_string(path).map_err(|source| PlanError::Io { path: path.into(), source })
 }
 
-/// Returns all files below a folder.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, PlanError> {
-    let failed = |source| PlanError::Io { path: folder.into(), source };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() { files.extend(files_below(&path)?) } else { files.push(path) }
+/// Returns the texts of all files below a folder, by path relative to it.
+fn files_below(folder: &Path) -> Result<BTreeMap<String, String>, PlanError> {
+    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(path) = folders.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+            let entries = entries.map_err(|source| PlanError::Io { path, source })?;
+            folders.extend(entries.into_iter().map(|entry| entry.path()));
+        } else {
+            let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            files.insert(relative, read(&path)?);
+        }
     }
-    files.sort();
     Ok(files)
 }
 
-/// Returns the templates: path and text.
-fn templates(root: &Path) -> Result<Vec<(String, String)>, PlanError> {
-    let folder = root.join("tools/new-module/templates");
-    let named = |file: PathBuf| {
-        let path = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned();
-        Ok((path, read(&file)?))
-    };
-    files_below(&folder)?.into_iter().map(named).collect()
-}
-
-fn next_migration(root: &Path) -> Result<u32, PlanError> {
-    let numbers = files_below(&root.join("migrations"))?;
-    let number = |path: &PathBuf| path.file_name()?.to_str()?.split('_').next()?.parse::<u32>().ok();
-    Ok(numbers.iter().filter_map(number).max().unwrap_or(0) + 1)
-}
-
 /// Rejects a name that is used in the templates, in a file that is edited, or as a database object.
-fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) -> Result<(), PlanError> {
+fn check_name_is_free(
+    name: &Name,
+    templates: &BTreeMap<String, String>,
+    migrations: &BTreeMap<String, String>,
+    root: &Path,
+) -> Result<(), PlanError> {
     let lock = read(&root.join("Cargo.lock"))?;
     if lock.lines().any(|line| line == format!("name = \"{}\"", name.plural())) {
         return Err(PlanError::CrateExists(name.plural().into()));
@@ -110,143 +91,54 @@ fn check_name_is_free(name: &Name, templates: &[(String, String)], root: &Path) 
     for (_, text) in templates.iter().filter(|(path, _)| path.ends_with(".rs")) {
         check_unused_in("the templates", text, |word| name.is_item_name(word))?;
     }
-    for path in EDITS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".rs")) {
+    for (path, ..) in EDITS.iter().filter(|(path, ..)| path.ends_with(".rs")) {
         check_unused_in(path, &read(&root.join(path))?, |word| name.is_public_item_name(word))?;
     }
-    for file in files_below(&root.join("migrations"))? {
-        let text = read(&file)?;
+    for (file, text) in migrations {
         let created: Vec<&str> = text.lines().filter(|line| line.starts_with("CREATE ")).collect();
-        check_unused_in(
-            file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_ref(),
-            &created.join("\n"),
-            |word| name.is_public_item_name(word),
-        )?;
+        check_unused_in(&format!("migrations/{file}"), &created.join("\n"), |word| name.is_public_item_name(word))?;
     }
     Ok(())
 }
 
-/// Rejects a name that occurs as a word in the text.
+/// Rejects a name that occurs as a word in the text, outside of comments.
 fn check_unused_in(path: &str, text: &str, is_taken: impl Fn(&str) -> bool) -> Result<(), PlanError> {
-    let mut words = non_comment_lines(text).flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut words = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
     match words.find(|word| is_taken(word)) {
         Some(word) => Err(PlanError::NameInUse { word: word.into(), path: path.into() }),
         None => Ok(()),
     }
 }
 
-/// Returns the lines that aren't comments.
-fn non_comment_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.trim_start().starts_with("//"))
-}
-
-/// Inserts `new` at an anchor. Returns `None` if the anchor is missing.
-fn insert_at(text: &str, anchor: Anchor, new: &str) -> Option<String> {
-    let at = match anchor {
-        Anchor::After(prefix) => text.find(prefix)? + prefix.len(),
-        Anchor::Before(prefix, word) => {
-            let from = text.find(prefix)? + prefix.len();
-            from + text[from..].find(word)?
-        }
-        Anchor::LineAbove(beginning) => line_start(text, |line| line.starts_with(beginning))?,
-        Anchor::SortedList(first) => {
-            let list = line_start(text, |line| line.trim_end_matches('\n') == first)?;
-            sorted_position(text, list, new)
-        }
-    };
-    let line_end = if matches!(anchor, Anchor::LineAbove(_) | Anchor::SortedList(_)) { "\n" } else { "" };
-    Some(format!("{}{new}{line_end}{}", &text[..at], &text[at..]))
-}
-
-/// Returns the offset of the first line that matches.
-fn line_start(text: &str, matches: impl Fn(&str) -> bool) -> Option<usize> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if matches(line) {
-            return Some(at);
-        }
-        at += line.len();
-    }
-    None
-}
-
-/// Returns the offset at which to insert a line into the sorted list below the line at offset `list`. The line goes
-/// above the first one that sorts after it, or at the end of the list, which is a blank line or a bracket.
-fn sorted_position(text: &str, list: usize, new: &str) -> usize {
-    let key = |line: &str| line.replace("dyn ", "").trim_matches([' ', '+', ',', '\n']).to_lowercase();
-    let mut lines = text[list..].split_inclusive('\n');
-    let mut at = list + lines.next().map_or(0, str::len);
-    for line in lines {
-        let word = line.trim();
-        let is_end = word.is_empty() || word.starts_with([']', '}', '{', '[']);
-        if is_end || (!word.starts_with('#') && key(line) > key(new)) {
-            break;
-        }
-        at += line.len();
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Tests run in the folder of their package.
-    fn root() -> PathBuf {
-        PathBuf::from("../..")
-    }
-
-    fn plan(plural: &str) -> Result<Plan, PlanError> {
-        Plan::of(&Name::parse(plural, None).unwrap(), &root())
+    /// Plans a module in the workspace. Tests run in the folder of their package.
+    fn plan_of(plural: &str) -> Result<BTreeMap<String, String>, PlanError> {
+        plan(&Name::parse(plural, None).unwrap(), Path::new("../.."))
     }
 
     /// `.ci/check-new-module` checks that the result compiles and passes all tests.
     #[test]
     fn plan_applies_to_current_tree() {
         // A name that no module will have.
-        let Plan(files) = plan("testsofnewmodules").unwrap();
+        let files = plan_of("testsofnewmodules").unwrap();
         for (path, text) in &files {
             let text = text.to_lowercase();
             assert!(text.contains("testsofnewmodule") && !text.contains("gadget"), "{path}: {text}");
-            assert!(
-                !["@g@", "@pad@", "@number@", "@acme@", "@globex@"].iter().any(|word| text.contains(word)),
-                "{path}"
-            );
+            assert!(!["@number@", "@acme@", "@globex@"].iter().any(|word| text.contains(word)), "{path}");
         }
-        assert!(files.keys().any(|path| path == "modules/testsofnewmodules/src/module.rs"));
+        assert!(files.contains_key("modules/testsofnewmodules/src/module.rs"));
     }
 
     #[test]
     fn existing_name_is_rejected() {
         for plural in ["users", "options", "roles", "pages", "names"] {
-            assert!(
-                matches!(plan(plural), Err(PlanError::NameInUse { .. } | PlanError::AlreadyExists(_))),
-                "{plural}: {:?}",
-                plan(plural)
-            );
+            let outcome = plan_of(plural);
+            assert!(matches!(outcome, Err(PlanError::NameInUse { .. } | PlanError::AlreadyExists(_))), "{plural}");
         }
-        assert!(matches!(plan("bytes"), Err(PlanError::CrateExists(name)) if name == "bytes"));
-    }
-
-    #[test]
-    fn insertion_is_alphabetical() {
-        let list = "use {\n    A,\n    # comment\n    C,\n}\nend\n";
-        let with = |new: &str| insert_at(list, Anchor::SortedList("use {"), new).unwrap();
-        assert_eq!(with("    dyn B,"), "use {\n    A,\n    # comment\n    dyn B,\n    C,\n}\nend\n");
-        assert_eq!(with("    D,"), "use {\n    A,\n    # comment\n    C,\n    D,\n}\nend\n");
-        assert_eq!(insert_at("a(b, c)", Anchor::Before("a(", "c"), "x, "), Some("a(b, x, c)".into()));
-        assert_eq!(insert_at("a(b)", Anchor::After("a("), "x, "), Some("a(x, b)".into()));
-        assert_eq!(insert_at("a\nb\n", Anchor::LineAbove("b"), "x"), Some("a\nx\nb\n".into()));
-    }
-
-    #[test]
-    fn missing_anchor_is_reported() {
-        let gone = [
-            Anchor::LineAbove("x"),
-            Anchor::After("x"),
-            Anchor::SortedList("x"),
-            Anchor::Before("a", "x"),
-            Anchor::Before("x", "a"),
-        ];
-        assert!(gone.iter().all(|anchor| insert_at("a\n", *anchor, "b").is_none()));
+        assert!(matches!(plan_of("bytes"), Err(PlanError::CrateExists(name)) if name == "bytes"));
     }
 }

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
 use embedded_postgres::{Options, Server};
-use kernel::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stderr, reason = "a command-line tool prints to the terminal")]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{
-    AccessRequest, Decision, Environment, Members, MembersError, Permission, ScopeError, TenantAdmission, TenantId,
-    TenantTarget, UserId, UserRead, UserTenants, VerifiedClaims,
+use authorization_api::{Members, MembersError, UserRead, UserTenants};
+use kernel::{
+    AccessRequest, Decision, Environment, Permission, ScopeError, TenantAdmission, TenantId, TenantTarget, UserId,
+    VerifiedClaims,
 };
 use rstest::rstest;
 use shaku::HasComponent;
@@ -153,7 +154,7 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
             ("DELETE FROM policies WHERE effect = 'deny'", true),
         ] {
             let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-            sqlx::query(sql).execute(&mut **tx).await.unwrap();
+            sqlx::query(sql).execute(tx.conn()).await.unwrap();
             tx.commit().await.unwrap();
             for instance in &instances {
                 let admission = instance.admit(&claims, TenantTarget::Id(acme)).await.unwrap();

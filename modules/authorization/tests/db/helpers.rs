@@ -2,19 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use authorization::AuthorizationModuleImpl;
-use kernel::{contracts::TenancyMode, shaku_value::ValueModule};
+use authorization::AuthorizationModule;
+use kernel::{TenancyMode, ValueModule};
 use test_support::TestDb;
 use tokio::task::JoinSet;
 
 /// The module in the default tenancy mode.
-pub(crate) fn module(db: &TestDb) -> AuthorizationModuleImpl {
+pub(crate) fn module(db: &TestDb) -> AuthorizationModule {
     module_in_mode(db, TenancyMode::default())
 }
 
 /// The module in another tenancy mode.
-pub(crate) fn module_in_mode(db: &TestDb, mode: TenancyMode) -> AuthorizationModuleImpl {
-    AuthorizationModuleImpl::builder(db.db.module(), ValueModule::new(Arc::new(mode))).build()
+pub(crate) fn module_in_mode(db: &TestDb, mode: TenancyMode) -> AuthorizationModule {
+    AuthorizationModule::builder(db.db.module(), ValueModule::new(Arc::new(mode))).build()
 }
 
 /// Waits for all tasks and counts their outcomes.

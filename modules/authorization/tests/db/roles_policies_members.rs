@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kernel::contracts::{
-    ChangeError, Effect, MemberRemove, MemberUpdate, Members, MembersError, Permission, PermissionInfo, Permit,
-    Policies, PoliciesError, PolicyChange, PolicyDraft, PolicyId, PolicyManage, PolicyRead, PolicyTarget, RoleId,
-    RoleManage, RoleRead, Roles, RolesError, UserId, UserRead,
+use authorization_api::{
+    ChangeError, Effect, MemberRemove, MemberUpdate, Members, MembersError, Policies, PoliciesError, PolicyChange,
+    PolicyDraft, PolicyManage, PolicyRead, PolicyTarget, RoleManage, RoleRead, Roles, RolesError, UserRead,
 };
+use kernel::{Permission, PermissionInfo, Permit, PolicyId, RoleId, UserId};
 use rstest::rstest;
 use serde_json::{Value, json};
 use shaku::HasComponent;

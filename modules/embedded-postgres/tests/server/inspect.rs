@@ -2,19 +2,12 @@
 
 use std::fs;
 
-use embedded_postgres::{Error, Inspection, RunningServer, ServerState};
+use embedded_postgres::{Error, Inspection, ServerState};
 
 use crate::support::{Helper, TestDir, eventually, psql};
 
 fn inspect(test_dir: &TestDir) -> Inspection {
     Inspection::of(test_dir.options()).unwrap()
-}
-
-fn running(inspection: &Inspection) -> &RunningServer {
-    match inspection.state() {
-        ServerState::Running(running) => running,
-        other => panic!("no server is running: {other:?}"),
-    }
 }
 
 #[test]
@@ -31,8 +24,7 @@ fn inspect_creates_nothing() {
 
 #[test]
 fn inspect_stopped_reports_version_and_log() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let (major, bin_dir) = (server.major(), server.bin_dir().to_owned());
     psql(&server, "CHECKPOINT");
     drop(server);
@@ -51,7 +43,7 @@ fn inspect_running_reports_owner_and_connects() {
     let test_dir = TestDir::new();
     let helper = Helper::spawn(&test_dir.root()).wait_until_ready();
     let inspection = inspect(&test_dir);
-    let running = running(&inspection);
+    let ServerState::Running(running) = inspection.state() else { panic!("no server is running: {inspection:?}") };
     assert_eq!(running.pid, helper.server_pid());
     let owner = running.owner.as_ref().unwrap();
     assert_eq!(owner.pid, helper.child.id());
@@ -79,8 +71,7 @@ fn inspect_during_initdb_is_busy() {
 
 #[test]
 fn inspect_does_not_block_start() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     std::thread::scope(|scope| {
         let server = scope.spawn(|| test_dir.start());
         while !server.is_finished() {
@@ -92,8 +83,7 @@ fn inspect_does_not_block_start() {
 
 #[test]
 fn inspect_ignores_stale_pid() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     test_dir.write("data/postmaster.pid", &format!("{}\n/\n1\n5432\n\n\n\nready\n", std::process::id()));
     assert!(matches!(inspect(&test_dir).state(), ServerState::Stopped { .. }));
 }

@@ -5,9 +5,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use embedded_postgres::{Error, Inspection, Server};
+use embedded_postgres::{Error, Inspection, Options, Server};
 
-use crate::support::{TestDir, psql, script};
+use crate::support::{TestDir, assert_start_fails, psql, script};
+
+fn options_with_bin_dir(test_dir: &TestDir, bin_dir: &Path) -> Options {
+    Options { bin_dir: Some(bin_dir.to_owned()), ..test_dir.options() }
+}
 
 /// Creates a directory with links to some programs of an installation.
 fn link_programs(bin_dir: &Path, dir: &Path, programs: [&str; 2]) {
@@ -20,10 +24,8 @@ fn link_programs(bin_dir: &Path, dir: &Path, programs: [&str; 2]) {
 #[test]
 fn explicit_bin_dir_disables_discovery() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.bin_dir = Some(test_dir.path("nothing"));
-    let result = Server::start(options);
-    assert!(matches!(&result, Err(Error::InvalidBinDir { dir }) if *dir == test_dir.path("nothing")), "{result:?}");
+    let missing = test_dir.path("nothing");
+    assert_start_fails!(options_with_bin_dir(&test_dir, &missing), Error::InvalidBinDir { dir } if *dir == missing);
     assert!(!test_dir.root().exists(), "a directory was created");
 }
 
@@ -32,25 +34,20 @@ fn client_only_installation_is_skipped() {
     let test_dir = TestDir::new();
     let dir = test_dir.fake_installation("17.0");
     fs::remove_file(dir.join("initdb")).unwrap();
-    let mut options = test_dir.options();
-    options.bin_dir = Some(dir);
-    assert!(matches!(Server::start(options), Err(Error::InvalidBinDir { .. })));
+    assert_start_fails!(options_with_bin_dir(&test_dir, &dir), Error::InvalidBinDir { .. });
 }
 
 #[test]
 fn server_before_15_is_rejected() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.bin_dir = Some(test_dir.fake_installation("14.11"));
-    let error = Server::start(options).unwrap_err();
-    assert!(matches!(error, Error::TooOld { major: 14, .. }), "{error:?}");
-    assert!(error.to_string().contains("version 15 or newer"), "{error}");
+    let options = options_with_bin_dir(&test_dir, &test_dir.fake_installation("14.11"));
+    let message = assert_start_fails!(options, Error::TooOld { major: 14, .. });
+    assert!(message.contains("version 15 or newer"), "{message}");
 }
 
 #[test]
 fn matching_major_version_is_selected() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let (version, real) = (server.major(), server.bin_dir().to_owned());
     drop(server);
     let mut options = test_dir.options();
@@ -66,20 +63,16 @@ fn matching_major_version_is_selected() {
 
     // New data is created with the newest version.
     options.root = test_dir.path("other");
-    let result = Server::start(options);
-    assert!(matches!(&result, Err(Error::InitdbFailed { output, .. }) if output == "only a fake"), "{result:?}");
+    assert_start_fails!(options, Error::InitdbFailed { output, .. } if output == "only a fake");
 }
 
 #[test]
 fn missing_major_version_is_reported() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     let file = test_dir.root().join("data/PG_VERSION");
     let written = fs::read_to_string(&file).unwrap();
     fs::write(&file, "12\n").unwrap();
-    let error = Server::start(test_dir.options()).unwrap_err();
-    assert!(matches!(error, Error::MajorVersionMismatch { data_major: 12, .. }), "{error:?}");
-    let message = error.to_string();
+    let message = assert_start_fails!(test_dir.options(), Error::MajorVersionMismatch { data_major: 12, .. });
     let found = format!("{} (in ", written.trim());
     assert!(message.contains("PostgreSQL 12") && message.contains(&found), "{message}");
     fs::write(&file, written).unwrap();
@@ -88,12 +81,9 @@ fn missing_major_version_is_reported() {
 
 #[test]
 fn explicit_version_mismatch_is_reported() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
-    let mut options = test_dir.options();
+    let test_dir = TestDir::with_data();
     let fake = test_dir.fake_installation("99.0");
-    options.bin_dir = Some(fake.clone());
-    let error = Server::start(options).unwrap_err();
+    let error = Server::start(options_with_bin_dir(&test_dir, &fake)).unwrap_err();
     let Error::MajorVersionMismatch { configured: true, installations, .. } = &error else { panic!("{error:?}") };
     assert_eq!(installations[0].bin_dir(), fake);
     assert!(error.to_string().contains(fake.to_str().unwrap()), "{error}");
@@ -103,8 +93,7 @@ fn explicit_version_mismatch_is_reported() {
 #[test]
 fn missing_program_names_package() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.bin_dir = Some(test_dir.fake_installation("17.2"));
+    let options = options_with_bin_dir(&test_dir, &test_dir.fake_installation("17.2"));
     let installation = Inspection::of(options).unwrap().installation().unwrap();
     let missing = installation.command("pg_dump").unwrap_err().to_string();
     assert!(missing.contains("has no `pg_dump`") && missing.contains("postgresql-client-17"), "{missing}");
@@ -117,8 +106,7 @@ fn clients_come_from_selected_installation() {
     let real = test_dir.default_bin_dir();
     let links = test_dir.path("links");
     link_programs(&real, &links, ["postgres", "initdb"]);
-    let mut options = test_dir.options();
-    options.search_path = Some(links.into_os_string());
+    let options = Options { search_path: Some(links.into_os_string()), ..test_dir.options() };
     assert_eq!(Server::start(options).unwrap().bin_dir(), real);
 }
 
@@ -131,9 +119,7 @@ fn missing_locale_falls_back_to_c() {
     let reject_locale =
         r#"case "$*" in *C.UTF-8*) echo 'initdb: error: invalid locale name "C.UTF-8"' >&2; exit 1 ;; esac"#;
     script(&dir.join("initdb"), &format!("{reject_locale}\nexec '{}' \"$@\"", real.join("initdb").display()));
-    let mut options = test_dir.options_at(test_dir.path("other"));
-    options.bin_dir = Some(dir);
-    let server = Server::start(options).unwrap();
+    let server = Server::start(Options { bin_dir: Some(dir), ..test_dir.options_at(test_dir.path("other")) }).unwrap();
     assert_eq!(psql(&server, "SELECT datcollate FROM pg_database WHERE datname = 'postgres'"), "C");
     assert_eq!(psql(&server, "SHOW server_encoding"), "UTF8");
 }

@@ -3,19 +3,16 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
-use embedded_postgres::{Error, Inspection, Server};
+use embedded_postgres::{Error, Inspection, Options, Server};
 use nix::unistd::geteuid;
 
-use crate::support::{TestDir, mode, owner, process_user, psql, require_root};
+use crate::support::{TestDir, assert_start_fails, mode, owner, process, psql, require_root};
 
 #[test]
 fn root_drops_to_server_user() {
-    if !require_root("root_drops_to_server_user") {
-        return;
-    }
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
-    let user = process_user(server.pid());
+    require_root!("root_drops_to_server_user");
+    let (_test_dir, server) = TestDir::with_server();
+    let user = process(server.pid()).user;
     assert_ne!(user, 0);
     for path in [server.root(), &server.root().join("data"), server.socket_dir(), &server.log_file()] {
         assert_eq!(owner(path), user, "{}", path.display());
@@ -37,9 +34,7 @@ fn directories_have_mode_0700() {
 
 #[test]
 fn unreadable_parent_uses_stable_fallback() {
-    if !require_root("unreadable_parent_uses_stable_fallback") {
-        return;
-    }
+    require_root!("unreadable_parent_uses_stable_fallback");
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
     let options = test_dir.options_at(closed.join("pg"));
@@ -48,7 +43,7 @@ fn unreadable_parent_uses_stable_fallback() {
     assert!(server.root().starts_with(test_dir.path("fallback")), "{}", server.root().display());
     assert_eq!(fs::read_link(closed.join("pg")).unwrap(), server.root());
     psql(&server, "CREATE TABLE t (n int)");
-    assert!(matches!(Server::start(options.clone()), Err(Error::InUse { .. })));
+    assert_start_fails!(options.clone(), Error::InUse { .. });
     server.stop().unwrap();
     let server = Server::start(options.clone()).unwrap();
     assert_eq!(psql(&server, "SELECT count(*) FROM t"), "0");
@@ -60,8 +55,7 @@ fn unreadable_parent_uses_stable_fallback() {
 
 #[test]
 fn moved_directory_keeps_database() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
     server.mark_initialized().unwrap();
     server.stop().unwrap();
@@ -77,9 +71,7 @@ fn moved_directory_keeps_database() {
 
 #[test]
 fn fallback_data_survives_move_and_missing_is_reported() {
-    if !require_root("fallback_data_survives_move_and_missing_is_reported") {
-        return;
-    }
+    require_root!("fallback_data_survives_move_and_missing_is_reported");
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
     let mut options = test_dir.options_at(closed.join("pg"));
@@ -105,11 +97,8 @@ fn fallback_data_survives_move_and_missing_is_reported() {
 
 #[test]
 fn unreadable_moved_data_is_not_reinitialized() {
-    if !require_root("unreadable_moved_data_is_not_reinitialized") {
-        return;
-    }
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    require_root!("unreadable_moved_data_is_not_reinitialized");
+    let test_dir = TestDir::with_data();
     let closed = test_dir.private_dir();
     fs::rename(test_dir.root(), closed.join("pg")).unwrap();
     let options = test_dir.options_at(closed.join("pg"));
@@ -121,15 +110,12 @@ fn unreadable_moved_data_is_not_reinitialized() {
 
 #[test]
 fn unreadable_fallback_is_an_error() {
-    if !require_root("unreadable_fallback_is_an_error") {
-        return;
-    }
+    require_root!("unreadable_fallback_is_an_error");
     let test_dir = TestDir::new();
     let closed = test_dir.private_dir();
-    let mut options = test_dir.options_at(closed.join("pg"));
-    options.fallback_root_dir = closed.join("fallback");
-    let result = Server::start(options);
-    assert!(matches!(result, Err(Error::ParentNotAccessible { .. })), "{result:?}");
+    let fallback_root_dir = closed.join("fallback");
+    let options = Options { fallback_root_dir, ..test_dir.options_at(closed.join("pg")) };
+    assert_start_fails!(options, Error::ParentNotAccessible { .. });
 }
 
 #[test]
@@ -149,20 +135,16 @@ fn long_socket_path_uses_short_dir() {
     let target = test_dir.path("target");
     fs::create_dir(&target).unwrap();
     symlink(&target, &socket).unwrap();
-    let result = Server::start(options.clone());
-    assert!(matches!(result, Err(Error::UnsafeSocketDir { .. })), "{result:?}");
+    assert_start_fails!(options.clone(), Error::UnsafeSocketDir { .. });
     fs::remove_file(&socket).unwrap();
 
     options.fallback_socket_prefix = test_dir.path(&"longer".repeat(15));
-    let result = Server::start(options);
-    assert!(matches!(result, Err(Error::InvalidSocketPath { .. })), "{result:?}");
+    assert_start_fails!(options, Error::InvalidSocketPath { .. });
 }
 
 #[test]
 fn foreign_socket_dir_is_rejected() {
-    if !require_root("foreign_socket_dir_is_rejected") {
-        return;
-    }
+    require_root!("foreign_socket_dir_is_rejected");
     let test_dir = TestDir::new();
     let options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();
@@ -170,8 +152,7 @@ fn foreign_socket_dir_is_rejected() {
     server.stop().unwrap();
     fs::create_dir(&socket).unwrap();
     chown(&socket, Some(54321), Some(54321)).unwrap();
-    let result = Server::start(options);
-    assert!(matches!(result, Err(Error::UnsafeSocketDir { .. })), "{result:?}");
+    assert_start_fails!(options, Error::UnsafeSocketDir { .. });
 }
 
 #[test]
@@ -180,8 +161,7 @@ fn non_empty_foreign_directory_is_rejected() {
     fs::create_dir(test_dir.root()).unwrap();
     fs::set_permissions(test_dir.root(), Permissions::from_mode(0o755)).unwrap();
     fs::write(test_dir.root().join("unrelated.txt"), "Dear").unwrap();
-    let result = Server::start(test_dir.options());
-    assert!(matches!(result, Err(Error::ForeignDirectory { .. })), "{result:?}");
+    assert_start_fails!(test_dir.options(), Error::ForeignDirectory { .. });
     assert_eq!(mode(test_dir.root()), 0o755);
     assert_eq!(owner(test_dir.root()), geteuid().as_raw());
     assert_eq!(fs::read_dir(test_dir.root()).unwrap().count(), 1);
@@ -189,14 +169,11 @@ fn non_empty_foreign_directory_is_rejected() {
 
 #[test]
 fn foreign_owner_is_rejected() {
-    if !require_root("foreign_owner_is_rejected") {
-        return;
-    }
+    require_root!("foreign_owner_is_rejected");
     let test_dir = TestDir::new();
     fs::create_dir(test_dir.root()).unwrap();
     chown(test_dir.root(), Some(54321), Some(54321)).unwrap();
-    let result = Server::start(test_dir.options());
-    assert!(matches!(result, Err(Error::WrongOwner { owner: 54321, .. })), "{result:?}");
+    assert_start_fails!(test_dir.options(), Error::WrongOwner { owner: 54321, .. });
 }
 
 #[test]
@@ -211,18 +188,15 @@ fn special_characters_in_path() {
 
 #[test]
 fn symlinked_path_is_the_same_folder() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     symlink(test_dir.root(), test_dir.path("link")).unwrap();
     let options = test_dir.options_at(test_dir.path("link"));
-    let result = Server::start(options);
-    assert!(matches!(&result, Err(Error::InUse { dir }) if dir == server.root()), "{result:?}");
+    assert_start_fails!(options, Error::InUse { dir } if dir == server.root());
 }
 
 #[test]
 fn large_log_is_rotated_on_start() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let log = server.log_file();
     drop(server);
     fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(11 * 1024 * 1024).unwrap();

@@ -5,17 +5,17 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::Duration;
 
-use embedded_postgres::{Error, Server};
+use embedded_postgres::{Error, Options, Server};
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Helper, TestDir, all_exited, children, eventually, group, is_alive, parent, process_tree, psql, signal, signal_all,
+    Helper, TestDir, all_exited, assert_start_fails, children, eventually, is_alive, parent, process, process_tree,
+    psql, signal, signal_all,
 };
 
 #[test]
 fn committed_row_survives_a_restart() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     psql(&server, "CREATE TABLE t (n int); INSERT INTO t VALUES (42)");
     server.stop().unwrap();
     let server = test_dir.start();
@@ -24,8 +24,7 @@ fn committed_row_survives_a_restart() {
 
 #[test]
 fn needs_setup_until_marked_initialized() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     assert!(server.needs_setup());
     drop(server);
     let server = test_dir.start();
@@ -39,8 +38,7 @@ fn needs_setup_until_marked_initialized() {
 
 #[test]
 fn second_start_fails_with_lock_error() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let message = Helper::spawn(&test_dir.root()).expect_failure();
     assert!(message.contains("is in use by another process"), "{message}");
     assert_eq!(message.trim().lines().count(), 1);
@@ -60,8 +58,7 @@ fn concurrent_starts_have_one_winner() {
 
 #[test]
 fn stop_leaves_no_process_and_unlocks_directory() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let processes = process_tree(parent(server.pid()));
     assert!(processes.len() > 4, "shell, watcher, server and its helpers: {processes:?}");
     server.stop().unwrap();
@@ -71,8 +68,7 @@ fn stop_leaves_no_process_and_unlocks_directory() {
 
 #[test]
 fn drop_stops_server() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     let processes = process_tree(parent(server.pid()));
     drop(server);
     assert!(all_exited(&processes));
@@ -101,8 +97,7 @@ fn server_dies_with_interrupted_parent() {
 
 #[test]
 fn parent_killed_during_start_leaves_no_server() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     for _ in 0..10 {
         let helper = Helper::spawn(&test_dir.root());
         eventually("the helper has started something", || process_tree(helper.child.id()).len() > 1);
@@ -132,16 +127,14 @@ fn server_survives_starting_thread() {
 
 #[test]
 fn terminal_signals_do_not_reach_server() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
-    assert_ne!(group(server.pid()), group(std::process::id()));
-    assert_eq!(group(server.pid()), parent(server.pid()));
+    let (_test_dir, server) = TestDir::with_server();
+    assert_ne!(process(server.pid()).group, process(std::process::id()).group);
+    assert_eq!(process(server.pid()).group, parent(server.pid()));
 }
 
 #[test]
 fn crashed_server_is_cleaned_up() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     let processes = process_tree(parent(server.pid()));
     signal(server.pid(), Signal::SIGKILL);
     // The shell remains a zombie until it is waited for.
@@ -152,8 +145,7 @@ fn crashed_server_is_cleaned_up() {
 
 #[test]
 fn stop_works_without_the_watcher() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     let processes = process_tree(parent(server.pid()));
     for process in children(parent(server.pid())).into_iter().filter(|process| *process != server.pid()) {
         signal(process, Signal::SIGKILL);
@@ -164,8 +156,7 @@ fn stop_works_without_the_watcher() {
 
 #[test]
 fn stop_works_without_the_shell() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     let pid = server.pid();
     let shell = parent(pid);
     let processes = process_tree(shell);
@@ -178,8 +169,7 @@ fn stop_works_without_the_shell() {
 
 #[test]
 fn stop_works_when_process_group_is_signalled() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (_test_dir, server) = TestDir::with_server();
     let processes = process_tree(parent(server.pid()));
     signal_all(&processes, Signal::SIGTERM);
     server.stop().unwrap();
@@ -189,27 +179,22 @@ fn stop_works_when_process_group_is_signalled() {
 #[test]
 fn start_failure_includes_log_tail() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.max_connections = 1;
-    let error = Server::start(options).unwrap_err();
-    assert!(matches!(&error, Error::ExitedEarly { .. }), "{error:?}");
-    assert!(error.to_string().contains("superuser_reserved_connections"), "{error}");
+    let options = Options { max_connections: 1, ..test_dir.options() };
+    let message = assert_start_fails!(options, Error::ExitedEarly { .. });
+    assert!(message.contains("superuser_reserved_connections"), "{message}");
     assert!(test_dir.start().needs_setup(), "the directory is unlocked and setup is still pending");
 }
 
 #[test]
 fn start_timeout_stops_server() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     // A standby without hot standby never becomes ready. On a fast machine, any other server could be ready in time.
     let standby = test_dir.root().join("data/standby.signal");
     let closed = test_dir.root().join("data/postgresql.auto.conf");
     fs::write(&standby, "").unwrap();
     fs::write(&closed, "hot_standby = off\n").unwrap();
-    let mut options = test_dir.options();
-    options.start_timeout = Duration::ZERO;
-    let error = Server::start(options).unwrap_err();
-    assert!(matches!(error, Error::StartTimeout { .. }), "{error:?}");
+    let options = Options { start_timeout: Duration::ZERO, ..test_dir.options() };
+    assert_start_fails!(options, Error::StartTimeout { .. });
     assert!(!test_dir.root().join("data/postmaster.pid").exists());
     fs::remove_file(standby).unwrap();
     fs::write(&closed, "").unwrap();
@@ -221,9 +206,7 @@ fn fsync_is_on_by_default() {
     let test_dir = TestDir::new();
     let show = "SELECT concat_ws(' ', current_setting('fsync'), current_setting('synchronous_commit'),
         current_setting('full_page_writes'))";
-    let mut options = test_dir.options();
-    options.durable = true;
-    let server = Server::start(options).unwrap();
+    let server = Server::start(Options { durable: true, ..test_dir.options() }).unwrap();
     assert_eq!(psql(&server, show), "on on on");
     drop(server);
     assert_eq!(psql(&test_dir.start(), show), "off off off");

@@ -1,13 +1,16 @@
 //! Processes and files that killed runs leave behind.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
-use embedded_postgres::{Error, Server};
+use embedded_postgres::{Error, Options, Server};
 use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
 
 use crate::support::{
-    Helper, TestDir, UnrelatedProcess, children, is_alive, owner, parent, process_tree, psql, signal, signal_all,
+    Helper, TestDir, assert_start_fails, children, is_alive, owner, parent, process_tree, psql, signal, signal_all,
 };
 
 /// Starts a server whose parent, shell and watcher are killed. Returns its process id.
@@ -23,10 +26,19 @@ fn spawn_orphan(root: &Path) -> u32 {
     orphan
 }
 
+/// Starts an idle process that isn't a server. It exits when its standard input is closed.
+fn spawn_unrelated(uid: u32, argument: &Path) -> Child {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "read -r line", "unrelated"]).arg(argument).current_dir("/").stdin(Stdio::piped());
+    if geteuid().is_root() {
+        command.uid(uid);
+    }
+    command.spawn().unwrap()
+}
+
 #[test]
 fn orphan_is_stopped_and_its_data_is_kept() {
-    let test_dir = TestDir::new();
-    let server = test_dir.start();
+    let (test_dir, server) = TestDir::with_server();
     psql(&server, "CREATE TABLE t (n int)");
     drop(server);
     let orphan = spawn_orphan(&test_dir.root());
@@ -52,9 +64,7 @@ fn start_waits_for_dying_server() {
 #[test]
 fn start_recovers_after_sigkill() {
     let test_dir = TestDir::new();
-    let mut options = test_dir.options();
-    options.durable = true;
-    let server = Server::start(options).unwrap();
+    let server = Server::start(Options { durable: true, ..test_dir.options() }).unwrap();
     psql(&server, "CREATE TABLE t AS SELECT 42 AS n");
     let shell = parent(server.pid());
     signal(server.pid(), Signal::SIGKILL);
@@ -79,12 +89,11 @@ fn orphan_of_moved_folder_is_stopped() {
 
 #[test]
 fn reused_pid_is_not_signalled() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     let data = test_dir.root().join("data");
     // The process has the server's user and names the data directory. PostgreSQL itself would not start.
-    let mut unrelated = UnrelatedProcess::spawn(owner(&data), &data);
-    let pid = unrelated.0.id();
+    let mut unrelated = spawn_unrelated(owner(&data), &data);
+    let pid = unrelated.id();
     let stale = format!("{pid}\n{}\n1700000000\n5432\n\n\n\nready\n", data.display());
     test_dir.write("data/postmaster.pid", &stale);
     test_dir.write("socket/.s.PGSQL.5432.lock", &format!("{pid}\n"));
@@ -93,13 +102,12 @@ fn reused_pid_is_not_signalled() {
     assert_eq!(psql(&server, "SELECT 1"), "1");
     assert_ne!(server.pid(), pid);
     drop(server);
-    assert!(unrelated.0.try_wait().unwrap().is_none(), "the unrelated process was signalled");
+    assert!(unrelated.try_wait().unwrap().is_none(), "the unrelated process was signalled");
 }
 
 #[test]
 fn stale_pid_file_is_ignored() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     let data = test_dir.root().join("data");
     let stale = format!("999999999\n{}\n1700000000\n5432\n\n\n\nready\n", data.display());
     test_dir.write("data/postmaster.pid", &stale);
@@ -136,12 +144,10 @@ fn orphaned_initdb_is_stopped() {
 
 #[test]
 fn partial_data_dir_is_wiped_only_if_marked() {
-    let test_dir = TestDir::new();
-    drop(test_dir.start());
+    let test_dir = TestDir::with_data();
     let data = test_dir.root().join("data");
     fs::remove_file(data.join("PG_VERSION")).unwrap();
-    let result = Server::start(test_dir.options());
-    assert!(matches!(&result, Err(Error::ForeignDirectory { dir }) if *dir == data), "{result:?}");
+    assert_start_fails!(test_dir.options(), Error::ForeignDirectory { dir } if *dir == data);
     assert!(data.join("pg_wal").exists());
 
     test_dir.write("initializing", "");

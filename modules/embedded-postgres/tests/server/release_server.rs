@@ -136,11 +136,8 @@ impl ReleaseServer {
     pub(crate) fn options(&self, test_dir: &TestDir) -> Options {
         let mut download = DownloadOptions::new(test_dir.path("cache"), &self.version, &self.url);
         download.fallback_cache = test_dir.path("cache-fallback");
-        let mut options = test_dir.options();
-        options.search_well_known_dirs = false;
-        options.search_path = None;
-        options.download = Some(download);
-        options
+        let download = Some(download);
+        Options { search_well_known_dirs: false, search_path: None, download, ..test_dir.options() }
     }
 
     pub(crate) fn start(&self, test_dir: &TestDir) -> Server {

@@ -1,6 +1,5 @@
 //! Fixtures: a directory per test, a helper process, `psql`, and queries to the process table.
 
-use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -12,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use embedded_postgres::{Options, Server};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::{Pid, User};
 use tempfile::TempDir;
 
 /// A temporary directory per test, readable for every user as `/tmp` is.
@@ -24,6 +23,18 @@ impl TestDir {
     /// Creates it in memory if possible, where `initdb` takes a fifth of the time.
     pub(crate) fn new() -> Self {
         Self::create_in(memory_dir().unwrap_or(std::env::temp_dir()))
+    }
+
+    /// Creates it with a running server.
+    pub(crate) fn with_server() -> (Self, Server) {
+        let test_dir = Self::new();
+        let server = test_dir.start();
+        (test_dir, server)
+    }
+
+    /// Creates it with the data of a stopped server.
+    pub(crate) fn with_data() -> Self {
+        Self::with_server().0
     }
 
     /// Creates it on a disk if the system has a directory for temporary files on one.
@@ -47,18 +58,19 @@ impl TestDir {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::new(self.root());
         #[expect(
             clippy::disallowed_methods,
             reason = "the helper process searches it too, and both must find the same version"
         )]
         let search_path = std::env::var_os("PATH");
-        options.search_path = search_path;
-        options.durable = false;
-        options.max_connections = 10;
-        options.fallback_root_dir = self.path("fallback");
-        options.fallback_socket_prefix = self.path("socket-");
-        options
+        Options {
+            search_path,
+            durable: false,
+            max_connections: 10,
+            fallback_root_dir: self.path("fallback"),
+            fallback_socket_prefix: self.path("socket-"),
+            ..Options::new(self.root())
+        }
     }
 
     /// Returns the options of a server with another root.
@@ -206,11 +218,11 @@ pub(crate) fn psql_as(server: &Server, user: Option<&User>, sql: &str) -> Result
 }
 
 /// One line of the process table, which excludes zombies.
-struct Entry {
+pub(crate) struct Entry {
     pid: u32,
     parent: u32,
-    group: u32,
-    user: u32,
+    pub(crate) group: u32,
+    pub(crate) user: u32,
 }
 
 fn process_table() -> Vec<Entry> {
@@ -224,20 +236,17 @@ fn process_table() -> Vec<Entry> {
     String::from_utf8(output.stdout).unwrap().lines().filter_map(entry).collect()
 }
 
+/// Returns the table's entry of a running process.
+pub(crate) fn process(pid: u32) -> Entry {
+    process_table().into_iter().find(|entry| entry.pid == pid).unwrap()
+}
+
 pub(crate) fn is_alive(pid: u32) -> bool {
-    process_table().iter().any(|entry| entry.pid == pid)
+    !all_exited(&[pid])
 }
 
 pub(crate) fn parent(pid: u32) -> u32 {
-    process_table().iter().find(|entry| entry.pid == pid).unwrap().parent
-}
-
-pub(crate) fn group(pid: u32) -> u32 {
-    process_table().iter().find(|entry| entry.pid == pid).unwrap().group
-}
-
-pub(crate) fn process_user(pid: u32) -> u32 {
-    process_table().iter().find(|entry| entry.pid == pid).unwrap().user
+    process(pid).parent
 }
 
 /// Returns a process and all its descendants.
@@ -289,35 +298,26 @@ pub(crate) fn owner(path: impl AsRef<Path>) -> u32 {
     fs::metadata(path).unwrap().uid()
 }
 
-/// An idle process that isn't a server. Killed when dropped.
-pub(crate) struct UnrelatedProcess(pub(crate) Child);
-
-impl UnrelatedProcess {
-    pub(crate) fn spawn(uid: u32, argument: impl AsRef<OsStr>) -> Self {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", "read -r line", "unrelated"]).arg(argument).current_dir("/").stdin(Stdio::piped());
-        if geteuid().is_root() {
-            command.uid(uid);
+/// Skips a test unless this process is root.
+macro_rules! require_root {
+    ($test:literal) => {
+        if !nix::unistd::geteuid().is_root() {
+            $crate::support::print(concat!("SKIPPED: ", $test, " requires root"));
+            return;
         }
-        Self(command.spawn().unwrap())
-    }
+    };
 }
+pub(crate) use require_root;
 
-impl Drop for UnrelatedProcess {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Asserts that a start with these options fails with an error that matches the pattern. Returns the message.
+macro_rules! assert_start_fails {
+    ($options:expr, $($pattern:tt)+) => {{
+        let error = embedded_postgres::Server::start($options).unwrap_err();
+        assert!(matches!(&error, $($pattern)+), "{error:?}");
+        error.to_string()
+    }};
 }
-
-/// Returns whether this process is root. Otherwise prints that the test is skipped.
-pub(crate) fn require_root(test: &str) -> bool {
-    let is_root = geteuid().is_root();
-    if !is_root {
-        print(&format!("SKIPPED: {test} requires root"));
-    }
-    is_root
-}
+pub(crate) use assert_start_fails;
 
 /// Prints a line directly to standard error, since the test harness captures the output of passing tests.
 pub(crate) fn print(line: &str) {

@@ -3,10 +3,10 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::Message;
 use crate::{
     path_resolution::PathResolver,
     sources::{is_ident, is_punct},
+    violation::Message,
 };
 
 const HELP: &str = "make it a component, or pass it as a value; immutable types can be added to the list in \

@@ -6,10 +6,10 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::{Message, is_group};
 use crate::{
     path_resolution::{PathResolver, end_of_import},
-    sources::{is_ident, is_punct, line, word},
+    sources::{is_group, is_ident, is_punct, line, word},
+    violation::Message,
 };
 
 /// Functions that drop a handle.
@@ -38,7 +38,7 @@ fn visit(list: &[TokenTree], is_drop_argument: bool, resolver: &PathResolver, re
             visit(&inside, is_dropped, resolver, report);
         }
         let Some(name) = spawn_function(list, at, resolver) else { continue };
-        let help = "await its handle, or keep the handle and check its result, as modules/kernel/src/db/pool.rs does";
+        let help = "await its handle, or keep the handle and check its result, as modules/db/src/pool.rs does";
         match arguments(list, at) {
             Some(arguments) if is_detached(list, at, arguments + 1, is_drop_argument, resolver) => {
                 report(line(&list[at]), (format!("the task started by `{name}` is detached"), help));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use kernel::contracts::{InvitationToken, InvitationWithToken, InvitationsError, TenantArchive, Tenants};
+use authorization_api::{InvitationToken, InvitationWithToken, InvitationsError, TenantArchive, Tenants};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};

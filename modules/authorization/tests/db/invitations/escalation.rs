@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{RoleManage, Roles, RolesError};
+use authorization_api::{RoleManage, Roles, RolesError};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, db};

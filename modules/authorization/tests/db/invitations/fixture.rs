@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use kernel::contracts::{
-    AcceptError, ChangeError, Email, Identity, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
-    MemberInvite, Permit, TenancyMode, UserId, UserTenant,
+use authorization_api::{
+    AcceptError, ChangeError, InvitationToken, InvitationWithToken, Invitations, InvitationsError, MemberInvite,
+    UserTenant,
 };
+use kernel::{Email, Identity, Permit, TenancyMode, UserId};
 use shaku::HasComponent;
 use test_support::{TestDb, TestTenant};
 

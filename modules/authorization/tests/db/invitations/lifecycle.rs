@@ -1,8 +1,7 @@
 //! The lifecycle of an invitation.
 
-use kernel::contracts::{
-    InvitationId, InvitationToken, InvitationWithToken, MemberInvite, RoleId, TenancyMode, UserRead,
-};
+use authorization_api::{InvitationId, InvitationToken, InvitationWithToken, MemberInvite, UserRead};
+use kernel::{RoleId, TenancyMode};
 use rstest::rstest;
 use test_support::{TestDb, db};
 

@@ -1,9 +1,11 @@
 //! The policies in casbin. The crate `cedar_oracle` translates them to Cedar.
 
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi};
-use kernel::contracts::PermissionInfo;
+use kernel::PermissionInfo;
 
-use super::{BoxResult, tenant::Tenant};
+use bench::BoxResult;
+
+use super::tenant::Tenant;
 
 /// Roles, wildcards and deny overrides. Conditions are omitted: the policies that have one don't match the request, so the
 /// decision is the same with less work.

@@ -6,19 +6,20 @@ mod competitors;
 mod tenant;
 
 use std::{
-    error::Error,
     hint::black_box,
     time::{Duration, Instant},
 };
 
-use bench::ratio::{median, ratio};
-use kernel::contracts::{AccessRequest, Environment, Permission, Permit, UserRead};
+use authorization_api::UserRead;
+use bench::{
+    BoxResult,
+    ratio::{median, ratio},
+};
+use kernel::{AccessRequest, Environment, Permission, Permit};
 use test_support::SeededDb;
 
 use competitors::Casbin;
 use tenant::Tenant;
-
-type BoxResult<T> = Result<T, Box<dyn Error>>;
 
 /// An engine with its policies loaded. Returns whether it allows the request.
 type Engine<'a> = Box<dyn FnMut() -> BoxResult<bool> + 'a>;

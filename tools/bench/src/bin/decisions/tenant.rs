@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use bench::BoxResult;
 use cedar_oracle::{CedarOracle, PolicyCondition, PolicyInput};
-use kernel::contracts::{PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
+use kernel::{PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use test_support::SeededDb;
 use uuid::Uuid;
-
-use super::BoxResult;
 
 /// The member's tenant scope, and the tenant's stored policies.
 pub(crate) struct Tenant {

@@ -1,5 +1,6 @@
 //! `/v1/gadgets`
 
+use gadgets::seed::ACME;
 use rstest::rstest;
 
 use crate::client::{TestApp, app};
@@ -23,7 +24,7 @@ fn lifecycle(app: TestApp) {
 #[rstest]
 fn invalid_name_is_rejected(app: TestApp) {
     let acme = app.alice().in_tenant("acme");
-    let path = format!("/v1/gadgets/{}", app.seed.gadgets.acme.id);
+    let path = format!("/v1/gadgets/{ACME}");
     let before = acme.get("/v1/gadgets").body;
     for name in ["", "  ", "a\\nb", &"a".repeat(201)] {
         let body = format!(r#"{{"name": "{name}"}}"#);
@@ -37,7 +38,7 @@ fn invalid_name_is_rejected(app: TestApp) {
 #[rstest]
 fn other_tenants_gadget_is_not_found(app: TestApp) {
     let globex = app.alice().in_tenant("globex");
-    let theirs = globex.get(&format!("/v1/gadgets/{}", app.seed.gadgets.acme.id));
+    let theirs = globex.get(&format!("/v1/gadgets/{ACME}"));
     let unknown = globex.get("/v1/gadgets/019a0000-0000-7000-8000-0000000000ff");
     assert_eq!((theirs.status, &theirs.body), (404, &unknown.body));
 }

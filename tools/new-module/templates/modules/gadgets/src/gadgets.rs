@@ -3,22 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{
-    contracts::{Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError, Permit},
-    db::Database,
-};
+use db::{Database, DbError, SystemTx};
+use gadgets_api::{Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError};
+use kernel::{Permit, TenantId};
 use shaku::Component;
+use uuid::Uuid;
 
-use crate::postgres::GadgetRepository;
-
-/// The use cases behind `/v1/gadgets`.
+/// Implements `/v1/gadgets`.
 #[derive(Component)]
 #[shaku(interface = Gadgets)]
 pub(crate) struct GadgetService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
-    #[shaku(inject)]
-    gadgets: Arc<dyn GadgetRepository>,
 }
 
 #[async_trait]
@@ -29,17 +25,64 @@ impl Gadgets for GadgetService {
         after: Option<GadgetId>,
         limit: u16,
     ) -> Result<Vec<Gadget>, GadgetsError> {
-        Ok(self.gadgets.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+        let reader = self.database.tenant_reader(permit.scope());
+        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
+        let query = || {
+            sqlx::query_as!(
+                Gadget,
+                r#"SELECT r.id AS "id!: GadgetId", r.name AS "name!: GadgetName", r.created_at AS "created_at!",
+                     r.updated_at AS "updated_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT r.id, r.name, r.created_at, r.updated_at
+                       FROM gadgets AS r
+                       WHERE r.tenant_id = s.tenant_id AND r.id > $2
+                       ORDER BY r.id
+                       LIMIT $3
+                     ) AS r
+                   ORDER BY r.id"#,
+                tenant,
+                after,
+                i64::from(limit),
+            )
+        };
+        Ok(reader.fetch_all(query).await?)
     }
 
     async fn get(&self, permit: &Permit<GadgetRead>, id: GadgetId) -> Result<Gadget, GadgetsError> {
-        let found = self.gadgets.find(&self.database.tenant_reader(permit.scope()), id).await?;
-        found.ok_or(GadgetsError::NotFound)
+        let reader = self.database.tenant_reader(permit.scope());
+        let (tenant, id) = (reader.tenant().as_uuid(), id.as_uuid());
+        let query = || {
+            sqlx::query_as!(
+                Gadget,
+                r#"SELECT r.id AS "id!: GadgetId", r.name AS "name!: GadgetName", r.created_at AS "created_at!",
+                     r.updated_at AS "updated_at!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT r.id, r.name, r.created_at, r.updated_at
+                       FROM gadgets AS r
+                       WHERE r.tenant_id = s.tenant_id AND r.id = $2
+                       OFFSET 0
+                     ) AS r"#,
+                tenant,
+                id,
+            )
+        };
+        reader.fetch_optional(query).await?.ok_or(GadgetsError::NotFound)
     }
 
     async fn create(&self, permit: &Permit<GadgetManage>, name: &GadgetName) -> Result<Gadget, GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
-        let created = self.gadgets.insert(&mut tx, GadgetId::new(), name).await?;
+        let created = sqlx::query_as!(
+            Gadget,
+            "INSERT INTO gadgets (tenant_id, id, name)
+             VALUES ($1, $2, $3)
+             RETURNING id, name, created_at, updated_at",
+            tx.tenant().as_uuid(),
+            GadgetId::new().as_uuid(),
+            name.as_str(),
+        );
+        let created = created.fetch_one(tx.conn()).await.map_err(DbError::from)?;
         tx.commit().await?;
         Ok(created)
     }
@@ -51,16 +94,41 @@ impl Gadgets for GadgetService {
         name: &GadgetName,
     ) -> Result<Gadget, GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
-        let renamed = self.gadgets.rename(&mut tx, id, name).await?.ok_or(GadgetsError::NotFound)?;
+        let renamed = sqlx::query_as!(
+            Gadget,
+            "UPDATE gadgets
+             SET name = $3, updated_at = now()
+             WHERE tenant_id = $1 AND id = $2
+             RETURNING id, name, created_at, updated_at",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            name.as_str(),
+        );
+        let renamed = renamed.fetch_optional(tx.conn()).await.map_err(DbError::from)?.ok_or(GadgetsError::NotFound)?;
         tx.commit().await?;
         Ok(renamed)
     }
 
     async fn delete(&self, permit: &Permit<GadgetManage>, id: GadgetId) -> Result<(), GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
-        if !self.gadgets.delete(&mut tx, id).await? {
+        let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
+        let deleted = sqlx::query!("DELETE FROM gadgets WHERE tenant_id = $1 AND id = $2", tenant, id);
+        if deleted.execute(tx.conn()).await.map_err(DbError::from)?.rows_affected() == 0 {
             return Err(GadgetsError::NotFound);
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Creates a gadget with this id. Returns `false` and changes nothing if there is one.
+pub(crate) async fn create(tx: &mut SystemTx, tenant: TenantId, id: GadgetId, name: &str) -> Result<bool, DbError> {
+    let created = sqlx::query!(
+        "INSERT INTO gadgets (tenant_id, id, name)
+         VALUES ($1, $2, $3)
+         ON CONFLICT (tenant_id, id) DO NOTHING",
+        tenant.as_uuid(),
+        id.as_uuid(),
+        name,
+    );
+    Ok(created.execute(tx.conn()).await?.rows_affected() == 1)
 }

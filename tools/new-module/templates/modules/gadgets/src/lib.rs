@@ -1,13 +1,12 @@
 //! The gadgets of a tenant.
 //!
-//! - [`GadgetsModuleImpl`]: the module, for the composition root
+//! - [`GadgetsModule`]: the module, for the composition root
 //! - [`seed`]: the demo gadgets
 //!
-//! The permissions are [`kernel::contracts::GadgetRead`] and [`kernel::contracts::GadgetManage`].
+//! The permissions are [`gadgets_api::GadgetRead`] and [`gadgets_api::GadgetManage`].
 
 mod gadgets;
 mod module;
-mod postgres;
 pub mod seed;
 
-pub use module::GadgetsModuleImpl;
+pub use module::GadgetsModule;

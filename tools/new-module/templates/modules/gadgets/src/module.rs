@@ -3,18 +3,15 @@
 //! | `Gadgets` | `Database` | `gadgets` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
-use kernel::{
-    contracts::{DbModule, GadgetsModule},
-    db::Database,
-};
+use db::{Database, DbModule};
 use shaku::module;
 
-use crate::{gadgets::GadgetService, postgres::PgGadgetRepository};
+use crate::gadgets::GadgetService;
 
 module! {
-    pub GadgetsModuleImpl: GadgetsModule {
-        components = [PgGadgetRepository, GadgetService],
+    pub GadgetsModule {
+        components = [GadgetService],
         providers = [],
-        use dyn DbModule { components = [dyn Database], providers = [] }
+        use DbModule { components = [dyn Database], providers = [] }
     }
 }

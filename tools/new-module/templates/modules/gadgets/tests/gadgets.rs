@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use gadgets::GadgetsModuleImpl;
-use kernel::contracts::{Gadget, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError, Permit};
+use gadgets::{GadgetsModule, seed::ACME};
+use gadgets_api::{Gadget, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError};
+use kernel::Permit;
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{SeededDb, TestDb, seeded};
 
 fn gadgets(db: &TestDb) -> Arc<dyn Gadgets> {
-    GadgetsModuleImpl::builder(db.db.module()).build().resolve()
+    GadgetsModule::builder(db.db.module()).build().resolve()
 }
 
 /// Alice's permits in a tenant, where she is admin.
@@ -47,7 +48,7 @@ async fn lifecycle(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn other_tenants_gadgets_are_not_found(#[future(awt)] seeded: SeededDb) {
     let (service, (read, manage)) = (gadgets(&seeded), permits(&seeded, "globex").await);
-    let (theirs, before) = (seeded.seed.gadgets.acme.id, all(&seeded, "acme").await);
+    let (theirs, before) = (ACME, all(&seeded, "acme").await);
     assert!(before.iter().any(|gadget| gadget.id == theirs));
     assert!(matches!(service.get(&read, theirs).await, Err(GadgetsError::NotFound)));
     assert!(matches!(service.rename(&manage, theirs, &name("Mine")).await, Err(GadgetsError::NotFound)));

@@ -1,6 +1,6 @@
 //! The gadgets of a tenant.
 
-use kernel::contracts::{Gadget, GadgetId, GadgetManage, GadgetRead, Gadgets};
+use gadgets_api::{Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::pagination::PageQuery;
 use crate::http::{
-    extract::{Body, PathId, Query, Inject},
-    validation::validate,
     access::{Access, Authorized},
+    extract::{Body, Inject, PathId, Query},
     problem::Problem,
     route::{Created, Json, NoContent, Routes},
+    validation::{Validated, validate},
 };
 
 /// The name of a new gadget, or the new name of a gadget.
@@ -80,9 +80,9 @@ async fn create(
 }
 
 async fn rename(
-    Authorized(Authorized(access, PathId(id)), Body(request)): Authorized<
-        Authorized<Access<GadgetManage>, PathId<GadgetId>>,
-        Body<GadgetRequest>,
+    Authorized(access, (PathId(id), Body(request))): Authorized<
+        Access<GadgetManage>,
+        (PathId<GadgetId>, Body<GadgetRequest>),
     >,
     gadgets: Inject<dyn Gadgets>,
 ) -> Result<Json<GadgetResponse>, Problem> {
@@ -101,5 +101,18 @@ async fn delete(
 impl From<Gadget> for GadgetResponse {
     fn from(Gadget { id, name, created_at, updated_at }: Gadget) -> Self {
         Self { id: id.as_uuid(), name: name.to_string(), created_at, updated_at }
+    }
+}
+
+impl Validated for GadgetName {
+    const EXPECTED: &'static str = "A name is one line of 1 to 200 characters.";
+}
+
+impl From<GadgetsError> for Problem {
+    fn from(error: GadgetsError) -> Self {
+        match error {
+            GadgetsError::NotFound => Self::not_found(),
+            GadgetsError::Db(error) => error.into(),
+        }
     }
 }

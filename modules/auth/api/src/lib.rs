@@ -1,0 +1,164 @@
+//! What other modules may use of the module `auth`: sign-in, access tokens and account creation.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use db::DbError;
+use kernel::{CredentialError, Email, TenantRef, UserId, VerifiedClaims};
+use secrecy::{ExposeSecret, SecretString};
+use shaku::Interface;
+use user_api::DisplayName;
+
+/// A password as entered. `Debug` redacts it.
+#[derive(Debug, Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Maximum length in bytes. Longer passwords are rejected before they are hashed.
+    pub const MAX_LENGTH: usize = 1024;
+
+    /// Wraps a password.
+    pub fn new(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The password, for hashing and comparing.
+    pub fn secret(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+/// A password that meets the requirements for new passwords. `Debug` redacts it.
+///
+/// Sign-in accepts any [`Password`], so that stricter rules don't lock existing users out.
+#[derive(Debug, Clone)]
+pub struct NewPassword(Password);
+
+/// The password doesn't meet the requirements. The message doesn't contain the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a new password has at least 12 characters, at most 1024 bytes, and no control characters")]
+pub struct InvalidPassword;
+
+impl NewPassword {
+    /// Minimum length in characters, including spaces. NIST SP 800-63B asked for 8 in revision 3; revision 4 asks for
+    /// 15 where the password is the only factor.
+    pub const MIN_LENGTH: usize = 12;
+    /// Maximum length in bytes: the same as at sign-in, so that every new password can be used.
+    pub const MAX_LENGTH: usize = Password::MAX_LENGTH;
+
+    /// The password, for hashing.
+    pub fn password(&self) -> &Password {
+        &self.0
+    }
+}
+
+impl TryFrom<Password> for NewPassword {
+    type Error = InvalidPassword;
+
+    /// Rejects control characters: an arrow key leaves an escape sequence in a prompt without echo.
+    fn try_from(password: Password) -> Result<Self, InvalidPassword> {
+        let text = password.secret().expose_secret();
+        let length_ok = text.chars().count() >= Self::MIN_LENGTH && text.len() <= Self::MAX_LENGTH;
+        if length_ok && !text.chars().any(char::is_control) { Ok(Self(password)) } else { Err(InvalidPassword) }
+    }
+}
+
+/// A signed access token.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// A JWT (RFC 7519), signed with EdDSA (RFC 8037).
+    pub token: SecretString,
+    /// Time until the token expires.
+    pub expires_in: Duration,
+}
+
+/// Reasons for a failed sign-in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Unknown address, wrong password or deactivated user. Callers can't tell them apart.
+    #[error("the e-mail address or the password is wrong")]
+    InvalidCredentials,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// The token couldn't be signed.
+    #[error("sign-in failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Signs users in.
+#[async_trait]
+pub trait SignIn: Interface {
+    /// Exchanges e-mail and password for an access token. Takes the same time whether or not the user exists.
+    ///
+    /// The token claims `tenant` as given. Membership isn't checked here, because that would leak which tenants exist;
+    /// every request checks it.
+    async fn with_password(
+        &self,
+        email: Option<&Email>,
+        password: &Password,
+        tenant: Option<&TenantRef>,
+    ) -> Result<AccessToken, SignInError>;
+}
+
+/// Issues and verifies access tokens.
+pub trait AccessTokens: Interface {
+    /// Issues a token for a user who has just been authenticated, with a claim for `tenant` if there is one.
+    ///
+    /// # Errors
+    /// [`SignInError::Internal`] if signing fails.
+    fn issue(&self, user: UserId, tenant: Option<&TenantRef>) -> Result<AccessToken, SignInError>;
+
+    /// Checks signature, algorithm, issuer, audience and expiry.
+    ///
+    /// # Errors
+    /// [`CredentialError`], which doesn't say which check failed.
+    fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError>;
+}
+
+/// Reasons why an account can't be created.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// A user with this address exists, possibly deactivated.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The password couldn't be hashed.
+    #[error("the password couldn't be hashed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Creates accounts on behalf of the operator. It requires no proof and is therefore not available to requests.
+#[async_trait]
+pub trait OperatorAccounts: Interface {
+    /// Creates a user with a password and no memberships, in one transaction.
+    async fn create(&self, email: &Email, name: &DisplayName, password: &NewPassword) -> Result<UserId, AccountError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_password(text: &str) -> Result<(), InvalidPassword> {
+        NewPassword::try_from(Password::new(text.into())).map(drop)
+    }
+
+    #[test]
+    fn password_length_counts_chars() {
+        let longest = "a".repeat(1024);
+        for valid in ["twelve chars", "éééééééééééé", "            ", longest.as_str()] {
+            assert_eq!(new_password(valid), Ok(()), "{valid:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_password_is_rejected() {
+        let (long, long_in_bytes) = ("a".repeat(1025), "é".repeat(513));
+        let mistyped = ["tenantry-demo\u{1b}[A", "tenantry\0demo"];
+        for invalid in ["", "eleven char", "éééééé", &long, &long_in_bytes].into_iter().chain(mistyped) {
+            assert_eq!(new_password(invalid), Err(InvalidPassword), "{invalid:?}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The members of a tenant.
+
+use async_trait::async_trait;
+use db::DbError;
+use kernel::{Email, Permit, RoleId, TenantScope, UserId};
+use shaku::Interface;
+use time::OffsetDateTime;
+
+use crate::{ChangeError, RoleSummary};
+
+kernel::permission! {
+    /// Read the members of the tenant.
+    pub UserRead = "user", "read";
+}
+
+kernel::permission! {
+    /// Change a member's role.
+    pub MemberUpdate = "member", "update";
+}
+
+kernel::permission! {
+    /// Remove a member from the tenant.
+    pub MemberRemove = "member", "remove";
+}
+
+/// A user, as shown to other members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserProfile {
+    /// Immutable id.
+    pub id: UserId,
+    /// Unique among all users.
+    pub email: Email,
+    /// Display name.
+    pub display_name: String,
+    /// Whether the user can sign in.
+    pub active: bool,
+}
+
+/// A member of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The user.
+    pub user: UserProfile,
+    /// The member's role.
+    pub role: RoleSummary,
+    /// Start of the membership.
+    pub member_since: OffsetDateTime,
+}
+
+/// Reasons why a member can't be returned or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MembersError {
+    /// Not a member of this tenant. Callers can't tell whether the user exists.
+    #[error("no such member")]
+    NotFound,
+    /// The tenant has no such role.
+    #[error("no such role")]
+    RoleNotFound,
+    /// The change is rejected by the escalation or last-admin check.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The members of a tenant. For users' own data see [`user_api::Profiles`].
+#[async_trait]
+pub trait Members: Interface {
+    /// Returns at most `limit` members with ids after `after`, ordered by id.
+    async fn list(
+        &self,
+        permit: &Permit<UserRead>,
+        after: Option<UserId>,
+        limit: u16,
+    ) -> Result<Vec<Member>, MembersError>;
+
+    /// Returns a member.
+    async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError>;
+
+    /// Changes the member's role to one that the caller may grant.
+    async fn change_role(
+        &self,
+        permit: &Permit<MemberUpdate>,
+        user: UserId,
+        role: RoleId,
+    ) -> Result<Member, MembersError>;
+
+    /// Ends the membership, effective from the member's next request.
+    async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError>;
+
+    /// Ends the caller's own membership. It requires no permission.
+    async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError>;
+}

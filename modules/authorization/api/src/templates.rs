@@ -1,0 +1,103 @@
+//! Versioned templates of system roles and policies, and upgrades of tenants to the current version.
+
+use async_trait::async_trait;
+use kernel::{TenantId, TenantSlug};
+use shaku::Interface;
+
+use crate::AuthorizationError;
+
+/// Number of tenants at a template version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantsAtVersion {
+    /// Template version.
+    pub version: i32,
+    /// Number of tenants, including archived ones.
+    pub tenants: i64,
+}
+
+/// The template versions of all tenants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateVersions {
+    /// Newest version known to this program.
+    pub current: i32,
+    /// Versions of the tenants, oldest first.
+    pub in_use: Vec<TenantsAtVersion>,
+}
+
+impl TemplateVersions {
+    /// Number of tenants with an older version than the current one.
+    pub fn behind(&self) -> i64 {
+        self.in_use.iter().filter(|at| at.version < self.current).map(|at| at.tenants).sum()
+    }
+
+    /// Number of tenants with a newer version, upgraded by a newer version of the program.
+    pub fn ahead(&self) -> i64 {
+        self.in_use.iter().filter(|at| at.version > self.current).map(|at| at.tenants).sum()
+    }
+}
+
+/// What an upgrade does with a tenant whose roles or policies are locked by another transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLocked {
+    /// Skips the tenant and reports it.
+    Skip,
+    /// Waits for up to 30 seconds, the statement timeout. Locks of other tenants in the batch are held meanwhile, so
+    /// pass one tenant at a time.
+    Wait,
+}
+
+/// The result of an upgrade.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpgradeReport {
+    /// Number of tenants upgraded.
+    pub upgraded: usize,
+    /// Number of tenants that had the current version already, for example after a concurrent upgrade.
+    pub up_to_date: usize,
+    /// Tenants skipped because they were locked.
+    pub skipped: Vec<TenantId>,
+    /// Tenants not upgraded because one of their roles conflicts with a template.
+    pub blocked: Vec<BlockedTenant>,
+}
+
+/// A tenant that can't be upgraded until one of its roles is renamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockedTenant {
+    /// Slug of the tenant.
+    pub slug: TenantSlug,
+    /// Name of the custom role that conflicts with a new system role.
+    pub role: &'static str,
+}
+
+/// Upgrades tenants to the current template version. Upgrades add what is new and change nothing that exists. Tenants
+/// with a newer version than this program knows are left unchanged.
+///
+/// For operators only; it is not available to requests.
+#[async_trait]
+pub trait PolicyTemplates: Interface {
+    /// Returns the template versions in use.
+    async fn versions(&self) -> Result<TemplateVersions, AuthorizationError>;
+
+    /// Returns the tenants with an older version, including archived ones, ordered by id.
+    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, AuthorizationError>;
+
+    /// Returns the result that [`Self::upgrade`] would have. Changes nothing and never waits for locks.
+    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, AuthorizationError>;
+
+    /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted.
+    ///
+    /// Pass at most a few hundred tenants: their policies stay locked until the transaction ends.
+    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, AuthorizationError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn template_version_ordering() {
+        let in_use = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
+        let in_use = in_use.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
+        let versions = TemplateVersions { current: 3, in_use };
+        assert_eq!((versions.behind(), versions.ahead()), (12, 30));
+    }
+}

@@ -1,0 +1,160 @@
+//! The tenant lifecycle: create, read, update, archive, restore.
+
+use async_trait::async_trait;
+use db::DbError;
+use kernel::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, bounded_text};
+use shaku::Interface;
+use time::OffsetDateTime;
+
+use crate::{AuthorizationError, RoleSummary};
+
+kernel::permission! {
+    /// Read the tenant's name, plan and limits.
+    pub TenantRead = "tenant", "read";
+}
+
+kernel::permission! {
+    /// Update the tenant's name and slug.
+    pub TenantUpdate = "tenant", "update";
+}
+
+kernel::permission! {
+    /// Archive and restore the tenant.
+    pub TenantArchive = "tenant", "archive";
+}
+
+bounded_text! {
+    /// Display name of a tenant: a single line of 1 to 200 characters, trimmed.
+    TenantName, 200 characters;
+    /// The text isn't a valid tenant name.
+    InvalidTenantName
+}
+
+/// Lifecycle state of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "tenant_status", rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// In use.
+    Active,
+    /// Hidden from all users. Data and slug are kept.
+    Archived,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Immutable id.
+    pub id: TenantId,
+    /// Name in URLs and headers.
+    pub slug: TenantSlug,
+    /// Display name.
+    pub name: TenantName,
+    /// Lifecycle state.
+    pub status: TenantStatus,
+    /// Subscribed plan.
+    pub plan: String,
+    /// Features beyond those of every plan, in no particular order.
+    pub features: Vec<String>,
+    /// Maximum number of members.
+    pub seat_limit: i32,
+    /// Time of creation.
+    pub created_at: OffsetDateTime,
+}
+
+/// A partial update; `None` leaves a field unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantChange {
+    /// New display name.
+    pub name: Option<TenantName>,
+    /// New slug. The old one becomes available to other tenants.
+    pub slug: Option<TenantSlug>,
+}
+
+/// Reasons why a tenant can't be created, returned or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantsError {
+    /// The tenant was archived after the request had been admitted.
+    #[error("no such tenant")]
+    NotFound,
+    /// Another tenant, possibly archived, has this slug.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The user is admin of the maximum number of tenants.
+    #[error("tenant limit reached: the user is admin of {limit} tenants")]
+    LimitReached {
+        /// Maximum number of tenants per user.
+        limit: u16,
+    },
+    /// In [`kernel::TenancyMode::Personal`]: the user already has a personal tenant, possibly archived.
+    #[error("the user already has a personal tenant")]
+    PersonalTenantExists,
+    /// In [`kernel::TenancyMode::Single`]: only the operator creates the tenant.
+    #[error("only the operator can create a tenant in single-tenant mode")]
+    SingleTenantMode,
+    /// In [`kernel::TenancyMode::Single`]: the slug is fixed by the configuration.
+    #[error("the slug is fixed by the configuration in single-tenant mode")]
+    SlugImmutable,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Manages tenants.
+#[async_trait]
+pub trait Tenants: Interface {
+    /// Creates a tenant on the free plan, with the system roles and their policies and the user as its admin, in one
+    /// transaction.
+    ///
+    /// Without a slug, one is derived from the name. In [`kernel::TenancyMode::Personal`] the tenant becomes the user's
+    /// personal tenant.
+    async fn create(
+        &self,
+        identity: &Identity,
+        name: &TenantName,
+        slug: Option<&TenantSlug>,
+    ) -> Result<Tenant, TenantsError>;
+
+    /// Returns the tenant.
+    async fn get(&self, permit: &Permit<TenantRead>) -> Result<Tenant, TenantsError>;
+
+    /// Updates name and slug.
+    async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError>;
+
+    /// Archives the tenant, effective from the next request. Idempotent.
+    async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError>;
+
+    /// Restores the tenant. Idempotent.
+    async fn restore(&self, permit: &RestorePermit<TenantArchive>) -> Result<(), TenantsError>;
+}
+
+/// Creates tenants on behalf of the operator. It requires no proof and is therefore not available to requests.
+#[async_trait]
+pub trait OperatorTenants: Interface {
+    /// Like [`Tenants::create`], with `admin` as the admin. The only way to create the tenant of
+    /// [`kernel::TenancyMode::Single`]; there, any slug but the configured one is rejected with
+    /// [`TenantsError::SingleTenantMode`].
+    async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
+
+    /// Whether a tenant with this slug exists, archived or not.
+    async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
+}
+
+/// A tenant, as shown to one of its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserTenant {
+    /// Immutable id.
+    pub id: TenantId,
+    /// Name in URLs and headers.
+    pub slug: TenantSlug,
+    /// Display name.
+    pub name: String,
+    /// The caller's role in the tenant.
+    pub role: RoleSummary,
+}
+
+/// Lists the tenants of a user.
+#[async_trait]
+pub trait UserTenants: Interface {
+    /// Returns the active tenants that the user is a member of, ordered by name.
+    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, AuthorizationError>;
+}

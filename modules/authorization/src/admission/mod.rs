@@ -1,0 +1,98 @@
+//! Admission of users to tenants.
+
+mod policy_cache;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::TenantStatus;
+use db::{Database, DbError, Reader};
+use kernel::{Admission, AdmissionError, PortError, RestoreAdmission, TenantAdmission, TenantTarget, VerifiedClaims};
+use shaku::Component;
+
+use crate::{
+    admission::policy_cache::PolicyCache,
+    engine::CompiledPolicies,
+    members::store::{MembershipRepository, MembershipSummary},
+    policies::store::PolicyRepository,
+};
+
+/// Admits members to their tenants, and caches the tenants' compiled policies.
+#[derive(Component)]
+#[shaku(interface = TenantAdmission)]
+pub(crate) struct AdmissionService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    memberships: Arc<dyn MembershipRepository>,
+    #[shaku(inject)]
+    policies: Arc<dyn PolicyRepository>,
+    #[shaku(default)]
+    cache: PolicyCache,
+}
+
+#[async_trait]
+impl TenantAdmission for AdmissionService {
+    async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
+        let reader = self.database.reader();
+        let membership = self.find_membership(&reader, claims, tenant).await?;
+        match membership.status {
+            TenantStatus::Active => self.build_admission(&reader, claims, membership).await,
+            TenantStatus::Archived => Err(AdmissionError::TenantNotFound),
+        }
+    }
+
+    async fn admit_to_restore(
+        &self,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
+    ) -> Result<RestoreAdmission, AdmissionError> {
+        let reader = self.database.reader();
+        let membership = self.find_membership(&reader, claims, tenant).await?;
+        let archived = membership.status == TenantStatus::Archived;
+        Ok(RestoreAdmission { admission: self.build_admission(&reader, claims, membership).await?, archived })
+    }
+}
+
+impl AdmissionService {
+    async fn find_membership(
+        &self,
+        reader: &Reader,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
+    ) -> Result<MembershipSummary, AdmissionError> {
+        let row = self.memberships.find_for_admission(reader, claims.user(), tenant).await.map_err(PortError::from)?;
+        row.ok_or(AdmissionError::UserNotFound)?.membership.ok_or(AdmissionError::TenantNotFound)
+    }
+
+    async fn build_admission(
+        &self,
+        reader: &Reader,
+        claims: &VerifiedClaims,
+        membership: MembershipSummary,
+    ) -> Result<Admission, AdmissionError> {
+        let policies = self
+            .load_policies(reader, &membership)
+            .await
+            .map_err(PortError::from)?
+            .ok_or(AdmissionError::TenantNotFound)?;
+        let MembershipSummary { tenant, role, .. } = membership;
+        Ok(Admission { tenant, user: claims.user(), role, policies })
+    }
+
+    /// Returns the tenant's policies at the version that was read with the membership, or newer.
+    async fn load_policies(
+        &self,
+        reader: &Reader,
+        membership: &MembershipSummary,
+    ) -> Result<Option<Arc<CompiledPolicies>>, DbError> {
+        if let Some(cached) = self.cache.get(membership.tenant, membership.policy_version) {
+            return Ok(Some(cached));
+        }
+        // The policies may have changed between the two statements, in which case these are the newer ones.
+        let Some(row) = self.policies.find_for_tenant(reader, membership.tenant).await? else { return Ok(None) };
+        let compiled = Arc::new(CompiledPolicies::new(row.version, &row.policies, &row.attributes));
+        self.cache.insert(membership.tenant, &compiled);
+        Ok(Some(compiled))
+    }
+}

@@ -1,0 +1,93 @@
+//! Tests the escalation check against the engine. After a change that passes the check, the engine allows a subject only
+//! what the subject or the granter was allowed before.
+
+use std::cell::Cell;
+
+use kernel::{Decision, PolicyId, PolicySet, Principal, ResourceAttributes};
+use proptest::{collection::vec, prelude::*, sample::subsequence, test_runner::TestRunner};
+use uuid::Uuid;
+
+use super::*;
+use crate::engine::{
+    CompiledPolicies,
+    compiled_policies::generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
+};
+
+/// The number of the granter, whose role has number 0. The subject of each request has the role with number 1.
+const GRANTER: u128 = 0;
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+/// Comparing the owner with a literal id is the only condition that can differ between two users despite equal text.
+fn compares_owners(given: &GeneratedPolicy) -> bool {
+    matches!(given, (_, Some(Some(json))) if json.to_string().contains("resource.owner"))
+}
+
+/// Policies before and after a change that removes some and adds some.
+fn change() -> impl Strategy<Value = (Vec<Policy>, Vec<Policy>)> {
+    let comparable = |given: Vec<GeneratedPolicy>| -> Vec<Policy> {
+        given.into_iter().filter(|given| !compares_owners(given)).map(|(policy, _)| policy).collect()
+    };
+    (policies(), policies()).prop_flat_map(move |(old, new)| {
+        let (old, mut new) = (comparable(old), comparable(new));
+        for policy in &mut new {
+            policy.id = PolicyId::new();
+        }
+        let (kept, added) = (subsequence(old.clone(), 0..=old.len()), subsequence(new.clone(), 0..=new.len().min(2)));
+        (Just(old), kept, added).prop_map(|(old, kept, added)| (old, [kept, added].concat()))
+    })
+}
+
+/// Returns the same request by the granter, who swaps resources with the subject.
+fn as_granter(test_request: &TestRequest, subject: UserId) -> TestRequest {
+    let granter = UserId::from_uuid(id(GRANTER));
+    let swap = |owner| match owner {
+        owner if owner == subject => granter,
+        owner if owner == granter => subject,
+        owner => owner,
+    };
+    let resource = test_request.resource.map(|attributes| ResourceAttributes { owner: attributes.owner.map(swap) });
+    TestRequest { user: granter, role: RoleId::from_uuid(id(0)), resource, ..test_request.clone() }
+}
+
+#[test]
+fn grant_never_escalates_privileges() {
+    let (passed, rejected, gained) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8_000) };
+    let inputs = (tenant(), change(), vec(test_request(), 12));
+    let outcome = TestRunner::new(config).run(&inputs, |(attributes, (old, new), test_requests)| {
+        let role = RoleId::from_uuid(id(1));
+        let granter =
+            EffectivePermissions::of(&old, Some(RoleId::from_uuid(id(0))), Some(UserId::from_uuid(id(GRANTER))));
+        let [before, after] = [&old, &new].map(|policies| EffectivePermissions::of(policies, Some(role), None));
+        let unchanged = new.iter().filter(|policy| old.contains(policy)).map(|policy| policy.id).collect();
+        let escalation = granter.first_escalation(&before, &after, &unchanged);
+        // Skipping unchanged policies is an optimization that must not affect the result.
+        prop_assert_eq!(escalation.is_some(), granter.first_escalation(&before, &after, &HashSet::new()).is_some());
+        if escalation.is_some() {
+            rejected.set(rejected.get() + 1);
+            return Ok(());
+        }
+        passed.set(passed.get() + 1);
+        let (old_set, new_set) =
+            (CompiledPolicies::new(1, &old, &attributes), CompiledPolicies::new(2, &new, &attributes));
+        for test_request in test_requests {
+            let test_request = TestRequest { role, ..test_request };
+            let allows = |policies: &CompiledPolicies, test_request: &TestRequest| {
+                let decision =
+                    policies.decide(Principal::User(test_request.user), test_request.role, &test_request.request());
+                matches!(decision, Decision::Allow(_))
+            };
+            if allows(&new_set, &test_request) && !allows(&old_set, &test_request) {
+                gained.set(gained.get() + 1);
+                prop_assert!(allows(&old_set, &as_granter(&test_request, test_request.user)), "{test_request:?}");
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let counts = (passed.get(), rejected.get(), gained.get());
+    assert!(counts.0 > 1_000 && counts.1 > 1_000 && counts.2 > 100, "too few cases were generated: {counts:?}");
+}

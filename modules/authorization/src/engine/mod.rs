@@ -1,0 +1,28 @@
+//! The policy engine. It does no I/O.
+//!
+//! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
+//! - `parse.rs`: parser for conditions in JSON; errors carry JSON pointers
+//! - `compiled_condition.rs`, `policy_index.rs`: compiled conditions; index by role, resource and verb
+//! - `compiled_policies.rs`: decisions and explanations
+//! - `escalation.rs`: the escalation check
+
+mod attribute;
+mod compiled_condition;
+mod compiled_policies;
+mod condition;
+mod escalation;
+mod parse;
+mod policy;
+mod policy_index;
+mod tenant_attributes;
+mod time_window;
+
+use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
+use compiled_condition::{CompiledCondition, EvalContext};
+pub(crate) use compiled_policies::CompiledPolicies;
+pub(crate) use condition::Condition;
+pub(crate) use escalation::{EffectivePermissions, may_invite_to_role};
+pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
+use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
+pub(crate) use tenant_attributes::TenantAttributes;
+use time_window::{Days, TimeOfDay, TimeWindow};

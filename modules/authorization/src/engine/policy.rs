@@ -1,0 +1,135 @@
+//! Policies: role, effect, resource, verbs and condition.
+
+use authorization_api::{ConditionError, Effect};
+use kernel::{PolicyId, RoleId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Condition;
+
+/// A condition read from the database. An invalid one is kept and fails closed: an allow with it never applies, a deny
+/// with it always does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoredCondition {
+    Always,
+    If(Condition),
+    /// Contains the parse errors.
+    Invalid(Vec<ConditionError>),
+}
+
+impl From<Option<Value>> for StoredCondition {
+    fn from(value: Option<Value>) -> Self {
+        match value.as_ref().map(Condition::parse) {
+            None => Self::Always,
+            Some(Ok(condition)) => Self::If(condition),
+            Some(Err(errors)) => Self::Invalid(errors),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredCondition {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<Value>::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// A stored policy with its parsed condition, as the engine evaluates it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Policy {
+    pub(crate) id: PolicyId,
+    /// `None` if the policy applies to every member.
+    pub(crate) role_id: Option<RoleId>,
+    pub(crate) effect: Effect,
+    /// A resource, or `*`.
+    pub(crate) resource: String,
+    /// Verbs, or `*` alone.
+    pub(crate) verbs: Vec<String>,
+    pub(crate) condition: StoredCondition,
+}
+
+/// A policy to be stored, in canonical form: verbs sorted without duplicates, condition as serialized after parsing.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NewPolicy {
+    role_id: Option<RoleId>,
+    effect: Effect,
+    resource: String,
+    verbs: Vec<String>,
+    condition: Option<Value>,
+}
+
+impl NewPolicy {
+    /// Creates an unconditional policy for a role.
+    pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+        Self::unconditional(Some(role), effect, resource, verbs)
+    }
+
+    /// Creates an unconditional policy for a role or for every member.
+    pub(crate) fn unconditional(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+        let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
+        verbs.sort();
+        verbs.dedup();
+        Self { role_id, effect, resource: resource.into(), verbs, condition: None }
+    }
+
+    /// Sets the condition and sorts its keys, because the digest must not depend on their order.
+    pub(crate) fn with_condition(self, mut condition: Option<Value>) -> Self {
+        // serde_json sorts keys itself, unless a crate in the build enables its `preserve_order` feature.
+        if let Some(condition) = &mut condition {
+            condition.sort_all_objects();
+        }
+        Self { condition, ..self }
+    }
+
+    pub(crate) fn role_id(&self) -> Option<RoleId> {
+        self.role_id
+    }
+
+    pub(crate) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    pub(crate) fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    pub(crate) fn verbs(&self) -> &[String] {
+        &self.verbs
+    }
+
+    pub(crate) fn condition(&self) -> Option<&Value> {
+        self.condition.as_ref()
+    }
+
+    /// Returns the SHA-256 of the canonical form. Equal policies have equal digests.
+    pub(crate) fn digest(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let canonical = serde_json::to_vec(self)?;
+        Ok(ring::digest::digest(&ring::digest::SHA256, &canonical).as_ref().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_policies_have_equal_digests() {
+        let role = RoleId::new();
+        let digest = |effect, verbs| NewPolicy::for_role(role, effect, "user", verbs).digest().unwrap();
+        let one = digest(Effect::Allow, &["read", "update"]);
+        assert_eq!(one.len(), 32);
+        assert_eq!(one, digest(Effect::Allow, &["update", "read", "read"]));
+        assert_ne!(one, digest(Effect::Deny, &["read", "update"]));
+        assert_ne!(one, digest(Effect::Allow, &["read"]));
+    }
+
+    #[test]
+    fn digest_covers_condition_not_key_order() {
+        let with = |condition| NewPolicy::unconditional(None, Effect::Deny, "*", &["*"]).with_condition(condition);
+        let read = |text| serde_json::from_str::<Value>(text).unwrap();
+        let (one, reordered) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
+        assert_eq!(with(Some(one.clone())).condition(), Some(&one));
+        let digest = |condition| with(condition).digest().unwrap();
+        assert_eq!(digest(Some(one.clone())), digest(Some(reordered)));
+        assert_ne!(digest(Some(one)), digest(None));
+    }
+}

@@ -1,0 +1,137 @@
+//! The transaction in which a member changes a tenant's roles, policies, members and invitations.
+//!
+//! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
+//! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
+//! rejected if it would grant any user a permission that the caller doesn't hold, or if it would leave the tenant
+//! without an admin.
+
+pub(crate) mod store;
+
+use std::collections::{HashMap, HashSet};
+
+use authorization_api::ChangeError;
+use db::{Database, TenantTx};
+use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
+
+use self::store::{PolicyState, RoleUsage};
+use crate::engine::{CompiledPolicies, EffectivePermissions, Policy};
+
+/// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
+pub(crate) struct GuardedChange {
+    tx: TenantTx,
+    caller: UserId,
+    before: PolicyState,
+}
+
+/// A user who gets a role, for the escalation check.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoleAssignment {
+    /// `None` if the user isn't known yet, as for an invitation.
+    pub(crate) user: Option<UserId>,
+    /// The previous role; `None` if the user wasn't a member.
+    pub(crate) from: Option<RoleId>,
+    pub(crate) to: RoleId,
+}
+
+impl RoleAssignment {
+    /// Any member who keeps this role while its policies change.
+    fn same_role(role: RoleId) -> Self {
+        Self { user: None, from: Some(role), to: role }
+    }
+}
+
+impl GuardedChange {
+    /// Locks the tenant and reauthorizes the permit under its current policies.
+    pub(crate) async fn begin<P: Permission>(database: &dyn Database, permit: &Permit<P>) -> Result<Self, ChangeError> {
+        let change = Self::begin_as_member(database, permit.scope()).await?;
+        let PolicyState { policies, role, .. } = &change.before;
+        let compiled = CompiledPolicies::new(policies.version, &policies.policies, &policies.attributes);
+        permit.reauthorize(role.ok_or(ChangeError::NoLongerMember)?, &compiled)?;
+        Ok(change)
+    }
+
+    /// Like [`GuardedChange::begin`], for a change that any member may make.
+    pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
+        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
+        let mut tx = database.begin(scope).await?;
+        if !store::lock(&mut tx, scope.tenant()).await? {
+            return Err(ChangeError::NoLongerMember);
+        }
+        let before = store::read(&mut tx, scope.tenant(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
+        if before.role.is_none() {
+            return Err(ChangeError::NoLongerMember);
+        }
+        Ok(Self { tx, caller, before })
+    }
+
+    /// The transaction to write in.
+    pub(crate) fn tx(&mut self) -> &mut TenantTx {
+        &mut self.tx
+    }
+
+    /// The caller.
+    pub(crate) fn caller(&self) -> UserId {
+        self.caller
+    }
+
+    /// Returns whether the tenant had this role when the change began.
+    pub(crate) fn has_role(&self, role: RoleId) -> bool {
+        self.before.roles.iter().any(|existing| existing.id == role)
+    }
+
+    /// Checks the change and commits it. Changed policies are detected; changed role assignments must be passed in.
+    pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
+        let tenant = self.tx.tenant();
+        let after = store::read(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
+        check(&self.before, &after, self.caller, assignments)?;
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// Compares the state before and after a change by `caller`. Does no I/O.
+fn check(
+    before: &PolicyState,
+    after: &PolicyState,
+    caller: UserId,
+    assignments: &[RoleAssignment],
+) -> Result<(), ChangeError> {
+    let (old, new) = (&before.policies.policies, &after.policies.policies);
+    let granter = EffectivePermissions::of(old, before.role, Some(caller));
+    let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
+    let rewritten =
+        affected_roles(old, new, &unchanged, &after.roles).map(|role| (RoleAssignment::same_role(role), &unchanged));
+    for (RoleAssignment { user, from, to }, unchanged) in rewritten.chain(assignments.iter().map(|one| (*one, &none))) {
+        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
+        if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
+            return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
+        }
+    }
+    if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }
+}
+
+/// The ids of the policies that didn't change.
+fn unchanged_policies(old: &[Policy], new: &[Policy]) -> HashSet<PolicyId> {
+    let old: HashMap<PolicyId, &Policy> = old.iter().map(|policy| (policy.id, policy)).collect();
+    new.iter().filter(|policy| old.get(&policy.id) == Some(policy)).map(|policy| policy.id).collect()
+}
+
+/// The roles that a created, deleted or changed policy applies to. A tenant-wide policy applies to every role, and also
+/// to roles created later, which a random role id stands for.
+fn affected_roles(
+    old: &[Policy],
+    new: &[Policy],
+    unchanged: &HashSet<PolicyId>,
+    roles: &[RoleUsage],
+) -> impl Iterator<Item = RoleId> {
+    let changed = old.iter().chain(new).filter(|policy| !unchanged.contains(&policy.id));
+    let targets: Vec<Option<RoleId>> = changed.map(|policy| policy.role_id).collect();
+    let is_affected = move |role: RoleId| targets.iter().any(|target| target.is_none_or(|target| target == role));
+    roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_affected(*role))
+}
+
+fn has_admin(policy_state: &PolicyState) -> bool {
+    let in_use = policy_state.roles.iter().filter(|role| role.in_use);
+    in_use
+        .map(|role| EffectivePermissions::of(&policy_state.policies.policies, Some(role.id), None))
+        .any(|permissions| permissions.is_full_admin())
+}

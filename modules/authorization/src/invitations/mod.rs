@@ -1,0 +1,178 @@
+//! The service for creating, listing, resending, revoking and accepting invitations.
+
+pub(crate) mod acceptance;
+mod store;
+mod token;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::{
+    AcceptError, Invitation, InvitationId, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
+    MemberInvite, UserTenant,
+};
+use db::{Database, SystemDatabase, SystemReason, SystemTx, TenantTx};
+use kernel::{Email, Identity, Permit, RoleId, TenancyMode, TenantId};
+use shaku::Component;
+
+use crate::{
+    engine::may_invite_to_role,
+    guarded_change::{GuardedChange, RoleAssignment, store as policy_state},
+    invitations::{
+        acceptance::{AcceptanceConflicts, OpenInvitation},
+        store::{InvitationConflicts, NewInvitation},
+        token::{TokenHash, hash_token, random_token},
+    },
+    members::store::create_membership,
+};
+
+/// Implements `/v1/invitations`.
+#[derive(Component)]
+#[shaku(interface = Invitations)]
+pub(crate) struct InvitationService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    system: Arc<dyn SystemDatabase>,
+    #[shaku(inject)]
+    tenancy: Arc<TenancyMode>,
+}
+
+#[async_trait]
+impl Invitations for InvitationService {
+    async fn create(
+        &self,
+        permit: &Permit<MemberInvite>,
+        email: &Email,
+        role: RoleId,
+    ) -> Result<InvitationWithToken, InvitationsError> {
+        let (token, token_hash) = generate_token()?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        if !change.has_role(role) {
+            return Err(InvitationsError::RoleNotFound);
+        }
+        self.ensure_invitable(change.tx(), email, None).await?;
+        let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.caller(), token_hash };
+        let invitation = store::create(change.tx(), &new).await?;
+        change.commit(&[invitee_assignment(role)]).await?;
+        Ok(InvitationWithToken { invitation, token })
+    }
+
+    async fn list(
+        &self,
+        permit: &Permit<MemberInvite>,
+        after: Option<InvitationId>,
+        limit: u16,
+    ) -> Result<Vec<Invitation>, InvitationsError> {
+        Ok(store::page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+    }
+
+    async fn resend(
+        &self,
+        permit: &Permit<MemberInvite>,
+        id: InvitationId,
+    ) -> Result<InvitationWithToken, InvitationsError> {
+        let (token, token_hash) = generate_token()?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let before = store::find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
+        // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
+        self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
+        let caller = change.caller();
+        let renewed = store::renew(change.tx(), id, caller, token_hash).await?;
+        let invitation = renewed.ok_or(InvitationsError::NotFound)?;
+        change.commit(&[invitee_assignment(invitation.role.id)]).await?;
+        Ok(InvitationWithToken { invitation, token })
+    }
+
+    async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        if !store::revoke(change.tx(), id).await? {
+            return Err(InvitationsError::NotFound);
+        }
+        Ok(change.commit(&[]).await?)
+    }
+
+    async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
+        if self.is_personal() {
+            return Err(AcceptError::NotFound);
+        }
+        let token_hash = hash_token(token);
+        let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
+        let id = acceptance::find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        let tenant = self.lock_and_verify(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        match acceptance::conflicts(&mut tx, id, identity.user()).await? {
+            AcceptanceConflicts { member: true, .. } => return Err(AcceptError::AlreadyMember),
+            AcceptanceConflicts { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
+            AcceptanceConflicts { .. } => {}
+        }
+        if !acceptance::consume(&mut tx, id, token_hash).await? {
+            return Err(AcceptError::NotFound);
+        }
+        if !create_membership(&mut tx, id, identity.user(), tenant.role.id).await? {
+            return Err(AcceptError::AlreadyMember);
+        }
+        tx.commit().await?;
+        Ok(tenant)
+    }
+}
+
+impl InvitationService {
+    /// Personal tenants have one member, so no user can be invited.
+    fn is_personal(&self) -> bool {
+        *self.tenancy == TenancyMode::Personal
+    }
+
+    /// Returns an error if this address can't be invited. The invitation `except` isn't counted.
+    async fn ensure_invitable(
+        &self,
+        tx: &mut TenantTx,
+        email: &Email,
+        except: Option<InvitationId>,
+    ) -> Result<(), InvitationsError> {
+        if self.is_personal() {
+            return Err(InvitationsError::PersonalMode);
+        }
+        match store::conflicts(tx, email, except).await? {
+            InvitationConflicts { member: true, .. } => Err(InvitationsError::AlreadyMember),
+            InvitationConflicts { invited: true, .. } => Err(InvitationsError::AlreadyInvited),
+            InvitationConflicts { free_seats: ..=0, .. } => Err(InvitationsError::SeatLimitReached),
+            InvitationConflicts { .. } => Ok(()),
+        }
+    }
+
+    /// Locks the tenant as [`GuardedChange`] does, so that the state read here can't change until the transaction ends.
+    /// Returns the tenant and the role that the invitation is for. Returns `None` if it can't be accepted; the reason
+    /// isn't disclosed.
+    async fn lock_and_verify(
+        &self,
+        tx: &mut SystemTx,
+        id: TenantId,
+        identity: &Identity,
+        token_hash: TokenHash,
+    ) -> Result<Option<UserTenant>, AcceptError> {
+        if !policy_state::lock(tx, id).await? {
+            return Ok(None);
+        }
+        let Some(OpenInvitation { email, invited_by, tenant }) = acceptance::find_open(tx, id, token_hash).await?
+        else {
+            return Ok(None);
+        };
+        let Some(policy_state) = policy_state::read(tx, id, invited_by).await? else { return Ok(None) };
+        let may_grant = policy_state.role.is_some_and(|inviter_role| {
+            let invitee = (identity.user(), tenant.role.id);
+            may_invite_to_role(&policy_state.policies.policies, (invited_by, inviter_role), invitee)
+        });
+        Ok((email == *identity.email() && may_grant).then_some(tenant))
+    }
+}
+
+/// Returns the role assignment that accepting an invitation makes. Its user isn't known before that.
+fn invitee_assignment(role: RoleId) -> RoleAssignment {
+    RoleAssignment { user: None, from: None, to: role }
+}
+
+fn generate_token() -> Result<(InvitationToken, TokenHash), InvitationsError> {
+    let token = random_token().map_err(|_| InvitationsError::TokenGeneration)?;
+    let token_hash = hash_token(&token);
+    Ok((token, token_hash))
+}

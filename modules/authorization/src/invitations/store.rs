@@ -1,0 +1,209 @@
+//! The table `invitations`.
+//!
+//! Every change takes the lock on the tenant's row first. Expiry is compared with `statement_timestamp()`, which is
+//! taken after the wait for that lock, and not with the transaction's start.
+
+use authorization_api::{Invitation, InvitationId, RoleSummary};
+use db::{DbError, TenantReader, TenantTx};
+use kernel::{Email, RoleId, UserId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::invitations::token::TokenHash;
+
+/// How long an invitation can be accepted after it was created or resent.
+const LIFETIME_DAYS: i32 = 7;
+
+/// Reasons why an address can't be invited.
+#[derive(Debug)]
+pub(crate) struct InvitationConflicts {
+    /// The address is that of a member.
+    pub(crate) member: bool,
+    /// Another invitation for the address is open.
+    pub(crate) invited: bool,
+    /// Seats not taken by members or other open invitations; negative after the seat limit was lowered.
+    pub(crate) free_seats: i64,
+}
+
+/// The data of a new invitation.
+#[derive(Debug)]
+pub(crate) struct NewInvitation<'a> {
+    pub(crate) id: InvitationId,
+    pub(crate) email: &'a Email,
+    pub(crate) role: RoleId,
+    pub(crate) invited_by: UserId,
+    pub(crate) token_hash: TokenHash,
+}
+
+#[derive(Debug)]
+struct InvitationRow {
+    id: InvitationId,
+    email: Email,
+    role_id: RoleId,
+    role_name: String,
+    invited_by: UserId,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    expired: bool,
+}
+
+impl From<InvitationRow> for Invitation {
+    fn from(row: InvitationRow) -> Self {
+        let InvitationRow { id, email, role_id, role_name, invited_by, created_at, expires_at, expired } = row;
+        let role = RoleSummary { id: role_id, name: role_name };
+        Self { id, email, role, invited_by, created_at, expires_at, expired }
+    }
+}
+
+/// Returns at most `limit` invitations with ids greater than `after`, ordered by id.
+pub(crate) async fn page(
+    reader: &TenantReader,
+    after: Option<InvitationId>,
+    limit: u16,
+) -> Result<Vec<Invitation>, DbError> {
+    let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), InvitationId::as_uuid));
+    let query = || {
+        sqlx::query_as!(
+            InvitationRow,
+            r#"SELECT i.id AS "id!: InvitationId", i.email AS "email!: Email", i.role_id AS "role_id!: RoleId",
+                 i.role_name AS "role_name!", i.invited_by AS "invited_by!: UserId", i.created_at AS "created_at!",
+                 i.expires_at AS "expires_at!", i.expired AS "expired!"
+               FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                 LATERAL (
+                   SELECT i.id, i.email, i.role_id, r.name AS role_name, i.invited_by, i.created_at, i.expires_at,
+                     i.expires_at <= statement_timestamp() AS expired
+                   FROM invitations AS i
+                   JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
+                   WHERE i.tenant_id = s.tenant_id AND i.id > $2
+                   ORDER BY i.id
+                   LIMIT $3
+                 ) AS i
+               ORDER BY i.id"#,
+            tenant,
+            after,
+            i64::from(limit),
+        )
+    };
+    Ok(reader.fetch_all(query).await?.into_iter().map(Into::into).collect())
+}
+
+/// Returns the invitation.
+pub(crate) async fn find(tx: &mut TenantTx, id: InvitationId) -> Result<Option<Invitation>, DbError> {
+    let invitation = sqlx::query_as!(
+        InvitationRow,
+        r#"SELECT i.id, i.email, i.role_id, r.name AS role_name, i.invited_by, i.created_at, i.expires_at,
+             i.expires_at <= statement_timestamp() AS "expired!"
+           FROM invitations AS i
+           JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
+           WHERE i.tenant_id = $1 AND i.id = $2"#,
+        tx.tenant().as_uuid(),
+        id.as_uuid(),
+    );
+    Ok(invitation.fetch_optional(tx.conn()).await?.map(Into::into))
+}
+
+/// Returns what prevents inviting this address, ignoring the invitation `except`.
+pub(crate) async fn conflicts(
+    tx: &mut TenantTx,
+    email: &Email,
+    except: Option<InvitationId>,
+) -> Result<InvitationConflicts, DbError> {
+    let conflicts = sqlx::query_as!(
+        InvitationConflicts,
+        r#"SELECT
+             EXISTS (
+               SELECT
+               FROM memberships AS m
+               JOIN user_profiles AS p ON p.id = m.user_id
+               WHERE m.tenant_id = a.tenant_id AND p.email = $2
+             ) AS "member!",
+             EXISTS (
+               SELECT
+               FROM invitations AS i
+               WHERE i.tenant_id = a.tenant_id AND i.email = $2 AND i.id <> $3
+                 AND i.expires_at > statement_timestamp()
+             ) AS "invited!",
+             a.seat_limit
+               - (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = a.tenant_id)
+               - (
+                 SELECT count(*)
+                 FROM invitations AS i
+                 WHERE i.tenant_id = a.tenant_id AND i.id <> $3 AND i.expires_at > statement_timestamp()
+               ) AS "free_seats!"
+           FROM tenant_attributes AS a
+           WHERE a.tenant_id = $1"#,
+        tx.tenant().as_uuid(),
+        email.as_str(),
+        except.map_or(Uuid::nil(), InvitationId::as_uuid),
+    );
+    Ok(conflicts.fetch_one(tx.conn()).await?)
+}
+
+/// Creates the invitation, replacing an expired one for the same address.
+pub(crate) async fn create(tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query!(
+        "DELETE FROM invitations
+         WHERE tenant_id = $1 AND email = $2 AND expires_at <= statement_timestamp()",
+        tenant,
+        new.email.as_str(),
+    )
+    .execute(tx.conn())
+    .await?;
+    let created = sqlx::query_as!(
+        InvitationRow,
+        r#"WITH i AS (
+             INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, statement_timestamp(),
+               statement_timestamp() + make_interval(days => $7))
+             RETURNING *
+           )
+           SELECT i.id AS "id: InvitationId", i.email AS "email: Email", i.role_id AS "role_id: RoleId",
+             (SELECT name FROM roles WHERE tenant_id = $1 AND id = $4) AS "role_name!",
+             i.invited_by AS "invited_by: UserId", i.created_at, i.expires_at, false AS "expired!"
+           FROM i"#,
+        tenant,
+        new.id.as_uuid(),
+        new.email.as_str(),
+        new.role.as_uuid(),
+        new.invited_by.as_uuid(),
+        new.token_hash.as_slice(),
+        LIFETIME_DAYS,
+    );
+    Ok(created.fetch_one(tx.conn()).await?.into())
+}
+
+/// Replaces the token and restarts the lifetime.
+pub(crate) async fn renew(
+    tx: &mut TenantTx,
+    id: InvitationId,
+    by: UserId,
+    token_hash: TokenHash,
+) -> Result<Option<Invitation>, DbError> {
+    let renewed = sqlx::query_as!(
+        InvitationRow,
+        r#"UPDATE invitations AS i
+           SET invited_by = $3, token_hash = $4, expires_at = statement_timestamp() + make_interval(days => $5)
+           FROM roles AS r
+           WHERE i.tenant_id = $1 AND i.id = $2 AND r.tenant_id = i.tenant_id AND r.id = i.role_id
+           RETURNING i.id, i.email, i.role_id, r.name AS role_name, i.invited_by, i.created_at, i.expires_at,
+             false AS "expired!""#,
+        tx.tenant().as_uuid(),
+        id.as_uuid(),
+        by.as_uuid(),
+        token_hash.as_slice(),
+        LIFETIME_DAYS,
+    );
+    Ok(renewed.fetch_optional(tx.conn()).await?.map(Into::into))
+}
+
+/// Deletes the invitation. Returns `false` if there was none.
+pub(crate) async fn revoke(tx: &mut TenantTx, id: InvitationId) -> Result<bool, DbError> {
+    let revoked = sqlx::query!(
+        "DELETE FROM invitations
+         WHERE tenant_id = $1 AND id = $2",
+        tx.tenant().as_uuid(),
+        id.as_uuid(),
+    );
+    Ok(revoked.execute(tx.conn()).await?.rows_affected() == 1)
+}

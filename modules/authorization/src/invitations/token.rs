@@ -1,0 +1,48 @@
+//! Generation and hashing of invitation tokens.
+
+use authorization_api::InvitationToken;
+use ring::{
+    digest::{SHA256, digest},
+    error::Unspecified,
+    rand::{SecureRandom, SystemRandom},
+};
+
+/// The SHA-256 of a token. A token has 32 random bytes and can't be guessed, so neither a salt nor a slow hash is needed.
+pub(crate) type TokenHash = [u8; 32];
+
+/// Returns the hash that is stored instead of the token.
+pub(crate) fn hash_token(token: &InvitationToken) -> TokenHash {
+    let mut hash = TokenHash::default();
+    hash.copy_from_slice(digest(&SHA256, token.secret()).as_ref());
+    hash
+}
+
+/// Generates a random token.
+///
+/// # Errors
+/// Fails if the system's random number generator does.
+pub(crate) fn random_token() -> Result<InvitationToken, Unspecified> {
+    let mut bytes = [0; InvitationToken::LENGTH];
+    SystemRandom::new().fill(&mut bytes)?;
+    Ok(InvitationToken::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_hash_is_sha256() {
+        // Computed with sha256sum.
+        let hex: String =
+            hash_token(&InvitationToken::from_bytes([0; 32])).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925");
+    }
+
+    #[test]
+    fn tokens_are_unique() {
+        let (one, other) = (random_token().unwrap(), random_token().unwrap());
+        assert_ne!(one.secret(), other.secret());
+        assert_ne!(hash_token(&one), hash_token(&other));
+    }
+}

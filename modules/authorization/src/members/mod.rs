@@ -1,0 +1,95 @@
+//! The service for a tenant's members.
+
+pub(crate) mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::{
+    AuthorizationError, Member, MemberRemove, MemberUpdate, Members, MembersError, UserRead, UserTenant, UserTenants,
+};
+use db::Database;
+use kernel::{Identity, Permit, RoleId, TenantScope, UserId};
+use shaku::Component;
+
+use crate::{
+    guarded_change::{GuardedChange, RoleAssignment},
+    members::store::MembershipRepository,
+};
+
+/// The use cases behind `/v1/members`, `GET /v1/members/{id}` and `POST /v1/tenant/leave`.
+#[derive(Component)]
+#[shaku(interface = Members)]
+pub(crate) struct MemberService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    memberships: Arc<dyn MembershipRepository>,
+}
+
+#[async_trait]
+impl Members for MemberService {
+    async fn list(
+        &self,
+        permit: &Permit<UserRead>,
+        after: Option<UserId>,
+        limit: u16,
+    ) -> Result<Vec<Member>, MembersError> {
+        Ok(self.memberships.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+    }
+
+    async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError> {
+        let member = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        member.ok_or(MembersError::NotFound)
+    }
+
+    async fn change_role(
+        &self,
+        permit: &Permit<MemberUpdate>,
+        user: UserId,
+        role: RoleId,
+    ) -> Result<Member, MembersError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let from = self.memberships.role_of(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
+        if !change.has_role(role) {
+            return Err(MembersError::RoleNotFound);
+        }
+        self.memberships.set_role(change.tx(), user, role).await?;
+        change.commit(&[RoleAssignment { user: Some(user), from: Some(from), to: role }]).await?;
+        let updated = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        updated.ok_or(MembersError::NotFound)
+    }
+
+    async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        if !self.memberships.remove(change.tx(), user).await? {
+            return Err(MembersError::NotFound);
+        }
+        Ok(change.commit(&[]).await?)
+    }
+
+    async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {
+        let mut change = GuardedChange::begin_as_member(&*self.database, scope).await?;
+        let caller = change.caller();
+        self.memberships.remove(change.tx(), caller).await?;
+        Ok(change.commit(&[]).await?)
+    }
+}
+
+/// Implements the tenant list of `GET /v1/me`.
+#[derive(Component)]
+#[shaku(interface = UserTenants)]
+pub(crate) struct UserTenantService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    memberships: Arc<dyn MembershipRepository>,
+}
+
+#[async_trait]
+impl UserTenants for UserTenantService {
+    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, AuthorizationError> {
+        let mut tx = self.database.begin_for_user(identity).await?;
+        Ok(self.memberships.list_for_user(&mut tx).await?)
+    }
+}

@@ -1,0 +1,277 @@
+//! The table `memberships`, joined with roles, tenants and users.
+
+use async_trait::async_trait;
+use authorization_api::{Member, RoleSummary, TenantStatus, UserProfile, UserTenant};
+use db::{DbError, Reader, SystemTx, TenantReader, TenantTx, UserTx};
+use kernel::{Email, RoleId, TenantId, TenantTarget, UserId};
+use shaku::{Component, Interface};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// An active user, with their membership in the tenant if there is one.
+#[derive(Debug)]
+pub(crate) struct AdmissionRow {
+    pub(crate) membership: Option<MembershipSummary>,
+}
+
+/// A membership with the status and policy version of its tenant.
+#[derive(Debug)]
+pub(crate) struct MembershipSummary {
+    pub(crate) tenant: TenantId,
+    pub(crate) role: RoleId,
+    pub(crate) status: TenantStatus,
+    pub(crate) policy_version: i64,
+}
+
+/// A membership with its role and user.
+#[derive(Debug)]
+struct MemberRow {
+    user_id: UserId,
+    email: Email,
+    display_name: String,
+    active: bool,
+    role_id: RoleId,
+    role_name: String,
+    since: OffsetDateTime,
+}
+
+impl From<MemberRow> for Member {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            user: UserProfile { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
+            role: RoleSummary { id: row.role_id, name: row.role_name },
+            member_since: row.since,
+        }
+    }
+}
+
+/// Reads and writes memberships.
+#[async_trait]
+pub(crate) trait MembershipRepository: Interface {
+    /// Returns the user and their membership in the tenant, archived or not. `None` if the user is unknown or
+    /// deactivated.
+    async fn find_for_admission(
+        &self,
+        reader: &Reader,
+        user: UserId,
+        tenant: TenantTarget<'_>,
+    ) -> Result<Option<AdmissionRow>, DbError>;
+
+    /// Returns the user's active tenants, ordered by name.
+    async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError>;
+
+    /// Returns at most `limit` members with ids greater than `after`, ordered by id.
+    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
+
+    /// Returns the member.
+    async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
+
+    /// Returns the member's role, or `None` if the user isn't a member.
+    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
+
+    /// Changes the member's role.
+    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
+
+    /// Deletes the membership. Returns `false` if there was none.
+    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
+
+    /// Counts the tenants that the user is admin of, archived ones included. Holds a lock on the user until the
+    /// transaction ends, so that concurrent calls for the same user count what this transaction adds.
+    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError>;
+}
+
+/// [`MembershipRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = MembershipRepository)]
+pub(crate) struct PgMembershipRepository;
+
+#[async_trait]
+impl MembershipRepository for PgMembershipRepository {
+    async fn find_for_admission(
+        &self,
+        reader: &Reader,
+        user: UserId,
+        tenant: TenantTarget<'_>,
+    ) -> Result<Option<AdmissionRow>, DbError> {
+        let (id, slug, owner) = match tenant {
+            TenantTarget::Id(id) => (Some(id.as_uuid()), None, None),
+            TenantTarget::Slug(slug) => (None, Some(slug.as_str()), None),
+            TenantTarget::Personal => (None, None, Some(user.as_uuid())),
+        };
+        let query = || {
+            // user rows: membership is checked before there is a tenant scope.
+            sqlx::query!(
+                r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
+                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
+                   FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.tenant_id, m.role_id, m.status, m.policy_version
+                       FROM user_profiles AS p
+                       LEFT JOIN (
+                         SELECT m.user_id, m.tenant_id, m.role_id, t.status, t.policy_version
+                         FROM memberships AS m
+                         JOIN tenants AS t ON t.id = m.tenant_id
+                         WHERE t.id = $2 OR t.slug = $3 OR t.personal_user_id = $4
+                       ) AS m ON m.user_id = p.id
+                       WHERE p.id = s.user_id AND p.active
+                       OFFSET 0
+                     ) AS a"#,
+                user.as_uuid(),
+                id,
+                slug,
+                owner,
+            )
+        };
+        let row = reader.fetch_optional(query).await?;
+        Ok(row.map(|row| AdmissionRow {
+            membership: match (row.tenant_id, row.role_id, row.status, row.policy_version) {
+                (Some(tenant), Some(role), Some(status), Some(policy_version)) => {
+                    Some(MembershipSummary { tenant, role, status, policy_version })
+                }
+                _ => None,
+            },
+        }))
+    }
+
+    async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError> {
+        let user = tx.user().as_uuid();
+        // user rows: the tenants of one user.
+        let rows = sqlx::query!(
+            "SELECT t.id, t.slug, t.name, m.role_id, r.name AS role_name
+             FROM memberships AS m
+             JOIN tenants AS t ON t.id = m.tenant_id
+             JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+             WHERE m.user_id = $1 AND t.status = 'active'
+             ORDER BY t.name, t.id",
+            user,
+        )
+        .fetch_all(tx.conn())
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| UserTenant {
+                id: row.id,
+                slug: row.slug,
+                name: row.name,
+                role: RoleSummary { id: row.role_id, name: row.role_name },
+            })
+            .collect())
+    }
+
+    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
+        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), UserId::as_uuid));
+        let query = || {
+            sqlx::query_as!(
+                MemberRow,
+                r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
+                     m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
+                         m.created_at AS since
+                       FROM memberships AS m
+                       JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+                       JOIN user_profiles AS p ON p.id = m.user_id
+                       WHERE m.tenant_id = s.tenant_id AND m.user_id > $2
+                       ORDER BY m.user_id
+                       LIMIT $3
+                     ) AS m
+                   ORDER BY m.user_id"#,
+                tenant,
+                after,
+                i64::from(limit),
+            )
+        };
+        Ok(reader.fetch_all(query).await?.into_iter().map(Into::into).collect())
+    }
+
+    async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError> {
+        let (tenant, user) = (reader.tenant().as_uuid(), user.as_uuid());
+        let query = || {
+            sqlx::query_as!(
+                MemberRow,
+                r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
+                     m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
+                         m.created_at AS since
+                       FROM memberships AS m
+                       JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+                       JOIN user_profiles AS p ON p.id = m.user_id
+                       WHERE m.tenant_id = s.tenant_id AND m.user_id = $2
+                       OFFSET 0
+                     ) AS m"#,
+                tenant,
+                user,
+            )
+        };
+        Ok(reader.fetch_optional(query).await?.map(Into::into))
+    }
+
+    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError> {
+        let role = sqlx::query_scalar!(
+            "SELECT role_id FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+        );
+        Ok(role.fetch_optional(tx.conn()).await?)
+    }
+
+    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError> {
+        let changed = sqlx::query!(
+            "UPDATE memberships
+             SET role_id = $3
+             WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+            role.as_uuid(),
+        );
+        changed.execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError> {
+        let removed = sqlx::query!(
+            "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+            tx.tenant().as_uuid(),
+            user.as_uuid(),
+        );
+        Ok(removed.execute(tx.conn()).await?.rows_affected() == 1)
+    }
+
+    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
+        let user = user.as_uuid();
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
+            .execute(tx.conn())
+            .await?;
+        // A separate statement, so that its snapshot is taken after the lock was acquired.
+        // system: the limit counts all tenants of one user.
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!"
+               FROM memberships AS m
+               JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+               WHERE m.user_id = $1 AND r.is_system AND r.name_key = 'admin'"#,
+            user,
+        );
+        Ok(count.fetch_one(tx.conn()).await?)
+    }
+}
+
+/// Makes the user a member. Returns `false` and keeps the role if they are a member already.
+pub(crate) async fn create_membership(
+    tx: &mut SystemTx,
+    tenant: TenantId,
+    user: UserId,
+    role: RoleId,
+) -> Result<bool, DbError> {
+    let created = sqlx::query!(
+        "INSERT INTO memberships (tenant_id, user_id, role_id)
+         VALUES ($1, $2, $3)
+         ON CONFLICT (tenant_id, user_id) DO NOTHING",
+        tenant.as_uuid(),
+        user.as_uuid(),
+        role.as_uuid(),
+    );
+    Ok(created.execute(tx.conn()).await?.rows_affected() == 1)
+}

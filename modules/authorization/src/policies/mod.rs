@@ -1,0 +1,111 @@
+//! The service for a tenant's policies.
+
+pub(crate) mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::{Policies, PoliciesError, PolicyChange, PolicyDetails, PolicyDraft, PolicyManage, PolicyRead};
+use db::{Database, DbError};
+use kernel::{Permit, PolicyId};
+use serde_json::Value;
+use shaku::Component;
+
+use crate::{
+    engine::{Condition, NewPolicy},
+    guarded_change::GuardedChange,
+    policies::store::{PolicyRepository, StoredPolicy, UNIQUE_POLICY},
+};
+
+/// Maximum number of policies per tenant, template policies included. Every change is checked against all of them.
+const MAX_POLICIES_PER_TENANT: u16 = 1_000;
+
+/// Implements `/v1/policies`.
+#[derive(Component)]
+#[shaku(interface = Policies)]
+pub(crate) struct PolicyService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    policies: Arc<dyn PolicyRepository>,
+}
+
+#[async_trait]
+impl Policies for PolicyService {
+    async fn list(
+        &self,
+        permit: &Permit<PolicyRead>,
+        after: Option<PolicyId>,
+        limit: u16,
+    ) -> Result<Vec<PolicyDetails>, PoliciesError> {
+        Ok(self.policies.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+    }
+
+    async fn get(&self, permit: &Permit<PolicyRead>, id: PolicyId) -> Result<PolicyDetails, PoliciesError> {
+        let policy = self.policies.find(&self.database.tenant_reader(permit.scope()), id).await?;
+        policy.ok_or(PoliciesError::NotFound)
+    }
+
+    async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError> {
+        let PolicyDraft { role, effect, target, condition } = draft;
+        let condition = condition.as_ref().map(canonicalize).transpose()?;
+        let policy =
+            NewPolicy::unconditional(*role, *effect, target.resource(), target.verbs()).with_condition(condition);
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        if role.is_some_and(|role| !change.has_role(role)) {
+            return Err(PoliciesError::RoleNotFound);
+        }
+        if self.policies.count(change.tx()).await? >= i64::from(MAX_POLICIES_PER_TENANT) {
+            return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
+        }
+        let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(policies_error)?;
+        change.commit(&[]).await?;
+        Ok(created)
+    }
+
+    async fn update(
+        &self,
+        permit: &Permit<PolicyManage>,
+        id: PolicyId,
+        update: &PolicyChange,
+    ) -> Result<PolicyDetails, PoliciesError> {
+        let PolicyChange { effect, target, condition } = update;
+        let condition = condition.as_ref().map(|value| value.as_ref().map(canonicalize).transpose()).transpose()?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let stored = self.find_custom(&mut change, id).await?;
+        let (resource, verbs) = match target {
+            Some(target) => (target.resource(), target.verbs().to_vec()),
+            None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
+        };
+        let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs)
+            .with_condition(condition.unwrap_or(stored.condition));
+        let updated = self.policies.update(change.tx(), id, &policy).await.map_err(policies_error)?;
+        change.commit(&[]).await?;
+        Ok(updated)
+    }
+
+    async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        self.find_custom(&mut change, id).await?;
+        self.policies.delete(change.tx(), id).await?;
+        Ok(change.commit(&[]).await?)
+    }
+}
+
+impl PolicyService {
+    /// Returns the policy, or an error if it is a template policy.
+    async fn find_custom(&self, change: &mut GuardedChange, id: PolicyId) -> Result<StoredPolicy, PoliciesError> {
+        let stored = self.policies.find_stored(change.tx(), id).await?.ok_or(PoliciesError::NotFound)?;
+        if stored.is_template { Err(PoliciesError::TemplateImmutable) } else { Ok(stored) }
+    }
+}
+
+/// Parses the condition and returns its canonical form, in which it is stored.
+fn canonicalize(condition: &Value) -> Result<Value, PoliciesError> {
+    let condition = Condition::parse(condition).map_err(PoliciesError::InvalidCondition)?;
+    serde_json::to_value(condition).map_err(|error| DbError::from(sqlx::Error::Encode(Box::new(error))).into())
+}
+
+fn policies_error(error: DbError) -> PoliciesError {
+    if error.violates(UNIQUE_POLICY) { PoliciesError::Duplicate } else { error.into() }
+}

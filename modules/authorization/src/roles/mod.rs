@@ -1,0 +1,81 @@
+//! The service for a tenant's roles.
+
+pub(crate) mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::{Role, RoleManage, RoleName, RoleRead, Roles, RolesError};
+use db::{Database, DbError};
+use kernel::{Permit, RoleId};
+use shaku::Component;
+
+use crate::{
+    guarded_change::GuardedChange,
+    roles::store::{ROLE_REFERENCES, RoleRepository, UNIQUE_ROLE_NAME},
+};
+
+/// Maximum number of roles per tenant, system roles included. It limits the cost of a change to a tenant-wide policy,
+/// which is checked for each role.
+const MAX_ROLES_PER_TENANT: u16 = 100;
+
+/// Implements `/v1/roles`.
+#[derive(Component)]
+#[shaku(interface = Roles)]
+pub(crate) struct RoleService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    roles: Arc<dyn RoleRepository>,
+}
+
+#[async_trait]
+impl Roles for RoleService {
+    async fn list(&self, permit: &Permit<RoleRead>) -> Result<Vec<Role>, RolesError> {
+        Ok(self.roles.list(&self.database.tenant_reader(permit.scope())).await?)
+    }
+
+    async fn create(&self, permit: &Permit<RoleManage>, name: &RoleName) -> Result<Role, RolesError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        if self.roles.count(change.tx()).await? >= i64::from(MAX_ROLES_PER_TENANT) {
+            return Err(RolesError::LimitReached { limit: MAX_ROLES_PER_TENANT });
+        }
+        let id = RoleId::new();
+        self.roles.create(change.tx(), id, name).await.map_err(roles_error)?;
+        change.commit(&[]).await?;
+        Ok(Role { id, name: name.to_string(), is_system: false, members: 0 })
+    }
+
+    async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let role = self.find_custom(&mut change, id).await?;
+        self.roles.rename(change.tx(), id, name).await.map_err(roles_error)?;
+        change.commit(&[]).await?;
+        Ok(Role { name: name.to_string(), ..role })
+    }
+
+    async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError> {
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        self.find_custom(&mut change, id).await?;
+        self.roles.delete(change.tx(), id).await.map_err(roles_error)?;
+        Ok(change.commit(&[]).await?)
+    }
+}
+
+impl RoleService {
+    /// Returns the role, or an error if it is a system role.
+    async fn find_custom(&self, change: &mut GuardedChange, id: RoleId) -> Result<Role, RolesError> {
+        let role = self.roles.find(change.tx(), id).await?.ok_or(RolesError::NotFound)?;
+        if role.is_system { Err(RolesError::SystemRoleImmutable) } else { Ok(role) }
+    }
+}
+
+fn roles_error(error: DbError) -> RolesError {
+    if error.violates(UNIQUE_ROLE_NAME) {
+        RolesError::NameTaken
+    } else if ROLE_REFERENCES.iter().any(|constraint| error.violates(constraint)) {
+        RolesError::InUse
+    } else {
+        error.into()
+    }
+}

@@ -1,0 +1,121 @@
+//! The table `roles`.
+
+use async_trait::async_trait;
+use authorization_api::{Role, RoleName};
+use db::{DbError, TenantReader, TenantTx};
+use kernel::RoleId;
+use shaku::{Component, Interface};
+
+/// The constraint that rejects a duplicate role name.
+pub(crate) const UNIQUE_ROLE_NAME: &str = "roles_tenant_id_name_key_key";
+/// The constraints that prevent deleting a role that a member or an invitation has.
+pub(crate) const ROLE_REFERENCES: [&str; 2] =
+    ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
+
+/// Reads and writes roles.
+#[async_trait]
+pub(crate) trait RoleRepository: Interface {
+    /// Returns the tenant's roles: system roles first, then ordered by name.
+    async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError>;
+
+    /// Returns the role.
+    async fn find(&self, tx: &mut TenantTx, id: RoleId) -> Result<Option<Role>, DbError>;
+
+    /// Counts the tenant's roles.
+    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
+
+    /// Creates a custom role.
+    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
+
+    /// Renames a custom role.
+    async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
+
+    /// Deletes a custom role and its policies.
+    async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError>;
+}
+
+/// [`RoleRepository`] in SQL.
+#[derive(Component)]
+#[shaku(interface = RoleRepository)]
+pub(crate) struct PgRoleRepository;
+
+#[async_trait]
+impl RoleRepository for PgRoleRepository {
+    async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError> {
+        let tenant = reader.tenant().as_uuid();
+        let query = || {
+            sqlx::query_as!(
+                Role,
+                r#"SELECT r.id AS "id!: RoleId", r.name AS "name!", r.is_system AS "is_system!", r.members AS "members!"
+                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                     LATERAL (
+                       SELECT r.id, r.name, r.name_key, r.is_system,
+                         (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = s.tenant_id AND m.role_id = r.id) AS members
+                       FROM roles AS r
+                       WHERE r.tenant_id = s.tenant_id
+                       OFFSET 0
+                     ) AS r
+                   ORDER BY r.is_system DESC, r.name_key, r.id"#,
+                tenant,
+            )
+        };
+        reader.fetch_all(query).await
+    }
+
+    async fn find(&self, tx: &mut TenantTx, id: RoleId) -> Result<Option<Role>, DbError> {
+        let role = sqlx::query_as!(
+            Role,
+            r#"SELECT r.id, r.name, r.is_system,
+                 (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = $1 AND m.role_id = r.id) AS "members!"
+               FROM roles AS r
+               WHERE r.tenant_id = $1 AND r.id = $2"#,
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+        );
+        Ok(role.fetch_optional(tx.conn()).await?)
+    }
+
+    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM roles WHERE tenant_id = $1"#,
+            tx.tenant().as_uuid()
+        );
+        Ok(count.fetch_one(tx.conn()).await?)
+    }
+
+    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
+        let created = sqlx::query!(
+            "INSERT INTO roles (tenant_id, id, name, name_key)
+             VALUES ($1, $2, $3, lower($3))",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            name.as_str(),
+        );
+        created.execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
+        let renamed = sqlx::query!(
+            "UPDATE roles
+             SET name = $3, name_key = lower($3)
+             WHERE tenant_id = $1 AND id = $2 AND NOT is_system",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+            name.as_str(),
+        );
+        renamed.execute(tx.conn()).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError> {
+        let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
+        sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND role_id = $2 AND NOT is_template", tenant, id)
+            .execute(tx.conn())
+            .await?;
+        sqlx::query!("DELETE FROM roles WHERE tenant_id = $1 AND id = $2 AND NOT is_system", tenant, id)
+            .execute(tx.conn())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! The service that upgrades tenants to the current version of the policy templates.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use authorization_api::{
+    AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TemplateVersions, TenantsAtVersion, UpgradeReport,
+};
+use db::{DbError, SystemDatabase, SystemReason, SystemTx};
+use kernel::TenantId;
+use shaku::Component;
+
+use crate::templates::{
+    RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions,
+    store::{
+        count_tenants_by_version, find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked,
+        set_template_version, tenants_behind,
+    },
+};
+
+/// Implements `tenantry policies`.
+#[derive(Component)]
+#[shaku(interface = PolicyTemplates)]
+pub(crate) struct TemplateUpgradeService {
+    #[shaku(inject)]
+    system: Arc<dyn SystemDatabase>,
+}
+
+#[async_trait]
+impl PolicyTemplates for TemplateUpgradeService {
+    async fn versions(&self) -> Result<TemplateVersions, AuthorizationError> {
+        let in_use: Vec<TenantsAtVersion> = count_tenants_by_version(&mut self.begin().await?).await?;
+        Ok(TemplateVersions { current: TEMPLATES.current(), in_use })
+    }
+
+    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, AuthorizationError> {
+        Ok(tenants_behind(&mut self.begin().await?, TEMPLATES.current()).await?)
+    }
+
+    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, AuthorizationError> {
+        Ok(plan(&mut self.begin().await?, tenants).await?.0)
+    }
+
+    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, AuthorizationError> {
+        let mut tx = self.begin().await?;
+        // Every change to a tenant's roles and policies takes this lock first. Rows read after it can't change until
+        // the transaction ends, and of two concurrent upgrades the second has nothing left to do.
+        let locked = match on_locked {
+            OnLocked::Skip => lock_tenants_skip_locked(&mut tx, tenants).await?,
+            OnLocked::Wait => lock_tenants(&mut tx, tenants).await?,
+        };
+        let (mut report, additions) = plan(&mut tx, &locked).await?;
+        insert_additions(&mut tx, &additions).await?;
+        let ids: Vec<TenantId> = additions.iter().map(|(tenant, _)| *tenant).collect();
+        set_template_version(&mut tx, &ids, TEMPLATES.current()).await?;
+        tx.commit().await?;
+        if let OnLocked::Skip = on_locked {
+            let locked: BTreeSet<TenantId> = locked.into_iter().collect();
+            report.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
+        }
+        Ok(report)
+    }
+}
+
+impl TemplateUpgradeService {
+    async fn begin(&self) -> Result<SystemTx, DbError> {
+        self.system.begin(SystemReason::UpgradePolicies).await
+    }
+}
+
+/// Returns what an upgrade of these tenants does, and the additions of each tenant that can be upgraded.
+async fn plan(
+    tx: &mut SystemTx,
+    tenants: &[TenantId],
+) -> Result<(UpgradeReport, Vec<(TenantId, TemplateAdditions)>), DbError> {
+    let (mut report, mut additions) = (UpgradeReport::default(), Vec::new());
+    for tenant in find_template_states(tx, tenants, &TEMPLATES.roles()).await? {
+        if tenant.version >= TEMPLATES.current() {
+            report.up_to_date += 1;
+            continue;
+        }
+        match TEMPLATES.additions_since(tenant.version, &tenant.roles, &mut RandomIds) {
+            Ok(lacking) => additions.push((tenant.id, lacking)),
+            Err(RoleNameConflict(role)) => report.blocked.push(BlockedTenant { slug: tenant.slug, role }),
+        }
+    }
+    report.upgraded = additions.len();
+    Ok((report, additions))
+}

@@ -1,0 +1,98 @@
+//! The service for creating, reading, updating, archiving and restoring a tenant.
+
+pub(crate) mod creation;
+pub(crate) mod provisioning;
+mod slug_candidates;
+pub(crate) mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authorization_api::{
+    Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantUpdate, Tenants, TenantsError,
+};
+use db::{Database, SystemDatabase, SystemReason};
+use kernel::{Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
+use shaku::Component;
+
+use crate::{
+    members::store::MembershipRepository,
+    tenants::{
+        creation::{TenantCreator, tenants_error},
+        slug_candidates::slug_candidates,
+        store::TenantRepository,
+    },
+};
+
+/// Implements `POST /v1/tenants` and `/v1/tenant`.
+#[derive(Component)]
+#[shaku(interface = Tenants)]
+pub(crate) struct TenantService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(inject)]
+    system: Arc<dyn SystemDatabase>,
+    #[shaku(inject)]
+    memberships: Arc<dyn MembershipRepository>,
+    #[shaku(inject)]
+    tenants: Arc<dyn TenantRepository>,
+    #[shaku(inject)]
+    tenancy: Arc<TenancyMode>,
+}
+
+#[async_trait]
+impl Tenants for TenantService {
+    async fn create(
+        &self,
+        identity: &Identity,
+        name: &TenantName,
+        slug: Option<&TenantSlug>,
+    ) -> Result<Tenant, TenantsError> {
+        if let TenancyMode::Single(_) = *self.tenancy {
+            return Err(TenantsError::SingleTenantMode);
+        }
+        let (memberships, tenants) = (&*self.memberships, &*self.tenants);
+        let creator = TenantCreator { system: &*self.system, memberships, tenants, tenancy: &self.tenancy };
+        if let Some(slug) = slug {
+            return creator.create(identity.user(), name, slug).await;
+        }
+        for slug in slug_candidates(name) {
+            match creator.create(identity.user(), name, &slug).await {
+                Err(TenantsError::SlugTaken) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(TenantsError::SlugTaken)
+    }
+
+    async fn get(&self, permit: &Permit<TenantRead>) -> Result<Tenant, TenantsError> {
+        let tenant = self.tenants.find(&self.database.tenant_reader(permit.scope())).await?;
+        tenant.ok_or(TenantsError::NotFound)
+    }
+
+    async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError> {
+        // The configuration names the tenant by slug. Under another slug it would be unreachable, so the change
+        // couldn't be undone either.
+        if let (TenancyMode::Single(slug), Some(requested)) = (&*self.tenancy, &change.slug)
+            && slug != requested
+        {
+            return Err(TenantsError::SlugImmutable);
+        }
+        let mut tx = self.database.begin(permit.scope()).await?;
+        let updated = self.tenants.update(&mut tx, change).await.map_err(tenants_error)?;
+        tx.commit().await?;
+        updated.ok_or(TenantsError::NotFound)
+    }
+
+    async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {
+        let mut tx = self.database.begin(permit.scope()).await?;
+        self.tenants.archive(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn restore(&self, permit: &RestorePermit<TenantArchive>) -> Result<(), TenantsError> {
+        let mut tx = self.system.begin(SystemReason::RestoreTenant).await?;
+        self.tenants.restore(&mut tx, permit.tenant()).await?;
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,65 @@
+//! What other modules may use of the module `billing`: subscriptions.
+
+use async_trait::async_trait;
+use db::DbError;
+use kernel::{Permit, id};
+use shaku::Interface;
+use time::OffsetDateTime;
+
+id! {
+    /// A tenant's subscription.
+    SubscriptionId
+}
+
+kernel::permission! {
+    /// Read the tenant's subscription.
+    pub BillingRead = "billing", "read";
+}
+
+/// State of a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "subscription_status", rename_all = "snake_case")]
+pub enum SubscriptionStatus {
+    /// Trial period, no payment due yet.
+    Trialing,
+    /// Paid.
+    Active,
+    /// The last payment failed.
+    PastDue,
+    /// Ended.
+    Canceled,
+}
+
+/// A tenant's subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Immutable id.
+    pub id: SubscriptionId,
+    /// Payment provider.
+    pub provider: String,
+    /// State of the subscription.
+    pub status: SubscriptionStatus,
+    /// Subscribed plan.
+    pub plan: String,
+    /// End of the paid period.
+    pub current_period_end: OffsetDateTime,
+}
+
+/// Reasons why there is no subscription to return.
+#[derive(Debug, thiserror::Error)]
+pub enum BillingError {
+    /// The tenant has no subscription.
+    #[error("no subscription")]
+    NotFound,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Reads a tenant's subscription.
+#[async_trait]
+pub trait Subscriptions: Interface {
+    /// Returns the subscription in effect: the one with the latest period end among those not canceled. If all are
+    /// canceled, the one with the latest period end.
+    async fn current(&self, permit: &Permit<BillingRead>) -> Result<Subscription, BillingError>;
+}

@@ -1,0 +1,91 @@
+//! Access to the database, as traits for dependency injection.
+
+use async_trait::async_trait;
+use kernel::{Identity, TenantScope};
+use shaku::Interface;
+
+use crate::{
+    DbError, MIGRATIONS, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, constants::SYSTEM_ROLE,
+    migrate::AppliedMigrations, pool::Pool,
+};
+
+/// Access bound by row-level security.
+#[async_trait]
+pub trait Database: Interface {
+    /// Begins a transaction on the rows of one tenant.
+    async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError>;
+
+    /// Begins a read-only transaction on the user's rows in all tenants.
+    async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError>;
+
+    /// Returns a reader for single statements on the rows of one tenant.
+    fn tenant_reader(&self, scope: &TenantScope) -> TenantReader;
+
+    /// Returns a reader for single statements on global data.
+    fn reader(&self) -> Reader;
+
+    /// Begins a read-only transaction on global data. Tenant tables appear empty.
+    async fn begin_unscoped(&self) -> Result<Tx, DbError>;
+}
+
+/// Readiness checks. Separate from [`Database`], so that the health endpoint has no data access.
+#[async_trait]
+pub trait Readiness: Interface {
+    /// Checks that the database responds and that its schema matches this program.
+    async fn ready(&self) -> Result<(), DbError>;
+}
+
+/// Access to the rows of all tenants. A separate trait, so that each `module.rs` shows which components have it.
+#[async_trait]
+pub trait SystemDatabase: Interface {
+    /// Begins a transaction as the role `tenantry_system`, which sees all tenants.
+    async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError>;
+}
+
+#[async_trait]
+impl Database for Pool {
+    async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
+        let tenant = scope.tenant();
+        let begin_sql = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)");
+        Ok(TenantTx::new(self.open_transaction(begin_sql, None).await?, tenant))
+    }
+
+    async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
+        let user = identity.user();
+        let begin_sql = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
+        Ok(UserTx::new(self.open_transaction(begin_sql, None).await?, user))
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.clone())
+    }
+
+    fn tenant_reader(&self, scope: &TenantScope) -> TenantReader {
+        TenantReader::new(self.reader(), scope.tenant())
+    }
+
+    async fn begin_unscoped(&self) -> Result<Tx, DbError> {
+        // After the first query a transaction can't be switched to read-write.
+        self.open_transaction("BEGIN READ ONLY; SELECT".into(), None).await
+    }
+}
+
+#[async_trait]
+impl Readiness for Pool {
+    async fn ready(&self) -> Result<(), DbError> {
+        let mut tx = self.begin_unscoped().await?;
+        let Some(applied) = AppliedMigrations::read_as_application(tx.conn()).await? else {
+            return Err(DbError::SchemaNotCurrent);
+        };
+        applied.compare(&MIGRATIONS).map_err(|_| DbError::SchemaNotCurrent)
+    }
+}
+
+#[async_trait]
+impl SystemDatabase for Pool {
+    async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
+        let tx = self.open_transaction("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
+        tracing::debug!(?reason, "began a system transaction");
+        Ok(SystemTx::new(tx, reason))
+    }
+}

@@ -1,0 +1,308 @@
+//! Errors of the database layer.
+
+use std::time::Duration;
+
+use kernel::PortError;
+
+use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
+
+/// A statement or transaction failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The server didn't respond, or the pool had no connection in time. Retrying later may help.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] sqlx::Error),
+    /// The server rejected the statement. Retrying doesn't help.
+    #[error("the database rejected a statement")]
+    Query(#[source] sqlx::Error),
+    /// The schema doesn't match this program.
+    #[error("the database schema is not current; run `tenantry migrate run`")]
+    SchemaNotCurrent,
+    /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.
+    #[error("the transaction was rolled back because an earlier statement in it had failed")]
+    Aborted,
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Query(error) }
+    }
+}
+
+impl From<DbError> for PortError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::Unavailable(error.into()),
+            DbError::Query(_) | DbError::Aborted => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl DbError {
+    /// Whether the error is a violation of this constraint.
+    pub fn violates(&self, constraint: &str) -> bool {
+        matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
+    }
+}
+
+/// SQLSTATE: the login or role lacks a privilege.
+pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// SQLSTATE: the table doesn't exist.
+pub(super) const UNDEFINED_TABLE: &str = "42P01";
+
+/// Whether PgBouncer rejected the connection because of its settings:
+/// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
+pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
+}
+
+/// The SQLSTATE of an error reported by the server.
+pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(Into::into)
+}
+
+/// Whether the error is about the connection or the server rather than the statement: SQLSTATE classes 08
+/// (connection), 53 (resources), 57P (operator intervention).
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => sqlstate(error).is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+    }
+}
+
+/// The settings of a connection aren't in effect, so the connection goes through a pooler.
+///
+/// Without the settings, the role bound by row-level security isn't set, and a backfill that forgets to set its role
+/// silently changes nothing. In transaction pooling mode the migration lock would also belong to whichever client uses
+/// the connection next.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the connection pooler at {address} doesn't forward connection settings, which tenantry requires; set DATABASE_URL \
+     and MIGRATION_DATABASE_URL to the address of the server itself (tenantry pools its connections)"
+)]
+pub struct PoolerDetected {
+    /// Host and port, or the socket directory.
+    pub address: String,
+}
+
+/// The database couldn't be opened. Every message is one line and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No connection within the connect timeout.
+    #[error("can't reach the database at {address} within {} s: {reason}", waited.as_secs())]
+    Unreachable {
+        /// Host and port, or the socket directory; never user or password.
+        address: String,
+        /// The connect timeout.
+        waited: Duration,
+        /// The last error.
+        reason: String,
+    },
+    /// The server version is not supported.
+    #[error("the database server is PostgreSQL {version}; version {} or newer is required", MIN_MAJOR_VERSION)]
+    TooOld {
+        /// Version of the server.
+        version: String,
+    },
+    /// The server rejected the login.
+    #[error("the database at {address} rejected the login: {reason}")]
+    LoginRejected {
+        /// Host and port, or the socket directory.
+        address: String,
+        /// Message of the server.
+        reason: String,
+    },
+    /// The connection goes through a pooler.
+    #[error(transparent)]
+    PoolerDetected(#[from] PoolerDetected),
+    /// Production, and the application logs in as a superuser, which bypasses row-level security.
+    #[error(
+        "DATABASE_URL logs in as a superuser, which bypasses row-level security; in production create a separate login \
+         for the application, and set MIGRATION_DATABASE_URL to the owner's"
+    )]
+    Superuser,
+    /// The application's role has privileges that bypass row-level security.
+    #[error(
+        "the role {APP_ROLE} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member \
+         of {SYSTEM_ROLE}; revoke that"
+    )]
+    RlsBypassed,
+    /// The schema doesn't match this program.
+    #[error("the database schema is not current ({detail}); {remedy}")]
+    SchemaNotCurrent {
+        /// The difference.
+        detail: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// A migration failed.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The data of the embedded database was written by a major version that isn't available.
+    #[cfg(feature = "embedded")]
+    #[error("{0}")]
+    MajorVersionMismatch(String),
+    /// The embedded server failed to start.
+    #[cfg(feature = "embedded")]
+    #[error("{_0}{}", setting_hint(_0))]
+    Embedded(embedded_postgres::Error),
+    /// Any other error.
+    #[error("can't open the database: {0}")]
+    Other(#[source] sqlx::Error),
+}
+
+/// Adds the names of this program's settings, which the embedded server doesn't know.
+#[cfg(feature = "embedded")]
+impl From<embedded_postgres::Error> for OpenError {
+    fn from(error: embedded_postgres::Error) -> Self {
+        match &error {
+            embedded_postgres::Error::MajorVersionMismatch { dir, data_major, installations, configured } => {
+                Self::MajorVersionMismatch(version_mismatch_message(dir, *data_major, installations, *configured))
+            }
+            _ => Self::Embedded(error),
+        }
+    }
+}
+
+/// Explains which PostgreSQL version wrote the data, which ones are installed, and what the operator can do.
+#[cfg(feature = "embedded")]
+fn version_mismatch_message(
+    dir: &std::path::Path,
+    data_major: u32,
+    installations: &[embedded_postgres::Installation],
+    configured: bool,
+) -> String {
+    let found: Vec<_> =
+        installations.iter().map(|one| format!("{} ({})", one.major(), one.bin_dir().display())).collect();
+    let (found_by, fix) = match configured {
+        true => (
+            "POSTGRES_BIN_DIR is that of",
+            format!("unset POSTGRES_BIN_DIR, or set it to the directory of PostgreSQL {data_major}"),
+        ),
+        false => {
+            ("this machine has", format!("install PostgreSQL {data_major}, or set POSTGRES_BIN_DIR to its directory"))
+        }
+    };
+    // pg_restore can't read dumps of a newer version either, so only an upgrade is offered.
+    let newer = installations.iter().map(embedded_postgres::Installation::major).find(|major| *major > data_major);
+    let upgrade = newer.map(|newer| {
+        format!(
+            "; or upgrade the data to {newer}: run `tenantry db backup FILE` where {data_major} is installed, then \
+             `tenantry db restore FILE` here with a new DATA_DIR"
+        )
+    });
+    format!(
+        "the data in {} was written by PostgreSQL {data_major}, and {found_by} {}, which can't read it; {fix} \
+         (`apt install postgresql-{data_major}`){}",
+        dir.display(),
+        found.join(" and "),
+        upgrade.unwrap_or_default()
+    )
+}
+
+/// The settings of this program that solve the problem.
+#[cfg(feature = "embedded")]
+fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
+    use embedded_postgres::Error::{
+        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed, UnsafeCacheDir,
+    };
+    match error {
+        NotInstalled => " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)",
+        DownloadFailed { .. } | InvalidArchive { .. } => {
+            " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
+        }
+        UnpackFailed { .. } | UnsafeCacheDir { .. } => " (setting: POSTGRES_CACHE_DIR)",
+        DownloadVersionMismatch { .. } => " (setting: POSTGRES_DOWNLOAD_VERSION)",
+        _ => "",
+    }
+}
+
+/// A migration failed or couldn't be started. Every message is one line and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The owner's login can't connect.
+    #[error("can't connect to the database at {address} for migrations: {source}")]
+    Connect {
+        /// Host and port, or the socket directory.
+        address: String,
+        /// The error.
+        source: sqlx::Error,
+    },
+    /// The connection goes through a pooler.
+    #[error(transparent)]
+    PoolerDetected(#[from] PoolerDetected),
+    /// Another migration run holds the lock.
+    #[error("another migration has been running for over {} s; wait for it and try again", .waited.as_secs())]
+    Locked {
+        /// The lock timeout.
+        waited: Duration,
+    },
+    /// The database was migrated with another login.
+    #[error("the login for migrations isn't the owner of the tables; set MIGRATION_DATABASE_URL to the owner's")]
+    NotOwner,
+    /// The owner can't create or grant the roles.
+    #[error(
+        "the login for migrations can't set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}); give it CREATEROLE, \
+         or have an administrator create both and grant them to the login `{login}`"
+    )]
+    Roles {
+        /// Message of the server.
+        reason: String,
+        /// The login that needs the roles.
+        login: String,
+    },
+    /// The migration history of the database is incompatible with this program.
+    #[error("{0}")]
+    History(String),
+    /// A migration failed and was rolled back completely.
+    #[error("migration {version:04} failed and was rolled back: {source}")]
+    Failed {
+        /// Number of the migration.
+        version: i64,
+        /// The error.
+        source: sqlx::Error,
+    },
+    /// Another statement of the migration runner failed.
+    #[error("can't run migrations: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use embedded_postgres::Error::{
+        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed,
+        UnsafeCacheDir,
+    };
+
+    use super::*;
+
+    #[test]
+    fn error_names_config_key() {
+        let (dir, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "interrupted".into());
+        let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
+        let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
+        let cases: [(Error, &[&str]); 7] = [
+            (NotInstalled, &all),
+            (DownloadFailed { url: url(), reason: reason() }, &without_download),
+            (InvalidArchive { url: url(), reason: reason() }, &without_download),
+            (UnpackFailed { dir: dir(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
+            (UnsafeCacheDir { dir: dir() }, &["POSTGRES_CACHE_DIR"]),
+            (
+                DownloadVersionMismatch { dir: dir(), data_major: 15, offered: "17.1.0".into() },
+                &["POSTGRES_DOWNLOAD_VERSION"],
+            ),
+            (DownloadCancelled, &[]),
+        ];
+        for (error, settings) in cases {
+            let message = OpenError::from(error).to_string();
+            let named = message.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
+            assert_eq!(named.collect::<Vec<_>>(), settings, "{message}");
+        }
+    }
+}

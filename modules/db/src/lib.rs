@@ -1,0 +1,54 @@
+//! Database access: server, pool, transactions, migrations.
+//!
+//! There are exactly four kinds of transaction:
+//!
+//! | begun by | requires | sees |
+//! | --- | --- | --- |
+//! | [`Database::begin_unscoped`] | nothing | global data (users), read-only |
+//! | [`Database::begin_for_user`] | [`kernel::Identity`] | the user's rows in all tenants, read-only |
+//! | [`Database::begin`] | [`kernel::TenantScope`] | the rows of one tenant |
+//! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |
+//!
+//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security.
+//! [`Database::reader`] and [`Database::tenant_reader`] are bound by it as well. They run single-statement reads
+//! without a transaction; each statement sets its own scope.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
+)]
+
+mod config;
+mod constants;
+mod database;
+#[cfg(feature = "embedded")]
+mod embedded_admin;
+mod error;
+mod idle_connections;
+mod migrate;
+mod module;
+mod pool;
+mod roles;
+mod server;
+mod single_statement;
+#[cfg(feature = "embedded")]
+mod staged_restore;
+mod tx;
+
+#[cfg(feature = "embedded")]
+pub use config::EmbeddedConfig;
+pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
+pub use database::{Database, Readiness, SystemDatabase};
+#[cfg(feature = "embedded")]
+pub use embedded_admin::{AdminError, EmbeddedAdmin, inspect};
+/// Configuration of the PostgreSQL download for the embedded database.
+#[cfg(feature = "embedded")]
+pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
+pub use error::{DbError, MigrateError, OpenError, PoolerDetected};
+pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
+pub use module::DbModule;
+pub use server::{Db, DbServer, open_db};
+pub use single_statement::{Reader, TenantReader};
+#[cfg(feature = "embedded")]
+pub use staged_restore::{OldDatabase, StagedDatabase};
+pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx};

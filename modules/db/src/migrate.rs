@@ -1,0 +1,355 @@
+//! The migration runner. Runs as the owner, on a separate connection.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    migrate::{Migrate, MigrateError as SqlxMigrateError, Migration},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::{
+    MigrateError, PoolerDetected,
+    config::Address,
+    constants::APP_ROLE,
+    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
+    roles,
+};
+
+/// The migrations compiled into this program.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// Table of the applied migrations.
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
+
+/// Key of the advisory lock: "tenantry" on a telephone keypad. Must never change.
+const ADVISORY_LOCK_KEY: i64 = 8_368_268;
+
+/// Session settings of migrations, in the form in which the server shows them.
+const SESSION_SETTINGS: [(&str, &str); 3] = [
+    // A backfill that forgets to set its role must fail; row-level security would silently change no rows.
+    ("row_security", "off"),
+    // A migration waiting for a table lock blocks all later statements on the table.
+    ("lock_timeout", "10s"),
+    // So does one that holds a lock. A migration that needs longer uses SET LOCAL.
+    ("statement_timeout", "10min"),
+];
+
+/// Default time to wait for a concurrent migration.
+const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A migration and its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Version number.
+    pub version: i64,
+    /// The rest of the file name: the module that owns it.
+    pub name: String,
+    /// Its state.
+    pub state: MigrationState,
+}
+
+/// State of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationState {
+    /// Applied.
+    Applied,
+    /// Not applied yet.
+    Pending,
+    /// Applied, but the file has been changed since.
+    Changed,
+    /// Applied by a newer version of the program.
+    Unknown,
+}
+
+/// The versions and checksums recorded in a database.
+pub(super) struct AppliedMigrations(Vec<(i64, Vec<u8>)>);
+
+/// How the applied migrations differ from those of the program.
+#[derive(Debug)]
+pub(super) struct SchemaDifference {
+    pub(super) detail: String,
+    /// What to do about it.
+    pub(super) remedy: &'static str,
+}
+
+impl AppliedMigrations {
+    /// Reads as the application, which is granted access only when a migration run completes. `None`: no access yet.
+    pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        match Self::read(connection).await {
+            Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
+    /// Returns `None` if the database has never been migrated.
+    async fn read(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        let sql = format!("SELECT version, checksum FROM {MIGRATIONS_TABLE} WHERE success ORDER BY version");
+        match sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await {
+            Ok(rows) => Ok(Some(Self(rows))),
+            Err(error) if sqlstate(&error).as_deref() == Some(UNDEFINED_TABLE) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the difference if these aren't exactly the migrations of the program.
+    pub(super) fn compare(&self, migrations: &sqlx::migrate::Migrator) -> Result<(), SchemaDifference> {
+        let states = self.states(migrations);
+        let count = |state| states.iter().filter(|s| s.state == state).count();
+        let remedy = if count(MigrationState::Unknown) > 0 {
+            "run the version of the program that migrated it, or a newer one"
+        } else if count(MigrationState::Changed) > 0 {
+            "run the version of the program that migrated it, or restore the changed migrations"
+        } else {
+            "run `tenantry migrate run`"
+        };
+        let differences: Vec<String> = [
+            (MigrationState::Pending, "pending"),
+            (MigrationState::Changed, "changed since they were applied"),
+            (MigrationState::Unknown, "applied by a newer version of the program"),
+        ]
+        .into_iter()
+        .filter(|(state, _)| count(*state) > 0)
+        .map(|(state, description)| format!("{} {description}", count(state)))
+        .collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(SchemaDifference { detail: format!("migrations: {}", differences.join(", ")), remedy })
+    }
+
+    fn states(&self, migrations: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {
+        let mut all: Vec<MigrationStatus> = up_migrations(migrations)
+            .map(|m| MigrationStatus { version: m.version, name: m.description.to_string(), state: self.state_of(m) })
+            .collect();
+        let unknown = self.0.iter().filter(|(version, _)| !migrations.version_exists(*version));
+        all.extend(unknown.map(|(version, _)| MigrationStatus {
+            version: *version,
+            name: "(not in this program)".into(),
+            state: MigrationState::Unknown,
+        }));
+        all
+    }
+
+    fn state_of(&self, migration: &Migration) -> MigrationState {
+        match self.0.iter().find(|(version, _)| *version == migration.version) {
+            None => MigrationState::Pending,
+            Some((_, checksum)) if *checksum == *migration.checksum => MigrationState::Applied,
+            Some(_) => MigrationState::Changed,
+        }
+    }
+}
+
+fn up_migrations(migrations: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
+    migrations.iter().filter(|m| !m.migration_type.is_down_migration())
+}
+
+/// Applies, lists and reverts migrations.
+#[derive(Debug, Clone)]
+pub struct Migrator {
+    owner: PgConnectOptions,
+    app_login: String,
+    migrations: Arc<sqlx::migrate::Migrator>,
+    lock_timeout: Duration,
+}
+
+impl Migrator {
+    pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
+        let owner = owner.options(SESSION_SETTINGS).options([("client_min_messages", "warning")]);
+        let migrations = without_locking(MIGRATIONS.iter().cloned().collect());
+        Self { owner, app_login, migrations, lock_timeout: DEFAULT_LOCK_TIMEOUT }
+    }
+
+    /// Adds migrations that aren't files. For tests.
+    #[must_use]
+    pub fn with_extra(self, extra: impl IntoIterator<Item = Migration>) -> Self {
+        let migrations = without_locking(self.migrations.iter().cloned().chain(extra).collect());
+        Self { migrations, ..self }
+    }
+
+    /// Sets the time to wait for a concurrent migration. For tests.
+    #[must_use]
+    pub fn with_lock_timeout(self, lock_timeout: Duration) -> Self {
+        Self { lock_timeout, ..self }
+    }
+
+    /// Creates the roles, grants them to the application's login, and applies pending migrations. Returns those
+    /// applied.
+    ///
+    /// # Errors
+    /// [`MigrateError`]. A login that isn't the owner's and an incompatible history are rejected before anything is
+    /// changed. If a migration fails, the ones before it stay applied.
+    pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.acquire_lock().await?;
+        let pending = self.pending(&mut connection).await?;
+        roles::ensure(&mut connection, &self.app_login).await?;
+        connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
+        if !pending.is_empty() {
+            self.apply().await?;
+        }
+        // Readiness checks compare this table with the program's migrations.
+        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {APP_ROLE}")))
+            .execute(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(pending)
+    }
+
+    /// Creates the roles and grants them to the application's login, since the grants and policies in a backup refer
+    /// to them. [`Migrator::run`] does the same before the first migration.
+    #[cfg(feature = "embedded")]
+    pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
+        let mut connection = self.acquire_lock().await?;
+        roles::ensure(&mut connection, &self.app_login).await?;
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// Returns what [`Migrator::run`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// [`MigrateError`]
+    pub async fn plan(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.connect().await?;
+        let pending = self.pending(&mut connection).await?;
+        connection.close().await?;
+        Ok(pending)
+    }
+
+    /// Returns all migrations with their states. Changes nothing.
+    ///
+    /// # Errors
+    /// [`MigrateError`]
+    pub async fn status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.connect().await?;
+        let applied = Self::applied(&mut connection).await?;
+        connection.close().await?;
+        Ok(applied.states(&self.migrations))
+    }
+
+    /// Reverts the newest `steps` applied migrations and returns them, newest first.
+    ///
+    /// The roles are kept, since they are shared by all databases of the server.
+    ///
+    /// # Errors
+    /// [`MigrateError`]. What was reverted before the failure stays reverted.
+    pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let mut connection = self.acquire_lock().await?;
+        let states = Self::applied(&mut connection).await?.states(&self.migrations);
+        check_history(&states)?;
+        let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
+        let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
+        let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
+        reverted.reverse();
+        if !reverted.is_empty() {
+            let pool = self.single_connection_pool().await?;
+            self.migrations.undo(&pool, target).await.map_err(migrate_error)?;
+            pool.close().await;
+        }
+        connection.close().await?;
+        Ok(reverted)
+    }
+
+    async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
+        let states = Self::applied(connection).await?.states(&self.migrations);
+        check_history(&states)?;
+        Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
+    }
+
+    /// Uses a pool, because the future of sqlx's runner is only `Send` with a pool.
+    async fn apply(&self) -> Result<(), MigrateError> {
+        let pool = self.single_connection_pool().await?;
+        self.migrations.run(&pool).await.map_err(migrate_error)?;
+        pool.close().await;
+        Ok(())
+    }
+
+    async fn single_connection_pool(&self) -> Result<sqlx::PgPool, MigrateError> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(self.owner.clone()).await;
+        pool.map_err(|source| self.connect_error(source))
+    }
+
+    async fn connect(&self) -> Result<PgConnection, MigrateError> {
+        let connection = PgConnection::connect_with(&self.owner).await;
+        let mut connection = connection.map_err(|source| self.connect_error(source))?;
+        for (name, value) in SESSION_SETTINGS {
+            let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name).persistent(false);
+            let actual: String = setting.fetch_one(&mut connection).await?;
+            if actual != value {
+                return Err(PoolerDetected { address: self.address() }.into());
+            }
+        }
+        Ok(connection)
+    }
+
+    fn connect_error(&self, source: sqlx::Error) -> MigrateError {
+        match is_pooler_rejection(&source) {
+            true => PoolerDetected { address: self.address() }.into(),
+            false => MigrateError::Connect { address: self.address(), source },
+        }
+    }
+
+    fn address(&self) -> String {
+        Address(&self.owner).to_string()
+    }
+
+    /// Acquires the lock, which is held until the connection is closed. Polls, because waiting in the server would be
+    /// subject to `lock_timeout`.
+    async fn acquire_lock(&self) -> Result<PgConnection, MigrateError> {
+        let mut connection = self.connect().await?;
+        let deadline = Instant::now() + self.lock_timeout;
+        loop {
+            let acquired: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(ADVISORY_LOCK_KEY)
+                .fetch_one(&mut connection)
+                .await?;
+            match acquired {
+                true => return Ok(connection),
+                false if Instant::now() >= deadline => return Err(MigrateError::Locked { waited: self.lock_timeout }),
+                false => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    async fn applied(connection: &mut PgConnection) -> Result<AppliedMigrations, MigrateError> {
+        match AppliedMigrations::read(connection).await {
+            Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Err(MigrateError::NotOwner),
+            outcome => Ok(outcome?.unwrap_or(AppliedMigrations(Vec::new()))),
+        }
+    }
+}
+
+/// The runner holds its own lock, so sqlx's is disabled.
+fn without_locking(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(migrations);
+    migrator.set_locking(false);
+    Arc::new(migrator)
+}
+
+fn check_history(states: &[MigrationStatus]) -> Result<(), MigrateError> {
+    let versions = |state| {
+        let versions = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
+        versions.collect::<Vec<_>>().join(", ")
+    };
+    let (changed, unknown) = (versions(MigrationState::Changed), versions(MigrationState::Unknown));
+    if !changed.is_empty() {
+        let reason = "was changed after it had been applied; restore the file and put the change into a new migration";
+        return Err(MigrateError::History(format!("migration {changed} {reason}")));
+    }
+    if !unknown.is_empty() {
+        let reason = "was applied by a newer version of the program; run that version";
+        return Err(MigrateError::History(format!("migration {unknown} {reason}")));
+    }
+    Ok(())
+}
+
+fn migrate_error(error: SqlxMigrateError) -> MigrateError {
+    match error {
+        SqlxMigrateError::ExecuteMigration(source, version) => MigrateError::Failed { version, source },
+        SqlxMigrateError::Execute(source) => MigrateError::Database(source),
+        other => MigrateError::History(other.to_string()),
+    }
+}

@@ -1,0 +1,206 @@
+//! The connection pool behind all transactions and readers.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, JoinHandle},
+};
+
+use super::{
+    DbConfig, DbError, Tx,
+    constants::APP_ROLE,
+    error::is_unavailable,
+    idle_connections::{CheckedOut, IdleConnections},
+    tx::join_task,
+};
+
+/// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
+/// so that they survive `DISCARD ALL` and `RESET ROLE`.
+pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
+    plain_options(options).options([
+        ("role", APP_ROLE),
+        ("row_security", "on"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ])
+}
+
+/// Settings shared by the application's and the owner's connections.
+pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
+}
+
+/// Connections of the application's login, bound to one runtime.
+///
+/// A connection dies with the runtime it was opened on. Each worker of the web server has its own runtime, and during
+/// shutdown idle workers exit before busy ones. Transactions are therefore begun on the runtime on which the pool was
+/// created, which outlives the workers.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    connections: PgPool,
+    idle_connections: Arc<IdleConnections>,
+    runtime: Handle,
+}
+
+impl Pool {
+    /// Must be called on the runtime to which the connections should belong.
+    pub(super) fn new(options: PgConnectOptions, config: &DbConfig) -> Self {
+        let connections = PgPoolOptions::new()
+            .max_connections(config.pool_size)
+            .acquire_timeout(config.connect_timeout)
+            // The ping would cost a round trip per transaction. `open_transaction` retries instead.
+            .test_before_acquire(false)
+            .connect_lazy_with(app_options(options));
+        let runtime = Handle::current();
+        Self { connections, idle_connections: Arc::new(IdleConnections::new(runtime.clone())), runtime }
+    }
+
+    pub(super) async fn close(&self) {
+        self.idle_connections.close();
+        self.connections.close().await;
+    }
+
+    pub(super) async fn acquire(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, sqlx::Error> {
+        self.connections.acquire().await
+    }
+
+    /// Maximum number of connections.
+    pub(super) fn size(&self) -> u32 {
+        self.connections.options().get_max_connections()
+    }
+
+    /// Checks out a connection for a single statement.
+    pub(super) async fn check_out(&self) -> Result<CheckedOut, DbError> {
+        if let Some(connection) = self.idle_connections.check_out().or_else(|| self.check_out_idle()) {
+            return Ok(connection);
+        }
+        let timeout = self.connections.options().get_acquire_timeout();
+        let connection = tokio::time::timeout(timeout, self.open_or_wait()).await;
+        connection.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
+    }
+
+    fn check_out_idle(&self) -> Option<CheckedOut> {
+        self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
+    }
+
+    /// Waits for a new connection, one released by another reader, or one returned by a transaction (polled, since
+    /// sqlx doesn't notify).
+    async fn open_or_wait(&self) -> Result<CheckedOut, DbError> {
+        if self.is_full()
+            && let Some(connection) = self.idle_connections.check_out_any()
+        {
+            return Ok(connection);
+        }
+        let mut opening = OptionalTask(None);
+        let mut next = pin!(self.idle_connections.next());
+        // The first tick is immediate.
+        let mut poll = tokio::time::interval(Duration::from_millis(2));
+        loop {
+            tokio::select! {
+                biased;
+                connection = &mut next => return Ok(connection?),
+                opened = opening.join() => join_task(opened)?,
+                _ = poll.tick() => {
+                    if let Some(connection) = self.check_out_idle() {
+                        return Ok(connection);
+                    }
+                    // Check again each time: the connections in use may have died.
+                    if opening.0.is_none() && !self.is_full() {
+                        opening = OptionalTask(Some(tokio::spawn(self.clone().open_connection())));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Continues if the waiting reader has got another connection; the new one is then kept for the next reader.
+    async fn open_connection(self) -> Result<(), DbError> {
+        let connection = self.connections.acquire().await?;
+        self.idle_connections.adopt_new(connection).check_in();
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.connections.size() >= self.size()
+    }
+
+    /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
+    /// after BEGIN.
+    ///
+    /// sqlx's own `begin` isn't cancellation-safe: a client that disconnects at the wrong moment would leave its
+    /// transaction, with its scope, open in the pool. This runs in a task that survives the caller's cancellation; the
+    /// task's transaction is then dropped and rolled back.
+    pub(crate) async fn open_transaction(&self, begin_sql: String, role: Option<&'static str>) -> Result<Tx, DbError> {
+        let pool = self.clone();
+        join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role).await }).await)
+    }
+
+    /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
+    /// can hold, plus a new one.
+    async fn open_with_retry(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        let mut tries = self.size();
+        loop {
+            match self.try_open(begin_sql, role).await {
+                Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
+                    tracing::debug!(%error, "a pooled connection was dead; trying another one");
+                    tries -= 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_open(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+        // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs. It can't fail itself, so an
+        // error means that no usable connection was available.
+        let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
+        let tx = self.connections.begin_with(AssertSqlSafe(begin_sql)).await.map_err(DbError::Unavailable)?;
+        drop(wait_guard);
+        let mut tx = Tx::new(tx);
+        if let Some(role) = role {
+            // A separate statement, because it can fail; the transaction is then rolled back.
+            sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(tx.conn()).await?;
+        }
+        Ok(tx)
+    }
+}
+
+/// An optional task. Waiting for it never returns if there is none or if it has already been waited for.
+struct OptionalTask<T>(Option<JoinHandle<T>>);
+
+impl<T> OptionalTask<T> {
+    async fn join(&mut self) -> Result<T, JoinError> {
+        match &mut self.0 {
+            None => std::future::pending().await,
+            Some(task) => {
+                let outcome = task.await;
+                self.0 = None;
+                outcome
+            }
+        }
+    }
+}
+
+/// An exhausted or closed pool stays so, and a rejection by the server is final.
+fn is_retryable(error: &sqlx::Error) -> bool {
+    is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permanent_errors_are_not_retried() {
+        let disconnected = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert!(is_retryable(&disconnected) && is_retryable(&sqlx::Error::WorkerCrashed));
+        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
+            assert!(!is_retryable(&error), "{error}");
+        }
+    }
+}

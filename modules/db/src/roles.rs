@@ -1,0 +1,124 @@
+//! The two database roles of the application, and who may assume them.
+//!
+//! `tenantry_app` owns nothing and is bound by row-level security. Every connection of the application assumes it at
+//! connection start-up. `tenantry_system` sees all tenants and must be set explicitly in each transaction.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{
+    MigrateError,
+    constants::{APP_ROLE, SYSTEM_ROLE},
+    error::{INSUFFICIENT_PRIVILEGE, sqlstate},
+};
+
+/// Creates the roles and grants them to the application's login and to the owner, whose backfills use
+/// `tenantry_system`.
+///
+/// Roles are shared by all databases of a server, so concurrent migration runs of other databases may create them too.
+pub(super) async fn ensure(connection: &mut PgConnection, login: &str) -> Result<(), MigrateError> {
+    let mut attempts = 20;
+    loop {
+        attempts -= 1;
+        match try_ensure(connection, login).await {
+            Err(error) if attempts > 0 && is_concurrent_update(&error) => {
+                tokio::time::sleep(Duration::from_millis(50)).await
+            }
+            Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
+                return Err(MigrateError::Roles { reason: error.to_string(), login: login.to_owned() });
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+async fn try_ensure(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
+    for role in [APP_ROLE, SYSTEM_ROLE] {
+        let exists: bool =
+            sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
+        if !exists {
+            let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
+            execute_ignoring_duplicates(connection, sql).await?;
+        }
+    }
+    grant(connection, login).await
+}
+
+/// Grants the roles without inheritance of `tenantry_system`, which would expose all tenants' rows without `SET ROLE`.
+///
+/// Before PostgreSQL 16, inheritance is an attribute of the login. It is not changed if the login is also the owner's,
+/// which accesses the schema through inheritance.
+async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
+    let statements: Vec<String> = sqlx::query_scalar(
+        "WITH server AS (SELECT current_setting('server_version_num')::int >= 160000 AS is_16)
+         SELECT statement
+         FROM pg_roles AS login, server, LATERAL (VALUES
+           (
+             NOT pg_has_role(rolname, $2, CASE WHEN is_16 THEN 'SET' ELSE 'MEMBER' END),
+             format('GRANT %I TO %I', $2, rolname)
+           ),
+           (
+             NOT pg_has_role(rolname, $3, CASE WHEN is_16 THEN 'SET' ELSE 'MEMBER' END),
+             format(CASE WHEN is_16 THEN 'GRANT %I TO %I WITH INHERIT FALSE, SET TRUE' ELSE 'GRANT %I TO %I' END, $3, rolname)
+           ),
+           (rolinherit AND NOT is_16 AND rolname <> current_user, format('ALTER ROLE %I NOINHERIT', rolname))
+         ) AS changes (is_needed, statement)
+         WHERE rolname IN ($1, current_user) AND NOT rolsuper AND is_needed",
+    )
+    .bind(login)
+    .bind(APP_ROLE)
+    .bind(SYSTEM_ROLE)
+    .fetch_all(&mut *connection)
+    .await?;
+    for statement in statements {
+        execute_ignoring_duplicates(connection, statement).await?;
+    }
+    Ok(())
+}
+
+/// Executes a CREATE or GRANT, ignoring `duplicate_object` and `unique_violation` caused by a concurrent run.
+async fn execute_ignoring_duplicates(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
+        Err(error) if !matches!(sqlstate(&error).as_deref(), Some("42710" | "23505")) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Matches "tuple concurrently updated", which has no dedicated SQLSTATE.
+fn is_concurrent_update(error: &sqlx::Error) -> bool {
+    sqlstate(error).as_deref() == Some("XX000") && error.to_string().contains("tuple concurrently")
+}
+
+/// Privileges of a login with respect to the roles.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct LoginPrivileges {
+    /// The role requested at connection start-up is in effect.
+    pub(super) role_applied: bool,
+    /// The login is a superuser and bypasses row-level security.
+    pub(super) superuser: bool,
+    /// The login can assume the role `tenantry_system`.
+    pub(super) can_assume_system: bool,
+    /// The application's role has privileges that bypass row-level security.
+    pub(super) bypasses_rls: bool,
+}
+
+impl LoginPrivileges {
+    /// Queries a connection of the application that has assumed its role.
+    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        sqlx::query_as(
+            "SELECT current_user = $2 AS role_applied, login.rolsuper AS superuser,
+               coalesce(pg_has_role(session_user, to_regrole($1),
+                 CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS can_assume_system,
+               app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole($1), 'MEMBER'), false)
+                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls
+             FROM pg_roles AS login, pg_roles AS app
+             WHERE login.rolname = session_user AND app.rolname = current_user",
+        )
+        .bind(SYSTEM_ROLE)
+        .bind(APP_ROLE)
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+    }
+}

@@ -1,0 +1,364 @@
+//! Opening the database: server, start-up checks, pool.
+
+#[cfg(feature = "embedded")]
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{sync::Arc, time::Duration};
+
+use kernel::ValueModule;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+#[cfg(feature = "embedded")]
+use super::constants::EMBEDDED_DATABASE;
+use super::{
+    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, SystemDatabase,
+    config::Address,
+    constants::MIN_MAJOR_VERSION,
+    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate},
+    migrate::AppliedMigrations,
+    module::DbModule,
+    pool::{Pool, app_options, plain_options},
+    roles::LoginPrivileges,
+};
+
+/// A reachable server. There is no pool yet, and the schema hasn't been checked.
+#[derive(Debug)]
+pub struct DbServer {
+    config: DbConfig,
+    app: PgConnectOptions,
+    owner: PgConnectOptions,
+    #[cfg(feature = "embedded")]
+    pub(super) embedded: Option<embedded_postgres::Server>,
+}
+
+impl DbServer {
+    /// Starts the embedded server, or waits up to the connect timeout for an external one.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn start(config: DbConfig) -> Result<Self, OpenError> {
+        match config.driver.clone() {
+            #[cfg(feature = "embedded")]
+            DbDriver::Embedded(embedded) => Self::start_embedded(config, *embedded).await,
+            DbDriver::Postgres(postgres) => {
+                let app = postgres.url.options();
+                let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
+                check_server(&owner, config.connect_timeout).await?;
+                Ok(Self {
+                    config,
+                    app,
+                    owner,
+                    #[cfg(feature = "embedded")]
+                    embedded: None,
+                })
+            }
+        }
+    }
+
+    #[cfg(feature = "embedded")]
+    async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
+        // Cancels the download when the start is cancelled, so that it doesn't delay the shutdown.
+        let _cancel_on_drop = embedded.download.as_ref().map(|download| CancelOnDrop(download.cancel.clone()));
+        let options = server_options(&config, embedded);
+        let server = run_blocking(move || embedded_postgres::Server::start(options)).await?;
+        log_newer_installation(&server);
+        let options = embedded_options(&server.connection_info());
+        create_database(&options).await?;
+        let options = options.database(EMBEDDED_DATABASE);
+        Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
+    }
+
+    /// Returns a migration runner with the owner's login.
+    pub fn migrator(&self) -> Migrator {
+        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
+    }
+
+    /// Checks the login and the schema, and opens the pool.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn connect(self) -> Result<Db, OpenError> {
+        check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
+        let pool = Pool::new(self.app, &self.config);
+        // Open the first connection now rather than in the first request.
+        drop(pool.acquire().await.map_err(OpenError::Other)?);
+        Ok(Db {
+            pool,
+            #[cfg(feature = "embedded")]
+            embedded: self.embedded.map(Arc::new),
+        })
+    }
+
+    /// Stops the embedded server. An external server is not affected.
+    pub async fn stop(self) {
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.embedded {
+            stop(server).await;
+        }
+    }
+}
+
+/// Options for starting and inspecting the embedded server.
+#[cfg(feature = "embedded")]
+pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig) -> embedded_postgres::Options {
+    let super::EmbeddedConfig { root, bin_dir, search_path, download, durable } = embedded;
+    embedded_postgres::Options {
+        bin_dir,
+        search_path,
+        download,
+        durable,
+        max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
+        fallback_root_dir: "/var/lib/tenantry".into(),
+        fallback_socket_prefix: "/tmp/tenantry-".into(),
+        ..embedded_postgres::Options::new(root)
+    }
+}
+
+/// A newer major version isn't used automatically, so the log tells the operator how to upgrade.
+#[cfg(feature = "embedded")]
+fn log_newer_installation(server: &embedded_postgres::Server) {
+    if let Some(newer) = server.newer_installation() {
+        tracing::info!(
+            "PostgreSQL {} is also installed; the data was written by {} and stays with it. To upgrade, run \
+             `tenantry db backup`, then `tenantry db restore` with a new DATA_DIR",
+            newer.major(),
+            server.major()
+        );
+    }
+}
+
+/// Sets the cancellation flag when dropped.
+#[cfg(feature = "embedded")]
+struct CancelOnDrop(Arc<AtomicBool>);
+
+#[cfg(feature = "embedded")]
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Connection options for the embedded server. All are set explicitly, so that environment variables such as `PGHOST`
+/// have no effect.
+#[cfg(feature = "embedded")]
+pub(super) fn embedded_options(connection_info: &embedded_postgres::ConnectionInfo) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(connection_info.socket_dir())
+        .port(connection_info.port())
+        .username(connection_info.superuser())
+        .password("")
+        .database("postgres")
+        .ssl_mode(sqlx::postgres::PgSslMode::Disable)
+}
+
+#[cfg(feature = "embedded")]
+async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
+    let mut connection = PgConnection::connect_with(options).await.map_err(OpenError::Other)?;
+    let result = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}")))
+        .execute(&mut connection)
+        .await;
+    match result {
+        Err(error) if sqlstate(&error).as_deref() != Some("42P04") => Err(OpenError::Other(error)),
+        _ => connection.close().await.map_err(OpenError::Other),
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn stop(server: embedded_postgres::Server) {
+    if let Err(error) = run_blocking(move || server.stop()).await {
+        tracing::warn!(%error, "the embedded database did not shut down cleanly; it will recover on the next start");
+    }
+}
+
+/// Runs blocking work on the runtime's thread pool for it.
+#[cfg(feature = "embedded")]
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(output) => output,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Connects and runs the checks, with a deadline for both. Connecting is retried while the server is unavailable,
+/// since it may be starting.
+///
+/// `classify_rejection` may map a rejected connection to a more specific error.
+async fn with_deadline<T>(
+    timeout: Duration,
+    options: &PgConnectOptions,
+    classify_rejection: impl Fn(&sqlx::Error) -> Option<OpenError>,
+    checks: impl AsyncFnOnce(&mut PgConnection) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    let address = Address(options).to_string();
+    let mut reason = "no response".to_owned();
+    let work = async {
+        let mut connection = loop {
+            match PgConnection::connect_with(options).await {
+                Ok(connection) => break connection,
+                Err(error) if is_pooler_rejection(&error) => {
+                    return Err(PoolerDetected { address: address.clone() }.into());
+                }
+                Err(error) if is_unavailable(&error) => reason = error.to_string(),
+                Err(error) => {
+                    return Err(classify_rejection(&error).unwrap_or_else(|| login_rejected(address.clone(), error)));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let outcome = checks(&mut connection).await?;
+        connection.close().await.map_err(OpenError::Other)?;
+        Ok(outcome)
+    };
+    match tokio::time::timeout(timeout, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(OpenError::Unreachable { address, waited: timeout, reason }),
+    }
+}
+
+fn login_rejected(address: String, error: sqlx::Error) -> OpenError {
+    match error.as_database_error() {
+        Some(error) => OpenError::LoginRejected { address, reason: error.message().to_owned() },
+        None => OpenError::Other(error),
+    }
+}
+
+async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<(), OpenError> {
+    with_deadline(
+        timeout,
+        options,
+        |_| None,
+        async |connection| {
+            let query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+            // Not prepared: behind a pooler, another client's statement may have the same name.
+            let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
+            let (version_num, version): (i32, String) = row.map_err(OpenError::Other)?;
+            if is_too_old(version_num) { Err(OpenError::TooOld { version }) } else { Ok(()) }
+        },
+    )
+    .await
+}
+
+/// Takes a `server_version_num`, such as 150012 for 15.12.
+fn is_too_old(version_num: i32) -> bool {
+    u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
+}
+
+/// Checks that the application's login has its two roles and no excessive privileges, and that the schema is current.
+async fn check_login(options: &PgConnectOptions, timeout: Duration, production: bool) -> Result<(), OpenError> {
+    let options = app_options(options.clone());
+    // invalid_parameter_value: the role set at connection start-up doesn't exist. insufficient_privilege: it isn't
+    // granted. In both cases `migrate run` hasn't been run for this login.
+    let classify_rejection = |error: &sqlx::Error| match sqlstate(error).as_deref() {
+        Some("22023") => Some(not_current("it has never been migrated")),
+        Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login has not been granted its roles")),
+        _ => None,
+    };
+    with_deadline(timeout, &options, classify_rejection, async |connection| {
+        let privileges = LoginPrivileges::read(connection).await.map_err(OpenError::Other)?;
+        if !privileges.role_applied {
+            return Err(PoolerDetected { address: Address(&options).to_string() }.into());
+        }
+        if privileges.bypasses_rls {
+            return Err(OpenError::RlsBypassed);
+        }
+        if production && privileges.superuser {
+            return Err(OpenError::Superuser);
+        }
+        if !privileges.can_assume_system {
+            return Err(not_current("the login has not been granted its roles"));
+        }
+        let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
+        let applied = applied.ok_or_else(|| not_current("it has never been migrated"))?;
+        applied
+            .compare(&super::MIGRATIONS)
+            .map_err(|difference| OpenError::SchemaNotCurrent { detail: difference.detail, remedy: difference.remedy })
+    })
+    .await
+}
+
+fn not_current(detail: impl Into<String>) -> OpenError {
+    OpenError::SchemaNotCurrent { detail: detail.into(), remedy: "run `tenantry migrate run`" }
+}
+
+/// An open database. Clones share the pool and the server.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: Pool,
+    #[cfg(feature = "embedded")]
+    embedded: Option<Arc<embedded_postgres::Server>>,
+}
+
+/// Opens the configured database. Applies pending migrations first if configured; otherwise an outdated schema is an
+/// error.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn open_db(config: DbConfig) -> Result<Db, OpenError> {
+    let server = DbServer::start(config).await?;
+    if server.config.migrate_on_start {
+        for MigrationStatus { version, name, .. } in server.migrator().run().await? {
+            tracing::info!(version, name, "applied a migration");
+        }
+    }
+    server.connect().await
+}
+
+impl Db {
+    /// Access bound by row-level security.
+    pub fn database(&self) -> Arc<dyn Database> {
+        Arc::new(self.pool.clone())
+    }
+
+    /// Access to the rows of all tenants.
+    pub fn system(&self) -> Arc<dyn SystemDatabase> {
+        Arc::new(self.pool.clone())
+    }
+
+    /// The database as a shaku module.
+    pub fn module(&self) -> Arc<DbModule> {
+        let pool = || Arc::new(self.pool.clone());
+        let module =
+            DbModule::builder(ValueModule::new(pool()), ValueModule::new(pool()), ValueModule::new(pool())).build();
+        Arc::new(module)
+    }
+
+    /// Whether this is an embedded database whose initial set-up hasn't been marked as complete, see
+    /// [`Db::mark_initialized`].
+    pub fn needs_setup(&self) -> bool {
+        #[cfg(feature = "embedded")]
+        return self.embedded.as_ref().is_some_and(|server| server.needs_setup());
+        #[cfg(not(feature = "embedded"))]
+        false
+    }
+
+    /// Marks the initial set-up as complete.
+    ///
+    /// # Errors
+    /// The marker file can't be removed.
+    pub fn mark_initialized(&self) -> Result<(), OpenError> {
+        #[cfg(feature = "embedded")]
+        if let Some(server) = &self.embedded {
+            server.mark_initialized()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for connections in use, closes the pool, and stops the embedded server.
+    pub async fn close(self) {
+        self.pool.close().await;
+        #[cfg(feature = "embedded")]
+        if let Some(server) = self.embedded.and_then(Arc::into_inner) {
+            stop(server).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oldest_version_is_the_first_of_its_major() {
+        assert!(is_too_old(90_624) && is_too_old(149_999));
+        assert!(!is_too_old(150_000) && !is_too_old(180_004));
+    }
+}

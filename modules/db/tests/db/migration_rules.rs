@@ -1,0 +1,152 @@
+//! Rules that every migration follows, tested on populated data with an owner who isn't a superuser.
+
+use std::{collections::BTreeMap, path::Path};
+
+use ::db::{DbServer, MIGRATIONS, MigrateError, Migrator};
+use rstest::rstest;
+use sqlx::{
+    PgConnection, SqlSafeStr,
+    migrate::{Migration, MigrationType},
+};
+use test_support::{Logins, OwnedDb};
+
+#[test]
+fn every_migration_has_down_and_owner() {
+    let modules_dir = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let is_module = |owner: &str| modules_dir.join(owner).is_dir();
+    for migration in MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()) {
+        let version = migration.version;
+        let has_down = MIGRATIONS.iter().any(|m| m.version == version && m.migration_type.is_down_migration());
+        assert!(has_down, "{version:04} has no .down.sql");
+        let owner = migration.description.split(' ').next().unwrap();
+        assert!(is_module(owner), "{version:04}: the file name must begin with the module that owns it");
+        let header = format!("-- Owner: {owner}. ");
+        // `-- no-transaction`, required for CREATE INDEX CONCURRENTLY, must be the first line.
+        let sql = migration.sql.as_str().trim_start_matches("-- no-transaction\n");
+        assert!(sql.starts_with(&header), "{version:04}: must begin with {header:?} and a description");
+    }
+}
+
+/// How a backfill reaches the rows of all tenants. The first line alone is an error; the second alone would reach no
+/// rows.
+const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
+
+/// Whether the SQL enables row-level security without the role `tenantry_system`, so that its changes would reach no
+/// rows.
+fn lacks_system_role(sql: &str) -> bool {
+    sql.replace(BACKFILL_PREFIX, "").contains("row_security")
+}
+
+#[test]
+fn backfill_sets_role() {
+    for migration in MIGRATIONS.iter() {
+        let has_no_effect = lacks_system_role(migration.sql.as_str());
+        assert!(!has_no_effect, "{:04}: a backfill must begin with exactly\n{BACKFILL_PREFIX}", migration.version);
+    }
+    assert!(lacks_system_role("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
+    assert!(!lacks_system_role(&format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
+}
+
+/// Event triggers that record the settings of each DDL command and reject table rewrites.
+const EVENT_TRIGGERS: &str = r"
+    CREATE SCHEMA watch;
+    CREATE TABLE watch.commands (tag text, lock_timeout text, statement_timeout text, row_security text, login text);
+    CREATE FUNCTION watch.record_command() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
+      BEGIN
+        INSERT INTO watch.commands VALUES (tg_tag, current_setting('lock_timeout'),
+          current_setting('statement_timeout'), current_setting('row_security'), session_user);
+      END
+    $$;
+    CREATE FUNCTION watch.reject_rewrite() RETURNS event_trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE 'the migration rewrites table %, which blocks all reads', pg_event_trigger_table_rewrite_oid()::regclass;
+      END
+    $$;
+    CREATE EVENT TRIGGER record_command ON ddl_command_start EXECUTE FUNCTION watch.record_command();
+    CREATE EVENT TRIGGER reject_rewrite ON table_rewrite EXECUTE FUNCTION watch.reject_rewrite();
+";
+
+/// A database with the demo data, migrated by its owner.
+async fn seeded_db(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
+    let owned = OwnedDb::new(logins).await;
+    let mut superuser = owned.superuser().await;
+    sqlx::raw_sql(EVENT_TRIGGERS).execute(&mut superuser).await.unwrap();
+    let migrator = DbServer::start(owned.config()).await.unwrap().migrator();
+    migrator.run().await.unwrap();
+    owned.seed().await;
+    (owned, migrator, superuser)
+}
+
+/// Number of rows of each table.
+async fn row_counts(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
+    let count = "SELECT relname::text, (xpath('/row/n/text()',
+                   query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::bigint
+                 FROM pg_class
+                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'";
+    sqlx::query_as::<_, (String, i64)>(count).fetch_all(superuser).await.unwrap().into_iter().collect()
+}
+
+#[rstest]
+#[case::separate_logins(Logins::Separate)]
+#[case::shared_login(Logins::Shared)]
+#[tokio::test]
+async fn down_up_preserves_rows(#[case] logins: Logins) {
+    let (owned, migrator, mut superuser) = seeded_db(logins).await;
+    let before = row_counts(&mut superuser).await;
+    assert!(before["memberships"] > 2 && before["users"] > 1 && before["subscriptions"] > 1, "{before:?}");
+    let all = migrator.status().await.unwrap().len();
+    for steps in 1..=all {
+        assert_eq!(migrator.revert(steps).await.unwrap().len(), steps);
+        let remaining = row_counts(&mut superuser).await;
+        assert_eq!(migrator.run().await.unwrap().len(), steps);
+        for (table, count) in row_counts(&mut superuser).await {
+            let expected = if remaining.contains_key(&table) { before[&table] } else { 0 };
+            assert_eq!(count, expected, "{table} after reverting and reapplying {steps} migrations");
+        }
+        owned.seed().await;
+        assert_eq!(row_counts(&mut superuser).await, before);
+    }
+    let settings = "SELECT DISTINCT lock_timeout, statement_timeout, row_security, login FROM watch.commands";
+    let settings: Vec<(String, String, String, String)> =
+        sqlx::query_as(settings).fetch_all(&mut superuser).await.unwrap();
+    let expected = ["10s", "10min", "off", "tenantry_test_owner"].map(str::to_owned);
+    assert_eq!(settings, [expected.into()]);
+}
+
+fn migration(sql: &'static str) -> Migration {
+    Migration::new(9999, "authorization test".into(), MigrationType::ReversibleUp, sql.into_sql_str(), false)
+}
+
+async fn run_error(migrator: &Migrator, sql: &'static str) -> String {
+    match migrator.clone().with_extra([migration(sql)]).run().await.unwrap_err() {
+        MigrateError::Failed { version: 9999, source } => source.to_string(),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn table_rewrite_is_detected() {
+    let (_owned, migrator, _) = seeded_db(Logins::Separate).await;
+    let message = run_error(&migrator, "ALTER TABLE tenants ALTER name TYPE varchar(200)").await;
+    assert!(message.contains("rewrites table tenants"), "{message}");
+}
+
+#[rstest]
+#[case::separate_logins(Logins::Separate)]
+#[case::shared_login(Logins::Shared)]
+#[tokio::test]
+async fn incomplete_backfill_is_an_error(#[case] logins: Logins) {
+    let (_owned, migrator, mut superuser) = seeded_db(logins).await;
+    for prefix in ["", "SET LOCAL ROLE tenantry_system; "] {
+        let sql = format!("{prefix}UPDATE roles SET name = upper(name)");
+        let message = run_error(&migrator, sql.leak()).await;
+        assert!(message.contains("row-level security"), "{message}");
+    }
+    let correct = format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;");
+    migrator.clone().with_extra([migration(correct.leak())]).run().await.unwrap();
+    let unchanged: i64 = sqlx::query_scalar("SELECT count(*) FROM roles WHERE name <> upper(name)")
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(unchanged, 0);
+}

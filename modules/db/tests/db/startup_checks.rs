@@ -1,0 +1,145 @@
+//! Errors when opening a database.
+
+use std::time::Duration;
+
+use ::db::{DatabaseUrl, DbConfig, DbDriver, DbError, DbServer, OpenError, PostgresConfig, Readiness, open_db};
+use rstest::rstest;
+use shaku::HasComponent;
+use test_support::{Logins, OwnedDb, TestDb, db};
+
+fn external_config(url: &str) -> DbConfig {
+    DbConfig {
+        driver: DbDriver::Postgres(PostgresConfig { url: DatabaseUrl::parse(url).unwrap(), migration_url: None }),
+        pool_size: 1,
+        connect_timeout: Duration::from_millis(300),
+        production: false,
+        migrate_on_start: false,
+    }
+}
+
+#[tokio::test]
+async fn unreachable_server_times_out() {
+    // This port was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = open_db(external_config(&format!("postgres://user:hunter2@127.0.0.1:{port}/db"))).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(
+        message.contains(&format!("127.0.0.1:{port}")) && !message.contains("hunter2") && !message.contains('\n'),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn silent_server_times_out() {
+    // Accepts connections and never responds.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let error =
+        open_db(external_config(&format!("postgres://user@{}/db", silent.local_addr().unwrap()))).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn unmigrated_database_error_names_command() {
+    let empty = TestDb::empty().await;
+    let error = open_db(empty.config()).await.unwrap_err();
+    assert!(matches!(error, OpenError::SchemaNotCurrent { .. }), "{error:?}");
+    assert!(error.to_string().contains("tenantry migrate run"), "{error}");
+}
+
+/// Configuration of an embedded server in this directory.
+#[cfg(feature = "embedded")]
+pub(crate) fn embedded_config(dir: &std::path::Path) -> DbConfig {
+    let driver = DbDriver::Embedded(Box::new(::db::EmbeddedConfig {
+        root: dir.join("data"),
+        bin_dir: None,
+        search_path: test_support::search_path(),
+        download: None,
+        durable: false,
+    }));
+    DbConfig { driver, ..external_config("postgres://unused") }
+}
+
+/// The roles don't exist on this server either.
+#[cfg(feature = "embedded")]
+#[tokio::test]
+async fn missing_roles_error_names_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = open_db(embedded_config(dir.path())).await.unwrap_err();
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail, .. } if detail.contains("migrated")), "{error:?}");
+}
+
+#[rstest]
+#[case::app_role("REVOKE tenantry_app FROM tenantry_test_login", "granted")]
+#[case::system_role("REVOKE tenantry_system FROM tenantry_test_login", "granted")]
+#[case::interrupted_migration_run("REVOKE SELECT ON _sqlx_migrations FROM tenantry_app", "migrated")]
+#[tokio::test]
+async fn missing_privilege_error_names_fix(#[case] revoke: &'static str, #[case] reason: &str) {
+    let owned = OwnedDb::new(Logins::Separate).await;
+    let migrator = DbServer::start(owned.config()).await.unwrap().migrator();
+    migrator.run().await.unwrap();
+    open_db(owned.config()).await.unwrap().close().await;
+    sqlx::raw_sql(revoke).execute(&mut owned.superuser().await).await.unwrap();
+    let error = open_db(owned.config()).await.unwrap_err();
+    assert!(matches!(&error, OpenError::SchemaNotCurrent { detail, .. } if detail.contains(reason)), "{error:?}");
+    assert!(error.to_string().contains("tenantry migrate run"), "{error}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn outdated_schema_fails_start_and_readiness(#[future(awt)] db: TestDb) {
+    let readiness: std::sync::Arc<dyn Readiness> = db.db.module().resolve();
+    readiness.ready().await.unwrap();
+    db.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    assert!(matches!(readiness.ready().await, Err(DbError::SchemaNotCurrent)));
+    let error = open_db(db.config(1)).await.unwrap_err();
+    assert!(error.to_string().ends_with("(migrations: 1 pending); run `tenantry migrate run`"), "{error}");
+}
+
+#[rstest]
+#[case::newer(
+    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, '', true, '', 0)",
+    "1 applied by a newer version of the program); run the version of the program"
+)]
+#[case::changed(
+    "UPDATE _sqlx_migrations SET checksum = '' WHERE version = 5",
+    "1 changed since they were applied); run the version"
+)]
+#[tokio::test]
+async fn foreign_schema_names_the_right_version(
+    #[future(awt)] db: TestDb,
+    #[case] change: &'static str,
+    #[case] expected: &str,
+) {
+    db.execute(change).await;
+    let error = open_db(db.config(1)).await.unwrap_err().to_string();
+    assert!(error.contains(expected) && !error.contains("migrate run"), "{error}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn production_rejects_superuser(#[future(awt)] db: TestDb) {
+    let error = open_db(DbConfig { production: true, ..db.config(1) }).await.unwrap_err();
+    assert!(matches!(error, OpenError::Superuser), "{error:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn table_owning_app_role_is_rejected(#[future(awt)] db: TestDb) {
+    db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
+    let error = open_db(db.config(1)).await.unwrap_err();
+    assert!(matches!(error, OpenError::RlsBypassed), "{error:?}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn missing_database_is_named(#[future(awt)] db: TestDb) {
+    let url = db.url();
+    let (before, query) = url.split_once('?').unwrap_or((&url, ""));
+    let missing = format!("{}/no_such_database?{query}", before.rsplit_once('/').unwrap().0);
+    let error = open_db(external_config(&missing)).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::LoginRejected { reason, .. } if reason.contains("no_such_database")),
+        "{error:?}"
+    );
+}

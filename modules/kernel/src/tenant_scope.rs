@@ -1,0 +1,76 @@
+//! The second proof: this caller is an active member of this active tenant.
+
+use std::sync::Arc;
+
+use crate::{
+    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, PortError, Principal, RoleId,
+    TenancyMode, TenantId,
+};
+
+/// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
+///
+/// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
+/// [`db::Database::begin`].
+#[derive(Debug)]
+pub struct TenantScope {
+    tenant: TenantId,
+    principal: Principal,
+    role: RoleId,
+    policies: Arc<dyn PolicySet>,
+}
+
+impl TenantScope {
+    /// Callable only inside the kernel.
+    pub(crate) fn from_admission(admission: Admission) -> Self {
+        let Admission { tenant, user, role, policies } = admission;
+        Self { tenant, principal: Principal::User(user), role, policies }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The principal.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// The principal's role in the tenant.
+    pub fn role(&self) -> RoleId {
+        self.role
+    }
+
+    /// Decides a request of the principal under the tenant's policies.
+    pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
+        self.policies.decide(self.principal, self.role, request)
+    }
+
+    /// Like [`Self::decide`], with an explanation. Only for callers who may read the tenant's policies.
+    pub fn explain(&self, request: &AccessRequest<'_>) -> Explanation {
+        self.policies.explain(self.principal, self.role, request)
+    }
+}
+
+/// Reasons why a request has no tenant scope.
+#[derive(Debug, thiserror::Error)]
+pub enum ScopeError {
+    /// The caller isn't authenticated.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The request names no tenant in any of the configured sources.
+    #[error("the request names no tenant")]
+    TenantRequired(Arc<TenancyMode>),
+    /// The request has the tenant header, but the header isn't a configured source.
+    #[error("the tenant header is not allowed in this tenancy mode")]
+    TenantHeaderNotAllowed(Arc<TenancyMode>),
+    /// The tenant doesn't exist, is archived, or the caller isn't a member. Callers can't tell these apart.
+    #[error("no such tenant")]
+    NotFound,
+    /// The caller has no personal tenant, or it is archived.
+    #[error("no personal tenant")]
+    NoPersonalTenant,
+    /// The check failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

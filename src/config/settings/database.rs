@@ -1,0 +1,155 @@
+//! The database driver and the connection pool.
+
+#[cfg(feature = "embedded")]
+use std::path::PathBuf;
+use std::time::Duration;
+
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
+
+use super::AppEnv;
+#[cfg(feature = "embedded")]
+use crate::config::validator::from_str;
+use crate::config::validator::{Validator, one_of, whole_number};
+
+/// Example of a `DATABASE_URL`.
+const URL_EXAMPLE: &str = "postgres://user:password@host:5432/database";
+
+/// The download of PostgreSQL: whether it is enabled, the version and the URL.
+type Download = (bool, String, String);
+
+impl Validator {
+    pub(super) fn db(&mut self, environment: Option<AppEnv>) -> Option<DbConfig> {
+        let driver = self.driver(environment);
+        let migrate_on_start = driver.as_ref().is_some_and(|driver| migrates_on_start(driver, environment));
+        let pool_size = self.value("DB_POOL_SIZE", whole_number(1..=500));
+        let connect_timeout = self.value("DB_CONNECT_TIMEOUT_SECS", whole_number(1..=300)).map(Duration::from_secs);
+        Some(DbConfig {
+            driver: driver?,
+            pool_size: pool_size?,
+            connect_timeout: connect_timeout?,
+            production: environment? == AppEnv::Production,
+            migrate_on_start,
+        })
+    }
+
+    fn driver(&mut self, environment: Option<AppEnv>) -> Option<DbDriver> {
+        let url = self.value("DATABASE_URL", database_url);
+        let migration_url = self.value("MIGRATION_DATABASE_URL", database_url);
+        let download = self.download();
+        let explicit = self.is_explicit("DB_DRIVER");
+        let embedded = if explicit {
+            self.value("DB_DRIVER", one_of([("embedded", true), ("postgres", false)]))?
+        } else if self.layers.complete {
+            environment? != AppEnv::Production && cfg!(feature = "embedded")
+        } else {
+            // The unreadable file may set the driver or the environment.
+            return None;
+        };
+        if embedded {
+            return self.embedded(environment, download);
+        }
+        let reason = match environment {
+            _ if explicit => "DB_DRIVER=postgres",
+            Some(AppEnv::Production) => "APP_ENV=production",
+            _ => "a build that doesn't contain the embedded database",
+        };
+        self.require("DATABASE_URL", &format!("is required with {reason}; set it, such as {URL_EXAMPLE}"));
+        Some(DbDriver::Postgres(PostgresConfig { url: url?, migration_url }))
+    }
+
+    fn download(&mut self) -> Option<Download> {
+        let enabled = self.value("POSTGRES_DOWNLOAD", one_of([("true", true), ("false", false)]));
+        let version = self.value("POSTGRES_DOWNLOAD_VERSION", postgres_version);
+        let url = self.value("POSTGRES_DOWNLOAD_URL", download_url);
+        Some((enabled?, version?, url?))
+    }
+
+    #[cfg(feature = "embedded")]
+    fn embedded(&mut self, environment: Option<AppEnv>, download: Option<Download>) -> Option<DbDriver> {
+        if environment == Some(AppEnv::Production) {
+            let message = "production requires a PostgreSQL server; set DB_DRIVER=postgres and DATABASE_URL";
+            self.add_error("DB_DRIVER", message);
+            return None;
+        }
+        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL"] {
+            if self.is_explicit(key) {
+                let message = format!(
+                    "is not used by the embedded driver; set DB_DRIVER=postgres to use it, \
+                     or unset {key} to use the embedded database"
+                );
+                self.add_error(key, message);
+            }
+        }
+        let data_dir: PathBuf = self.value("DATA_DIR", from_str)?;
+        let bin_dir = self.value("POSTGRES_BIN_DIR", from_str);
+        let cache = self.value("POSTGRES_CACHE_DIR", from_str);
+        let (enabled, version, url) = download?;
+        let standard_variables = &self.layers.standard_variables;
+        let cache = cache.or_else(|| standard_variables.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
+        let mut download = db::DownloadOptions::new(cache, version, url);
+        download.fallback_cache = PathBuf::from("/var/cache/tenantry/postgres");
+        download.enabled = enabled;
+        download.proxy = standard_variables.proxy();
+        Some(DbDriver::Embedded(Box::new(db::EmbeddedConfig {
+            root: data_dir.join("postgres"),
+            bin_dir,
+            search_path: standard_variables.first_set(&["PATH"]).cloned(),
+            download: Some(download),
+            durable: true,
+        })))
+    }
+
+    #[cfg(not(feature = "embedded"))]
+    fn embedded(&mut self, _: Option<AppEnv>, _: Option<Download>) -> Option<DbDriver> {
+        let message = "this build doesn't contain the embedded database; set DB_DRIVER=postgres and DATABASE_URL";
+        self.add_error("DB_DRIVER", message);
+        None
+    }
+}
+
+/// Only in development and for a local server: forgetting `APP_ENV=production` must not migrate a production database.
+fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
+    match driver {
+        #[cfg(feature = "embedded")]
+        DbDriver::Embedded(_) => true,
+        DbDriver::Postgres(PostgresConfig { url, migration_url }) => {
+            let local = url.is_local() && migration_url.as_ref().is_none_or(DatabaseUrl::is_local);
+            environment == Some(AppEnv::Development) && local
+        }
+    }
+}
+
+fn postgres_version(text: &str) -> Result<String, String> {
+    let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([major, _, _]) if *major >= 15 => Ok(text.to_owned()),
+        _ => Err("must be a full version, 15 or newer, such as 17.11.0".to_owned()),
+    }
+}
+
+/// Requires https, or http to this machine. The checksum comes from the same server as the archive, so the transport
+/// must be authenticated.
+fn download_url(text: &str) -> Result<String, String> {
+    let uri = text.parse::<actix_web::http::Uri>().ok();
+    let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
+    match (scheme, host) {
+        (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
+        _ => Err("must start with https://; http:// is allowed only for servers on this machine".to_owned()),
+    }
+}
+
+fn database_url(text: &str) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(text).map_err(|error| match text.split_once("://") {
+        Some((scheme, _)) if is_foreign_scheme(scheme) => {
+            format!("its scheme is {scheme}, but only PostgreSQL is supported; set it to {URL_EXAMPLE}")
+        }
+        _ => format!("{error}; set it to {URL_EXAMPLE}"),
+    })
+}
+
+/// Returns whether this is a syntactically valid scheme, so that it can be shown, and not one of PostgreSQL's.
+fn is_foreign_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        && !["postgres", "postgresql"].contains(&scheme)
+}

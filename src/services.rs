@@ -1,0 +1,135 @@
+//! The modules of the program and their services, in one list. From it, [`services!`] generates:
+//!
+//! - [`AppModule`]: every service that lives as long as the process, and [`AppModule::new`], which builds the modules
+//! - [`RequestModule`]: a submodule that is built once per request. Its own components live as long as the request.
+//! - [`HandlerService`]: the services that handlers may inject
+//!
+//! A missing service or a circular dependency is a compile error.
+#![expect(clippy::disallowed_types, reason = "only the request's module constructs the proof providers")]
+#![expect(missing_docs, reason = "`module!` accepts no doc comments; the list above has them")]
+
+use std::sync::Arc;
+
+use auth::{AuthModule, AuthSettings, BearerIdentitySource};
+use auth_api::{AccessTokens, SignIn};
+use authorization::AuthorizationModule;
+use authorization_api::{Invitations, Members, Policies, Roles, Tenants, UserTenants};
+use billing::BillingModule;
+use billing_api::Subscriptions;
+use db::{DbModule, Readiness};
+use kernel::{
+    ActiveUsers, Clock, MembershipTenantResolver, RequestContext, TenancyMode, TenantAdmission, ValueModule,
+    VerifiedIdentityProvider,
+};
+use shaku::{HasComponent, module};
+use user::UserModule;
+use user_api::Profiles;
+
+use crate::http::public_url::PublicUrls;
+
+/// A service that handlers may inject. Repositories and databases are never among them, because a handler could bypass
+/// the proofs with them.
+#[diagnostic::on_unimplemented(
+    message = "a handler can't inject `{Self}`",
+    label = "not a handler service",
+    note = "add it to `services!` in src/services.rs; never add a repository or a database to `handlers`"
+)]
+pub(crate) trait HandlerService: Send + Sync {
+    /// The type's name, as written in the list.
+    const NAME: &'static str;
+
+    /// Returns the request's instance.
+    fn from_module(module: &RequestModule) -> Arc<Self>;
+}
+
+macro_rules! handler_services {
+    ($($service:ty),*) => {
+        $(impl HandlerService for $service {
+            const NAME: &'static str = stringify!($service);
+
+            fn from_module(module: &RequestModule) -> Arc<Self> {
+                HasComponent::<$service>::resolve(module)
+            }
+        })*
+    };
+}
+
+macro_rules! services {
+    (
+        inputs { $($input:ident: $input_type:ty),* $(,)? }
+        $($name:ident: $module:ty {
+            $(build: $builder:expr,)?
+            request: [$($internal:ty),*],
+            handlers: [$($service:ty),*],
+        })*
+    ) => {
+        module! {
+            pub AppModule {
+                components = [],
+                providers = [],
+                $(use $module { components = [$($internal,)* $($service),*], providers = [] }),*
+            }
+        }
+
+        impl AppModule {
+            /// Builds all modules.
+            ///
+            /// To replace a service in a test, build the module that *declares* it. An override of a component that
+            /// comes from a submodule has no effect here, so `clippy.toml` bans it.
+            pub fn new($($input: Arc<$input_type>),*) -> Self {
+                $($(let $name = Arc::new($builder.build());)?)*
+                Self::builder($($name),*).build()
+            }
+        }
+
+        module! {
+            pub(crate) RequestModule {
+                components = [BearerIdentitySource, VerifiedIdentityProvider, MembershipTenantResolver],
+                providers = [],
+                use AppModule {
+                    components = [$($($internal,)* $($service,)*)*],
+                    providers = []
+                },
+                use ValueModule<dyn PublicUrls> { components = [dyn PublicUrls], providers = [] },
+                use ValueModule<dyn RequestContext> { components = [dyn RequestContext], providers = [] }
+            }
+        }
+
+        handler_services! { $($($service,)*)* dyn PublicUrls, dyn RequestContext }
+    };
+}
+
+// The modules: how each is built, from the inputs and the modules above it; the services for the components of the
+// request; and the services that handlers may inject.
+services! {
+    inputs { db: DbModule, tenancy: ValueModule<TenancyMode>, auth_settings: ValueModule<AuthSettings> }
+
+    db: DbModule {
+        request: [],
+        handlers: [dyn Clock, dyn Readiness],
+    }
+    tenancy: ValueModule<TenancyMode> {
+        request: [],
+        handlers: [TenancyMode],
+    }
+    user: UserModule {
+        build: UserModule::builder(db.clone()),
+        request: [dyn ActiveUsers],
+        handlers: [dyn Profiles],
+    }
+    authorization: AuthorizationModule {
+        build: AuthorizationModule::builder(db.clone(), tenancy.clone()),
+        request: [dyn TenantAdmission],
+        handlers: [dyn Invitations, dyn Members, dyn Policies, dyn Roles, dyn Tenants, dyn UserTenants],
+    }
+    auth: AuthModule {
+        build: AuthModule::builder(db.clone(), ValueModule::new(user.resolve()), auth_settings),
+        request: [dyn AccessTokens],
+        handlers: [dyn SignIn],
+    }
+    billing: BillingModule {
+        build: BillingModule::builder(db.clone()),
+        request: [],
+        handlers: [dyn Subscriptions],
+    }
+}

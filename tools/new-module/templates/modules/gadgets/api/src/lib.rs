@@ -1,0 +1,82 @@
+//! What other modules may use of the module `gadgets`: the gadgets of a tenant.
+
+use async_trait::async_trait;
+use db::DbError;
+use kernel::{Permit, bounded_text, id};
+use shaku::Interface;
+use time::OffsetDateTime;
+
+id! {
+    /// Identifies a gadget.
+    GadgetId
+}
+
+kernel::permission! {
+    /// Read the tenant's gadgets.
+    pub GadgetRead = "gadget", "read";
+}
+
+kernel::permission! {
+    /// Create, rename and delete the tenant's gadgets.
+    pub GadgetManage = "gadget", "manage";
+}
+
+bounded_text! {
+    /// The display name of a gadget: one line of 1 to 200 characters, trimmed.
+    GadgetName, 200 characters;
+    /// The text isn't a valid gadget name.
+    InvalidGadgetName
+}
+
+/// A gadget of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gadget {
+    /// Never changes.
+    pub id: GadgetId,
+    /// Not unique.
+    pub name: GadgetName,
+    /// The time of creation.
+    pub created_at: OffsetDateTime,
+    /// The time of the last change.
+    pub updated_at: OffsetDateTime,
+}
+
+/// Why a gadget can't be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum GadgetsError {
+    /// The tenant has no gadget with this id.
+    #[error("gadget not found")]
+    NotFound,
+    /// A database error.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The gadgets of a tenant.
+#[async_trait]
+pub trait Gadgets: Interface {
+    /// Returns at most `limit` gadgets with ids greater than `after`, in the order of their creation.
+    async fn list(
+        &self,
+        permit: &Permit<GadgetRead>,
+        after: Option<GadgetId>,
+        limit: u16,
+    ) -> Result<Vec<Gadget>, GadgetsError>;
+
+    /// Returns the gadget with this id.
+    async fn get(&self, permit: &Permit<GadgetRead>, id: GadgetId) -> Result<Gadget, GadgetsError>;
+
+    /// Creates a gadget.
+    async fn create(&self, permit: &Permit<GadgetManage>, name: &GadgetName) -> Result<Gadget, GadgetsError>;
+
+    /// Renames a gadget.
+    async fn rename(
+        &self,
+        permit: &Permit<GadgetManage>,
+        id: GadgetId,
+        name: &GadgetName,
+    ) -> Result<Gadget, GadgetsError>;
+
+    /// Deletes a gadget.
+    async fn delete(&self, permit: &Permit<GadgetManage>, id: GadgetId) -> Result<(), GadgetsError>;
+}
