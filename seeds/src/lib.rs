@@ -3,11 +3,12 @@
 //! Seeding is idempotent: every id is fixed, and existing rows are left unchanged. The command `tenantry seed` rejects
 //! production, and a build without the feature `seeds` doesn't contain it.
 
-use auth::seed::AuthSeedError;
+use std::error::Error;
+
 pub use auth::seed::PASSWORD;
 use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
 use db::{DbError, SystemDatabase, SystemReason};
-use user::seed::{UserSeed, UserSeedError};
+use user::seed::UserSeed;
 
 /// The seeded records, such as `seed.users.alice.id`.
 #[derive(Debug, Clone)]
@@ -41,10 +42,10 @@ pub enum SeedError {
     Db(#[from] DbError),
     /// The users could not be created.
     #[error("failed to create the demo users")]
-    Users(#[from] UserSeedError),
+    Users(#[source] Box<dyn Error + Send + Sync>),
     /// The passwords could not be set.
     #[error("failed to set the demo passwords")]
-    Auth(#[from] AuthSeedError),
+    Auth(#[source] Box<dyn Error + Send + Sync>),
     /// The tenants could not be created.
     #[error("failed to create the demo tenants")]
     Authorization(#[from] AuthorizationSeedError),
@@ -53,8 +54,8 @@ pub enum SeedError {
 /// Seeds the demo data. Changes nothing on error.
 pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let mut tx = system.begin(SystemReason::Seed).await?;
-    let users = user::seed::seed(&mut tx).await?;
-    let passwords = auth::seed::seed(&mut tx, [users.alice.id, users.bob.id]).await?;
+    let users = user::seed::seed(&mut tx).await.map_err(SeedError::Users)?;
+    let passwords = auth::seed::seed(&mut tx, [users.alice.id, users.bob.id]).await.map_err(SeedError::Auth)?;
     let tenants = authorization::seed::seed(&mut tx, users.alice.id, users.bob.id).await?;
     let (acme, globex, mut others) = (tenants.acme.id, tenants.globex.id, Vec::new());
     others.extend(lines("billing", billing::seed::seed(&mut tx, acme, globex).await?));

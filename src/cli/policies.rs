@@ -2,11 +2,9 @@
 
 use std::cmp::Ordering;
 
-use authorization_api::{
-    AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TenantsAtVersion, UpgradeReport,
-};
+use authorization_api::{BlockedTenant, OnLocked, PolicyTemplates, TenantsAtVersion, UpgradeReport};
 use clap::Subcommand;
-use db::{Db, open_db};
+use db::{Db, DbError, open_db};
 use kernel::{TenancyMode, TenantId};
 
 use super::{
@@ -67,7 +65,7 @@ async fn execute(command: Command, templates: &dyn PolicyTemplates) -> Result<()
     }
 }
 
-async fn status(templates: &dyn PolicyTemplates) -> Result<(), AuthorizationError> {
+async fn status(templates: &dyn PolicyTemplates) -> Result<(), DbError> {
     let versions = templates.versions().await?;
     let rows = versions.in_use.iter().map(|TenantsAtVersion { version, tenants }| {
         let state = match version.cmp(&versions.current) {
@@ -86,7 +84,7 @@ async fn upgrade(
     templates: &dyn PolicyTemplates,
     dry_run: bool,
     batch_size: usize,
-) -> Result<Vec<BlockedTenant>, AuthorizationError> {
+) -> Result<Vec<BlockedTenant>, DbError> {
     let versions = templates.versions().await?;
     let target = format!("version {} of the policy templates", versions.current);
     if versions.ahead() > 0 {
@@ -122,7 +120,7 @@ async fn plan(
     templates: &dyn PolicyTemplates,
     outdated: &[TenantId],
     batch_size: usize,
-) -> Result<UpgradeReport, AuthorizationError> {
+) -> Result<UpgradeReport, DbError> {
     let mut total = UpgradeReport::default();
     for tenants in outdated.chunks(batch_size) {
         merge(&mut total, templates.plan(tenants).await?);
@@ -136,7 +134,7 @@ async fn run_upgrade(
     templates: &dyn PolicyTemplates,
     outdated: &[TenantId],
     batch_size: usize,
-) -> Result<UpgradeReport, AuthorizationError> {
+) -> Result<UpgradeReport, DbError> {
     let mut progress = Progress::new(outdated.len(), ["upgraded", "tenants"]);
     let mut total = UpgradeReport::default();
     for tenants in outdated.chunks(batch_size) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::{
     dev::ServiceRequest,
-    http::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT},
+    http::header::{AUTHORIZATION, HeaderMap, USER_AGENT},
 };
 use kernel::{RequestContext, RequestedTenant, TenancyMode, TenantSource};
 use secrecy::SecretString;
@@ -28,15 +28,15 @@ pub(super) struct HttpRequestContext {
 
 impl HttpRequestContext {
     pub(super) fn new(request: &ServiceRequest, proxies: &TrustedProxies, tenancy: &TenancyMode) -> Self {
-        let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let headers = request.headers();
         Self {
-            credential: credential(request.headers()),
-            header_tenant: requested_tenant::from_header(request.headers()),
+            credential: credential(headers),
+            header_tenant: requested_tenant::from_header(headers),
             host_tenant: tenancy
                 .base_domain()
                 .map_or(RequestedTenant::Absent, |base| requested_tenant::from_host(request, base)),
             client_addr: client_addr(request, proxies),
-            user_agent: text(USER_AGENT).map(Into::into),
+            user_agent: headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(Into::into),
             request_id: Uuid::now_v7(),
         }
     }

@@ -4,18 +4,13 @@
 
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::Payload,
-    http::header::{CONTENT_LENGTH, HeaderValue},
-    web,
-};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::CONTENT_LENGTH, web};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     api_docs::OperationDoc,
-    problem::{FieldError, Problem},
+    problem::{FieldError, Problem, types::UNSUPPORTED_MEDIA_TYPE},
 };
 use crate::services::{HandlerService, RequestModule};
 
@@ -84,12 +79,6 @@ impl<A: RequestInput, B: RequestInput> RequestInput for (A, B) {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
-impl Default for BodyLimit {
-    fn default() -> Self {
-        Self(64 * 1024)
-    }
-}
-
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -99,22 +88,19 @@ impl<T: DeserializeOwned + ToSchema + 'static> RequestInput for Body<T> {
     }
 
     async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        let limit = request.app_data::<BodyLimit>().copied().unwrap_or_default().0;
+        // The server sets a limit. Without one, every body would be too large.
+        let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
         if request.mime_type().ok().flatten().is_none_or(|mime| mime.essence_str() != "application/json") {
-            return Err(Problem::unsupported_media_type());
+            return Err(UNSUPPORTED_MEDIA_TYPE.into());
         }
-        let declared_length = request.headers().get(CONTENT_LENGTH).and_then(content_length);
-        if declared_length.is_some_and(|length| length > limit) {
+        let declared_length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if declared_length.is_some_and(|length: usize| length > limit) {
             return Err(Problem::body_too_large(limit));
         }
         let payload = web::Payload::from_request(request, payload).into_inner().map_err(|_| body_read_error())?;
         let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::body_too_large(limit))?;
         parse(&bytes.map_err(|_| body_read_error())?).map(Self)
     }
-}
-
-fn content_length(header: &HeaderValue) -> Option<usize> {
-    header.to_str().ok()?.parse().ok()
 }
 
 fn body_read_error() -> Problem {

@@ -47,34 +47,29 @@ pub(super) fn find(name: &str) -> Option<&'static PermissionInfo> {
 
 const _: () = assert!(names_are_unique(PERMISSIONS), "two permissions have the same name");
 
-const fn names_are_unique(permissions: &[PermissionInfo]) -> bool {
-    let mut i = 0;
-    while i < permissions.len() {
-        let mut j = i + 1;
-        while j < permissions.len() {
-            if bytes_eq(permissions[i].name.as_bytes(), permissions[j].name.as_bytes()) {
+const fn names_are_unique(mut permissions: &[PermissionInfo]) -> bool {
+    while let [permission, rest @ ..] = permissions {
+        let mut others = rest;
+        while let [other, rest @ ..] = others {
+            if bytes_eq(permission.name.as_bytes(), other.name.as_bytes()) {
                 return false;
             }
-            j += 1;
+            others = rest;
         }
-        i += 1;
+        permissions = rest;
     }
     true
 }
 
 /// Compares byte strings. `==` on strings isn't const yet.
-const fn bytes_eq(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut i = 0;
-    while i < a.len() {
-        if a[i] != b[i] {
+const fn bytes_eq(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let ([x, rest_of_a @ ..], [y, rest_of_b @ ..]) = (a, b) {
+        if *x != *y {
             return false;
         }
-        i += 1;
+        (a, b) = (rest_of_a, rest_of_b);
     }
-    true
+    a.is_empty() && b.is_empty()
 }
 
 #[cfg(test)]

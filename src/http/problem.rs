@@ -23,10 +23,7 @@ use utoipa::ToSchema;
 
 pub use types::{PROBLEM_TYPES, ProblemType};
 
-use types::{
-    BODY_TOO_LARGE, INTERNAL, INVALID_BODY, MALFORMED, METHOD_NOT_ALLOWED, NOT_FOUND, UNAVAILABLE,
-    UNSUPPORTED_MEDIA_TYPE,
-};
+use types::{BODY_TOO_LARGE, INTERNAL, INVALID_BODY, MALFORMED, METHOD_NOT_ALLOWED, NOT_FOUND, UNAVAILABLE};
 
 /// The media type of error responses.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -54,7 +51,7 @@ pub(crate) struct ProblemBody {
 }
 
 /// An error in the request body.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer (RFC 6901) to the invalid value.
     #[schema(example = "/checks/0/permission")]
@@ -70,27 +67,32 @@ pub(crate) struct Problem(Box<Parts>);
 #[derive(Debug)]
 struct Parts {
     problem_type: ProblemType,
-    detail: Cow<'static, str>,
-    permission: Option<Cow<'static, str>>,
-    errors: Vec<FieldError>,
+    body: ProblemBody,
     header: Option<(HeaderName, String)>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
     pub(crate) fn new(problem_type: ProblemType, detail: impl Into<Cow<'static, str>>) -> Self {
-        let detail = detail.into();
-        Self(Box::new(Parts { problem_type, detail, permission: None, errors: Vec::new(), header: None, source: None }))
+        let body = ProblemBody {
+            r#type: format!("urn:tenantry:problem:{}", problem_type.name),
+            title: problem_type.title,
+            status: problem_type.status.as_u16(),
+            detail: detail.into(),
+            permission: None,
+            errors: Vec::new(),
+        };
+        Self(Box::new(Parts { problem_type, body, header: None, source: None }))
     }
 
     pub(crate) fn with_permission(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.0.permission = Some(name.into());
+        self.0.body.permission = Some(name.into());
         self
     }
 
     /// Sets `errors` to one error.
     pub(crate) fn with_field_error(mut self, pointer: &str, detail: &'static str) -> Self {
-        self.0.errors = vec![FieldError { pointer: pointer.into(), detail }];
+        self.0.body.errors = vec![FieldError { pointer: pointer.into(), detail }];
         self
     }
 
@@ -129,21 +131,16 @@ impl Problem {
         Self::new(BODY_TOO_LARGE, format!("The body exceeds the limit of {limit} bytes."))
     }
 
-    /// The `Content-Type` isn't JSON.
-    pub(crate) fn unsupported_media_type() -> Self {
-        UNSUPPORTED_MEDIA_TYPE.into()
-    }
-
     /// The body is JSON with invalid content.
-    pub(crate) fn invalid_body(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn invalid_body(errors: impl IntoIterator<Item = FieldError>) -> Self {
         let mut problem = Self::new(INVALID_BODY, "The body is invalid. See `errors`.");
-        problem.0.errors = errors;
+        problem.0.body.errors = errors.into_iter().collect();
         problem
     }
 
     /// The body is JSON with one invalid value.
     pub(crate) fn invalid_body_at(pointer: &str, detail: &'static str) -> Self {
-        Self::invalid_body(Vec::new()).with_field_error(pointer, detail)
+        Self::invalid_body([FieldError { pointer: pointer.into(), detail }])
     }
 
     /// The body of a PATCH has no fields.
@@ -185,13 +182,13 @@ impl From<ProblemType> for Problem {
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        Self::invalid_body(vec![error])
+        Self::invalid_body([error])
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.problem_type.name, self.0.detail)
+        write!(f, "{}: {}", self.0.problem_type.name, self.0.body.detail)
     }
 }
 
@@ -201,22 +198,13 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Parts { problem_type: ProblemType { status, name, title, .. }, detail, permission, errors, header, .. } =
-            &*self.0;
-        let mut response = HttpResponse::build(*status);
+        let Parts { problem_type, body, header, .. } = &*self.0;
+        let mut response = HttpResponse::build(problem_type.status);
         response.content_type(PROBLEM_JSON);
         if let Some((name, value)) = header {
             response.insert_header((name.clone(), value.as_str()));
         }
-        let body = ProblemBody {
-            r#type: format!("urn:tenantry:problem:{name}"),
-            title,
-            status: status.as_u16(),
-            detail: detail.clone(),
-            permission: permission.clone(),
-            errors: errors.clone(),
-        };
         // `HttpResponseBuilder::json` would replace the content type.
-        response.body(serde_json::to_string(&body).unwrap_or_default())
+        response.body(serde_json::to_string(body).unwrap_or_default())
     }
 }

@@ -94,9 +94,8 @@ impl Routes {
     /// Registers a handler for GET and HEAD.
     pub(crate) fn get<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
-        F: Handler<A> + Send + Sync,
+        F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
-        F::Output: ApiResponse,
     {
         let get_or_head = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
         self.add(HttpMethod::Get, "GET, HEAD", get_or_head, path, summary, handler)
@@ -105,9 +104,8 @@ impl Routes {
     /// Registers a handler for POST.
     pub(crate) fn post<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
-        F: Handler<A> + Send + Sync,
+        F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
-        F::Output: ApiResponse,
     {
         self.add(HttpMethod::Post, "POST", web::post, path, summary, handler)
     }
@@ -115,9 +113,8 @@ impl Routes {
     /// Registers a handler for PATCH. Absent fields of the body are left unchanged.
     pub(crate) fn patch<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
-        F: Handler<A> + Send + Sync,
+        F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
-        F::Output: ApiResponse,
     {
         self.add(HttpMethod::Patch, "PATCH", web::patch, path, summary, handler)
     }
@@ -125,9 +122,8 @@ impl Routes {
     /// Registers a handler for DELETE.
     pub(crate) fn delete<F, A>(&mut self, path: &'static str, summary: &str, handler: F) -> &mut OperationDoc
     where
-        F: Handler<A> + Send + Sync,
+        F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
-        F::Output: ApiResponse,
     {
         self.add(HttpMethod::Delete, "DELETE", web::delete, path, summary, handler)
     }
@@ -149,9 +145,8 @@ impl Routes {
         handler: F,
     ) -> &mut OperationDoc
     where
-        F: Handler<A> + Send + Sync,
+        F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
-        F::Output: ApiResponse,
     {
         let factory: RouteFactory = Box::new(move || {
             let handler = handler.clone();

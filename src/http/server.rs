@@ -9,7 +9,6 @@ use std::{
 use actix_web::{
     App as ActixApp, HttpResponse, HttpServer,
     dev::Server,
-    http::header::LOCATION,
     middleware::from_fn,
     web::{self, Data},
 };
@@ -100,7 +99,7 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             .app_data(public_urls.clone())
             .app_data(limit)
             .configure(|config| handlers::routes(&tenancy).configure(config))
-            .route("/docs", web::get().to(redirect_to_docs))
+            .route("/docs", web::get().to(async || web::Redirect::to("/docs/").permanent()))
             .service(docs)
             .route("/join", web::get().to(move || std::future::ready(join_page::response(&policy))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
@@ -112,10 +111,6 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
         server = server.workers(workers.get());
     }
     Ok(server.listen(bound.listener)?.run())
-}
-
-async fn redirect_to_docs() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish()
 }
 
 #[cfg(test)]

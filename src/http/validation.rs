@@ -55,7 +55,7 @@ pub(crate) fn validate_optional<T: Validated>(pointer: &str, text: Option<&str>)
 pub(crate) fn zip_errors<A, B>(one: Result<A, FieldError>, other: Result<B, FieldError>) -> Result<(A, B), Problem> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
-        (one, other) => Err(Problem::invalid_body(one.err().into_iter().chain(other.err()).collect())),
+        (one, other) => Err(Problem::invalid_body(one.err().into_iter().chain(other.err()))),
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::{error::Error, sync::Arc};
 
-use shaku::{Component, HasComponent, HasProvider, Interface, Provider, module};
+use shaku::{Component, HasComponent, HasProvider, Interface, ModuleBuilder, Provider, module};
 
 trait Greeting: Interface {
     fn words(&self) -> &'static str;
 }
 
-#[derive(Component)]
+#[derive(Component, Provider)]
 #[shaku(interface = Greeting)]
 struct Declared;
 
@@ -19,8 +19,6 @@ impl Greeting for Declared {
     }
 }
 
-#[derive(Component)]
-#[shaku(interface = Greeting)]
 struct Swapped;
 
 impl Greeting for Swapped {
@@ -29,36 +27,14 @@ impl Greeting for Swapped {
     }
 }
 
-trait Farewell {
-    fn words(&self) -> &'static str;
-}
-
-#[derive(Provider)]
-#[shaku(interface = Farewell)]
-struct DeclaredFarewell;
-
-impl Farewell for DeclaredFarewell {
-    fn words(&self) -> &'static str {
-        "declared"
-    }
-}
-
-struct SwappedFarewell;
-
-impl Farewell for SwappedFarewell {
-    fn words(&self) -> &'static str {
-        "swapped"
-    }
-}
-
-fn swapped_farewell<M>(_: &M) -> Result<Box<dyn Farewell>, Box<dyn Error>> {
-    Ok(Box::new(SwappedFarewell))
+fn swapped<M>(_: &M) -> Result<Box<dyn Greeting>, Box<dyn Error>> {
+    Ok(Box::new(Swapped))
 }
 
 module! {
     Inner {
         components = [Declared],
-        providers = [DeclaredFarewell]
+        providers = [Declared]
     }
 }
 
@@ -66,15 +42,19 @@ module! {
     Root {
         components = [],
         providers = [],
-        use Inner { components = [dyn Greeting], providers = [dyn Farewell] }
+        use Inner { components = [dyn Greeting], providers = [dyn Greeting] }
     }
 }
 
-fn greeting(module: &impl HasComponent<dyn Greeting>) -> &'static str {
+fn root() -> ModuleBuilder<Root> {
+    Root::builder(Arc::new(Inner::builder().build()))
+}
+
+fn component(module: &impl HasComponent<dyn Greeting>) -> &'static str {
     module.resolve_ref().words()
 }
 
-fn farewell(module: &impl HasProvider<dyn Farewell>) -> &'static str {
+fn provider(module: &impl HasProvider<dyn Greeting>) -> &'static str {
     module.provide().unwrap().words()
 }
 
@@ -82,28 +62,25 @@ fn farewell(module: &impl HasProvider<dyn Farewell>) -> &'static str {
 fn override_is_local_to_declaring_module() {
     #[expect(clippy::disallowed_methods, reason = "the module declares the component, so the override works")]
     let inner = Inner::builder().with_component_override::<dyn Greeting>(Box::new(Swapped)).build();
-    assert_eq!(greeting(&inner), "swapped");
+    assert_eq!(component(&inner), "swapped");
     #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
-    let root =
-        Root::builder(Arc::new(Inner::builder().build())).with_component_override::<dyn Greeting>(Box::new(Swapped));
-    assert_eq!(greeting(&root.build()), "declared");
+    let root = root().with_component_override::<dyn Greeting>(Box::new(Swapped)).build();
+    assert_eq!(component(&root), "declared");
 }
 
 #[test]
 fn lazy_component_override_is_local() {
-    let root = Root::builder(Arc::new(Inner::builder().build()));
     #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
-    let root = root.with_component_override_fn::<dyn Greeting>(Box::new(|_| Box::new(Swapped)));
-    assert_eq!(greeting(&root.build()), "declared");
+    let root = root().with_component_override_fn::<dyn Greeting>(Box::new(|_| Box::new(Swapped))).build();
+    assert_eq!(component(&root), "declared");
 }
 
 #[test]
 fn provider_override_is_local_to_declaring_module() {
     #[expect(clippy::disallowed_methods, reason = "the module declares the provider, so the override works")]
-    let inner = Inner::builder().with_provider_override::<dyn Farewell>(Box::new(swapped_farewell)).build();
-    assert_eq!(farewell(&inner), "swapped");
-    let root = Root::builder(Arc::new(Inner::builder().build()));
+    let inner = Inner::builder().with_provider_override::<dyn Greeting>(Box::new(swapped)).build();
+    assert_eq!(provider(&inner), "swapped");
     #[expect(clippy::disallowed_methods, reason = "the reason for the ban: it compiles, but has no effect")]
-    let root = root.with_provider_override::<dyn Farewell>(Box::new(swapped_farewell));
-    assert_eq!(farewell(&root.build()), "declared");
+    let root = root().with_provider_override::<dyn Greeting>(Box::new(swapped)).build();
+    assert_eq!(provider(&root), "declared");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use db::{DatabaseUrl, MIGRATIONS};
-use test_support::TestDb;
+use test_support::TempDb;
 
 use crate::process::{
     DbConnection, RunningServer, SIGNING_KEY, http_agent, run, send_signal, spawn_piped, start_embedded, stderr,
@@ -150,7 +150,7 @@ fn seed_is_idempotent_and_migrations_revert() {
 
 #[tokio::test]
 async fn auto_migrate_is_local_development_only() {
-    let empty = TestDb::empty().await;
+    let empty = TempDb::empty().await;
     let url = empty.url();
     let settings = |environment| {
         [

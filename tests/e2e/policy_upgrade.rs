@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rstest::rstest;
 use sqlx::Connection;
-use test_support::{SeededDb, TestDb, seeded};
+use test_support::{SeededDb, TempDb, seeded};
 
 use crate::process::{
     RunningServer, run, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, work_dir,
@@ -131,7 +131,7 @@ fn postgres_settings(url: &str) -> [(&str, &str); 4] {
 
 #[tokio::test]
 async fn outdated_schema_is_rejected() {
-    let empty = TestDb::empty().await;
+    let empty = TempDb::empty().await;
     let rejected = run(work_dir().path(), &postgres_settings(&empty.url()), &["policies", "upgrade"]);
     assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
 }

@@ -199,12 +199,8 @@ pub(crate) fn start_embedded(work_dir: &Path) -> EmbeddedDb {
 impl EmbeddedDb {
     /// Runs SQL with psql and returns its output.
     pub(crate) fn sql(&self, sql: &str) -> String {
-        let psql = Command::new(self.0.bin_dir().join("psql"))
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h"])
-            .arg(self.0.socket_dir())
-            .args(["-p", &self.0.port().to_string(), "-U", self.0.superuser(), "-d", "tenantry", "-c", sql])
-            .output()
-            .unwrap();
+        let mut psql = self.0.connection_info().command("psql", "tenantry").unwrap();
+        let psql = psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().unwrap();
         assert!(psql.status.success(), "{}", stderr(&psql));
         stdout(&psql)
     }

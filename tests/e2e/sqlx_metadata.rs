@@ -6,13 +6,13 @@ use std::{fs, path::Path};
 use rstest::rstest;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 
 #[rstest]
 #[tokio::test]
-async fn sqlx_metadata_is_current(#[future(awt)] db: TestDb) {
+async fn sqlx_metadata_is_current(#[future(awt)] test_db: TestDb) {
     let sqlx_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
-    let mut superuser = db.superuser().await;
+    let mut superuser = test_db.superuser().await;
     let mut checked_count = 0;
     for file in fs::read_dir(sqlx_dir).unwrap() {
         let committed: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();

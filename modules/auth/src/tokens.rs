@@ -60,8 +60,11 @@ pub(crate) struct JwtAccessTokens {
     settings: Arc<AuthSettings>,
     #[shaku(inject)]
     clock: Arc<dyn Clock>,
-    #[shaku(default)]
-    cache: VerifiedTokenCache,
+    /// The claims of verified tokens by SHA-256 of the token. Saves verifying the signature again for every request.
+    ///
+    /// Rejected tokens are not cached, so that forged tokens can't evict valid ones.
+    #[shaku(default = Cache::new(VERIFIED_CACHE_SIZE))]
+    verified: Cache<[u8; 32], CachedClaims>,
 }
 
 impl AccessTokens for JwtAccessTokens {
@@ -80,11 +83,11 @@ impl AccessTokens for JwtAccessTokens {
 
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
         let key = fingerprint(token);
-        let CachedClaims { user, tenant, exp } = match self.cache.0.get(&key) {
+        let CachedClaims { user, tenant, exp } = match self.verified.get(&key) {
             Some(cached) => cached,
             None => {
                 let decoded = self.decode(token)?;
-                self.cache.0.insert(key, decoded.clone());
+                self.verified.insert(key, decoded.clone());
                 decoded
             }
         };
@@ -139,11 +142,6 @@ impl IdentitySource for BearerIdentitySource {
 /// Maximum number of cached tokens. Tokens that haven't been used recently are evicted first.
 const VERIFIED_CACHE_SIZE: usize = 10_000;
 
-/// The claims of verified tokens by SHA-256 of the token. Saves verifying the signature again for every request.
-///
-/// Rejected tokens are not cached, so that forged tokens can't evict valid ones.
-pub(crate) struct VerifiedTokenCache(Cache<[u8; 32], CachedClaims>);
-
 /// The claims of a verified token.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedClaims {
@@ -151,12 +149,6 @@ pub(crate) struct CachedClaims {
     tenant: Option<TenantRef>,
     /// Unix timestamp in seconds.
     exp: i64,
-}
-
-impl Default for VerifiedTokenCache {
-    fn default() -> Self {
-        Self(Cache::new(VERIFIED_CACHE_SIZE))
-    }
 }
 
 fn fingerprint(token: &SecretString) -> [u8; 32] {

@@ -19,7 +19,7 @@ use helpers::module;
 const PASSWORD: &str = "carol's own words";
 
 async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> {
-    let users = ValueModule::new(seeded.users().resolve());
+    let users = ValueModule::new(seeded.users.resolve());
     let accounts: Arc<dyn OperatorAccounts> =
         OperatorAccountsModule::builder(seeded.db.module(), users).build().resolve();
     let password = NewPassword::try_from(Password::new(PASSWORD.into())).unwrap();

@@ -6,10 +6,9 @@ use kernel::{Email, PolicyId, RoleId, TenantId, TenantSlug, UserId};
 use uuid::{Uuid, uuid};
 
 use crate::{
-    invitations::acceptance::create_expired_invitation,
     members::store::create_membership,
-    templates::{ADMIN, IdGenerator, MEMBER, TEMPLATES},
-    tenants::{provisioning::provision, store::NewTenant},
+    templates::{ADMIN, IdGenerator, MEMBER},
+    tenants::provisioning::{NewTenant, Plan, provision},
 };
 
 /// Acme Corp.
@@ -70,19 +69,10 @@ pub struct SeededTenant {
     pub created: bool,
 }
 
-/// A demo membership.
+/// A demo membership or invitation.
 #[derive(Debug, Clone)]
-pub struct SeededMembership {
+pub struct SeededRow {
     /// User, tenant and role, for display.
-    pub title: &'static str,
-    /// Whether this run created it.
-    pub created: bool,
-}
-
-/// A demo invitation.
-#[derive(Debug, Clone)]
-pub struct SeededInvitation {
-    /// Invitee and tenant, for display.
     pub title: &'static str,
     /// Whether this run created it.
     pub created: bool,
@@ -96,20 +86,17 @@ pub struct AuthorizationSeed {
     /// Globex Inc: pro plan, standard contract.
     pub globex: SeededTenant,
     /// The demo memberships.
-    pub memberships: Vec<SeededMembership>,
+    pub memberships: Vec<SeededRow>,
     /// Expired invitations. Their tokens don't exist, so they can't be accepted.
-    pub invitations: Vec<SeededInvitation>,
+    pub invitations: Vec<SeededRow>,
 }
 
 /// Why the demo tenants couldn't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizationSeedError {
-    /// A constant below isn't a valid slug.
-    #[error("invalid slug of a demo tenant")]
-    Slug,
-    /// A constant below isn't a valid email address.
-    #[error("invalid email address of a demo invitation")]
-    Email,
+    /// A constant below isn't a valid slug or email address.
+    #[error("invalid slug or email address in the demo data")]
+    InvalidConstant,
     /// A database error.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -121,25 +108,15 @@ pub enum AuthorizationSeedError {
 /// # Errors
 /// Fails if another tenant has one of the slugs.
 pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<AuthorizationSeed, AuthorizationSeedError> {
-    let acme = DemoTenant {
-        id: ACME,
-        slug: "acme",
-        name: "Acme Corp",
-        plan: "enterprise",
+    let enterprise = Plan {
+        name: "enterprise",
         contract_type: "enterprise",
         features: &["advanced-analytics", "sso", "audit-log"],
         seat_limit: 100,
     };
-    let globex = DemoTenant {
-        id: GLOBEX,
-        slug: "globex",
-        name: "Globex Inc",
-        plan: "pro",
-        contract_type: "standard",
-        features: &["advanced-analytics"],
-        seat_limit: 25,
-    };
-    let (acme, globex) = (acme.create(tx).await?, globex.create(tx).await?);
+    let pro = Plan { name: "pro", contract_type: "standard", features: &["advanced-analytics"], seat_limit: 25 };
+    let acme = seed_tenant(tx, ACME, "acme", "Acme Corp", enterprise).await?;
+    let globex = seed_tenant(tx, GLOBEX, "globex", "Globex Inc", pro).await?;
     let memberships = vec![
         seed_membership(tx, "Alice, admin of Acme", &acme, alice, acme.admin_role).await?,
         seed_membership(tx, "Bob, member of Acme", &acme, bob, acme.member_role).await?,
@@ -152,35 +129,18 @@ pub async fn seed(tx: &mut SystemTx, alice: UserId, bob: UserId) -> Result<Autho
     Ok(AuthorizationSeed { acme, globex, memberships, invitations })
 }
 
-struct DemoTenant {
+async fn seed_tenant(
+    tx: &mut SystemTx,
     id: TenantId,
-    slug: &'static str,
-    name: &'static str,
-    plan: &'static str,
-    contract_type: &'static str,
-    features: &'static [&'static str],
-    seat_limit: i32,
-}
-
-impl DemoTenant {
-    async fn create(self, tx: &mut SystemTx) -> Result<SeededTenant, AuthorizationSeedError> {
-        let slug: TenantSlug = self.slug.parse().map_err(|_| AuthorizationSeedError::Slug)?;
-        let features: Vec<String> = self.features.iter().map(|feature| (*feature).into()).collect();
-        let tenant = NewTenant {
-            id: self.id,
-            slug: &slug,
-            name: self.name,
-            plan: self.plan,
-            contract_type: self.contract_type,
-            features: &features,
-            seat_limit: self.seat_limit,
-            policy_template_version: TEMPLATES.current(),
-        };
-        let mut ids = DemoIds { tenant: self.id, policies: 0 };
-        let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
-        let created = provision(tx, &tenant, &mut ids).await?;
-        Ok(SeededTenant { id: self.id, slug, admin_role, member_role, created })
-    }
+    slug: &str,
+    name: &str,
+    plan: Plan,
+) -> Result<SeededTenant, AuthorizationSeedError> {
+    let slug: TenantSlug = slug.parse().map_err(|_| AuthorizationSeedError::InvalidConstant)?;
+    let mut ids = DemoIds { tenant: id, policies: 0 };
+    let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
+    let created = provision(tx, &NewTenant { id, slug: &slug, name, plan }, &mut ids).await?;
+    Ok(SeededTenant { id, slug, admin_role, member_role, created })
 }
 
 async fn seed_membership(
@@ -189,19 +149,30 @@ async fn seed_membership(
     tenant: &SeededTenant,
     user: UserId,
     role: RoleId,
-) -> Result<SeededMembership, DbError> {
-    let created = create_membership(tx, tenant.id, user, role).await?;
-    Ok(SeededMembership { title, created })
+) -> Result<SeededRow, DbError> {
+    Ok(SeededRow { title, created: create_membership(tx, tenant.id, user, role).await? })
 }
 
+/// Creates an expired invitation, unless there is one with this id or for this address.
 async fn seed_invitation(
     tx: &mut SystemTx,
     title: &'static str,
     id: InvitationId,
     tenant: &SeededTenant,
     invited_by: UserId,
-) -> Result<SeededInvitation, AuthorizationSeedError> {
-    let email: Email = "dana@example.com".parse().map_err(|_| AuthorizationSeedError::Email)?;
-    let created = create_expired_invitation(tx, tenant.id, id, &email, tenant.member_role, invited_by).await?;
-    Ok(SeededInvitation { title, created })
+) -> Result<SeededRow, AuthorizationSeedError> {
+    let email: Email = "dana@example.com".parse().map_err(|_| AuthorizationSeedError::InvalidConstant)?;
+    // A token is 32 random bytes. The stored hash is that of the id's text, so no token has it.
+    let created = sqlx::query!(
+        "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, sha256(($2::uuid)::text::bytea), '2026-01-01Z', '2026-01-08Z')
+         ON CONFLICT DO NOTHING",
+        tenant.id.as_uuid(),
+        id.as_uuid(),
+        email.as_str(),
+        tenant.member_role.as_uuid(),
+        invited_by.as_uuid(),
+    );
+    let created = created.execute(tx.conn()).await.map_err(DbError::from)?.rows_affected() == 1;
+    Ok(SeededRow { title, created })
 }

@@ -4,14 +4,14 @@
 use authorization_api::UserRead;
 use kernel::{Environment, Permit, ResourceAttributes};
 use rstest::rstest;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 use time::macros::datetime;
 
 #[rstest]
 #[tokio::test]
-async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
-    let tenant = db.create_tenant().await;
-    let user = db.create_member(&tenant, tenant.member_role).await;
+async fn allow_decision_does_not_allocate(#[future(awt)] test_db: TestDb) {
+    let tenant = test_db.create_tenant().await;
+    let user = test_db.create_member(&tenant, tenant.member_role).await;
     let environment =
         Environment { now: datetime!(2026-06-01 12:00 UTC), client_addr: Some("10.1.2.3".parse().unwrap()) };
     let owned = ResourceAttributes { owner: Some(user) };
@@ -28,7 +28,7 @@ async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
             sqlx::query("UPDATE policies SET condition = $1::text::jsonb WHERE role_id = $2")
                 .bind(condition)
                 .bind(tenant.member_role.as_uuid())
-                .execute(&mut db.superuser().await)
+                .execute(&mut test_db.superuser().await)
                 .await
                 .unwrap();
             sqlx::query(
@@ -36,11 +36,11 @@ async fn allow_decision_does_not_allocate(#[future(awt)] db: TestDb) {
                    VALUES ($1, gen_random_uuid(), 'deny', 'user', '{*}', '{"client_addr": ["11.0.0.0/8"]}', sha256('1'))"#,
             )
             .bind(tenant.id.as_uuid())
-            .execute(&mut db.superuser().await)
+            .execute(&mut test_db.superuser().await)
             .await
             .unwrap();
         }
-        let scope = db.scope(user, &tenant.slug).await.unwrap();
+        let scope = test_db.scope(user, &tenant.slug).await.unwrap();
         let allocations = allocation_counter::measure(|| {
             for _ in 0..100 {
                 Permit::<UserRead>::authorize(&scope, Some(&owned), &environment).unwrap();

@@ -74,9 +74,6 @@ pub enum DatabaseUrlError {
 
 impl DatabaseUrl {
     /// Parses a URL. Doesn't connect.
-    ///
-    /// # Errors
-    /// [`DatabaseUrlError`], which doesn't contain the text.
     pub fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
         if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
             return Err(DatabaseUrlError::Scheme);

@@ -5,7 +5,7 @@ use kernel::{Identity, TenantScope};
 use shaku::Interface;
 
 use crate::{
-    DbError, MIGRATIONS, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, constants::SYSTEM_ROLE,
+    DbError, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, constants::SYSTEM_ROLE,
     migrate::AppliedMigrations, pool::Pool,
 };
 
@@ -77,7 +77,7 @@ impl Readiness for Pool {
         let Some(applied) = AppliedMigrations::read_as_application(tx.conn()).await? else {
             return Err(DbError::SchemaNotCurrent);
         };
-        applied.compare(&MIGRATIONS).map_err(|_| DbError::SchemaNotCurrent)
+        applied.ensure_current().map_err(|_| DbError::SchemaNotCurrent)
     }
 }
 

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 
 use embedded_postgres::{ConnectionInfo, Inspection, OwnerProcess, RunningServer, ServerState};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
     DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError,
     constants::EMBEDDED_DATABASE,
+    embedded_server::{embedded_options, run_blocking, server_options},
     pool::plain_options,
-    server::{embedded_options, run_blocking, server_options},
 };
 
 /// An administrative command failed. Every message is one line and says what to do.
@@ -83,9 +83,6 @@ pub struct EmbeddedAdmin {
 
 impl EmbeddedAdmin {
     /// Attaches to the running server, or starts it. Never creates a database.
-    ///
-    /// # Errors
-    /// [`AdminError`]
     pub async fn open(config: &DbConfig) -> Result<Self, AdminError> {
         if let Some(admin) = Self::try_attach(config).await? {
             return Ok(admin);
@@ -128,7 +125,7 @@ impl EmbeddedAdmin {
             started => started?,
         };
         let embedded = server.embedded.as_ref().ok_or(AdminError::NotEmbedded)?;
-        Ok(Self { connection_info: embedded.connection_info(), server: Some(server) })
+        Ok(Self { connection_info: embedded.connection_info().clone(), server: Some(server) })
     }
 
     /// Connection parameters for the client programs of the installation.
@@ -144,6 +141,11 @@ impl EmbeddedAdmin {
     /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
         migrator(&self.connection_info, EMBEDDED_DATABASE)
+    }
+
+    /// Connects with the owner's login.
+    pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
+        Ok(PgConnection::connect_with(&owner_options(&self.connection_info, database)).await?)
     }
 
     /// Marks the initial set-up as complete, so that the next start doesn't seed demo data.
@@ -166,9 +168,8 @@ impl EmbeddedAdmin {
 fn ensure_not_in_use(inspection: &Inspection) -> Result<(), AdminError> {
     let root = inspection.root().to_owned();
     match inspection.state() {
-        ServerState::Running(running) if running.owner.is_some() => {
-            let owner = running.owner.clone();
-            Err(AdminError::InUse { root, owner })
+        ServerState::Running(RunningServer { owner: Some(owner), .. }) => {
+            Err(AdminError::InUse { root, owner: Some(owner.clone()) })
         }
         ServerState::Busy => Err(AdminError::Busy { root }),
         _ => Ok(()),
@@ -179,7 +180,7 @@ pub(super) fn migrator(connection_info: &ConnectionInfo, database: &str) -> Migr
     Migrator::new(owner_options(connection_info, database), connection_info.superuser().to_owned())
 }
 
-pub(super) fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectOptions {
+fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectOptions {
     // Suppresses notices such as those of `DROP … IF EXISTS`.
     plain_options(embedded_options(connection_info).database(database)).options([("client_min_messages", "warning")])
 }

@@ -23,6 +23,8 @@ mod constants;
 mod database;
 #[cfg(feature = "embedded")]
 mod embedded_admin;
+#[cfg(feature = "embedded")]
+mod embedded_server;
 mod error;
 mod idle_connections;
 mod migrate;
@@ -35,12 +37,8 @@ mod single_statement;
 mod staged_restore;
 mod tx;
 
-#[cfg(feature = "embedded")]
-pub use config::EmbeddedConfig;
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
 pub use database::{Database, Readiness, SystemDatabase};
-#[cfg(feature = "embedded")]
-pub use embedded_admin::{AdminError, EmbeddedAdmin, inspect};
 /// Configuration of the PostgreSQL download for the embedded database.
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
@@ -49,6 +47,10 @@ pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModule;
 pub use server::{Db, DbServer, open_db};
 pub use single_statement::{Reader, TenantReader};
-#[cfg(feature = "embedded")]
-pub use staged_restore::{OldDatabase, StagedDatabase};
 pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx};
+#[cfg(feature = "embedded")]
+pub use {
+    config::EmbeddedConfig,
+    embedded_admin::{AdminError, EmbeddedAdmin, inspect},
+    staged_restore::{OldDatabase, StagedDatabase},
+};

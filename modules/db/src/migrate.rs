@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    MigrateError, PoolerDetected,
+    MigrateError, OpenError, PoolerDetected,
     config::Address,
     constants::APP_ROLE,
     error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
@@ -68,14 +68,6 @@ pub enum MigrationState {
 /// The versions and checksums recorded in a database.
 pub(super) struct AppliedMigrations(Vec<(i64, Vec<u8>)>);
 
-/// How the applied migrations differ from those of the program.
-#[derive(Debug)]
-pub(super) struct SchemaDifference {
-    pub(super) detail: String,
-    /// What to do about it.
-    pub(super) remedy: &'static str,
-}
-
 impl AppliedMigrations {
     /// Reads as the application, which is granted access only when a migration run completes. `None`: no access yet.
     pub(super) async fn read_as_application(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
@@ -95,9 +87,9 @@ impl AppliedMigrations {
         }
     }
 
-    /// Returns the difference if these aren't exactly the migrations of the program.
-    pub(super) fn compare(&self, migrations: &sqlx::migrate::Migrator) -> Result<(), SchemaDifference> {
-        let states = self.states(migrations);
+    /// Fails if these aren't exactly the migrations of the program.
+    pub(super) fn ensure_current(&self) -> Result<(), OpenError> {
+        let states = self.states(&MIGRATIONS);
         let count = |state| states.iter().filter(|s| s.state == state).count();
         let remedy = if count(MigrationState::Unknown) > 0 {
             "run the version of the program that migrated it, or a newer one"
@@ -118,11 +110,12 @@ impl AppliedMigrations {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(SchemaDifference { detail: format!("migrations: {}", differences.join(", ")), remedy })
+        Err(OpenError::SchemaNotCurrent { detail: format!("migrations: {}", differences.join(", ")), remedy })
     }
 
     fn states(&self, migrations: &sqlx::migrate::Migrator) -> Vec<MigrationStatus> {
-        let mut all: Vec<MigrationStatus> = up_migrations(migrations)
+        let up = migrations.iter().filter(|m| !m.migration_type.is_down_migration());
+        let mut all: Vec<MigrationStatus> = up
             .map(|m| MigrationStatus { version: m.version, name: m.description.to_string(), state: self.state_of(m) })
             .collect();
         let unknown = self.0.iter().filter(|(version, _)| !migrations.version_exists(*version));
@@ -141,10 +134,6 @@ impl AppliedMigrations {
             Some(_) => MigrationState::Changed,
         }
     }
-}
-
-fn up_migrations(migrations: &sqlx::migrate::Migrator) -> impl Iterator<Item = &Migration> {
-    migrations.iter().filter(|m| !m.migration_type.is_down_migration())
 }
 
 /// Applies, lists and reverts migrations.
@@ -184,11 +173,13 @@ impl Migrator {
     /// changed. If a migration fails, the ones before it stay applied.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
-        let pending = self.pending(&mut connection).await?;
+        let pending = in_state(self.states(&mut connection).await?, MigrationState::Pending)?;
         roles::ensure(&mut connection, &self.app_login).await?;
         connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
         if !pending.is_empty() {
-            self.apply().await?;
+            let pool = self.single_connection_pool().await?;
+            self.migrations.run(&pool).await.map_err(migrate_error)?;
+            pool.close().await;
         }
         // Readiness checks compare this table with the program's migrations.
         sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {APP_ROLE}")))
@@ -209,25 +200,16 @@ impl Migrator {
     }
 
     /// Returns what [`Migrator::run`] would apply. Changes nothing.
-    ///
-    /// # Errors
-    /// [`MigrateError`]
     pub async fn plan(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let mut connection = self.connect().await?;
-        let pending = self.pending(&mut connection).await?;
-        connection.close().await?;
-        Ok(pending)
+        in_state(self.status().await?, MigrationState::Pending)
     }
 
     /// Returns all migrations with their states. Changes nothing.
-    ///
-    /// # Errors
-    /// [`MigrateError`]
     pub async fn status(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.connect().await?;
-        let applied = Self::applied(&mut connection).await?;
+        let states = self.states(&mut connection).await?;
         connection.close().await?;
-        Ok(applied.states(&self.migrations))
+        Ok(states)
     }
 
     /// Reverts the newest `steps` applied migrations and returns them, newest first.
@@ -238,9 +220,7 @@ impl Migrator {
     /// [`MigrateError`]. What was reverted before the failure stays reverted.
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
-        let states = Self::applied(&mut connection).await?.states(&self.migrations);
-        check_history(&states)?;
-        let mut applied: Vec<_> = states.into_iter().filter(|s| s.state == MigrationState::Applied).collect();
+        let mut applied = in_state(self.states(&mut connection).await?, MigrationState::Applied)?;
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
         let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
         reverted.reverse();
@@ -253,20 +233,7 @@ impl Migrator {
         Ok(reverted)
     }
 
-    async fn pending(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
-        let states = Self::applied(connection).await?.states(&self.migrations);
-        check_history(&states)?;
-        Ok(states.into_iter().filter(|s| s.state == MigrationState::Pending).collect())
-    }
-
-    /// Uses a pool, because the future of sqlx's runner is only `Send` with a pool.
-    async fn apply(&self) -> Result<(), MigrateError> {
-        let pool = self.single_connection_pool().await?;
-        self.migrations.run(&pool).await.map_err(migrate_error)?;
-        pool.close().await;
-        Ok(())
-    }
-
+    /// For sqlx's runner, whose future is only `Send` with a pool.
     async fn single_connection_pool(&self) -> Result<sqlx::PgPool, MigrateError> {
         let pool = PgPoolOptions::new().max_connections(1).connect_with(self.owner.clone()).await;
         pool.map_err(|source| self.connect_error(source))
@@ -314,10 +281,10 @@ impl Migrator {
         }
     }
 
-    async fn applied(connection: &mut PgConnection) -> Result<AppliedMigrations, MigrateError> {
+    async fn states(&self, connection: &mut PgConnection) -> Result<Vec<MigrationStatus>, MigrateError> {
         match AppliedMigrations::read(connection).await {
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => Err(MigrateError::NotOwner),
-            outcome => Ok(outcome?.unwrap_or(AppliedMigrations(Vec::new()))),
+            outcome => Ok(outcome?.unwrap_or(AppliedMigrations(Vec::new())).states(&self.migrations)),
         }
     }
 }
@@ -329,21 +296,22 @@ fn without_locking(migrations: Vec<Migration>) -> Arc<sqlx::migrate::Migrator> {
     Arc::new(migrator)
 }
 
-fn check_history(states: &[MigrationStatus]) -> Result<(), MigrateError> {
-    let versions = |state| {
-        let versions = states.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
-        versions.collect::<Vec<_>>().join(", ")
-    };
-    let (changed, unknown) = (versions(MigrationState::Changed), versions(MigrationState::Unknown));
-    if !changed.is_empty() {
-        let reason = "was changed after it had been applied; restore the file and put the change into a new migration";
-        return Err(MigrateError::History(format!("migration {changed} {reason}")));
+/// Returns the migrations in this state, provided that the history is compatible with this program.
+fn in_state(all: Vec<MigrationStatus>, wanted: MigrationState) -> Result<Vec<MigrationStatus>, MigrateError> {
+    for (state, reason) in [
+        (
+            MigrationState::Changed,
+            "was changed after it had been applied; restore the file and put the change into a new migration",
+        ),
+        (MigrationState::Unknown, "was applied by a newer version of the program; run that version"),
+    ] {
+        let versions = all.iter().filter(|s| s.state == state).map(|s| format!("{:04}", s.version));
+        let versions = versions.collect::<Vec<_>>().join(", ");
+        if !versions.is_empty() {
+            return Err(MigrateError::History(format!("migration {versions} {reason}")));
+        }
     }
-    if !unknown.is_empty() {
-        let reason = "was applied by a newer version of the program; run that version";
-        return Err(MigrateError::History(format!("migration {unknown} {reason}")));
-    }
-    Ok(())
+    Ok(all.into_iter().filter(|s| s.state == wanted).collect())
 }
 
 fn migrate_error(error: SqlxMigrateError) -> MigrateError {

@@ -1,14 +1,12 @@
 //! Opening the database: server, start-up checks, pool.
 
-#[cfg(feature = "embedded")]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::{sync::Arc, time::Duration};
 
 use kernel::ValueModule;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 #[cfg(feature = "embedded")]
-use super::constants::EMBEDDED_DATABASE;
+use super::embedded_server;
 use super::{
     Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, SystemDatabase,
     config::Address,
@@ -32,13 +30,13 @@ pub struct DbServer {
 
 impl DbServer {
     /// Starts the embedded server, or waits up to the connect timeout for an external one.
-    ///
-    /// # Errors
-    /// [`OpenError`]
     pub async fn start(config: DbConfig) -> Result<Self, OpenError> {
         match config.driver.clone() {
             #[cfg(feature = "embedded")]
-            DbDriver::Embedded(embedded) => Self::start_embedded(config, *embedded).await,
+            DbDriver::Embedded(embedded) => {
+                let (server, options) = embedded_server::start(&config, *embedded).await?;
+                Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
+            }
             DbDriver::Postgres(postgres) => {
                 let app = postgres.url.options();
                 let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
@@ -54,28 +52,12 @@ impl DbServer {
         }
     }
 
-    #[cfg(feature = "embedded")]
-    async fn start_embedded(config: DbConfig, embedded: super::EmbeddedConfig) -> Result<Self, OpenError> {
-        // Cancels the download when the start is cancelled, so that it doesn't delay the shutdown.
-        let _cancel_on_drop = embedded.download.as_ref().map(|download| CancelOnDrop(download.cancel.clone()));
-        let options = server_options(&config, embedded);
-        let server = run_blocking(move || embedded_postgres::Server::start(options)).await?;
-        log_newer_installation(&server);
-        let options = embedded_options(&server.connection_info());
-        create_database(&options).await?;
-        let options = options.database(EMBEDDED_DATABASE);
-        Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
-    }
-
     /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
         Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
     }
 
     /// Checks the login and the schema, and opens the pool.
-    ///
-    /// # Errors
-    /// [`OpenError`]
     pub async fn connect(self) -> Result<Db, OpenError> {
         check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
         let pool = Pool::new(self.app, &self.config);
@@ -92,89 +74,8 @@ impl DbServer {
     pub async fn stop(self) {
         #[cfg(feature = "embedded")]
         if let Some(server) = self.embedded {
-            stop(server).await;
+            embedded_server::stop(server).await;
         }
-    }
-}
-
-/// Options for starting and inspecting the embedded server.
-#[cfg(feature = "embedded")]
-pub(super) fn server_options(config: &DbConfig, embedded: super::EmbeddedConfig) -> embedded_postgres::Options {
-    let super::EmbeddedConfig { root, bin_dir, search_path, download, durable } = embedded;
-    embedded_postgres::Options {
-        bin_dir,
-        search_path,
-        download,
-        durable,
-        max_connections: u16::try_from(config.pool_size).unwrap_or(u16::MAX).saturating_add(20),
-        fallback_root_dir: "/var/lib/tenantry".into(),
-        fallback_socket_prefix: "/tmp/tenantry-".into(),
-        ..embedded_postgres::Options::new(root)
-    }
-}
-
-/// A newer major version isn't used automatically, so the log tells the operator how to upgrade.
-#[cfg(feature = "embedded")]
-fn log_newer_installation(server: &embedded_postgres::Server) {
-    if let Some(newer) = server.newer_installation() {
-        tracing::info!(
-            "PostgreSQL {} is also installed; the data was written by {} and stays with it. To upgrade, run \
-             `tenantry db backup`, then `tenantry db restore` with a new DATA_DIR",
-            newer.major(),
-            server.major()
-        );
-    }
-}
-
-/// Sets the cancellation flag when dropped.
-#[cfg(feature = "embedded")]
-struct CancelOnDrop(Arc<AtomicBool>);
-
-#[cfg(feature = "embedded")]
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Connection options for the embedded server. All are set explicitly, so that environment variables such as `PGHOST`
-/// have no effect.
-#[cfg(feature = "embedded")]
-pub(super) fn embedded_options(connection_info: &embedded_postgres::ConnectionInfo) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .socket(connection_info.socket_dir())
-        .port(connection_info.port())
-        .username(connection_info.superuser())
-        .password("")
-        .database("postgres")
-        .ssl_mode(sqlx::postgres::PgSslMode::Disable)
-}
-
-#[cfg(feature = "embedded")]
-async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
-    let mut connection = PgConnection::connect_with(options).await.map_err(OpenError::Other)?;
-    let result = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}")))
-        .execute(&mut connection)
-        .await;
-    match result {
-        Err(error) if sqlstate(&error).as_deref() != Some("42P04") => Err(OpenError::Other(error)),
-        _ => connection.close().await.map_err(OpenError::Other),
-    }
-}
-
-#[cfg(feature = "embedded")]
-async fn stop(server: embedded_postgres::Server) {
-    if let Err(error) = run_blocking(move || server.stop()).await {
-        tracing::warn!(%error, "the embedded database did not shut down cleanly; it will recover on the next start");
-    }
-}
-
-/// Runs blocking work on the runtime's thread pool for it.
-#[cfg(feature = "embedded")]
-pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(output) => output,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
@@ -182,12 +83,12 @@ pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + S
 /// since it may be starting.
 ///
 /// `classify_rejection` may map a rejected connection to a more specific error.
-async fn with_deadline<T>(
+async fn with_deadline(
     timeout: Duration,
     options: &PgConnectOptions,
     classify_rejection: impl Fn(&sqlx::Error) -> Option<OpenError>,
-    checks: impl AsyncFnOnce(&mut PgConnection) -> Result<T, OpenError>,
-) -> Result<T, OpenError> {
+    checks: impl AsyncFnOnce(&mut PgConnection) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
     let address = Address(options).to_string();
     let mut reason = "no response".to_owned();
     let work = async {
@@ -204,9 +105,8 @@ async fn with_deadline<T>(
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
-        let outcome = checks(&mut connection).await?;
-        connection.close().await.map_err(OpenError::Other)?;
-        Ok(outcome)
+        checks(&mut connection).await?;
+        connection.close().await.map_err(OpenError::Other)
     };
     match tokio::time::timeout(timeout, work).await {
         Ok(outcome) => outcome,
@@ -267,15 +167,12 @@ async fn check_login(options: &PgConnectOptions, timeout: Duration, production: 
             return Err(not_current("the login has not been granted its roles"));
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
-        let applied = applied.ok_or_else(|| not_current("it has never been migrated"))?;
-        applied
-            .compare(&super::MIGRATIONS)
-            .map_err(|difference| OpenError::SchemaNotCurrent { detail: difference.detail, remedy: difference.remedy })
+        applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()
     })
     .await
 }
 
-fn not_current(detail: impl Into<String>) -> OpenError {
+fn not_current(detail: &str) -> OpenError {
     OpenError::SchemaNotCurrent { detail: detail.into(), remedy: "run `tenantry migrate run`" }
 }
 
@@ -289,9 +186,6 @@ pub struct Db {
 
 /// Opens the configured database. Applies pending migrations first if configured; otherwise an outdated schema is an
 /// error.
-///
-/// # Errors
-/// [`OpenError`]
 pub async fn open_db(config: DbConfig) -> Result<Db, OpenError> {
     let server = DbServer::start(config).await?;
     if server.config.migrate_on_start {
@@ -347,7 +241,7 @@ impl Db {
         self.pool.close().await;
         #[cfg(feature = "embedded")]
         if let Some(server) = self.embedded.and_then(Arc::into_inner) {
-            stop(server).await;
+            embedded_server::stop(server).await;
         }
     }
 }

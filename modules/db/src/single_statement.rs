@@ -30,9 +30,6 @@ impl Reader {
 
     /// Returns all rows of a query. Retries on another connection if one turns out to be dead, which is safe for
     /// reads.
-    ///
-    /// # Errors
-    /// [`DbError`]
     pub async fn fetch_all<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
@@ -59,9 +56,6 @@ impl Reader {
     }
 
     /// Returns the row of a query that returns at most one.
-    ///
-    /// # Errors
-    /// [`DbError`]
     pub async fn fetch_optional<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,

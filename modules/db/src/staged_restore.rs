@@ -8,10 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use time::OffsetDateTime;
 
 use super::{
-    AdminError, EmbeddedAdmin, Migrator,
-    constants::EMBEDDED_DATABASE,
-    embedded_admin::{migrator, owner_options},
-    error::sqlstate,
+    AdminError, EmbeddedAdmin, Migrator, constants::EMBEDDED_DATABASE, embedded_admin::migrator, error::sqlstate,
 };
 
 /// Name of the database being filled.
@@ -39,12 +36,8 @@ pub enum OldDatabase {
 
 impl EmbeddedAdmin {
     /// Whether the application's database contains tables, which replacing it would lose.
-    ///
-    /// # Errors
-    /// [`AdminError`]
     pub async fn has_data(&self) -> Result<bool, AdminError> {
-        let mut connection =
-            PgConnection::connect_with(&owner_options(self.connection_info(), EMBEDDED_DATABASE)).await?;
+        let mut connection = self.connect(EMBEDDED_DATABASE).await?;
         let tables =
             "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema'))";
         let has_tables = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
@@ -53,19 +46,15 @@ impl EmbeddedAdmin {
     }
 
     /// Creates an empty staged database, and the roles that its contents refer to.
-    ///
-    /// # Errors
-    /// [`AdminError`]
     pub async fn create_staged(&self) -> Result<StagedDatabase<'_>, AdminError> {
         migrator(self.connection_info(), "postgres").ensure_roles().await?;
-        let staged = StagedDatabase { admin: self };
-        let mut connection = staged.connect("postgres").await?;
+        let mut connection = self.connect("postgres").await?;
         drop_database(&mut connection, REPLACED_DATABASE).await?;
         drop_database(&mut connection, STAGED_DATABASE).await?;
         // Not `template1`: objects that an administrator added to it would conflict with those in the backup.
         execute(&mut connection, format!("CREATE DATABASE {STAGED_DATABASE} TEMPLATE template0")).await?;
         connection.close().await?;
-        Ok(staged)
+        Ok(StagedDatabase { admin: self })
     }
 }
 
@@ -81,11 +70,8 @@ impl StagedDatabase<'_> {
     }
 
     /// Collects planner statistics, which a backup doesn't contain.
-    ///
-    /// # Errors
-    /// [`AdminError`]
     pub async fn analyze(&self) -> Result<(), AdminError> {
-        let mut connection = self.connect(STAGED_DATABASE).await?;
+        let mut connection = self.admin.connect(STAGED_DATABASE).await?;
         execute(&mut connection, "ANALYZE".into()).await?;
         Ok(connection.close().await?)
     }
@@ -99,7 +85,7 @@ impl StagedDatabase<'_> {
         self.admin.mark_initialized()?;
         let kept = keep.then(|| format!("tenantry_before_restore_{}", timestamp_suffix(OffsetDateTime::now_utc())));
         let old = kept.as_deref().unwrap_or(REPLACED_DATABASE);
-        let mut connection = self.connect("postgres").await?;
+        let mut connection = self.admin.connect("postgres").await?;
         let rename = |from: &str, to: &str| format!("ALTER DATABASE {from} RENAME TO {to}");
         let swap = format!(
             "BEGIN; {}; {}; COMMIT",
@@ -119,13 +105,9 @@ impl StagedDatabase<'_> {
     /// # Errors
     /// [`AdminError`]; the next [`EmbeddedAdmin::create_staged`] then drops it.
     pub async fn discard(self) -> Result<(), AdminError> {
-        let mut connection = self.connect("postgres").await?;
+        let mut connection = self.admin.connect("postgres").await?;
         drop_database(&mut connection, STAGED_DATABASE).await?;
         Ok(connection.close().await?)
-    }
-
-    async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
-        Ok(PgConnection::connect_with(&owner_options(self.admin.connection_info(), database)).await?)
     }
 }
 

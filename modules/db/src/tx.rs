@@ -72,9 +72,6 @@ macro_rules! transaction {
             }
 
             /// See [`Tx::commit`].
-            ///
-            /// # Errors
-            /// See [`Tx::commit`].
             pub async fn commit(self) -> Result<(), DbError> {
                 self.tx.commit().await
             }

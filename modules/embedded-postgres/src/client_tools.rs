@@ -40,17 +40,18 @@ impl ConnectionInfo {
         &self.installation
     }
 
-    /// See [`Server::socket_dir`](crate::Server::socket_dir).
+    /// Returns the directory of the socket: the `host` of a connection string.
     pub fn socket_dir(&self) -> &Path {
         &self.socket_dir
     }
 
-    /// See [`Server::port`](crate::Server::port).
+    /// Returns the number in the socket's file name: the `port` of a connection string.
     pub fn port(&self) -> u16 {
         PORT
     }
 
-    /// See [`Server::superuser`](crate::Server::superuser).
+    /// Returns the database role to connect as. Only the operating system users that run the server and the process
+    /// that started it may connect, both as this role and as [`Options::extra_roles`](crate::Options::extra_roles).
     pub fn superuser(&self) -> &str {
         SUPERUSER
     }

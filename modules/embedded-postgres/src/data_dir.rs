@@ -56,7 +56,7 @@ pub(crate) fn create(
         command.arg(&initdb_marker).arg(&program).arg("-D").arg(layout.data_dir());
         command.args(["-U", SUPERUSER, "--auth-local=peer", "--auth-host=reject", "-E", "UTF8"]);
         command.arg(format!("--locale={locale}")).args((!options.durable).then_some("--no-sync"));
-        command.output().map_err(user.spawn_failed(&program))
+        command.output().map_err(user.start_failed(&program))
     };
     let mut output = initdb("C.UTF-8")?;
     // Some systems lack this locale (macOS). `C` has the same sort order.

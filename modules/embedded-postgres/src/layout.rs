@@ -1,7 +1,6 @@
 //! Directory layout and locking, see "Directory layout" in the README. The root belongs to the server's user and is
 //! locked while a server uses it.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -17,6 +16,7 @@ use crate::{Error, Options};
 /// Part of the socket's file name. A fixed number suffices, since each server has its own directory.
 pub(crate) const PORT: u16 = 5432;
 const LOCK_FILE: &str = "embedded-postgres.lock";
+const SOCKET_DIR: &str = "socket";
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// Limit of a socket's path in bytes, exclusive. Linux allows 107, macOS 103.
 const SOCKET_PATH_LIMIT: usize = 100;
@@ -36,16 +36,14 @@ impl Layout {
     pub(crate) fn prepare(options: &Options, user: &ServerUser) -> Result<Self, Error> {
         let root = accessible_root(resolve_root(&options.root)?, options, user)?;
         claim_root(&root, user)?;
-        let default_socket_dir = root.join("socket");
         // The lock file comes first: another process would reject a directory with any other content as foreign.
         let create = r#": >>"$1" && mkdir -p "$2""#;
-        user.shell(create, &[root.join(LOCK_FILE).as_os_str(), default_socket_dir.as_os_str()])
+        user.shell(create, &[root.join(LOCK_FILE).as_os_str(), root.join(SOCKET_DIR).as_os_str()])
             .map_err(Error::io("write", &root))?;
-        let socket_dir = if is_valid_socket_dir(&default_socket_dir) {
-            default_socket_dir
-        } else {
-            fallback_socket_dir(&root, options, user)?
-        };
+        let socket_dir = socket_dir(&root, options)?;
+        if socket_dir != root.join(SOCKET_DIR) {
+            create_fallback_socket_dir(&socket_dir, user)?;
+        }
         Ok(Self { root, socket_dir })
     }
 
@@ -59,12 +57,7 @@ impl Layout {
             true => requested,
             false => split_at_existing(&options.fallback_root_dir.join(path_hash(&requested))).1,
         };
-        let default_socket_dir = root.join("socket");
-        let socket_dir = if is_valid_socket_dir(&default_socket_dir) {
-            default_socket_dir
-        } else {
-            PathBuf::from(fallback_socket_name(&root, options))
-        };
+        let socket_dir = socket_dir(&root, options)?;
         Ok(Self { root, socket_dir })
     }
 
@@ -265,29 +258,31 @@ fn chown_to_server_user(dir: &Path, metadata: &fs::Metadata, user: &ServerUser) 
     Ok(())
 }
 
-/// Creates a socket directory with a short path. Its parent is usually world-writable (`/tmp`). An existing entry is
-/// accepted only if it is a real directory owned by the server's user, or, after an interrupted start, by this
-/// process's user.
-fn fallback_socket_dir(root: &Path, options: &Options, user: &ServerUser) -> Result<PathBuf, Error> {
-    let name = fallback_socket_name(root, options);
-    let dir = std::path::absolute(&name).map_err(Error::io("resolve", Path::new(&name)))?;
-    if !is_valid_socket_dir(&dir) {
-        return Err(Error::InvalidSocketPath { dir });
+/// Returns the socket directory in the root, or one with a short path if a socket can't be in the root.
+fn socket_dir(root: &Path, options: &Options) -> Result<PathBuf, Error> {
+    let default = root.join(SOCKET_DIR);
+    if is_valid_socket_dir(&default) {
+        return Ok(default);
     }
-    create_private_dir(&dir)?;
-    let metadata = fs::symlink_metadata(&dir).map_err(Error::io("read", &dir))?;
-    let is_owner_expected = [user.uid(), user.process_uid()].contains(&metadata.uid());
-    if !metadata.is_dir() || !is_owner_expected {
-        return Err(Error::UnsafeSocketDir { dir, user: user.name().to_owned() });
-    }
-    chown_to_server_user(&dir, &metadata, user)?;
-    Ok(dir)
+    let mut fallback = options.fallback_socket_prefix.clone().into_os_string();
+    fallback.push(path_hash(root));
+    std::path::absolute(&fallback).map_err(Error::io("resolve", Path::new(&fallback)))
 }
 
-fn fallback_socket_name(root: &Path, options: &Options) -> OsString {
-    let mut name = OsString::from(&options.fallback_socket_prefix);
-    name.push(path_hash(root));
-    name
+/// Creates a socket directory outside of the root. Its parent is usually world-writable (`/tmp`). An existing entry is
+/// accepted only if it is a real directory owned by the server's user, or, after an interrupted start, by this
+/// process's user.
+fn create_fallback_socket_dir(dir: &Path, user: &ServerUser) -> Result<(), Error> {
+    if !is_valid_socket_dir(dir) {
+        return Err(Error::InvalidSocketPath { dir: dir.to_owned() });
+    }
+    create_private_dir(dir)?;
+    let metadata = fs::symlink_metadata(dir).map_err(Error::io("read", dir))?;
+    let is_owner_expected = [user.uid(), user.process_uid()].contains(&metadata.uid());
+    if !metadata.is_dir() || !is_owner_expected {
+        return Err(Error::UnsafeSocketDir { dir: dir.to_owned(), user: user.name().to_owned() });
+    }
+    chown_to_server_user(dir, &metadata, user)
 }
 
 /// Returns whether a socket in this directory can be used. PostgreSQL clients interpret a host with a comma as a list.

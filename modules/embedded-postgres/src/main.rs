@@ -65,9 +65,10 @@ fn search_path() -> Option<OsString> {
 fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::start(options)?;
     server.mark_initialized()?;
+    let connection = server.connection_info();
     let psql = quote(&server.bin_dir().join("psql").to_string_lossy());
-    let host = quote(&server.socket_dir().to_string_lossy());
-    writeln!(io::stdout(), "{psql} -h {host} -p {} -U {}", server.port(), server.superuser())?;
+    let host = quote(&connection.socket_dir().to_string_lossy());
+    writeln!(io::stdout(), "{psql} -h {host} -p {} -U {}", connection.port(), connection.superuser())?;
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(server.stop()?)
 }

@@ -99,9 +99,9 @@ fn ps(column: &str, pid: u32) -> Result<String, Error> {
     let program = Path::new("ps");
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").args(["-ww", "-o", column, "-p", &pid.to_string()]);
-    let spawn_failed =
+    let start_failed =
         |source| Error::SpawnFailed { program: program.to_owned(), user: "this user".to_owned(), source };
-    let output = command.stdin(Stdio::null()).output().map_err(spawn_failed)?;
+    let output = command.stdin(Stdio::null()).output().map_err(start_failed)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -63,7 +63,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the server in a new process group, so that Ctrl-C in a terminal reaches only this process. Doesn't wait
     /// until the server is ready.
-    pub(crate) fn spawn(
+    pub(crate) fn start(
         user: &ServerUser,
         log: PathBuf,
         program: &Path,
@@ -73,7 +73,7 @@ impl Process {
         let mut command = user.command("/bin/sh");
         command.args(["-c", SCRIPT, "sh"]).arg(&log).arg(program).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-        let mut shell = command.spawn().map_err(user.spawn_failed(program))?;
+        let mut shell = command.spawn().map_err(user.start_failed(program))?;
         let mut line = String::new();
         if let Some(stdout) = shell.stdout.take() {
             BufReader::new(stdout).read_line(&mut line).map_err(Error::io("start", program))?;

@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::client_tools::ConnectionInfo;
-use crate::data_dir::{self, SUPERUSER};
 #[cfg(feature = "download")]
 use crate::download;
 use crate::installation::Installation;
-use crate::layout::{Layout, PORT};
+use crate::layout::Layout;
 use crate::process::{Process, is_transient};
 use crate::server_user::ServerUser;
 use crate::system::{Lock, poll, remove_file};
-use crate::{Error, Options, discovery, orphan};
+use crate::{Error, Options, data_dir, discovery, orphan};
 
 /// A running PostgreSQL server. It is stopped when this value is dropped and when the process ends for any reason.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub struct Server {
     process: Option<Process>,
     pid: u32,
     layout: Layout,
-    installation: Installation,
+    connection: ConnectionInfo,
     newer: Option<Installation>,
     options: Options,
     /// Released after the server was stopped.
@@ -52,23 +51,8 @@ impl Server {
         let pid = process.pid();
         tracing::info!(pid, major = installation.major, root = %layout.root.display(), "database server is ready");
         let newer = newest.filter(|newest| newest.major > installation.major);
-        Ok(Self { process: Some(process), pid, layout, installation, newer, options, _lock: lock })
-    }
-
-    /// Returns the directory of the socket: the `host` of a connection string.
-    pub fn socket_dir(&self) -> &Path {
-        &self.layout.socket_dir
-    }
-
-    /// Returns the number in the socket's file name: the `port` of a connection string.
-    pub fn port(&self) -> u16 {
-        PORT
-    }
-
-    /// Returns the database role to connect as. Only the operating system users that run this process and the server
-    /// may connect, both as this role and as [`Options::extra_roles`].
-    pub fn superuser(&self) -> &str {
-        SUPERUSER
+        let connection = ConnectionInfo { installation, socket_dir: layout.socket_dir.clone() };
+        Ok(Self { process: Some(process), pid, layout, connection, newer, options, _lock: lock })
     }
 
     /// Returns the directory in use, absolute and without symbolic links. It differs from [`Options::root`] if the
@@ -85,12 +69,12 @@ impl Server {
 
     /// Returns the directory of the PostgreSQL programs in use.
     pub fn bin_dir(&self) -> &Path {
-        &self.installation.bin_dir
+        &self.connection.installation.bin_dir
     }
 
     /// Returns the major version of PostgreSQL in use.
     pub fn major(&self) -> u32 {
-        self.installation.major
+        self.connection.installation.major
     }
 
     /// Returns an installation that is newer than the one in use, if there is one. It isn't used because another
@@ -99,9 +83,9 @@ impl Server {
         self.newer.as_ref()
     }
 
-    /// Returns what client programs need to connect to this server. It doesn't keep the server running.
-    pub fn connection_info(&self) -> ConnectionInfo {
-        ConnectionInfo { installation: self.installation.clone(), socket_dir: self.layout.socket_dir.clone() }
+    /// Returns what clients need to connect to this server. A clone doesn't keep the server running.
+    pub fn connection_info(&self) -> &ConnectionInfo {
+        &self.connection
     }
 
     /// Returns the server's process id.
@@ -190,7 +174,7 @@ fn start_process(
         orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
         layout.remove_stale_socket()?;
         let arguments = data_dir::server_arguments(layout, options);
-        let mut process = Process::spawn(user, log.clone(), &program, arguments)?;
+        let mut process = Process::start(user, log.clone(), &program, arguments)?;
         let error = match process.wait_until_ready(&data_dir, deadline) {
             Ok(true) => return Ok(Some(process)),
             Ok(false) => timeout_error(process.last_lines()),

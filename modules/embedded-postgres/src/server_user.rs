@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{User, geteuid};
 
 use crate::Error;
 use crate::installation::{Installation, parse_major};
@@ -28,7 +28,9 @@ pub(crate) struct ServerUser {
 
 impl ServerUser {
     pub(crate) fn choose() -> Result<Self, Error> {
-        let process_user = lookup_user(geteuid())?;
+        // With a name, which `initdb` and peer authentication require.
+        let uid = geteuid();
+        let process_user = User::from_uid(uid).ok().flatten().ok_or(Error::UnknownUser { uid: uid.as_raw() })?;
         let user = if process_user.uid.is_root() {
             FALLBACK_USERS.iter().find_map(|name| User::from_name(name).ok().flatten()).ok_or(Error::NoServerUser)?
         } else {
@@ -108,12 +110,7 @@ impl ServerUser {
     }
 
     /// For `map_err`: the error of a program that could not be started as this user.
-    pub(crate) fn spawn_failed(&self, program: &Path) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn start_failed(&self, program: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::SpawnFailed { program: program.to_owned(), user: self.user.name.clone(), source }
     }
-}
-
-/// Returns the user with its name, which `initdb` and peer authentication require.
-fn lookup_user(uid: Uid) -> Result<User, Error> {
-    User::from_uid(uid).ok().flatten().ok_or(Error::UnknownUser { uid: uid.as_raw() })
 }

@@ -2,7 +2,9 @@
 
 use std::{fmt, net::IpAddr};
 
+use serde::Serialize;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{PermissionInfo, PolicyId, RoleId, UserId};
 
@@ -78,36 +80,43 @@ pub struct Explanation {
     pub unmet: Vec<PolicyTrace>,
 }
 
-/// A policy that matches the permission, with the results of its condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A policy for the permission, with the results of its condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PolicyEvaluation)]
 pub struct PolicyTrace {
     /// The policy.
+    #[schema(value_type = Uuid)]
     pub id: PolicyId,
     /// Results of the condition and then of each of its parts; empty for an unconditional policy.
     pub conditions: Vec<ConditionTrace>,
 }
 
 /// The result of a condition or of one of its parts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ConditionEvaluation)]
 pub struct ConditionTrace {
     /// JSON pointer (RFC 6901) to the part, from the root of the condition.
+    #[schema(example = "/all/0")]
     pub pointer: String,
     /// Kind of the part as written in policies, or `invalid` if the stored condition can't be parsed.
+    #[schema(example = "client_addr")]
     pub kind: &'static str,
     /// The result.
     pub outcome: Truth,
     /// What is wrong with this part, if it can't be parsed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'static str>,
 }
 
-/// The result of a condition, in Kleene's three-valued logic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a condition, in Kleene's three-valued logic. An indeterminate condition satisfies a deny but no allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Truth {
     /// The condition is met.
     True,
     /// The condition isn't met.
     False,
-    /// The condition refers to a missing value. It never satisfies an allow and always satisfies a deny.
+    /// The condition refers to a missing value.
     Indeterminate,
 }
 

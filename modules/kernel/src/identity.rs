@@ -68,6 +68,11 @@ pub struct CredentialError;
 pub trait IdentitySource: Interface {
     /// Returns the claims, or `None` if the request carries no credential.
     async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError>;
+
+    /// Returns the claims. A missing or invalid credential is an error.
+    async fn require_claims(&self) -> Result<VerifiedClaims, IdentityError> {
+        self.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)
+    }
 }
 
 /// Reasons why the caller has no identity.

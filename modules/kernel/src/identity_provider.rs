@@ -36,7 +36,7 @@ impl IdentityProvider for VerifiedIdentityProvider {
 
 impl VerifiedIdentityProvider {
     async fn load_identity(&self) -> Result<Arc<Identity>, IdentityError> {
-        let claims = self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)?;
+        let claims = self.source.require_claims().await?;
         let user = self.users.find_active(claims.user()).await?.ok_or(IdentityError::Invalid)?;
         Ok(Arc::new(Identity::from_user(user)))
     }

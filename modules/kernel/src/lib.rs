@@ -13,7 +13,6 @@
 #![expect(clippy::disallowed_types, reason = "this crate defines the components that create proofs")]
 
 mod admission;
-mod bounded_text;
 mod clock;
 mod decision;
 mod email;
@@ -30,6 +29,7 @@ mod tenant_ref;
 mod tenant_resolver;
 mod tenant_scope;
 mod tenant_selection;
+mod text;
 mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};

@@ -23,9 +23,6 @@ impl<P: Permission> Permit<P> {
     /// Evaluates permission `P` under the policies of the scope.
     ///
     /// It can be public: a [`TenantScope`] can't be forged, and it carries the policies.
-    ///
-    /// # Errors
-    /// [`PermissionDenied`], naming the permission.
     pub fn authorize(
         scope: &Arc<TenantScope>,
         resource: Option<&ResourceAttributes>,
@@ -45,9 +42,6 @@ impl<P: Permission> Permit<P> {
 
     /// Evaluates the permission again for the same request, with the current role and policies. Called after waiting
     /// for a lock, during which both may have changed.
-    ///
-    /// # Errors
-    /// [`PermissionDenied`], naming the permission.
     pub fn reauthorize(&self, role: RoleId, policies: &dyn PolicySet) -> Result<(), PermissionDenied> {
         let permission = const { &P::INFO };
         let request = AccessRequest { permission, resource: self.resource.as_ref(), environment: &self.environment };

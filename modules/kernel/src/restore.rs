@@ -3,7 +3,7 @@
 //! No [`crate::TenantScope`] can be created for an archived tenant. Only restoring works without one: it takes a
 //! [`RestorePermit`], which opens neither a transaction nor a reader.
 
-use std::{fmt, marker::PhantomData};
+use std::marker::PhantomData;
 
 use crate::{
     AccessRequest, Decision, Environment, Permission, PermissionDenied, RestoreAdmission, TenantId, TenantScope,
@@ -14,6 +14,7 @@ use crate::{
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. It isn't a [`TenantScope`] and doesn't
 /// expose the one inside.
+#[derive(Debug)]
 pub struct RestoreScope {
     scope: TenantScope,
     archived: bool,
@@ -28,12 +29,6 @@ impl RestoreScope {
     /// The tenant.
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant()
-    }
-}
-
-impl fmt::Debug for RestoreScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RestoreScope").field("tenant", &self.tenant()).field("archived", &self.archived).finish()
     }
 }
 
@@ -57,9 +52,6 @@ pub struct RestorePermit<P> {
 
 impl<P: Permission> RestorePermit<P> {
     /// Evaluates permission `P` under the tenant's policies, without a resource.
-    ///
-    /// # Errors
-    /// [`RestoreError`]
     pub fn authorize(scope: &RestoreScope, environment: &Environment) -> Result<Self, RestoreError> {
         let permission = const { &P::INFO };
         let request = AccessRequest { permission, resource: None, environment };

@@ -1,8 +1,8 @@
 //! The tenancy mode: how a request is assigned to a tenant.
 
-use std::{fmt, slice, str::FromStr};
+use std::slice;
 
-use crate::{TenantId, TenantRef, TenantSlug};
+use crate::{TenantId, TenantRef, TenantSlug, parsed_text};
 
 /// The configured tenancy mode. Injected where it is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +84,6 @@ pub enum InvalidTenantSources {
 
 impl TenantSources {
     /// Parses a comma-separated list of sources. `base` is the domain for `subdomain`.
-    ///
-    /// # Errors
-    /// [`InvalidTenantSources`]
     pub fn parse(text: &str, base: Option<BaseDomain>) -> Result<Self, InvalidTenantSources> {
         let mut base = base;
         let mut sources: Vec<TenantSource> = Vec::new();
@@ -114,47 +111,28 @@ impl TenantSources {
     }
 }
 
-/// A lower-case domain whose subdomains are tenants.
-///
-/// Labels of up to 63 letters, digits and hyphens, at most 189 characters in total, which leaves room for a slug and a
-/// dot. Never an IP address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseDomain(String);
+/// A domain name has at most 253 characters (RFC 1035, section 2.3.4), including a slug and a dot.
+const MAX_BASE_DOMAIN_LENGTH: usize = 253 - 1 - TenantSlug::MAX_LENGTH;
 
-impl BaseDomain {
-    /// Maximum length in characters. A domain name has at most 253 (RFC 1035, section 2.3.4).
-    pub const MAX_LENGTH: usize = 253 - 1 - TenantSlug::MAX_LENGTH;
-
-    /// The domain in lower case.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+parsed_text! {
+    /// A lower-case domain whose subdomains are tenants.
+    ///
+    /// Labels of up to 63 letters, digits and hyphens, at most 189 characters in total. Never an IP address.
+    BaseDomain, MAX_BASE_DOMAIN_LENGTH characters, normalize_domain;
+    /// The text isn't a valid base domain.
+    #[error("must be a domain without port, such as example.com")]
+    InvalidBaseDomain
 }
 
-/// The text isn't a valid base domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a domain without port, such as example.com")]
-pub struct InvalidBaseDomain;
-
-impl FromStr for BaseDomain {
-    type Err = InvalidBaseDomain;
-
-    fn from_str(text: &str) -> Result<Self, InvalidBaseDomain> {
-        let domain = text.to_ascii_lowercase();
-        let is_label = |label: &str| {
-            let chars_ok = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            (1..=63).contains(&label.len()) && chars_ok && !label.starts_with('-') && !label.ends_with('-')
-        };
-        let ends_in_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
-        let valid = domain.len() <= Self::MAX_LENGTH && domain.split('.').all(is_label) && !ends_in_number;
-        if valid { Ok(Self(domain)) } else { Err(InvalidBaseDomain) }
-    }
-}
-
-impl fmt::Display for BaseDomain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+fn normalize_domain(text: &str) -> Option<String> {
+    let domain = text.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let chars_ok = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        (1..=63).contains(&label.len()) && chars_ok && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let ends_in_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let valid = domain.len() <= BaseDomain::MAX_LENGTH && domain.split('.').all(is_label) && !ends_in_number;
+    valid.then_some(domain)
 }
 
 /// The tenant in which a request acts, if the caller is a member.

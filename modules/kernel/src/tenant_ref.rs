@@ -2,68 +2,44 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::TenantId;
+use crate::{TenantId, parsed_text};
 
-/// A tenant's name in URLs: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens. Never shaped like a UUID, never a
-/// reserved word.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, sqlx::Type)]
-#[sqlx(transparent)]
-pub struct TenantSlug(String);
+parsed_text! {
+    /// A tenant's name in URLs: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens. Never shaped like a UUID, never a
+    /// reserved word.
+    TenantSlug, 63 characters, validate;
+    /// The text isn't a valid tenant slug.
+    #[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
+    InvalidSlug
+}
 
 impl TenantSlug {
-    /// Maximum length in characters.
-    pub const MAX_LENGTH: usize = 63;
-
     /// Words reserved for the product's own URLs. A CHECK of the table has the same list.
     pub const RESERVED: [&str; 15] = [
         "admin", "api", "app", "auth", "docs", "health", "help", "login", "mail", "static", "status", "support",
         "system", "tenantry", "www",
     ];
-
-    /// The slug as stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-/// The text isn't a valid tenant slug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
-pub struct InvalidSlug;
-
-impl FromStr for TenantSlug {
-    type Err = InvalidSlug;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSlug> {
-        let chars_ok = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        let misplaced_hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
-        let reserved = is_uuid_shaped(text) || Self::RESERVED.contains(&text);
-        if chars_ok && !misplaced_hyphens && !reserved && (3..=Self::MAX_LENGTH).contains(&text.len()) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidSlug)
-        }
-    }
+fn validate(text: &str) -> Option<String> {
+    let chars_ok = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let misplaced_hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+    let reserved = is_uuid_shaped(text) || TenantSlug::RESERVED.contains(&text);
+    let length_ok = (3..=TenantSlug::MAX_LENGTH).contains(&text.len());
+    (chars_ok && !misplaced_hyphens && !reserved && length_ok).then(|| text.to_owned())
 }
 
 /// Matches the CHECK of the table, which also rejects UUIDs with some of the hyphens missing.
 fn is_uuid_shaped(text: &str) -> bool {
-    fn after_group(text: &str, digits: usize) -> Option<&str> {
-        let (group, rest) = text.split_at_checked(digits)?;
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        group.bytes().all(hex).then_some(rest)
+    let mut rest = text;
+    for digits in [8, 4, 4, 4, 12] {
+        let Some((group, after)) = rest.split_at_checked(digits) else { return false };
+        if !group.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return false;
+        }
+        rest = after.strip_prefix('-').unwrap_or(after);
     }
-    let groups = [8, 4, 4, 4].into_iter().try_fold(text, |text, digits| {
-        let rest = after_group(text, digits)?;
-        Some(rest.strip_prefix('-').unwrap_or(rest))
-    });
-    groups.and_then(|last| after_group(last, 12)) == Some("")
-}
-
-impl fmt::Display for TenantSlug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    rest.is_empty()
 }
 
 /// A reference to a tenant. It is unambiguous, since a slug is never shaped like a UUID.

@@ -48,7 +48,7 @@ impl TenantResolver for MembershipTenantResolver {
     }
 
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
-        let claims = self.claims().await?;
+        let claims = self.source.require_claims().await?;
         let tenant = self.select_tenant(&claims).await?;
         let admission = self.admission.admit_to_restore(&claims, tenant).await;
         admission.map(RestoreScope::from_admission).map_err(|error| scope_error(error, tenant))
@@ -58,7 +58,7 @@ impl TenantResolver for MembershipTenantResolver {
 impl MembershipTenantResolver {
     /// Checks user and membership in one statement. Loading the identity first would take another round trip.
     async fn load_scope(&self) -> Result<Arc<TenantScope>, ScopeError> {
-        let claims = self.claims().await?;
+        let claims = self.source.require_claims().await?;
         let tenant = self.select_tenant(&claims).await?;
         let admission = self.admission.admit(&claims, tenant).await;
         admission
@@ -75,10 +75,6 @@ impl MembershipTenantResolver {
                 Err(error)
             }
         }
-    }
-
-    async fn claims(&self) -> Result<VerifiedClaims, IdentityError> {
-        self.source.claims().await.map_err(|_| IdentityError::Invalid)?.ok_or(IdentityError::Missing)
     }
 }
 

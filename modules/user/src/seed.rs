@@ -1,7 +1,9 @@
 //! Demo users.
 
+use std::error::Error;
+
 use db::{DbError, SystemTx, Tx};
-use kernel::{Email, InvalidEmail, UserId};
+use kernel::{Email, UserId};
 use user_api::{NewUser, UserRepository};
 use uuid::uuid;
 
@@ -32,29 +34,23 @@ pub struct UserSeed {
     pub bob: SeededUser,
 }
 
-/// Why the demo users couldn't be created.
-#[derive(Debug, thiserror::Error)]
-pub enum UserSeedError {
-    /// A constant above isn't a valid email address.
-    #[error(transparent)]
-    Email(#[from] InvalidEmail),
-    /// A database error.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
 /// Creates the missing demo users.
 ///
 /// # Errors
 /// Fails if another user has one of the addresses.
-pub async fn seed(tx: &mut SystemTx) -> Result<UserSeed, UserSeedError> {
+pub async fn seed(tx: &mut SystemTx) -> Result<UserSeed, Box<dyn Error + Send + Sync>> {
     Ok(UserSeed {
         alice: seed_user(tx, ALICE, "alice@example.com", "Alice Adams").await?,
         bob: seed_user(tx, BOB, "bob@example.com", "Bob Brown").await?,
     })
 }
 
-async fn seed_user(tx: &mut SystemTx, id: UserId, email: &str, name: &str) -> Result<SeededUser, UserSeedError> {
+async fn seed_user(
+    tx: &mut SystemTx,
+    id: UserId,
+    email: &str,
+    name: &str,
+) -> Result<SeededUser, Box<dyn Error + Send + Sync>> {
     let user = NewUser { id, email: email.parse()?, display_name: name.into() };
     let created = PgUserRepository.create(tx, &user).await?;
     Ok(SeededUser { id, email: user.email, created })

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use ::db::{DbError, SystemReason};
+use db::{DbError, SystemReason};
 use kernel::UserId;
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 use user::UserModule;
 use user_api::{NewUser, UserRepository};
 
@@ -29,66 +29,66 @@ async fn insert_user(db: &TestDb, email: &str) -> NewUser {
 
 #[rstest]
 #[tokio::test]
-async fn find_by_id_and_email(#[future(awt)] db: TestDb) {
-    let new = insert_user(&db, "One@Example.com").await;
-    let mut tx = db.db.database().begin_unscoped().await.unwrap();
-    let by_id = repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap();
+async fn find_by_id_and_email(#[future(awt)] test_db: TestDb) {
+    let new = insert_user(&test_db, "One@Example.com").await;
+    let mut tx = test_db.db.database().begin_unscoped().await.unwrap();
+    let by_id = repository(&test_db).find_active(&mut tx, new.id).await.unwrap().unwrap();
     let by_email =
-        repository(&db).find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
+        repository(&test_db).find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(by_id, by_email);
     assert_eq!((by_id.id, by_id.email, by_id.display_name), (new.id, new.email, new.display_name));
-    assert_eq!(repository(&db).find_active(&mut tx, UserId::new()).await.unwrap(), None);
+    assert_eq!(repository(&test_db).find_active(&mut tx, UserId::new()).await.unwrap(), None);
 }
 
 #[rstest]
 #[tokio::test]
-async fn find_many_skips_unknown_ids(#[future(awt)] db: TestDb) {
-    let (one, two) = (insert_user(&db, "one@example.com").await, insert_user(&db, "two@example.com").await);
-    insert_user(&db, "three@example.com").await;
-    let mut tx = db.db.database().begin_unscoped().await.unwrap();
-    let users = repository(&db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
+async fn find_many_skips_unknown_ids(#[future(awt)] test_db: TestDb) {
+    let (one, two) = (insert_user(&test_db, "one@example.com").await, insert_user(&test_db, "two@example.com").await);
+    insert_user(&test_db, "three@example.com").await;
+    let mut tx = test_db.db.database().begin_unscoped().await.unwrap();
+    let users = repository(&test_db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
     let mut ids: Vec<UserId> = users.into_iter().map(|user| user.id).collect();
     ids.sort();
     assert_eq!(ids, [one.id, two.id]);
-    assert_eq!(repository(&db).find_many(&mut tx, &[]).await.unwrap(), []);
+    assert_eq!(repository(&test_db).find_many(&mut tx, &[]).await.unwrap(), []);
 }
 
 #[rstest]
 #[tokio::test]
-async fn create_is_idempotent(#[future(awt)] db: TestDb) {
-    let new = insert_user(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
+async fn create_is_idempotent(#[future(awt)] test_db: TestDb) {
+    let new = insert_user(&test_db, "one@example.com").await;
+    let mut tx = test_db.db.system().begin(SystemReason::Seed).await.unwrap();
     let again = NewUser { display_name: "Another Name".into(), ..new.clone() };
-    assert!(!repository(&db).create(&mut tx, &again).await.unwrap());
-    assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap().unwrap().display_name, "Some One");
+    assert!(!repository(&test_db).create(&mut tx, &again).await.unwrap());
+    assert_eq!(repository(&test_db).find_active(&mut tx, new.id).await.unwrap().unwrap().display_name, "Some One");
 }
 
 #[rstest]
 #[tokio::test]
-async fn duplicate_email_is_rejected(#[future(awt)] db: TestDb) {
-    insert_user(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
-    let error = repository(&db).create(&mut tx, &new_user("ONE@example.com")).await.unwrap_err();
+async fn duplicate_email_is_rejected(#[future(awt)] test_db: TestDb) {
+    insert_user(&test_db, "one@example.com").await;
+    let mut tx = test_db.db.system().begin(SystemReason::Seed).await.unwrap();
+    let error = repository(&test_db).create(&mut tx, &new_user("ONE@example.com")).await.unwrap_err();
     let DbError::Query(error) = error else { panic!("{error:?}") };
     assert_eq!(error.as_database_error().unwrap().constraint(), Some("users_email_key"));
 }
 
 #[rstest]
 #[tokio::test]
-async fn deactivate_keeps_row(#[future(awt)] db: TestDb) {
-    let new = insert_user(&db, "one@example.com").await;
-    let mut tx = db.db.system().begin(SystemReason::Seed).await.unwrap();
-    assert!(repository(&db).deactivate(&mut tx, new.id).await.unwrap());
-    assert!(!repository(&db).deactivate(&mut tx, new.id).await.unwrap());
-    assert_eq!(repository(&db).find_active(&mut tx, new.id).await.unwrap(), None);
-    assert_eq!(repository(&db).find_active_by_email(&mut tx, &new.email).await.unwrap(), None);
-    assert!(repository(&db).find_many(&mut tx, &[new.id]).await.unwrap()[0].deactivated_at.is_some());
+async fn deactivate_keeps_row(#[future(awt)] test_db: TestDb) {
+    let new = insert_user(&test_db, "one@example.com").await;
+    let mut tx = test_db.db.system().begin(SystemReason::Seed).await.unwrap();
+    assert!(repository(&test_db).deactivate(&mut tx, new.id).await.unwrap());
+    assert!(!repository(&test_db).deactivate(&mut tx, new.id).await.unwrap());
+    assert_eq!(repository(&test_db).find_active(&mut tx, new.id).await.unwrap(), None);
+    assert_eq!(repository(&test_db).find_active_by_email(&mut tx, &new.email).await.unwrap(), None);
+    assert!(repository(&test_db).find_many(&mut tx, &[new.id]).await.unwrap()[0].deactivated_at.is_some());
 }
 
 #[rstest]
 #[tokio::test]
-async fn schema_matches_type_invariants(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
+async fn schema_matches_type_invariants(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
     let insert = "INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), $1, $2)";
     let long = "x".repeat(201);
     for (email, name) in [

@@ -2,8 +2,8 @@
 
 use authorization_api::PolicyRead;
 use kernel::{
-    AccessRequest, AllowReason, Clock, ConditionTrace, Decision, DenyReason, Environment, Explanation, Permission,
-    PermissionInfo, PolicyTrace, RequestContext, ResourceAttributes, Truth, UserId,
+    AccessRequest, AllowReason, Clock, Decision, DenyReason, Environment, Explanation, Permission, PermissionInfo,
+    PolicyTrace, RequestContext, ResourceAttributes, UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -53,11 +53,11 @@ pub(super) struct CheckResult {
     reason: DecisionReason,
     /// The policy that decided, if any. Only for callers with `policy:read`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<PolicyEvaluation>,
+    policy: Option<PolicyTrace>,
     /// If no policy allows the permission: up to five policies whose conditions aren't met, by id. Only for callers
     /// with `policy:read`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    unmet: Vec<PolicyEvaluation>,
+    unmet: Vec<PolicyTrace>,
 }
 
 /// The reason for a result.
@@ -70,41 +70,6 @@ enum DecisionReason {
     DeniedByPolicy,
     /// No policy allows the permission.
     NoPolicyAllows,
-}
-
-/// A policy for the permission, with the outcome of its condition.
-#[derive(Serialize, ToSchema)]
-pub(super) struct PolicyEvaluation {
-    id: Uuid,
-    /// The condition, followed by its parts. Empty if the policy has no condition.
-    conditions: Vec<ConditionEvaluation>,
-}
-
-/// The outcome of a condition or of a part of it.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ConditionEvaluation {
-    /// JSON pointer (RFC 6901) from the root of the condition.
-    #[schema(example = "/all/0")]
-    pointer: String,
-    /// The kind of condition, as in the policy; `invalid` if it can't be parsed.
-    #[schema(example = "client_addr")]
-    kind: &'static str,
-    #[serde(with = "TruthDto")]
-    #[schema(value_type = TruthDto)]
-    outcome: Truth,
-    /// Why this part can't be parsed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'static str>,
-}
-
-/// The outcome of a condition. If it is indeterminate, an allow doesn't apply and a deny does.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Truth)]
-#[serde(remote = "Truth", rename_all = "snake_case")]
-enum TruthDto {
-    True,
-    False,
-    Indeterminate,
 }
 
 pub(super) fn register(routes: &mut Routes) {
@@ -123,59 +88,42 @@ async fn check(
     let may_read_policies = matches!(member.decide(&policy_read), Decision::Allow(_));
     let evaluate = |(permission, resource): &(&'static PermissionInfo, Option<ResourceAttributes>)| {
         let request = AccessRequest { permission, resource: resource.as_ref(), environment };
-        if may_read_policies {
-            CheckResult::explained(permission, member.explain(&request))
+        let explanation = if may_read_policies {
+            member.explain(&request)
         } else {
-            CheckResult::new(permission, member.decide(&request))
-        }
+            Explanation { decision: member.decide(&request), policy: None, unmet: Vec::new() }
+        };
+        CheckResult::new(permission, explanation)
     };
     Ok(Json(CheckResponse { results: checks.iter().map(evaluate).collect() }))
 }
 
 /// Validates the checks. All errors are reported at once.
 fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<ResourceAttributes>)>, Problem> {
-    let field_error = |pointer: String, detail| FieldError { pointer, detail };
     if !(1..=MAX_CHECKS).contains(&request.checks.len()) {
-        return Err(Problem::invalid_body(vec![field_error("/checks".into(), "Must be a list of 1 to 100 checks.")]));
+        return Err(Problem::invalid_body_at("/checks", "Must be a list of 1 to 100 checks."));
     }
     let (mut checks, mut errors) = (Vec::new(), Vec::new());
     for (index, PermissionCheck { permission, owner }) in request.checks.into_iter().enumerate() {
         let resource = owner.map(|owner| ResourceAttributes { owner: Some(UserId::from_uuid(owner)) });
         match permissions::find(&permission) {
             Some(permission) => checks.push((permission, resource)),
-            None => errors.push(field_error(format!("/checks/{index}/permission"), "Unknown permission.")),
+            None => {
+                let pointer = format!("/checks/{index}/permission");
+                errors.push(FieldError { pointer, detail: "Unknown permission." });
+            }
         }
     }
     if errors.is_empty() { Ok(checks) } else { Err(Problem::invalid_body(errors)) }
 }
 
 impl CheckResult {
-    fn new(permission: &'static PermissionInfo, decision: Decision) -> Self {
+    fn new(permission: &'static PermissionInfo, Explanation { decision, policy, unmet }: Explanation) -> Self {
         let (allowed, reason) = match decision {
             Decision::Allow(AllowReason::ByPolicy(_)) => (true, DecisionReason::AllowedByPolicy),
             Decision::Deny(DenyReason::ByPolicy(_)) => (false, DecisionReason::DeniedByPolicy),
             Decision::Deny(DenyReason::NoPolicyAllows) => (false, DecisionReason::NoPolicyAllows),
         };
-        Self { permission: permission.name, allowed, reason, policy: None, unmet: Vec::new() }
-    }
-
-    fn explained(permission: &'static PermissionInfo, explanation: Explanation) -> Self {
-        Self {
-            policy: explanation.policy.map(Into::into),
-            unmet: explanation.unmet.into_iter().map(Into::into).collect(),
-            ..Self::new(permission, explanation.decision)
-        }
-    }
-}
-
-impl From<PolicyTrace> for PolicyEvaluation {
-    fn from(PolicyTrace { id, conditions }: PolicyTrace) -> Self {
-        Self { id: id.as_uuid(), conditions: conditions.into_iter().map(Into::into).collect() }
-    }
-}
-
-impl From<ConditionTrace> for ConditionEvaluation {
-    fn from(ConditionTrace { pointer, kind, outcome, detail }: ConditionTrace) -> Self {
-        Self { pointer, kind, outcome, detail }
+        Self { permission: permission.name, allowed, reason, policy, unmet }
     }
 }

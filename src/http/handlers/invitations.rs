@@ -1,19 +1,14 @@
 //! Invitations to the tenant.
 
 use authorization_api::{
-    AcceptError, Invitation, InvitationId, InvitationWithToken, Invitations, InvitationsError, MemberInvite,
+    AcceptError, Invitation, InvitationId, InvitationWithToken, Invitations, InvitationsError, MemberInvite, UserTenant,
 };
 use kernel::{RoleId, TenancyMode};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    me::UserTenantResponse,
-    members::{RoleSummaryResponse, role_not_found},
-    pagination::PageQuery,
-};
+use super::{members::role_not_found, pagination::PageQuery};
 use crate::http::{
     access::{Access, Authorized, SignedIn},
     extract::{Body, Inject, PathId, Query},
@@ -50,34 +45,21 @@ pub(super) struct AcceptInvitationRequest {
     token: String,
 }
 
-/// An invitation that is neither accepted nor revoked.
+/// An invitation with its link, which is returned only once.
 #[derive(Serialize, ToSchema)]
-pub(super) struct InvitationResponse {
-    id: Uuid,
-    #[schema(example = "carol@example.com")]
-    email: String,
-    role: RoleSummaryResponse,
-    /// Id of the user who sent it last. When the invitation is accepted, this user must still be allowed to assign the
-    /// role.
-    invited_by: Uuid,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    /// When the invitation expires: 7 days after it was last sent.
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
-    /// Whether the invitation has expired.
-    expired: bool,
-    /// The link to pass on to the invited user. Only in the response that creates or resends the invitation.
-    #[schema(example = "http://127.0.0.1:8080/join#-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s", nullable = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
+pub(super) struct InvitationLinkResponse {
+    #[serde(flatten)]
+    invitation: Invitation,
+    /// The link to pass on to the invited user.
+    #[schema(example = "http://127.0.0.1:8080/join#-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
+    link: String,
 }
 
 /// A page of invitations.
 #[derive(Serialize, ToSchema)]
 pub(super) struct InvitationListResponse {
     /// Ordered by id, which is the order of creation.
-    invitations: Vec<InvitationResponse>,
+    invitations: Vec<Invitation>,
     /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -109,10 +91,10 @@ pub(super) async fn create(
     Authorized(access, Body(request)): Authorized<Access<MemberInvite>, Body<CreateInvitationRequest>>,
     invitations: Inject<dyn Invitations>,
     public_urls: Inject<dyn PublicUrls>,
-) -> Result<CreatedWithoutUrl<InvitationResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<InvitationLinkResponse>, Problem> {
     let email = validate("/email", &request.email)?;
     let created = invitations.create(&access, &email, RoleId::from_uuid(request.role_id)).await?;
-    Ok(CreatedWithoutUrl(InvitationResponse::with_link(created, &*public_urls)))
+    Ok(CreatedWithoutUrl(InvitationLinkResponse::new(created, &*public_urls)))
 }
 
 pub(super) async fn list(
@@ -129,8 +111,8 @@ pub(super) async fn resend(
     Authorized(access, PathId(id)): Authorized<Access<MemberInvite>, PathId<InvitationId>>,
     invitations: Inject<dyn Invitations>,
     public_urls: Inject<dyn PublicUrls>,
-) -> Result<Json<InvitationResponse>, Problem> {
-    Ok(Json(InvitationResponse::with_link(invitations.resend(&access, id).await?, &*public_urls)))
+) -> Result<Json<InvitationLinkResponse>, Problem> {
+    Ok(Json(InvitationLinkResponse::new(invitations.resend(&access, id).await?, &*public_urls)))
 }
 
 pub(super) async fn revoke(
@@ -144,23 +126,15 @@ pub(super) async fn revoke(
 pub(super) async fn accept(
     Authorized(me, Body(request)): Authorized<SignedIn, Body<AcceptInvitationRequest>>,
     invitations: Inject<dyn Invitations>,
-) -> Result<Json<UserTenantResponse>, Problem> {
+) -> Result<Json<UserTenant>, Problem> {
     // A malformed token gets the same response as an unknown one.
     let token = request.token.parse().map_err(|_| AcceptError::NotFound)?;
-    Ok(Json(invitations.accept(&me, &token).await?.into()))
+    Ok(Json(invitations.accept(&me, &token).await?))
 }
 
-impl InvitationResponse {
-    fn with_link(InvitationWithToken { invitation, token }: InvitationWithToken, public_urls: &dyn PublicUrls) -> Self {
-        Self { link: Some(public_urls.invitation_url(&token)), ..invitation.into() }
-    }
-}
-
-impl From<Invitation> for InvitationResponse {
-    fn from(invitation: Invitation) -> Self {
-        let Invitation { id, email, role, invited_by, created_at, expires_at, expired } = invitation;
-        let (id, email, invited_by) = (id.as_uuid(), email.to_string(), invited_by.as_uuid());
-        Self { id, email, role: role.into(), invited_by, created_at, expires_at, expired, link: None }
+impl InvitationLinkResponse {
+    fn new(InvitationWithToken { invitation, token }: InvitationWithToken, public_urls: &dyn PublicUrls) -> Self {
+        Self { invitation, link: public_urls.invitation_url(&token) }
     }
 }
 

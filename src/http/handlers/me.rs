@@ -1,13 +1,11 @@
 //! The caller's profile.
 
-use authorization_api::{AuthorizationError, UserTenant, UserTenants};
-use kernel::IdentityError;
+use authorization_api::{UserTenant, UserTenants};
+use kernel::{Email, IdentityError, UserId};
 use serde::{Deserialize, Serialize};
 use user_api::{ProfileError, Profiles, User};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::members::RoleSummaryResponse;
 use crate::http::{
     access::{Authorized, SignedIn},
     extract::{Body, Inject},
@@ -19,26 +17,15 @@ use crate::http::{
 /// The caller's profile and tenants.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MeResponse {
-    id: Uuid,
-    #[schema(example = "alice@example.com")]
-    email: String,
+    #[schema(value_type = Uuid)]
+    id: UserId,
+    #[schema(value_type = String, example = "alice@example.com")]
+    email: Email,
     /// The name that other members see.
     #[schema(example = "Alice Adams")]
     display_name: String,
     /// The caller's active tenants, ordered by name.
-    tenants: Vec<UserTenantResponse>,
-}
-
-/// A tenant that the caller is a member of.
-#[derive(Serialize, ToSchema)]
-pub(super) struct UserTenantResponse {
-    id: Uuid,
-    /// Identifies the tenant in requests, like the id.
-    #[schema(example = "acme")]
-    slug: String,
-    #[schema(example = "Acme Corp")]
-    name: String,
-    role: RoleSummaryResponse,
+    tenants: Vec<UserTenant>,
 }
 
 /// Changes to the caller's profile.
@@ -76,15 +63,8 @@ async fn update(
 }
 
 impl MeResponse {
-    fn new(user: User, tenants: Vec<UserTenant>) -> Self {
-        let tenants = tenants.into_iter().map(Into::into).collect();
-        Self { id: user.id.as_uuid(), email: user.email.to_string(), display_name: user.display_name, tenants }
-    }
-}
-
-impl From<UserTenant> for UserTenantResponse {
-    fn from(UserTenant { id, slug, name, role }: UserTenant) -> Self {
-        Self { id: id.as_uuid(), slug: slug.to_string(), name, role: role.into() }
+    fn new(User { id, email, display_name, .. }: User, tenants: Vec<UserTenant>) -> Self {
+        Self { id, email, display_name, tenants }
     }
 }
 
@@ -94,11 +74,5 @@ impl From<ProfileError> for Problem {
             ProfileError::NotFound => IdentityError::Invalid.into(),
             ProfileError::Db(error) => error.into(),
         }
-    }
-}
-
-impl From<AuthorizationError> for Problem {
-    fn from(AuthorizationError::Db(error): AuthorizationError) -> Self {
-        error.into()
     }
 }

@@ -1,11 +1,8 @@
 //! The members of a tenant.
 
-use authorization_api::{
-    Member as TenantMember, MemberRemove, MemberUpdate, Members, MembersError, RoleSummary, UserRead,
-};
+use authorization_api::{Member as TenantMember, MemberRemove, MemberUpdate, Members, MembersError, UserRead};
 use kernel::{RoleId, UserId};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -20,29 +17,6 @@ use crate::http::{
     route::{Json, NoContent, Routes},
 };
 
-/// A member of the tenant.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MemberResponse {
-    id: Uuid,
-    #[schema(example = "alice@example.com")]
-    email: String,
-    #[schema(example = "Alice Adams")]
-    display_name: String,
-    role: RoleSummaryResponse,
-    #[serde(with = "time::serde::rfc3339")]
-    member_since: OffsetDateTime,
-    /// Whether the user's account is active. Deactivated users can't sign in.
-    active: bool,
-}
-
-/// A role, in short.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RoleSummaryResponse {
-    id: Uuid,
-    #[schema(example = "admin")]
-    name: String,
-}
-
 /// Changes to a membership.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +30,7 @@ pub(super) struct UpdateMemberRequest {
 #[derive(Serialize, ToSchema)]
 pub(super) struct MemberListResponse {
     /// Ordered by id, which is the order in which the users were created.
-    members: Vec<MemberResponse>,
+    members: Vec<TenantMember>,
     /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -79,22 +53,19 @@ async fn list(
     members: Inject<dyn Members>,
 ) -> Result<Json<MemberListResponse>, Problem> {
     let rows = members.list(&access, page.cursor()?.map(UserId::from_uuid), page.fetch_limit()).await?;
-    let (members, next_cursor) = page.into_page(rows, |member| member.user.id.as_uuid());
+    let (members, next_cursor) = page.into_page(rows, |member| member.id.as_uuid());
     Ok(Json(MemberListResponse { members, next_cursor }))
 }
 
-async fn show(
-    access: AccessTo<UserRead, UserId>,
-    members: Inject<dyn Members>,
-) -> Result<Json<MemberResponse>, Problem> {
-    Ok(Json(members.get(&access, access.id).await?.into()))
+async fn show(access: AccessTo<UserRead, UserId>, members: Inject<dyn Members>) -> Result<Json<TenantMember>, Problem> {
+    Ok(Json(members.get(&access, access.id).await?))
 }
 
 async fn change_role(
     Authorized(access, Body(request)): Authorized<AccessTo<MemberUpdate, UserId>, Body<UpdateMemberRequest>>,
     members: Inject<dyn Members>,
-) -> Result<Json<MemberResponse>, Problem> {
-    Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?.into()))
+) -> Result<Json<TenantMember>, Problem> {
+    Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?))
 }
 
 async fn remove(access: AccessTo<MemberRemove, UserId>, members: Inject<dyn Members>) -> Result<NoContent, Problem> {
@@ -105,25 +76,6 @@ async fn remove(access: AccessTo<MemberRemove, UserId>, members: Inject<dyn Memb
 async fn leave(member: Member, members: Inject<dyn Members>) -> Result<NoContent, Problem> {
     members.leave(&member).await?;
     Ok(NoContent)
-}
-
-impl From<TenantMember> for MemberResponse {
-    fn from(TenantMember { user, role, member_since }: TenantMember) -> Self {
-        Self {
-            id: user.id.as_uuid(),
-            email: user.email.to_string(),
-            display_name: user.display_name,
-            role: role.into(),
-            member_since,
-            active: user.active,
-        }
-    }
-}
-
-impl From<RoleSummary> for RoleSummaryResponse {
-    fn from(RoleSummary { id, name }: RoleSummary) -> Self {
-        Self { id: id.as_uuid(), name }
-    }
 }
 
 impl From<MembersError> for Problem {

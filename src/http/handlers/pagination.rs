@@ -39,11 +39,11 @@ impl PageQuery {
     }
 
     /// Returns the page's items and, unless it is the last page, the cursor for the next one.
-    pub(super) fn into_page<T, B: From<T>>(self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> (Vec<B>, Option<Uuid>) {
+    pub(super) fn into_page<T>(self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> (Vec<T>, Option<Uuid>) {
         let limit = usize::from(self.limit);
         let has_next = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| has_next).map(id);
-        (rows.into_iter().map(Into::into).collect(), next)
+        (rows, next)
     }
 }

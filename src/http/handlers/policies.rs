@@ -7,14 +7,10 @@ use authorization_api::{
 use kernel::{PolicyId, RoleId};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    members::{RoleSummaryResponse, role_not_found},
-    pagination::PageQuery,
-};
+use super::{members::role_not_found, pagination::PageQuery};
 use crate::http::{
     access::{Access, Authorized},
     extract::{Body, Inject, PathId, Query},
@@ -33,7 +29,6 @@ use crate::http::{
 pub(super) struct CreatePolicyRequest {
     /// Id of the role that the policy is attached to, one of `GET /v1/roles`. Absent or null: every member.
     role_id: Option<Uuid>,
-    #[schema(value_type = EffectDto)]
     effect: Effect,
     /// A resource that has permissions, or `*`.
     #[schema(example = "user")]
@@ -50,7 +45,7 @@ pub(super) struct CreatePolicyRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdatePolicyRequest {
-    #[schema(value_type = Option<EffectDto>, nullable = false)]
+    #[schema(nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     effect: Option<Effect>,
     /// A resource, or `*`. Only together with `verbs`.
@@ -72,44 +67,11 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<
     Option::deserialize(deserializer).map(Some)
 }
 
-/// The effect of a policy. A deny overrides every allow.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Effect)]
-#[serde(remote = "Effect", rename_all = "snake_case")]
-enum EffectDto {
-    Allow,
-    Deny,
-}
-
-/// A policy.
-#[derive(Serialize, ToSchema)]
-pub(super) struct PolicyResponse {
-    id: Uuid,
-    /// The role that the policy is attached to. Null: every member.
-    role: Option<RoleSummaryResponse>,
-    #[serde(with = "EffectDto")]
-    #[schema(value_type = EffectDto)]
-    effect: Effect,
-    /// A resource, or `*`.
-    #[schema(example = "user")]
-    resource: String,
-    /// Verbs, or `*` alone.
-    #[schema(example = json!(["read"]))]
-    verbs: Vec<String>,
-    /// When the policy applies. Null: always.
-    #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
-    condition: Option<Value>,
-    /// Whether it is a template policy, which can't be changed or deleted.
-    is_template: bool,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
-
 /// A page of policies.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyListResponse {
     /// Ordered by id, which is the order of creation.
-    policies: Vec<PolicyResponse>,
+    policies: Vec<PolicyDetails>,
     /// Value of the query parameter `cursor` for the next page. Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -146,18 +108,18 @@ async fn list(
 async fn show(
     Authorized(access, PathId(id)): Authorized<Access<PolicyRead>, PathId<PolicyId>>,
     policies: Inject<dyn Policies>,
-) -> Result<Json<PolicyResponse>, Problem> {
-    Ok(Json(policies.get(&access, id).await?.into()))
+) -> Result<Json<PolicyDetails>, Problem> {
+    Ok(Json(policies.get(&access, id).await?))
 }
 
 async fn create(
     Authorized(access, Body(request)): Authorized<Access<PolicyManage>, Body<CreatePolicyRequest>>,
     policies: Inject<dyn Policies>,
-) -> Result<Created<PolicyResponse>, Problem> {
+) -> Result<Created<PolicyDetails>, Problem> {
     let CreatePolicyRequest { role_id, effect, resource, verbs, condition } = request;
     let target = target(&resource, &verbs)?;
     let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect, target, condition };
-    let policy = PolicyResponse::from(policies.create(&access, &draft).await?);
+    let policy = policies.create(&access, &draft).await?;
     Ok(Created { location: format!("/v1/policies/{}", policy.id), body: policy })
 }
 
@@ -167,9 +129,8 @@ async fn update(
         (PathId<PolicyId>, Body<UpdatePolicyRequest>),
     >,
     policies: Inject<dyn Policies>,
-) -> Result<Json<PolicyResponse>, Problem> {
-    let change = request.parse()?;
-    Ok(Json(policies.update(&access, id, &change).await?.into()))
+) -> Result<Json<PolicyDetails>, Problem> {
+    Ok(Json(policies.update(&access, id, &request.parse()?).await?))
 }
 
 async fn delete(
@@ -202,14 +163,6 @@ fn target(resource: &str, verbs: &[String]) -> Result<PolicyTarget, Problem> {
     Ok(PolicyTarget::new(permissions::PERMISSIONS, resource, verbs)?)
 }
 
-impl From<PolicyDetails> for PolicyResponse {
-    fn from(policy: PolicyDetails) -> Self {
-        let PolicyDetails { id, role, effect, resource, verbs, condition, is_template, created_at } = policy;
-        let (id, role) = (id.as_uuid(), role.map(Into::into));
-        Self { id, role, effect, resource, verbs, condition, is_template, created_at }
-    }
-}
-
 impl From<PoliciesError> for Problem {
     fn from(error: PoliciesError) -> Self {
         match error {
@@ -226,7 +179,7 @@ impl From<PoliciesError> for Problem {
                     pointer: format!("/condition{}", error.pointer),
                     detail: error.detail,
                 };
-                Self::invalid_body(errors.into_iter().map(field_error).collect())
+                Self::invalid_body(errors.into_iter().map(field_error))
             }
             PoliciesError::Change(error) => error.into(),
             PoliciesError::Db(error) => error.into(),
@@ -248,6 +201,6 @@ impl From<Vec<InvalidTarget>> for Problem {
             };
             FieldError { pointer, detail }
         };
-        Self::invalid_body(errors.into_iter().map(field_error).collect())
+        Self::invalid_body(errors.into_iter().map(field_error))
     }
 }

@@ -4,7 +4,6 @@ use authorization_api::{Role, RoleManage, RoleRead, Roles, RolesError};
 use kernel::RoleId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::http::{
     access::{Access, Authorized},
@@ -26,24 +25,11 @@ pub(super) struct RoleRequest {
     name: String,
 }
 
-/// A role.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RoleResponse {
-    id: Uuid,
-    #[schema(example = "auditor")]
-    name: String,
-    /// Whether it is a system role, which can't be changed or deleted.
-    is_system: bool,
-    /// Number of members with this role.
-    #[schema(example = 3)]
-    members: i64,
-}
-
 /// All roles of the tenant.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RoleListResponse {
     /// System roles first, then ordered by name.
-    roles: Vec<RoleResponse>,
+    roles: Vec<Role>,
 }
 
 pub(super) fn register(routes: &mut Routes) {
@@ -58,16 +44,15 @@ pub(super) fn register(routes: &mut Routes) {
 }
 
 async fn list(access: Access<RoleRead>, roles: Inject<dyn Roles>) -> Result<Json<RoleListResponse>, Problem> {
-    let roles = roles.list(&access).await?;
-    Ok(Json(RoleListResponse { roles: roles.into_iter().map(Into::into).collect() }))
+    Ok(Json(RoleListResponse { roles: roles.list(&access).await? }))
 }
 
 async fn create(
     Authorized(access, Body(request)): Authorized<Access<RoleManage>, Body<RoleRequest>>,
     roles: Inject<dyn Roles>,
-) -> Result<CreatedWithoutUrl<RoleResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<Role>, Problem> {
     let name = validate("/name", &request.name)?;
-    Ok(CreatedWithoutUrl(roles.create(&access, &name).await?.into()))
+    Ok(CreatedWithoutUrl(roles.create(&access, &name).await?))
 }
 
 async fn rename(
@@ -76,9 +61,9 @@ async fn rename(
         (PathId<RoleId>, Body<RoleRequest>),
     >,
     roles: Inject<dyn Roles>,
-) -> Result<Json<RoleResponse>, Problem> {
+) -> Result<Json<Role>, Problem> {
     let name = validate("/name", &request.name)?;
-    Ok(Json(roles.rename(&access, id, &name).await?.into()))
+    Ok(Json(roles.rename(&access, id, &name).await?))
 }
 
 async fn delete(
@@ -87,12 +72,6 @@ async fn delete(
 ) -> Result<NoContent, Problem> {
     roles.delete(&access, id).await?;
     Ok(NoContent)
-}
-
-impl From<Role> for RoleResponse {
-    fn from(Role { id, name, is_system, members }: Role) -> Self {
-        Self { id: id.as_uuid(), name, is_system, members }
-    }
 }
 
 impl From<RolesError> for Problem {

@@ -1,13 +1,9 @@
 //! The tenant.
 
-use authorization_api::{
-    Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants, TenantsError,
-};
+use authorization_api::{Tenant, TenantArchive, TenantChange, TenantRead, TenantUpdate, Tenants, TenantsError};
 use kernel::{ScopeError, TenancyMode};
-use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::http::{
     access::{Access, Authorized, RestoreAccess, SignedIn},
@@ -48,38 +44,6 @@ pub(super) struct UpdateTenantRequest {
     slug: Option<String>,
 }
 
-/// A tenant.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TenantResponse {
-    id: Uuid,
-    /// Identifies the tenant in requests, like the id.
-    #[schema(example = "acme")]
-    slug: String,
-    #[schema(example = "Acme Corp")]
-    name: String,
-    #[serde(with = "TenantStatusDto")]
-    #[schema(value_type = TenantStatusDto)]
-    status: TenantStatus,
-    #[schema(example = "free")]
-    plan: String,
-    /// Features that the tenant's plan includes.
-    features: Vec<String>,
-    /// Maximum number of members.
-    #[schema(example = 5)]
-    seat_limit: i32,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
-
-/// The status of a tenant.
-#[derive(Serialize, ToSchema)]
-#[schema(as = TenantStatus)]
-#[serde(remote = "TenantStatus", rename_all = "snake_case")]
-enum TenantStatusDto {
-    Active,
-    Archived,
-}
-
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     routes.post("/v1/tenants", "Create a tenant on the free plan with the caller as admin", create).problems(
         match tenancy {
@@ -97,22 +61,21 @@ pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
 async fn create(
     Authorized(me, Body(request)): Authorized<SignedIn, Body<CreateTenantRequest>>,
     tenants: Inject<dyn Tenants>,
-) -> Result<CreatedWithoutUrl<TenantResponse>, Problem> {
+) -> Result<CreatedWithoutUrl<Tenant>, Problem> {
     let (name, slug) =
         zip_errors(validate("/name", &request.name), validate_optional("/slug", request.slug.as_deref()))?;
-    let tenant = tenants.create(&me, &name, slug.as_ref()).await?;
     // GET /v1/tenant returns the tenant that the request selects, so it is not the URL of this one.
-    Ok(CreatedWithoutUrl(tenant.into()))
+    Ok(CreatedWithoutUrl(tenants.create(&me, &name, slug.as_ref()).await?))
 }
 
-async fn show(access: Access<TenantRead>, tenants: Inject<dyn Tenants>) -> Result<Json<TenantResponse>, Problem> {
-    Ok(Json(tenants.get(&access).await?.into()))
+async fn show(access: Access<TenantRead>, tenants: Inject<dyn Tenants>) -> Result<Json<Tenant>, Problem> {
+    Ok(Json(tenants.get(&access).await?))
 }
 
 async fn update(
     Authorized(access, Body(request)): Authorized<Access<TenantUpdate>, Body<UpdateTenantRequest>>,
     tenants: Inject<dyn Tenants>,
-) -> Result<Json<TenantResponse>, Problem> {
+) -> Result<Json<Tenant>, Problem> {
     let (name, slug) = zip_errors(
         validate_optional("/name", request.name.as_deref()),
         validate_optional("/slug", request.slug.as_deref()),
@@ -120,7 +83,7 @@ async fn update(
     if name.is_none() && slug.is_none() {
         return Err(Problem::empty_patch());
     }
-    Ok(Json(tenants.update(&access, &TenantChange { name, slug }).await?.into()))
+    Ok(Json(tenants.update(&access, &TenantChange { name, slug }).await?))
 }
 
 async fn archive(access: Access<TenantArchive>, tenants: Inject<dyn Tenants>) -> Result<NoContent, Problem> {
@@ -131,13 +94,6 @@ async fn archive(access: Access<TenantArchive>, tenants: Inject<dyn Tenants>) ->
 async fn restore(restore: RestoreAccess, tenants: Inject<dyn Tenants>) -> Result<NoContent, Problem> {
     tenants.restore(&restore).await?;
     Ok(NoContent)
-}
-
-impl From<Tenant> for TenantResponse {
-    fn from(Tenant { id, slug, name, status, plan, features, seat_limit, created_at }: Tenant) -> Self {
-        let (id, slug, name) = (id.as_uuid(), slug.to_string(), name.to_string());
-        Self { id, slug, name, status, plan, features, seat_limit, created_at }
-    }
 }
 
 impl From<TenantsError> for Problem {

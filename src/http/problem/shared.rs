@@ -57,17 +57,14 @@ impl From<PermissionDenied> for Problem {
     /// Logs the denial.
     fn from(denied: PermissionDenied) -> Self {
         let permission = denied.permission.name;
-        tracing::info!(permission, reason = reason_code(denied.reason), "permission denied");
+        let reason = match denied.reason {
+            DenyReason::ByPolicy(_) => "denied_by_policy",
+            DenyReason::NoPolicyAllows => "no_policy_allows",
+        };
+        tracing::info!(permission, reason, "permission denied");
         let detail =
             format!("This requires the permission {permission}, which your role in this tenant does not have.");
         Self::new(PERMISSION_MISSING, detail).with_permission(permission)
-    }
-}
-
-fn reason_code(reason: DenyReason) -> &'static str {
-    match reason {
-        DenyReason::ByPolicy(_) => "denied_by_policy",
-        DenyReason::NoPolicyAllows => "no_policy_allows",
     }
 }
 

@@ -1,5 +1,5 @@
-//! What modules must not do, even if their dependencies permit it: read the environment, print, use actix, hold state
-//! in statics, or detach tasks. The kernel and the api crates must not do I/O.
+//! What modules must not do, even if their dependencies permit it: read the environment, print, hold state in
+//! statics, or start tasks that weren't reviewed. The kernel and the api crates must not do I/O.
 //!
 //! Paths are resolved with the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
 //! file re-exports or a macro creates aren't found. `clippy.toml` also bans access to the environment by resolved path,
@@ -15,8 +15,8 @@ use crate::{
     violation::{Message, Violation},
 };
 
+mod spawns;
 mod statics;
-mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +36,7 @@ fn violations(source: &Source) -> Vec<Violation> {
     let mut token_rules: Vec<TokenRule> = Vec::new();
     if is_module {
         path_rules.push(streams);
-        token_rules.extend([actix as TokenRule, printing]);
+        token_rules.push(printing);
     }
     if is_module || (path.starts_with("src/") && !path.starts_with("src/config/")) {
         path_rules.push(environment);
@@ -64,10 +64,8 @@ fn violations(source: &Source) -> Vec<Violation> {
         }
     });
     // Commands run to completion in the foreground, so their tasks end with the process.
-    if !is_program && !path.starts_with("src/cli") {
-        tasks::detached_tasks(stream, &resolver, &mut |line, (problem, help)| {
-            violations.insert(Violation::new(path, line, problem, help));
-        });
+    if !path.starts_with("src/cli") {
+        violations.extend(spawns::unreviewed(source, stream, &resolver));
     }
     violations.into_iter().collect()
 }
@@ -93,14 +91,6 @@ fn environment(path: &[&str]) -> Option<Message> {
         }
         _ => None,
     }
-}
-
-fn actix(list: &[TokenTree], at: usize) -> Option<Message> {
-    let named = word(list, at).filter(|word| word == "actix" || word.starts_with("actix_"))?;
-    Some((
-        format!("uses `{named}`"),
-        "move HTTP code to src/http; modules are called through the traits of their api crates",
-    ))
 }
 
 /// Macros that write to standard output or standard error.

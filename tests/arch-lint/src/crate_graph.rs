@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     production_build::cargo,
-    sources::{Source, fake_source, read, root},
+    sources::{Source, code_spans, fake_source, read, root},
     violation::{Message, Violation, assert_no_violations, assert_one_violation},
 };
 
@@ -25,8 +25,8 @@ fn documented(document: &Source) -> Graph {
     let lines = document.text.lines().enumerate().skip_while(|(_, line)| *line != HEADING).skip(2);
     let rows = lines.take_while(|(_, line)| line.starts_with('|'));
     let crates = rows.map(|(index, row)| {
-        // The names in backticks: the crate, then its dependencies.
-        let mut names = row.split('`').skip(1).step_by(2).map(str::to_owned);
+        // The crate, then its dependencies.
+        let mut names = code_spans(row).map(str::to_owned);
         (names.next().unwrap_or_default(), (index + 1, names.collect()))
     });
     crates.collect()
@@ -161,8 +161,8 @@ fn dependency_violation(
     members: &BTreeMap<&str, Layer>,
 ) -> Option<Message> {
     let name = manifest.name.as_str();
-    if manifest.path.starts_with("modules/") && on.starts_with("actix") {
-        return Some((format!("the module `{name}` depends on `{on}`"), "move HTTP code to src/http"));
+    if ["modules/", "seeds/"].iter().any(|folder| manifest.path.starts_with(folder)) && on.starts_with("actix") {
+        return Some((format!("`{name}` depends on `{on}`"), "move HTTP code to src/http"));
     }
     let layer = members.get(on).filter(|_| !is_dev || !TEST_ONLY_CRATES.contains(&on))?;
     if let Some(help) = members[name].help_against(*layer) {
@@ -190,10 +190,11 @@ const CRATE_TABLE: &str = "\
 | `kernel` | |
 | `embedded-postgres` | |
 | `test-support` | `kernel`, `modules/*` |
+| `seeds` | `kernel` |
 ";
 
 /// Crates with the documented dependencies.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("user", &["kernel", "user-api"]),
     ("auth", &["kernel"]),
     ("user-api", &["kernel"]),
@@ -201,13 +202,16 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("kernel", &[]),
     ("embedded-postgres", &[]),
     ("test-support", &["kernel", "user"]),
+    ("seeds", &["kernel"]),
 ];
 
 /// Creates a sample manifest. A dependency `name dev` is a dev-dependency.
 fn manifest<'a>(name: &str, dependencies: impl IntoIterator<Item = &'a str>) -> Manifest {
-    let folder = match name.split_once("-api") {
-        Some((module, _)) => format!("modules/{module}/api"),
-        None => format!("{}/{name}", if name.starts_with("test-") { "tests" } else { "modules" }),
+    let folder = match name.split_once('-') {
+        _ if name == "seeds" => name.to_owned(),
+        Some((module, "api")) => format!("modules/{module}/api"),
+        Some(("test", _)) => format!("tests/{name}"),
+        _ => format!("modules/{name}"),
     };
     let dependency = |on: &'a str| (on.trim_end_matches(" dev").to_owned(), on.ends_with(" dev"));
     let dependencies = dependencies.into_iter().map(dependency).collect();
@@ -233,44 +237,31 @@ fn undocumented_dependency_is_rejected() {
     for (on, expected) in [
         ("db", "4: `user` depends on `db`, which isn't documented; use an api crate"),
         ("db dev", "4: `user` depends on `db`, which isn't documented"),
-        ("actix-web", "3: the module `user` depends on `actix-web`; move HTTP code"),
+        ("actix-web", "3: `user` depends on `actix-web`; move HTTP code"),
         ("test-support", "0: `user` depends on `test-support`; use"),
     ] {
         assert_one_violation(&check(on), &format!("modules/user/Cargo.toml:{expected}"));
     }
+    let seeds = violations_of("seeds", &["kernel", "actix-web dev"]);
+    assert_one_violation(&seeds, "seeds/Cargo.toml:3: `seeds` depends on `actix-web`; move HTTP code");
 }
 
 #[test]
 fn dependency_on_wrong_layer_is_rejected() {
     for (name, on, expected) in [
-        ("user", "auth", "modules/user/Cargo.toml:2: `user` depends on `auth`; use the traits of an api crate"),
-        (
-            "user",
-            "embedded-postgres",
-            "modules/user/Cargo.toml:0: `user` depends on `embedded-postgres`; use the traits",
-        ),
-        (
-            "user-api",
-            "auth",
-            "modules/user/api/Cargo.toml:2: `user-api` depends on `auth`; move what needs it to the impl",
-        ),
-        (
-            "user-api",
-            "embedded-postgres",
-            "modules/user/api/Cargo.toml:0: `user-api` depends on `embedded-postgres`; move",
-        ),
-        ("db", "user-api", "modules/db/Cargo.toml:0: `db` depends on `user-api`; move what needs both to a module"),
-        ("kernel", "db", "modules/kernel/Cargo.toml:4: `kernel` depends on `db`; the kernel uses no crate of the work"),
-        (
-            "embedded-postgres",
-            "kernel",
-            "modules/embedded-postgres/Cargo.toml:0: `embedded-postgres` depends on `kernel`; it",
-        ),
+        ("user", "auth", "2: `user` depends on `auth`; use the traits of an api crate"),
+        ("user", "embedded-postgres", "0: `user` depends on `embedded-postgres`; use the traits"),
+        ("user-api", "auth", "2: `user-api` depends on `auth`; move what needs it to the impl"),
+        ("user-api", "embedded-postgres", "0: `user-api` depends on `embedded-postgres`; move"),
+        ("db", "user-api", "0: `db` depends on `user-api`; move what needs both to a module"),
+        ("kernel", "db", "4: `kernel` depends on `db`; the kernel uses no crate of the work"),
+        ("embedded-postgres", "kernel", "0: `embedded-postgres` depends on `kernel`; it"),
     ] {
         let (_, documented) = CRATES.iter().find(|(other, _)| *other == name).unwrap();
+        let expected = format!("{}:{expected}", manifest(name, []).path);
         for on in [on, &format!("{on} dev")] {
             let dependencies: Vec<&str> = documented.iter().copied().chain([on]).collect();
-            assert_one_violation(&violations_of(name, &dependencies), expected);
+            assert_one_violation(&violations_of(name, &dependencies), &expected);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    sources::{Source, files_in, list_dir, read, root},
+    sources::{Source, code_spans, files_in, list_dir, read, root},
     violation::{Violation, assert_all_pass, assert_rule},
 };
 
@@ -58,15 +58,14 @@ fn links(line: &str) -> impl Iterator<Item = &str> {
 fn broken_link(document: &str, target: &str, read_file: ReadFile<'_>) -> Option<String> {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
     let mut resolved: Vec<&str> = document.split('/').collect();
-    if path.is_empty() {
-        // An anchor in the same document.
-    } else {
+    // An anchor alone is in the same document.
+    if !path.is_empty() {
         resolved.pop();
-        for part in path.split('/').filter(|part| !["", "."].contains(part)) {
-            match part {
-                ".." => drop(resolved.pop()),
-                part => resolved.push(part),
-            }
+    }
+    for part in path.split('/').filter(|part| !["", "."].contains(part)) {
+        match part {
+            ".." => drop(resolved.pop()),
+            part => resolved.push(part),
         }
     }
     let resolved = resolved.join("/");
@@ -82,10 +81,6 @@ fn broken_link(document: &str, target: &str, read_file: ReadFile<'_>) -> Option<
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
-}
-
-fn code_spans(line: &str) -> impl Iterator<Item = &str> {
-    line.split('`').skip(1).step_by(2)
 }
 
 fn is_path(span: &str) -> bool {

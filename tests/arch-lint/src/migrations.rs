@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, fake_source, list_dir, read},
+    sql::{SqlToken, sql_tokens},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
 mod dynamic_sql;
-mod sql_tokens;
-
-use sql_tokens::{SqlToken, sql_tokens};
 
 /// The tables and views that the migrations create.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! The doc table at the top of each `modules/*/src/module.rs`: the database tables that the module owns, and the views
 //! that it needs.
 
-use crate::sources::{Source, fake_source, list_dir, read, root};
+use crate::sources::{Source, code_spans, fake_source, folders, read, root};
 
 /// The doc table of a module.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl ModuleDocTable {
         Some(Self {
             module: source.path.split('/').nth(1)?.to_owned(),
             location: (source.path.clone(), at + 3),
-            owns: owns.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+            owns: code_spans(owns).map(str::to_owned).collect(),
             public_views: views(owns),
             needs: views(needs),
         })
@@ -36,14 +36,13 @@ impl ModuleDocTable {
 
     /// Reads the doc tables of all modules in the workspace.
     pub(crate) fn all() -> Vec<Self> {
-        let paths = list_dir("modules").into_iter().map(|name| format!("modules/{name}/src/module.rs"));
-        let paths = paths.filter(|path| root().join(path).is_file());
-        paths
-            .map(|path| {
-                Self::of(&read(&path))
-                    .unwrap_or_else(|| panic!("{path}:1: no doc table; add one at the top, as in the other modules"))
-            })
-            .collect()
+        let paths = folders("modules/*/src").into_iter().map(|folder| format!("{folder}/module.rs"));
+        let sources = paths.filter(|path| root().join(path).is_file()).map(|path| read(&path));
+        let table = |source: Source| {
+            let help = "no doc table; add one at the top, as in the other modules";
+            Self::of(&source).unwrap_or_else(|| panic!("{}:1: {help}", source.path))
+        };
+        sources.map(table).collect()
     }
 }
 

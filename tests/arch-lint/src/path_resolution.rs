@@ -160,7 +160,7 @@ impl PathResolver {
 }
 
 /// Returns the index of the last token of an import that begins at this index.
-pub(crate) fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
+fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
     let begins = (is_ident(list, at, "use") && !is_punct(list, at + 1, '<'))
         || (is_ident(list, at, "extern") && is_ident(list, at + 1, "crate"));
     let end =

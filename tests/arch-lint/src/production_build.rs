@@ -34,29 +34,30 @@ fn extra_names(names: &str, more: &str) -> String {
     more.collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn production_dependencies_snapshot() {
+/// Compares with a snapshot that a reviewer accepts.
+fn assert_snapshot(name: &str, crates: &str, text: &str) {
+    let review = "Is a new one worth it, and who maintains it? Accept it with INSTA_UPDATE=always cargo test -p arch-lint \
+                  production_build";
     insta::with_settings!({
         omit_expression => true,
         prepend_module_to_snapshot => false,
-        description => "The crates of a production build. Is a new one worth it, and who maintains it? Accept it with \
-                        INSTA_UPDATE=always cargo test -p arch-lint production_build",
+        description => format!("{crates} {review}"),
     }, {
-        insta::assert_snapshot!(package_names(&tree("normal")));
+        insta::assert_snapshot!(name, text);
     });
 }
 
 #[test]
+fn production_dependencies_snapshot() {
+    let crates = "The crates of a production build.";
+    assert_snapshot("production_dependencies_snapshot", crates, &package_names(&tree("normal")));
+}
+
+#[test]
 fn build_scripts_snapshot() {
-    insta::with_settings!({
-        omit_expression => true,
-        prepend_module_to_snapshot => false,
-        description => "Build dependencies that aren't crates of the build itself. They run on every machine that builds. \
-                        Is a new one worth it, and who maintains it? Accept it with \
-                        INSTA_UPDATE=always cargo test -p arch-lint production_build",
-    }, {
-        insta::assert_snapshot!(extra_names(&package_names(&tree("normal")), &package_names(&tree("normal,build"))));
-    });
+    let crates = "Build dependencies that aren't crates of the build itself. They run on every machine that builds.";
+    let extra = extra_names(&package_names(&tree("normal")), &package_names(&tree("normal,build")));
+    assert_snapshot("build_scripts_snapshot", crates, &extra);
 }
 
 #[test]

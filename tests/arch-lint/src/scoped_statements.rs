@@ -4,18 +4,14 @@
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
-use sqlparser::{
-    ast::{
-        Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
-        Visit, Visitor,
-    },
-    dialect::PostgreSqlDialect,
-    parser::Parser,
+use sqlparser::ast::{
+    Expr, GroupByExpr, LimitClause, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, Visit,
+    Visitor,
 };
 
 use crate::{
     sources::{Source, fake_source, program_sources},
-    sql::statements,
+    sql::{parse, statements},
     violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation},
 };
 
@@ -24,8 +20,7 @@ const SCOPES: [(&str, &str); 2] = [("tenant_scope", "tenant_id"), ("user_scope",
 
 /// Returns why a statement that sets a scope isn't fenced, if so.
 fn unfenced(sql: &str) -> Option<&'static str> {
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
-    let [Statement::Query(query)] = statements.as_slice() else { return Some("isn't a single SELECT") };
+    let Ok(Statement::Query(query)) = parse(sql) else { return Some("isn't a single SELECT") };
     let SetExpr::Select(select) = query.body.as_ref() else { return Some("isn't a single SELECT") };
     let limits = query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty();
     if query.with.is_some() || limits || !only_projects(select) {

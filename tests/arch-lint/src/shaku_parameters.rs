@@ -6,7 +6,7 @@ use syn::{Attribute, ItemStruct};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, fake_source, for_each_token_list, is_ident, is_punct, program_sources, tokens},
+    sources::{Source, fake_source, for_each_token_list, is_group, is_ident, is_punct, program_sources, tokens},
     violation::{Violation, assert_all_pass, assert_one_violation, assert_rule},
 };
 
@@ -25,12 +25,8 @@ fn components(source: &Source) -> Vec<ItemStruct> {
             while begin > 0 && is_before_struct(list, begin - 1) {
                 begin -= 1;
             }
-            let is_end = |token: &TokenTree| match token {
-                TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-                TokenTree::Punct(sign) => sign.as_char() == ';',
-                _ => false,
-            };
-            let end = list[at..].iter().position(is_end).map_or(list.len(), |end| at + end + 1);
+            let is_end = |at: &usize| is_group(list, *at, Delimiter::Brace) || is_punct(list, *at, ';');
+            let end = (at..list.len()).find(is_end).map_or(list.len(), |end| end + 1);
             let item: TokenStream = list[begin..end].iter().cloned().collect();
             components.extend(syn::parse2::<ItemStruct>(item).ok().filter(|item| is_derived(&item.attrs, &resolver)));
         }
@@ -40,10 +36,7 @@ fn components(source: &Source) -> Vec<ItemStruct> {
 
 /// Whether the token belongs to the attributes or the visibility before a `struct`.
 fn is_before_struct(list: &[TokenTree], at: usize) -> bool {
-    let is_attribute = |at: usize| {
-        is_punct(list, at, '#')
-            && matches!(list.get(at + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
-    };
+    let is_attribute = |at: usize| is_punct(list, at, '#') && is_group(list, at + 1, Delimiter::Bracket);
     let is_visibility = |at: usize| is_ident(list, at, "pub");
     is_attribute(at) || is_visibility(at) || (at > 0 && (is_attribute(at - 1) || is_visibility(at - 1)))
 }

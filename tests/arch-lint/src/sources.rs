@@ -61,9 +61,12 @@ pub(crate) fn folders(pattern: &str) -> Vec<String> {
     list_dir(before).iter().flat_map(|name| folders(&format!("{before}/{name}{after}"))).collect()
 }
 
-/// Reads the Rust files of the modules, the seeds and the root package, except those that are only compiled for tests.
+/// The folders of the root package, the seeds and the modules.
+pub(crate) const PROGRAM: [&str; 4] = ["src", "seeds/src", "modules/*/src", "modules/*/api/src"];
+
+/// Reads the Rust files in [`PROGRAM`], except those that are only compiled for tests.
 pub(crate) fn program_sources() -> Vec<Source> {
-    program_sources_in(&["src", "seeds/src", "modules/*/src", "modules/*/api/src"])
+    program_sources_in(&PROGRAM)
 }
 
 /// Reads the Rust files in these folders, except those that are only compiled for tests.
@@ -151,6 +154,11 @@ pub(crate) fn word(list: &[TokenTree], at: usize) -> Option<String> {
 
 pub(crate) fn line(token: &TokenTree) -> usize {
     token.span().start().line
+}
+
+/// Returns the texts in backticks.
+pub(crate) fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 /// Creates a sample file for the tests of the rules.

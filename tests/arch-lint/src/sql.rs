@@ -1,6 +1,12 @@
-//! The SQL statements in a Rust file: the arguments of the `query!` macros.
+//! The SQL statements in a Rust file, which are the arguments of the `query!` macros, and their parser.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use sqlparser::{
+    ast,
+    dialect::PostgreSqlDialect,
+    parser::Parser,
+    tokenizer::{Token, Tokenizer},
+};
 
 use crate::{
     path_resolution::PathResolver,
@@ -117,6 +123,42 @@ fn first_string_literal(arguments: TokenStream) -> String {
         _ => false,
     });
     joined.filter_map(|token| syn::parse2::<syn::LitStr>(token.into()).ok()).map(|text| text.value()).collect()
+}
+
+/// Parses a single statement. The error says why it can't be parsed.
+pub(crate) fn parse(sql: &str) -> Result<ast::Statement, String> {
+    // The parser doesn't support these two lock modes. The locked tables are the same.
+    let sql = sql.replace("FOR NO KEY UPDATE", "FOR UPDATE").replace("FOR KEY SHARE", "FOR SHARE");
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|error| error.to_string())?;
+    let count = statements.len();
+    let [statement] =
+        <[ast::Statement; 1]>::try_from(statements).map_err(|_| format!("expected one statement, found {count}"))?;
+    Ok(statement)
+}
+
+/// A token of SQL and its line. Unquoted words are in lower case.
+pub(crate) type SqlToken = (String, usize);
+
+/// Returns the tokens of a text, without comments, and including those in dollar-quoted strings.
+pub(crate) fn sql_tokens(sql: &str, first_line: usize) -> Vec<SqlToken> {
+    let dialect = PostgreSqlDialect {};
+    let mut tokens = Vec::new();
+    for token in Tokenizer::new(&dialect, sql).tokenize_with_location().unwrap() {
+        let line = first_line + usize::try_from(token.span.start.line).unwrap() - 1;
+        match token.token {
+            Token::Whitespace(_) | Token::EOF => {}
+            Token::Word(word) if word.quote_style.is_some() => tokens.push((word.value, line)),
+            Token::Word(word) => tokens.push((word.value.to_lowercase(), line)),
+            Token::DollarQuotedString(text) => tokens.extend(sql_tokens(&text.value, line)),
+            // A quoted string contains no table names: executing one is rejected (`dynamic_sql`).
+            Token::SingleQuotedString(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::NationalStringLiteral(_)
+            | Token::UnicodeStringLiteral(_) => tokens.push(("'".to_owned(), line)),
+            other => tokens.push((other.to_string(), line)),
+        }
+    }
+    tokens
 }
 
 #[test]

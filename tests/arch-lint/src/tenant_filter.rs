@@ -9,15 +9,13 @@ use std::{
     ops::ControlFlow,
 };
 
-use sqlparser::{
-    ast::{
-        BinaryOperator, Delete, Expr, FromTable, Ident, Insert, JoinConstraint, JoinOperator, ObjectName, Query,
-        Select, SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
-        Value, Visit, Visitor,
-    },
-    dialect::PostgreSqlDialect,
-    parser::Parser,
+use sqlparser::ast::{
+    BinaryOperator, Delete, Expr, FromTable, Ident, Insert, JoinConstraint, JoinOperator, ObjectName, Query, Select,
+    SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind, Value,
+    Visit, Visitor,
 };
+
+use crate::sql::parse;
 
 #[cfg(test)]
 mod tests;
@@ -37,12 +35,7 @@ pub(crate) struct StatementTables {
 /// Parses a statement. `keys` contains the tenant tables, each with the column of the tenant's id. The error says why
 /// the statement can't be parsed.
 pub(crate) fn statement_tables(sql: &str, keys: &BTreeMap<String, String>) -> Result<StatementTables, String> {
-    // The parser doesn't support these two lock modes. The locked tables are the same.
-    let sql = sql.replace("FOR NO KEY UPDATE", "FOR UPDATE").replace("FOR KEY SHARE", "FOR SHARE");
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).map_err(|error| error.to_string())?;
-    let [statement] = statements.as_slice() else {
-        return Err(format!("expected one statement, found {}", statements.len()));
-    };
+    let statement = parse(sql)?;
     let is_supported =
         matches!(statement, Statement::Query(_) | Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_));
     if !is_supported {
@@ -73,12 +66,13 @@ impl StatementVisitor<'_> {
     /// Enters a FROM with its conditions, and records its unfiltered tables.
     fn enter(&mut self, from: &[&TableWithJoins], selection: Option<&Expr>, inserted: Option<Column>) {
         let outer = self.filtered_stack.last().cloned().unwrap_or_default();
-        let (mut clause, tables) = FromClause::new(from, selection, &outer);
+        let mut clause = FromClause::new(from, selection, &outer);
         clause.filtered.extend(inserted);
         clause.apply_equalities();
-        for (alias, table) in tables {
-            if self.keys.get(&table).is_some_and(|key| !clause.filtered.contains(&(alias, key.clone()))) {
-                self.statement_tables.unfiltered.push(table);
+        for (alias, table) in &clause.aliases {
+            let key = table.as_ref().and_then(|table| self.keys.get(table));
+            if key.is_some_and(|key| !clause.filtered.contains(&(alias.clone(), key.clone()))) {
+                self.statement_tables.unfiltered.extend(table.clone());
             }
         }
         self.filtered_stack.push(clause.filtered);
@@ -171,12 +165,7 @@ struct FromClause {
 }
 
 impl FromClause {
-    /// Returns the clause, and its tables as pairs of alias and table name.
-    fn new(
-        from: &[&TableWithJoins],
-        selection: Option<&Expr>,
-        outer: &FilteredColumns,
-    ) -> (Self, Vec<(String, String)>) {
+    fn new(from: &[&TableWithJoins], selection: Option<&Expr>, outer: &FilteredColumns) -> Self {
         let mut clause = Self { filtered: outer.clone(), ..Self::default() };
         let mut on = Vec::new();
         for joined in from {
@@ -189,8 +178,7 @@ impl FromClause {
             clause.apply_condition(condition, &None);
         }
         clause.apply_equalities();
-        let tables = clause.aliases.iter().filter_map(|(alias, table)| Some((alias.clone(), table.clone()?))).collect();
-        (clause, tables)
+        clause
     }
 
     fn add_joined<'a>(&mut self, joined: &'a TableWithJoins, on: &mut Vec<(&'a Expr, FilteredAliases)>) {
@@ -334,7 +322,7 @@ fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
         SetExpr::Query(inner) => return filtered_columns(inner, outer),
         _ => return Vec::new(),
     };
-    let (clause, _) = FromClause::new(&select.from.iter().collect::<Vec<_>>(), select.selection.as_ref(), outer);
+    let clause = FromClause::new(&select.from.iter().collect::<Vec<_>>(), select.selection.as_ref(), outer);
     let columns = select.projection.iter().filter_map(|item| {
         let (expression, name) = match item {
             SelectItem::UnnamedExpr(expression) => (expression, None),

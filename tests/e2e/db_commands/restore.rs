@@ -161,8 +161,9 @@ fn invalid_backup_is_rejected() {
 /// Dumps a database that the program didn't create.
 fn dump_foreign_database(cli: &CliFixture) -> Vec<u8> {
     let db = start_embedded(cli.path());
+    let connection = db.0.connection_info();
     let mut command = Command::new(cli.bin_dir.join("pg_dump"));
-    command.args(["-Fc", "-U", db.0.superuser(), "-d", "foreign_one", "-h"]).arg(db.0.socket_dir());
+    command.args(["-Fc", "-U", connection.superuser(), "-d", "foreign_one", "-h"]).arg(connection.socket_dir());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     output.stdout

@@ -70,16 +70,10 @@ impl RequestContext for FakeRequest {
     }
 }
 
-/// Builds request modules from application modules that live as long as the factory, as in the server.
-pub struct RequestFactory {
-    users: Arc<UserModule>,
-    authorization: Arc<AuthorizationModule>,
-}
-
 /// The module of one request.
 pub struct Request(RequestModule);
 
-impl RequestFactory {
+impl TestDb {
     /// Builds the module of a request by `user` that selects `tenant` by header.
     pub fn request(&self, user: UserId, tenant: RequestedTenant) -> Request {
         let context: Arc<dyn RequestContext> = Arc::new(FakeRequest(tenant));
@@ -89,42 +83,24 @@ impl RequestFactory {
             (ValueModule::new(context), ValueModule::new(source), ValueModule::new(Arc::default()));
         Request(RequestModule::builder(users, authorization, context, source, tenancy).build())
     }
-}
-
-impl TestDb {
-    /// Builds the user module. Other modules' tests use it without depending on the `user` crate.
-    pub fn users(&self) -> Arc<UserModule> {
-        Arc::new(UserModule::builder(self.db.module()).build())
-    }
-
-    /// Returns a factory for request modules. All factories of a database share one authorization module.
-    pub fn request_factory(&self) -> RequestFactory {
-        let db = self.db.module();
-        let build = || Arc::new(AuthorizationModule::builder(db, ValueModule::new(Arc::default())).build());
-        RequestFactory { users: self.users(), authorization: Arc::clone(self.authorization.get_or_init(build)) }
-    }
-
-    fn request(&self, user: UserId, tenant: &str) -> Request {
-        self.request_factory().request(user, tenant.parse().map_or(RequestedTenant::Invalid, RequestedTenant::Present))
-    }
 
     /// Resolves the user's identity. Fails as a request would, e.g. for a deactivated user.
     pub async fn identity(&self, user: UserId) -> Result<Arc<Identity>, IdentityError> {
-        let Request(module) = self.request(user, "");
+        let Request(module) = self.request(user, RequestedTenant::Absent);
         let provider: &dyn IdentityProvider = module.resolve_ref();
         provider.identity().await
     }
 
     /// Resolves the user's scope in the tenant. Fails as a request would, e.g. for a non-member.
     pub async fn scope(&self, user: UserId, tenant: impl ToString) -> Result<Arc<TenantScope>, ScopeError> {
-        let Request(module) = self.request(user, &tenant.to_string());
+        let Request(module) = self.request(user, requested_tenant(tenant));
         let resolver: &dyn TenantResolver = module.resolve_ref();
         resolver.scope().await
     }
 
     /// Resolves the user's scope for restoring the tenant, which may be archived. Fails as a request would.
     pub async fn restore_scope(&self, user: UserId, tenant: impl ToString) -> Result<RestoreScope, ScopeError> {
-        let Request(module) = self.request(user, &tenant.to_string());
+        let Request(module) = self.request(user, requested_tenant(tenant));
         let resolver: &dyn TenantResolver = module.resolve_ref();
         resolver.restore_scope().await
     }
@@ -142,7 +118,7 @@ impl TestDb {
         tenant: impl ToString,
     ) -> Result<RestorePermit<TenantArchive>, RestoreError> {
         let scope = self.restore_scope(user, tenant).await.unwrap();
-        RestorePermit::authorize(&scope, &Environment { now: self.now(), client_addr: None })
+        RestorePermit::authorize(&scope, &self.environment())
     }
 
     /// Authorizes the user for `P` in the tenant.
@@ -158,12 +134,15 @@ impl TestDb {
         tenant: impl ToString,
     ) -> Result<Permit<P>, PermissionDenied> {
         let scope = self.scope(user, tenant).await.unwrap();
-        let environment = Environment { now: self.now(), client_addr: None };
-        Permit::authorize(&scope, None, &environment)
+        Permit::authorize(&scope, None, &self.environment())
     }
 
-    fn now(&self) -> time::OffsetDateTime {
+    fn environment(&self) -> Environment {
         let clock: Arc<dyn Clock> = self.db.module().resolve();
-        clock.now()
+        Environment { now: clock.now(), client_addr: None }
     }
+}
+
+fn requested_tenant(tenant: impl ToString) -> RequestedTenant {
+    tenant.to_string().parse().map_or(RequestedTenant::Invalid, RequestedTenant::Present)
 }

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{
     server::{APP_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
-    template_db::{drop_database, execute, maintenance_connection, migrated_template, unique_db_name},
+    template_db::{TempDb, execute, maintenance_connection, migrated_template},
 };
 
 /// Roles belong to the server, so only one test at a time uses these.
@@ -24,10 +24,10 @@ pub enum Logins {
     Shared,
 }
 
-/// An empty database with a non-superuser owner. It is dropped with this value.
+/// An empty database with a non-superuser owner.
 #[derive(Debug)]
 pub struct OwnedDb {
-    name: String,
+    database: TempDb,
     logins: Logins,
     password: String,
     /// Holds the advisory lock; dropped after the database.
@@ -43,11 +43,11 @@ impl OwnedDb {
         let mut lock = maintenance_connection().await;
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOGINS_LOCK).execute(&mut lock).await.unwrap();
         drop_leftovers(&mut lock).await;
-        let (name, password) = (unique_db_name("owned"), Uuid::now_v7().simple().to_string());
-        for sql in setup_statements(&mut lock, &name, &password).await {
+        let (database, password) = (TempDb::named("owned"), Uuid::now_v7().simple().to_string());
+        for sql in setup_statements(&mut lock, &database.name, &password).await {
             execute(&mut lock, sql).await;
         }
-        Self { name, logins, password, _lock: lock }
+        Self { database, logins, password, _lock: lock }
     }
 
     /// Returns a production configuration, which rejects pending migrations and superuser logins.
@@ -71,7 +71,7 @@ impl OwnedDb {
 
     /// Opens a superuser connection.
     pub async fn superuser(&self) -> PgConnection {
-        PgConnection::connect(&TestServer::get().url(&self.name)).await.unwrap()
+        self.database.superuser().await
     }
 
     /// Returns the URLs of the application and of the owner.
@@ -80,13 +80,7 @@ impl OwnedDb {
             Logins::Separate => APP_LOGIN,
             Logins::Shared => OWNER_LOGIN,
         };
-        [application, OWNER_LOGIN].map(|login| TestServer::get().url_as(login, &self.password, &self.name))
-    }
-}
-
-impl Drop for OwnedDb {
-    fn drop(&mut self) {
-        drop_database(&self.name);
+        [application, OWNER_LOGIN].map(|login| TestServer::get().url_as(login, &self.password, &self.database.name))
     }
 }
 

@@ -4,7 +4,7 @@
 //! in parallel. The server is the one in `TEST_DATABASE_URL`, or else an embedded server that stops with the test
 //! process.
 //!
-//! - [`db()`]: a migrated database
+//! - [`test_db()`]: a migrated database
 //! - [`seeded()`]: a migrated database with the demo data, and its ids
 //! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`],
 //!   [`TestDb::create_member`]: factories with fresh ids
@@ -22,16 +22,16 @@ mod server;
 mod server_settings;
 mod template_db;
 
-pub use auth::{Request, RequestFactory};
+pub use auth::Request;
 pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 use rstest::fixture;
 pub use server::search_path;
-pub use template_db::{EmptyDb, SeededDb, TestDb};
+pub use template_db::{SeededDb, TempDb, TestDb};
 
 /// A migrated database.
 #[fixture]
-pub async fn db() -> TestDb {
+pub async fn test_db() -> TestDb {
     TestDb::migrated().await
 }
 

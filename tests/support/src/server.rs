@@ -45,7 +45,8 @@ impl TestServer {
 
     fn embedded() -> Self {
         let server = start_in_free_slot(&base_dir());
-        let (socket, user, port) = (server.socket_dir().display(), server.superuser(), server.port());
+        let connection = server.connection_info();
+        let (socket, user, port) = (connection.socket_dir().display(), connection.superuser(), connection.port());
         let url_template = format!("postgres://{user}@localhost:{port}/{{}}?host={socket}&sslmode=disable");
         Self { url_template, embedded: Some(server) }
     }

@@ -15,9 +15,11 @@ use std::{
 
 use authorization::AuthorizationModule;
 use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbServer, MIGRATIONS, PostgresConfig, open_db};
+use kernel::ValueModule;
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
+use user::UserModule;
 use uuid::Uuid;
 
 use crate::server::TestServer;
@@ -35,14 +37,16 @@ const POOL_SIZE: u32 = 5;
 pub struct TestDb {
     /// The open database.
     pub db: Db,
-    name: String,
-    /// Shared by the whole test, as in the server, because it caches policies.
-    pub(crate) authorization: OnceLock<Arc<AuthorizationModule>>,
+    database: TempDb,
+    /// The user module. Other modules' tests use it without depending on the `user` crate.
+    pub users: Arc<UserModule>,
+    /// Shared by all requests, as in the server, because it caches policies.
+    pub(crate) authorization: Arc<AuthorizationModule>,
 }
 
 impl fmt::Debug for TestDb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestDb").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("TestDb").field("database", &self.database).finish_non_exhaustive()
     }
 }
 
@@ -53,25 +57,49 @@ impl TestDb {
     }
 
     async fn from_template(template: &str) -> Self {
-        let name = unique_db_name("clone");
+        let database = TempDb::named("clone");
+        let name = &database.name;
         // The embedded test server runs without fsync, where copying files is fastest. Other servers keep their default.
         let strategy = if TestServer::get().is_exclusive() { " STRATEGY file_copy" } else { "" };
         execute(&mut maintenance_connection().await, format!("CREATE DATABASE {name} TEMPLATE {template}{strategy}"))
             .await;
-        let db = open_db(Self::config_for(&name, POOL_SIZE)).await.unwrap();
-        Self { db, name, authorization: OnceLock::new() }
+        let db = open_db(database.config(POOL_SIZE)).await.unwrap();
+        let users = Arc::new(UserModule::builder(db.module()).build());
+        let authorization = AuthorizationModule::builder(db.module(), ValueModule::new(Arc::default())).build();
+        Self { db, database, users, authorization: Arc::new(authorization) }
     }
+}
 
+impl Deref for TestDb {
+    type Target = TempDb;
+
+    fn deref(&self) -> &TempDb {
+        &self.database
+    }
+}
+
+/// A database that is dropped with this value.
+#[derive(Debug)]
+pub struct TempDb {
+    pub(crate) name: String,
+}
+
+impl TempDb {
     /// Creates a database without migrations or grants.
-    pub async fn empty() -> EmptyDb {
-        let name = unique_db_name("empty");
-        execute(&mut maintenance_connection().await, format!("CREATE DATABASE {name}")).await;
-        EmptyDb { name }
+    pub async fn empty() -> Self {
+        let database = Self::named("empty");
+        execute(&mut maintenance_connection().await, format!("CREATE DATABASE {}", database.name)).await;
+        database
     }
 
-    /// Returns the configuration for opening it again.
+    /// Chooses a unique name. The caller creates the database.
+    pub(crate) fn named(kind: &str) -> Self {
+        Self { name: unique_db_name(kind) }
+    }
+
+    /// Returns the configuration for opening it with the superuser's login.
     pub fn config(&self, pool_size: u32) -> DbConfig {
-        Self::config_for(&self.name, pool_size)
+        config_for(&self.name, pool_size)
     }
 
     /// Returns its URL with the superuser's login.
@@ -96,53 +124,24 @@ impl TestDb {
     pub async fn execute(&self, sql: &str) {
         execute(&mut self.superuser().await, sql.to_owned()).await;
     }
-
-    fn config_for(name: &str, pool_size: u32) -> DbConfig {
-        DbConfig {
-            driver: DbDriver::Postgres(PostgresConfig {
-                url: DatabaseUrl::parse(&TestServer::get().url(name)).unwrap(),
-                migration_url: None,
-            }),
-            pool_size,
-            connect_timeout: Duration::from_secs(30),
-            production: false,
-            migrate_on_start: false,
-        }
-    }
 }
 
-impl Drop for TestDb {
+impl Drop for TempDb {
     fn drop(&mut self) {
         drop_database(&self.name);
     }
 }
 
-/// An empty database that is dropped with this value.
-#[derive(Debug)]
-pub struct EmptyDb {
-    name: String,
-}
-
-impl EmptyDb {
-    /// Returns the configuration for opening it.
-    pub fn config(&self) -> DbConfig {
-        TestDb::config_for(&self.name, 2)
-    }
-
-    /// Returns its URL with the superuser's login.
-    pub fn url(&self) -> String {
-        TestServer::get().url(&self.name)
-    }
-
-    /// Opens a superuser connection.
-    pub async fn superuser(&self) -> PgConnection {
-        PgConnection::connect(&self.url()).await.unwrap()
-    }
-}
-
-impl Drop for EmptyDb {
-    fn drop(&mut self) {
-        drop_database(&self.name);
+fn config_for(name: &str, pool_size: u32) -> DbConfig {
+    DbConfig {
+        driver: DbDriver::Postgres(PostgresConfig {
+            url: DatabaseUrl::parse(&TestServer::get().url(name)).unwrap(),
+            migration_url: None,
+        }),
+        pool_size,
+        connect_timeout: Duration::from_secs(30),
+        production: false,
+        migrate_on_start: false,
     }
 }
 
@@ -217,7 +216,7 @@ async fn create_template(name: &str, from: &str, fill: impl AsyncFnOnce(DbConfig
     if !exists {
         let building = unique_db_name("building");
         execute(&mut connection, format!("CREATE DATABASE {building} TEMPLATE {from}")).await;
-        fill(TestDb::config_for(&building, 2)).await;
+        fill(config_for(&building, 2)).await;
         execute(&mut connection, format!("ALTER DATABASE {building} WITH ALLOW_CONNECTIONS false")).await;
         let terminate = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{building}'");
         execute(&mut connection, terminate).await;
@@ -297,7 +296,7 @@ impl TestRun {
 }
 
 /// Returns a database name that is unique across runs.
-pub(crate) fn unique_db_name(kind: &str) -> String {
+fn unique_db_name(kind: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{RUN_DB_PREFIX}{}_{kind}_{}", TestRun::get().name, COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -332,7 +331,7 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: String) {
 
 /// Drops a database on a separate thread with its own runtime: `Drop` can't await, and the test's runtime may be
 /// shutting down.
-pub(crate) fn drop_database(name: &str) {
+fn drop_database(name: &str) {
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     let thread = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

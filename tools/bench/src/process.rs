@@ -22,11 +22,11 @@ impl ServerProcess {
     ///
     /// # Errors
     /// Fails if the program exits or doesn't accept connections within 30 seconds.
-    pub fn start(program: &Path, dir: &Path, settings: &[(&str, &str)]) -> io::Result<Self> {
+    pub fn start(program: &Path, dir: &Path, settings: &[(&str, String)]) -> io::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new(program);
-        command.env_clear().envs(settings.iter().copied()).env("HTTP_PORT", port.to_string()).current_dir(dir);
+        command.env_clear().envs(settings.iter().cloned()).env("HTTP_PORT", port.to_string()).current_dir(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(addr).is_err() {

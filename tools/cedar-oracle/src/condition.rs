@@ -11,20 +11,6 @@ use serde_json::Value;
 
 use crate::input::BoxResult;
 
-#[derive(Debug, Clone, Copy)]
-enum Polarity {
-    True,
-    False,
-}
-
-pub(super) fn true_expression(condition: &Value) -> BoxResult<String> {
-    expression(condition, Polarity::True)
-}
-
-pub(super) fn false_expression(condition: &Value) -> BoxResult<String> {
-    expression(condition, Polarity::False)
-}
-
 /// Returns the kind of a condition and its value.
 pub(super) fn kind(condition: &Value) -> BoxResult<(&str, &Value)> {
     let field = condition.as_object().filter(|fields| fields.len() == 1).and_then(|fields| fields.iter().next());
@@ -39,27 +25,25 @@ pub(super) fn text(value: &Value) -> BoxResult<&str> {
     Ok(value.as_str().ok_or("expected a string")?)
 }
 
+/// Returns the expression that is true if the condition has the expected value.
+///
 /// Kleene logic: the expression for false is the expression for true with conjunction and disjunction swapped.
-fn expression(condition: &Value, polarity: Polarity) -> BoxResult<String> {
+pub(super) fn expression(condition: &Value, expected: bool) -> BoxResult<String> {
     let (kind, inner) = kind(condition)?;
-    match (kind, polarity) {
-        ("all", Polarity::True) | ("any", Polarity::False) => join(inner, polarity, " && ", "true"),
-        ("any", Polarity::True) | ("all", Polarity::False) => join(inner, polarity, " || ", "false"),
-        ("not", Polarity::True) => expression(inner, Polarity::False),
-        ("not", Polarity::False) => expression(inner, Polarity::True),
-        (kind, polarity) => {
+    match (kind, expected) {
+        ("all", true) | ("any", false) => join(inner, expected, " && ", "true"),
+        ("any", true) | ("all", false) => join(inner, expected, " || ", "false"),
+        ("not", _) => expression(inner, !expected),
+        _ => {
             let Leaf { precondition, test } = Leaf::of(kind, inner)?;
-            let test = match polarity {
-                Polarity::True => format!("({test})"),
-                Polarity::False => format!("!({test})"),
-            };
+            let test = if expected { format!("({test})") } else { format!("!({test})") };
             Ok(precondition.map_or_else(|| test.clone(), |precondition| format!("({precondition} && {test})")))
         }
     }
 }
 
-fn join(parts: &Value, polarity: Polarity, operator: &str, if_empty: &str) -> BoxResult<String> {
-    let parts = list(parts)?.iter().map(|part| expression(part, polarity)).collect::<BoxResult<Vec<_>>>()?;
+fn join(parts: &Value, expected: bool, operator: &str, if_empty: &str) -> BoxResult<String> {
+    let parts = list(parts)?.iter().map(|part| expression(part, expected)).collect::<BoxResult<Vec<_>>>()?;
     Ok(if parts.is_empty() { if_empty.into() } else { format!("({})", parts.join(operator)) })
 }
 

@@ -135,16 +135,13 @@ fn translate(stored: &PolicyInput<'_>) -> BoxResult<String> {
     }
     let actions = stored.verbs.iter().map(|verb| format!("Action::{:?}", format!("{}:{verb}", stored.resource)));
     write!(text, ", action in [{}], resource)", actions.collect::<Vec<_>>().join(", "))?;
-    match (&stored.condition, stored.denies) {
-        (PolicyCondition::Always, _) => {}
-        (PolicyCondition::If(condition), false) => {
-            write!(text, " when {{ {} }}", condition::true_expression(condition)?)?
+    let keyword = if stored.denies { "unless" } else { "when" };
+    match stored.condition {
+        PolicyCondition::Always => {}
+        PolicyCondition::If(condition) => {
+            write!(text, " {keyword} {{ {} }}", condition::expression(condition, !stored.denies)?)?;
         }
-        (PolicyCondition::If(condition), true) => {
-            write!(text, " unless {{ {} }}", condition::false_expression(condition)?)?
-        }
-        (PolicyCondition::Invalid, false) => text.push_str(" when { false }"),
-        (PolicyCondition::Invalid, true) => text.push_str(" unless { false }"),
+        PolicyCondition::Invalid => write!(text, " {keyword} {{ false }}")?,
     }
     text.push(';');
     Ok(text)

@@ -34,7 +34,8 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let search_path = std::env::var_os("PATH");
     let options = Options { durable: false, search_path, ..Options::new(dir.path().join("postgres")) };
     let server = Server::start(options)?;
-    let (socket, user, port) = (server.socket_dir().display(), server.superuser(), server.port());
+    let connection = server.connection_info();
+    let (socket, user, port) = (connection.socket_dir().display(), connection.superuser(), connection.port());
     let url = format!("postgres://{user}@localhost:{port}/postgres?host={socket}&sslmode=disable");
     migrate(&url).await?;
     let status = Command::new(program).args(arguments).env("DATABASE_URL", &url).status()?;

@@ -15,6 +15,6 @@ pub(crate) fn module(seeded: &SeededDb) -> AuthModule {
         token_ttl: Duration::from_secs(900),
         signing_key: SigningKey::generate().unwrap().0,
     };
-    let users = ValueModule::new(seeded.users().resolve());
+    let users = ValueModule::new(seeded.users.resolve());
     AuthModule::builder(seeded.db.module(), users, ValueModule::new(Arc::new(settings))).build()
 }

@@ -3,14 +3,6 @@
 use db::DbError;
 use kernel::PermissionDenied;
 
-/// Errors of the authorization module.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorizationError {
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
-
 /// Reasons why a change to a tenant's permissions (roles, policies, members, invitations) is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {

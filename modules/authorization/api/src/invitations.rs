@@ -9,8 +9,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use db::DbError;
 use kernel::{Email, Identity, Permit, RoleId, UserId, id};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
+use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{ChangeError, RoleSummary, UserTenant};
 
@@ -65,19 +67,25 @@ impl FromStr for InvitationToken {
 }
 
 /// An invitation that has been neither accepted nor revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = InvitationResponse)]
 pub struct Invitation {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: InvitationId,
     /// Invited address.
+    #[schema(value_type = String, example = "carol@example.com")]
     pub email: Email,
     /// Role that the invitation grants.
     pub role: RoleSummary,
     /// User who sent it last. The invitation stays valid only while this user may grant the role.
+    #[schema(value_type = Uuid)]
     pub invited_by: UserId,
     /// Time of creation.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// Time of expiry.
+    /// Time of expiry: 7 days after it was last sent.
+    #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
     /// Whether the invitation has expired. An expired invitation takes no seat. It is listed until it is revoked,
     /// resent or replaced by another invitation to the same address.

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use db::DbError;
 use kernel::{Email, Permit, RoleId, TenantScope, UserId};
+use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{ChangeError, RoleSummary};
 
@@ -23,28 +25,26 @@ kernel::permission! {
     pub MemberRemove = "member", "remove";
 }
 
-/// A user, as shown to other members.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserProfile {
-    /// Immutable id.
+/// A member of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = MemberResponse)]
+pub struct Member {
+    /// The user's immutable id.
+    #[schema(value_type = Uuid)]
     pub id: UserId,
     /// Unique among all users.
+    #[schema(value_type = String, example = "alice@example.com")]
     pub email: Email,
-    /// Display name.
+    /// The user's display name.
+    #[schema(example = "Alice Adams")]
     pub display_name: String,
-    /// Whether the user can sign in.
-    pub active: bool,
-}
-
-/// A member of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The user.
-    pub user: UserProfile,
     /// The member's role.
     pub role: RoleSummary,
     /// Start of the membership.
+    #[serde(with = "time::serde::rfc3339")]
     pub member_since: OffsetDateTime,
+    /// Whether the user's account is active. Deactivated users can't sign in.
+    pub active: bool,
 }
 
 /// Reasons why a member can't be returned or changed.

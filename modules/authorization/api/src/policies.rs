@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{ChangeError, RoleSummary};
 
@@ -20,14 +21,14 @@ kernel::permission! {
     pub PolicyManage = "policy", "manage";
 }
 
-/// Effect of a policy that applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+/// Effect of a policy that applies. A deny overrides every allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "policy_effect", rename_all = "snake_case")]
 pub enum Effect {
     /// Allows the request, unless another policy denies it.
     Allow,
-    /// Denies the request. A deny overrides every allow.
+    /// Denies the request.
     Deny,
 }
 
@@ -116,23 +117,29 @@ pub struct ConditionError {
 }
 
 /// A policy.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = PolicyResponse)]
 pub struct PolicyDetails {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: PolicyId,
-    /// The role it is attached to; `None`: all members.
+    /// The role that the policy is attached to. Null: every member.
     pub role: Option<RoleSummary>,
     /// Effect of the policy.
     pub effect: Effect,
     /// A resource, or `*`.
+    #[schema(example = "user")]
     pub resource: String,
     /// Verbs, or `*` alone.
+    #[schema(example = json!(["read"]))]
     pub verbs: Vec<String>,
-    /// Condition; `None`: unconditional.
+    /// When the policy applies. Null: always.
+    #[schema(value_type = Option<Object>, example = json!({"owner": {}}))]
     pub condition: Option<Value>,
-    /// Whether it was created from a template. Template policies are immutable.
+    /// Whether it is a template policy, which can't be changed or deleted.
     pub is_template: bool,
     /// Time of creation.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 

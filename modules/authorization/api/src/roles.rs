@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use db::DbError;
 use kernel::{Permit, RoleId, bounded_text};
+use serde::Serialize;
 use shaku::Interface;
+use utoipa::ToSchema;
 
 use crate::ChangeError;
 
@@ -25,24 +27,31 @@ bounded_text! {
 }
 
 /// Id and name of a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RoleSummaryResponse)]
 pub struct RoleSummary {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: RoleId,
     /// Unique within the tenant, ignoring case.
+    #[schema(example = "admin")]
     pub name: String,
 }
 
 /// A role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RoleResponse)]
 pub struct Role {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: RoleId,
     /// Unique within the tenant, ignoring case.
+    #[schema(example = "auditor")]
     pub name: String,
-    /// Whether it is a system role. System roles are immutable.
+    /// Whether it is a system role, which can't be changed or deleted.
     pub is_system: bool,
     /// Number of members with this role.
+    #[schema(example = 3)]
     pub members: i64,
 }
 

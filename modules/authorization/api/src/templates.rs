@@ -1,10 +1,9 @@
 //! Versioned templates of system roles and policies, and upgrades of tenants to the current version.
 
 use async_trait::async_trait;
+use db::DbError;
 use kernel::{TenantId, TenantSlug};
 use shaku::Interface;
-
-use crate::AuthorizationError;
 
 /// Number of tenants at a template version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,18 +74,18 @@ pub struct BlockedTenant {
 #[async_trait]
 pub trait PolicyTemplates: Interface {
     /// Returns the template versions in use.
-    async fn versions(&self) -> Result<TemplateVersions, AuthorizationError>;
+    async fn versions(&self) -> Result<TemplateVersions, DbError>;
 
     /// Returns the tenants with an older version, including archived ones, ordered by id.
-    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, AuthorizationError>;
+    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, DbError>;
 
     /// Returns the result that [`Self::upgrade`] would have. Changes nothing and never waits for locks.
-    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, AuthorizationError>;
+    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError>;
 
     /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted.
     ///
     /// Pass at most a few hundred tenants: their policies stay locked until the transaction ends.
-    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, AuthorizationError>;
+    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, DbError>;
 }
 
 #[cfg(test)]

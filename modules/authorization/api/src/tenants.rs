@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use db::DbError;
 use kernel::{Identity, Permit, RestorePermit, TenantId, TenantSlug, UserId, bounded_text};
+use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
-use crate::{AuthorizationError, RoleSummary};
+use crate::RoleSummary;
 
 kernel::permission! {
     /// Read the tenant's name, plan and limits.
@@ -31,7 +33,8 @@ bounded_text! {
 }
 
 /// Lifecycle state of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "tenant_status", rename_all = "snake_case")]
 pub enum TenantStatus {
     /// In use.
@@ -41,23 +44,30 @@ pub enum TenantStatus {
 }
 
 /// A tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TenantResponse)]
 pub struct Tenant {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: TenantId,
-    /// Name in URLs and headers.
+    /// Identifies the tenant in requests, like the id.
+    #[schema(value_type = String, example = "acme")]
     pub slug: TenantSlug,
     /// Display name.
+    #[schema(value_type = String, example = "Acme Corp")]
     pub name: TenantName,
     /// Lifecycle state.
     pub status: TenantStatus,
     /// Subscribed plan.
+    #[schema(example = "free")]
     pub plan: String,
     /// Features beyond those of every plan, in no particular order.
     pub features: Vec<String>,
     /// Maximum number of members.
+    #[schema(example = 5)]
     pub seat_limit: i32,
     /// Time of creation.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 
@@ -140,13 +150,17 @@ pub trait OperatorTenants: Interface {
 }
 
 /// A tenant, as shown to one of its members.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = UserTenantResponse)]
 pub struct UserTenant {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: TenantId,
-    /// Name in URLs and headers.
+    /// Identifies the tenant in requests, like the id.
+    #[schema(value_type = String, example = "acme")]
     pub slug: TenantSlug,
     /// Display name.
+    #[schema(example = "Acme Corp")]
     pub name: String,
     /// The caller's role in the tenant.
     pub role: RoleSummary,
@@ -156,5 +170,5 @@ pub struct UserTenant {
 #[async_trait]
 pub trait UserTenants: Interface {
     /// Returns the active tenants that the user is a member of, ordered by name.
-    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, AuthorizationError>;
+    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, DbError>;
 }

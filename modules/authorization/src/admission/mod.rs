@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authorization_api::TenantStatus;
-use db::{Database, DbError, Reader};
+use db::{Database, Reader};
 use kernel::{Admission, AdmissionError, PortError, RestoreAdmission, TenantAdmission, TenantTarget, VerifiedClaims};
 use shaku::Component;
 
@@ -71,28 +71,17 @@ impl AdmissionService {
         claims: &VerifiedClaims,
         membership: MembershipSummary,
     ) -> Result<Admission, AdmissionError> {
-        let policies = self
-            .load_policies(reader, &membership)
-            .await
-            .map_err(PortError::from)?
-            .ok_or(AdmissionError::TenantNotFound)?;
-        let MembershipSummary { tenant, role, .. } = membership;
+        let MembershipSummary { tenant, role, policy_version, .. } = membership;
+        let policies = if let Some(cached) = self.cache.get(tenant, policy_version) {
+            cached
+        } else {
+            // They may have changed since the membership was read, in which case these are the newer ones.
+            let read = self.policies.find_for_tenant(reader, tenant).await.map_err(PortError::from)?;
+            let read = read.ok_or(AdmissionError::TenantNotFound)?;
+            let compiled = Arc::new(CompiledPolicies::new(read.version, &read.policies, &read.attributes));
+            self.cache.insert(tenant, &compiled);
+            compiled
+        };
         Ok(Admission { tenant, user: claims.user(), role, policies })
-    }
-
-    /// Returns the tenant's policies at the version that was read with the membership, or newer.
-    async fn load_policies(
-        &self,
-        reader: &Reader,
-        membership: &MembershipSummary,
-    ) -> Result<Option<Arc<CompiledPolicies>>, DbError> {
-        if let Some(cached) = self.cache.get(membership.tenant, membership.policy_version) {
-            return Ok(Some(cached));
-        }
-        // The policies may have changed between the two statements, in which case these are the newer ones.
-        let Some(row) = self.policies.find_for_tenant(reader, membership.tenant).await? else { return Ok(None) };
-        let compiled = Arc::new(CompiledPolicies::new(row.version, &row.policies, &row.attributes));
-        self.cache.insert(membership.tenant, &compiled);
-        Ok(Some(compiled))
     }
 }

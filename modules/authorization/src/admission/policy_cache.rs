@@ -1,6 +1,6 @@
 //! A cache of compiled policies, keyed by tenant.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use kernel::TenantId;
 use quick_cache::{Weighter, sync::Cache};
@@ -34,12 +34,6 @@ impl PolicyCache {
 impl Default for PolicyCache {
     fn default() -> Self {
         Self(Cache::with_weighter(ESTIMATED_TENANTS, MAX_CACHE_WEIGHT, PolicyCountWeighter))
-    }
-}
-
-impl fmt::Debug for PolicyCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyCache").field("tenants", &self.0.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,17 +1,28 @@
 //! Attributes that conditions can compare: a closed list, each with a type.
 
-use serde::{Serialize, Serializer};
+use kernel::TenantId;
+use serde::{
+    Deserialize, Serialize,
+    de::value::{Error, StrDeserializer},
+};
 use uuid::Uuid;
 
 /// An attribute that a condition can compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Attribute {
+    #[serde(rename = "subject.id")]
     SubjectId,
+    #[serde(rename = "subject.role")]
     SubjectRole,
+    #[serde(rename = "resource.owner")]
     ResourceOwner,
+    #[serde(rename = "tenant.id")]
     TenantId,
+    #[serde(rename = "tenant.plan")]
     TenantPlan,
+    #[serde(rename = "tenant.contract_type")]
     TenantContractType,
+    #[serde(rename = "tenant.seat_limit")]
     TenantSeatLimit,
 }
 
@@ -26,31 +37,9 @@ pub(crate) enum AttributeType {
 }
 
 impl Attribute {
-    const ALL: [Self; 7] = [
-        Self::SubjectId,
-        Self::SubjectRole,
-        Self::ResourceOwner,
-        Self::TenantId,
-        Self::TenantPlan,
-        Self::TenantContractType,
-        Self::TenantSeatLimit,
-    ];
-
-    /// Returns the name used in conditions.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::SubjectId => "subject.id",
-            Self::SubjectRole => "subject.role",
-            Self::ResourceOwner => "resource.owner",
-            Self::TenantId => "tenant.id",
-            Self::TenantPlan => "tenant.plan",
-            Self::TenantContractType => "tenant.contract_type",
-            Self::TenantSeatLimit => "tenant.seat_limit",
-        }
-    }
-
+    /// Returns the attribute with this name in conditions.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|attribute| attribute.name() == name)
+        Self::deserialize(StrDeserializer::<Error>::new(name)).ok()
     }
 
     pub(crate) fn attribute_type(self) -> AttributeType {
@@ -61,12 +50,6 @@ impl Attribute {
             Self::TenantPlan | Self::TenantContractType => AttributeType::Text,
             Self::TenantSeatLimit => AttributeType::Number,
         }
-    }
-}
-
-impl Serialize for Attribute {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 
@@ -100,4 +83,39 @@ pub(crate) enum Literal {
     Id(Uuid),
     Text(String),
     Number(i64),
+}
+
+/// A tenant's attributes. Every change of them increments the tenant's `policy_version`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantAttributes {
+    pub(crate) id: TenantId,
+    pub(crate) plan: String,
+    pub(crate) contract_type: String,
+    /// Enabled features.
+    pub(crate) features: Vec<String>,
+    /// Maximum number of members.
+    pub(crate) seat_limit: i32,
+}
+
+impl TenantAttributes {
+    pub(crate) fn value(&self, attribute: Attribute) -> Option<Literal> {
+        match attribute {
+            Attribute::TenantId => Some(Literal::Id(self.id.as_uuid())),
+            Attribute::TenantPlan => Some(Literal::Text(self.plan.clone())),
+            Attribute::TenantContractType => Some(Literal::Text(self.contract_type.clone())),
+            Attribute::TenantSeatLimit => Some(Literal::Number(self.seat_limit.into())),
+            Attribute::SubjectId | Attribute::SubjectRole | Attribute::ResourceOwner => None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self {
+            id: TenantId::new(),
+            plan: "pro".into(),
+            contract_type: "standard".into(),
+            features: vec![],
+            seat_limit: 10,
+        }
+    }
 }

@@ -1,8 +1,6 @@
 //! Conditions compiled for evaluation: time zones are resolved, and parts that depend on the tenant alone become
 //! constants.
 
-use std::net::IpAddr;
-
 use authorization_api::ConditionError;
 use ipnet::IpNet;
 use kernel::{ConditionTrace, Environment, Principal, ResourceAttributes, RoleId, Truth};
@@ -89,7 +87,10 @@ impl CompiledCondition {
     fn compile_comparison(comparison: &Comparison, tenant: &TenantAttributes) -> Self {
         match (RequestAttribute::from_attribute(comparison.name), &comparison.predicate) {
             (Some(id), Predicate::Is(Literal::Id(one))) => Self::IdIn(id, [*one].into()),
-            (Some(id), Predicate::OneOf(many)) => Self::IdIn(id, many.iter().filter_map(Literal::id).collect()),
+            (Some(id), Predicate::OneOf(many)) => {
+                let uuid = |literal: &Literal| if let Literal::Id(uuid) = literal { Some(*uuid) } else { None };
+                Self::IdIn(id, many.iter().filter_map(uuid).collect())
+            }
             (Some(id), Predicate::IsSameAs(other)) => {
                 RequestAttribute::from_attribute(*other).map_or_else(Self::invalid, |other| Self::IdsEqual(id, other))
             }
@@ -122,7 +123,11 @@ impl CompiledCondition {
             Self::Constant { value, .. } => Some(*value),
             Self::IdIn(id, ids) => Some(ids.contains(&id.value(context)?)),
             Self::IdsEqual(one, other) => Some(one.value(context)? == other.value(context)?),
-            Self::ClientAddr(ranges) => Some(contains_addr(ranges, context.environment.client_addr?)),
+            Self::ClientAddr(ranges) => {
+                // An IPv4-mapped IPv6 address counts as an IPv4 address.
+                let addr = context.environment.client_addr?.to_canonical();
+                Some(ranges.iter().any(|range| range.contains(&addr)))
+            }
             Self::Time(window) => window.contains(context.environment.now),
             Self::Invalid(_) => None,
         }
@@ -194,12 +199,6 @@ fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     kleene_and(parts.map(|part| part.map(|value| !value))).map(|value| !value)
 }
 
-/// An IPv4-mapped IPv6 address counts as an IPv4 address.
-fn contains_addr(ranges: &[IpNet], addr: IpAddr) -> bool {
-    let addr = addr.to_canonical();
-    ranges.iter().any(|range| range.contains(&addr))
-}
-
 impl RequestAttribute {
     fn from_attribute(attribute: Attribute) -> Option<Self> {
         match attribute {
@@ -220,27 +219,6 @@ impl RequestAttribute {
             (Self::Subject, _) => None,
             (Self::Role, _) => Some(context.role.as_uuid()),
             (Self::Owner, _) => context.resource?.owner.map(|owner| owner.as_uuid()),
-        }
-    }
-}
-
-impl Literal {
-    fn id(&self) -> Option<Uuid> {
-        match self {
-            Self::Id(id) => Some(*id),
-            Self::Text(_) | Self::Number(_) => None,
-        }
-    }
-}
-
-impl TenantAttributes {
-    fn value(&self, attribute: Attribute) -> Option<Literal> {
-        match attribute {
-            Attribute::TenantId => Some(Literal::Id(self.id.as_uuid())),
-            Attribute::TenantPlan => Some(Literal::Text(self.plan.clone())),
-            Attribute::TenantContractType => Some(Literal::Text(self.contract_type.clone())),
-            Attribute::TenantSeatLimit => Some(Literal::Number(self.seat_limit.into())),
-            Attribute::SubjectId | Attribute::SubjectRole | Attribute::ResourceOwner => None,
         }
     }
 }

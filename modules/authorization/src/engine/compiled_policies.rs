@@ -38,7 +38,6 @@ impl CompiledPolicies {
         self.version
     }
 
-    /// Returns the number of policies.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -61,7 +60,7 @@ impl PolicySet for CompiledPolicies {
     fn explain(&self, principal: Principal, role: RoleId, request: &AccessRequest<'_>) -> Explanation {
         let (context, buckets) = (eval_context(principal, role, request), self.index.buckets(role, request.permission));
         let trace =
-            |policy: &ConditionalPolicy| PolicyTrace { id: policy.id, conditions: policy.condition().trace(&context) };
+            |policy: &ConditionalPolicy| PolicyTrace { id: policy.id, conditions: policy.condition.trace(&context) };
         let deciding = deciding_policy(&buckets, &context);
         let mut unmet = Vec::new();
         if deciding.is_none() {

@@ -15,9 +15,7 @@ use super::{Comparison, TimeWindow};
 pub(crate) enum Condition {
     /// True if every part is true, including if there are none.
     All(Vec<Condition>),
-    /// True if at least one part is true.
     Any(Vec<Condition>),
-    /// True if the part is false.
     Not(Box<Condition>),
     /// The principal owns the resource.
     Owner {},
@@ -25,12 +23,10 @@ pub(crate) enum Condition {
     Feature(String),
     /// The tenant is on the plan.
     Plan(String),
-    /// The comparison is true.
     Attribute(Comparison),
     /// The client's IP address is in one of these ranges.
     #[serde(serialize_with = "serialize_as_strings")]
     ClientAddr(Vec<IpNet>),
-    /// The current time is in the window.
     Time(TimeWindow),
 }
 

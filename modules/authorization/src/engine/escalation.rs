@@ -81,11 +81,13 @@ impl<'a> EffectivePermissions<'a> {
         let Some(role) = role else { return permissions };
         let subject = Subject { role, user };
         for policy in policies.iter().filter(|policy| policy.role_id.is_none_or(|policy_role| policy_role == role)) {
-            let (entries, condition) = match policy.effect {
-                Effect::Allow => (&mut permissions.allows, EffectiveCondition::for_allow(policy, subject)),
-                Effect::Deny => (&mut permissions.denies, EffectiveCondition::for_deny(policy, subject)),
+            let Some(condition) = EffectiveCondition::of(policy, subject) else { continue };
+            let entries = match (policy.effect, &condition) {
+                // It never allows.
+                (Effect::Allow, EffectiveCondition::Invalid(_)) => continue,
+                (Effect::Allow, _) => &mut permissions.allows,
+                (Effect::Deny, _) => &mut permissions.denies,
             };
-            let Some(condition) = condition else { continue };
             entries.extend(policy.verbs.iter().map(|verb| {
                 let pattern = PermissionPattern { resource: &policy.resource, verb };
                 AccessEntry { policy: policy.id, pattern, condition: condition.clone() }

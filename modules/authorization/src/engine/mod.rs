@@ -14,9 +14,9 @@ mod escalation;
 mod parse;
 mod policy;
 mod policy_index;
-mod tenant_attributes;
 mod time_window;
 
+pub(crate) use attribute::TenantAttributes;
 use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
 use compiled_condition::{CompiledCondition, EvalContext};
 pub(crate) use compiled_policies::CompiledPolicies;
@@ -24,5 +24,4 @@ pub(crate) use condition::Condition;
 pub(crate) use escalation::{EffectivePermissions, may_invite_to_role};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
-pub(crate) use tenant_attributes::TenantAttributes;
 use time_window::{Days, TimeOfDay, TimeWindow};

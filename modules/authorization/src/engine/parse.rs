@@ -63,7 +63,7 @@ impl ConditionParser {
             "feature" => self.text(value, &inner_pointer).map(Condition::Feature),
             "plan" => self.text(value, &inner_pointer).map(Condition::Plan),
             "attribute" => self.comparison(value, &inner_pointer).map(Condition::Attribute),
-            "client_addr" => self.ranges(value, &inner_pointer).map(Condition::ClientAddr),
+            "client_addr" => self.list(value, &inner_pointer, Self::range).map(Condition::ClientAddr),
             "time" => self.window(value, &inner_pointer).map(Condition::Time),
             _ => self.fail(
                 pointer,
@@ -74,19 +74,15 @@ impl ConditionParser {
 
     fn parts(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Vec<Condition>> {
         let Some(parts) = value.as_array() else { return self.fail(pointer, "Expected a list of conditions.") };
-        // Parsing continues after an invalid part, so that all errors are reported at once.
-        let mut conditions = Some(Vec::new());
+        let mut conditions = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             if self.nodes > MAX_NODES {
                 return None;
             }
-            let part = self.condition(part, &format!("{pointer}/{index}"), depth + 1);
-            conditions = conditions.zip(part).map(|(mut conditions, part)| {
-                conditions.push(part);
-                conditions
-            });
+            conditions.push(self.condition(part, &format!("{pointer}/{index}"), depth + 1));
         }
-        conditions
+        // Every part is parsed, even after an invalid one, so that all errors are reported at once.
+        conditions.into_iter().collect()
     }
 
     fn text(&mut self, value: &Value, pointer: &str) -> Option<String> {
@@ -105,12 +101,19 @@ impl ConditionParser {
         Some(fields)
     }
 
-    fn field<'v>(&mut self, fields: &'v Map<String, Value>, pointer: &str, name: &str) -> Option<&'v Value> {
-        let value = fields.get(name);
-        if value.is_none() {
-            self.error(&format!("{pointer}/{name}"), "This field is required.");
+    /// Parses a required field.
+    fn field<T>(
+        &mut self,
+        fields: &Map<String, Value>,
+        pointer: &str,
+        name: &str,
+        parse: fn(&mut Self, &Value, &str) -> Option<T>,
+    ) -> Option<T> {
+        let pointer = format!("{pointer}/{name}");
+        match fields.get(name) {
+            Some(value) => parse(self, value, &pointer),
+            None => self.fail(&pointer, "This field is required."),
         }
-        value
     }
 
     /// Parses a list of 1 to 64 values. Returns them sorted, without duplicates.

@@ -9,7 +9,8 @@ use super::Condition;
 
 /// A condition read from the database. An invalid one is kept and fails closed: an allow with it never applies, a deny
 /// with it always does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<Value>")]
 pub(crate) enum StoredCondition {
     Always,
     If(Condition),
@@ -24,12 +25,6 @@ impl From<Option<Value>> for StoredCondition {
             Some(Ok(condition)) => Self::If(condition),
             Some(Err(errors)) => Self::Invalid(errors),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for StoredCondition {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::<Value>::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -58,26 +53,23 @@ pub(crate) struct NewPolicy {
 }
 
 impl NewPolicy {
-    /// Creates an unconditional policy for a role.
-    pub(crate) fn for_role(role: RoleId, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
-        Self::unconditional(Some(role), effect, resource, verbs)
-    }
-
-    /// Creates an unconditional policy for a role or for every member.
-    pub(crate) fn unconditional(role_id: Option<RoleId>, effect: Effect, resource: &str, verbs: &[&str]) -> Self {
+    /// Creates a policy for a role or for every member.
+    pub(crate) fn new(
+        role_id: Option<RoleId>,
+        effect: Effect,
+        resource: &str,
+        verbs: &[&str],
+        mut condition: Option<Value>,
+    ) -> Self {
         let mut verbs: Vec<String> = verbs.iter().map(|verb| (*verb).into()).collect();
         verbs.sort();
         verbs.dedup();
-        Self { role_id, effect, resource: resource.into(), verbs, condition: None }
-    }
-
-    /// Sets the condition and sorts its keys, because the digest must not depend on their order.
-    pub(crate) fn with_condition(self, mut condition: Option<Value>) -> Self {
-        // serde_json sorts keys itself, unless a crate in the build enables its `preserve_order` feature.
+        // The digest must not depend on the order of keys. serde_json sorts them itself, unless a crate in the build
+        // enables its `preserve_order` feature.
         if let Some(condition) = &mut condition {
             condition.sort_all_objects();
         }
-        Self { condition, ..self }
+        Self { role_id, effect, resource: resource.into(), verbs, condition }
     }
 
     pub(crate) fn role_id(&self) -> Option<RoleId> {
@@ -114,7 +106,7 @@ mod tests {
     #[test]
     fn equal_policies_have_equal_digests() {
         let role = RoleId::new();
-        let digest = |effect, verbs| NewPolicy::for_role(role, effect, "user", verbs).digest().unwrap();
+        let digest = |effect, verbs| NewPolicy::new(Some(role), effect, "user", verbs, None).digest().unwrap();
         let one = digest(Effect::Allow, &["read", "update"]);
         assert_eq!(one.len(), 32);
         assert_eq!(one, digest(Effect::Allow, &["update", "read", "read"]));
@@ -124,7 +116,7 @@ mod tests {
 
     #[test]
     fn digest_covers_condition_not_key_order() {
-        let with = |condition| NewPolicy::unconditional(None, Effect::Deny, "*", &["*"]).with_condition(condition);
+        let with = |condition| NewPolicy::new(None, Effect::Deny, "*", &["*"], condition);
         let read = |text| serde_json::from_str::<Value>(text).unwrap();
         let (one, reordered) = (read(r#"{"plan": "pro", "all": []}"#), read(r#"{"all": [], "plan": "pro"}"#));
         assert_eq!(with(Some(one.clone())).condition(), Some(&one));

@@ -1,13 +1,11 @@
 //! Index of policies by role, resource and verb. A decision looks up at most eight buckets, regardless of the number of
 //! policies.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use authorization_api::Effect;
-use hashbrown::{Equivalent, HashMap};
+// Its default hasher is faster than that of the standard library.
+use hashbrown::HashMap;
 use kernel::{PermissionInfo, PolicyId, RoleId};
 
 use super::{CompiledCondition, EvalContext, Policy, TenantAttributes};
@@ -19,44 +17,8 @@ pub(crate) struct PolicyIndex {
     every_member: Buckets,
 }
 
-type Buckets = HashMap<BucketKey, Bucket>;
-
-/// The resource and verb of a policy; `None` is `*`.
-#[derive(Debug, PartialEq, Eq)]
-struct BucketKey {
-    resource: Option<Box<str>>,
-    verb: Option<Box<str>>,
-}
-
-/// The borrowed form of [`BucketKey`], so that lookups don't allocate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct BucketKeyRef<'a> {
-    resource: Option<&'a str>,
-    verb: Option<&'a str>,
-}
-
-impl BucketKey {
-    fn of(resource: &str, verb: &str) -> Self {
-        let non_wildcard = |name: &str| (name != "*").then(|| name.into());
-        Self { resource: non_wildcard(resource), verb: non_wildcard(verb) }
-    }
-
-    fn borrowed(&self) -> BucketKeyRef<'_> {
-        BucketKeyRef { resource: self.resource.as_deref(), verb: self.verb.as_deref() }
-    }
-}
-
-impl Hash for BucketKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.borrowed().hash(state);
-    }
-}
-
-impl Equivalent<BucketKey> for BucketKeyRef<'_> {
-    fn equivalent(&self, key: &BucketKey) -> bool {
-        *self == key.borrowed()
-    }
-}
+/// Buckets by resource and then by verb. Either may be `*`.
+type Buckets = HashMap<String, HashMap<String, Bucket>>;
 
 /// The policies with one resource and verb, for one role or for every member.
 #[derive(Debug, Default)]
@@ -78,8 +40,8 @@ pub(crate) struct EffectPolicies {
 #[derive(Debug)]
 pub(crate) struct ConditionalPolicy {
     pub(crate) id: PolicyId,
+    pub(crate) condition: CompiledCondition,
     effect: Effect,
-    condition: CompiledCondition,
 }
 
 impl ConditionalPolicy {
@@ -87,10 +49,6 @@ impl ConditionalPolicy {
     /// deny.
     pub(crate) fn applies(&self, context: &EvalContext<'_>) -> bool {
         self.condition.evaluate(context).unwrap_or(self.effect == Effect::Deny)
-    }
-
-    pub(crate) fn condition(&self) -> &CompiledCondition {
-        &self.condition
     }
 }
 
@@ -115,7 +73,7 @@ impl PolicyIndex {
             None => &mut self.every_member,
         };
         for verb in &policy.verbs {
-            let bucket = buckets.entry(BucketKey::of(&policy.resource, verb)).or_default();
+            let bucket = buckets.entry(policy.resource.clone()).or_default().entry(verb.clone()).or_default();
             let policies = match policy.effect {
                 Effect::Deny => &mut bucket.denies,
                 Effect::Allow => &mut bucket.allows,
@@ -136,7 +94,7 @@ impl PolicyIndex {
 }
 
 fn matching_buckets<'a>(buckets: &'a Buckets, permission: &PermissionInfo) -> [Option<&'a Bucket>; 4] {
-    let (resource, verb) = (Some(permission.resource), Some(permission.verb));
-    [(resource, verb), (resource, None), (None, verb), (None, None)]
-        .map(|(resource, verb)| buckets.get(&BucketKeyRef { resource, verb }))
+    let by_resource = [permission.resource, "*"].map(|resource| buckets.get(resource));
+    let [[a, b], [c, d]] = by_resource.map(|by_verb| [permission.verb, "*"].map(|verb| by_verb?.get(verb)));
+    [a, b, c, d]
 }

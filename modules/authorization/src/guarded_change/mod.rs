@@ -13,8 +13,10 @@ use authorization_api::ChangeError;
 use db::{Database, TenantTx};
 use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
 
-use self::store::{PolicyState, RoleUsage};
-use crate::engine::{CompiledPolicies, EffectivePermissions, Policy};
+use crate::{
+    engine::{CompiledPolicies, EffectivePermissions, Policy},
+    guarded_change::store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
+};
 
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
@@ -33,19 +35,12 @@ pub(crate) struct RoleAssignment {
     pub(crate) to: RoleId,
 }
 
-impl RoleAssignment {
-    /// Any member who keeps this role while its policies change.
-    fn same_role(role: RoleId) -> Self {
-        Self { user: None, from: Some(role), to: role }
-    }
-}
-
 impl GuardedChange {
     /// Locks the tenant and reauthorizes the permit under its current policies.
     pub(crate) async fn begin<P: Permission>(database: &dyn Database, permit: &Permit<P>) -> Result<Self, ChangeError> {
         let change = Self::begin_as_member(database, permit.scope()).await?;
-        let PolicyState { policies, role, .. } = &change.before;
-        let compiled = CompiledPolicies::new(policies.version, &policies.policies, &policies.attributes);
+        let PolicyState { tenant, role, .. } = &change.before;
+        let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
         permit.reauthorize(role.ok_or(ChangeError::NoLongerMember)?, &compiled)?;
         Ok(change)
     }
@@ -54,14 +49,13 @@ impl GuardedChange {
     pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
         let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
         let mut tx = database.begin(scope).await?;
-        if !store::lock(&mut tx, scope.tenant()).await? {
+        if !lock_tenant(&mut tx, scope.tenant()).await? {
             return Err(ChangeError::NoLongerMember);
         }
-        let before = store::read(&mut tx, scope.tenant(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        if before.role.is_none() {
-            return Err(ChangeError::NoLongerMember);
+        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
+            Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
+            _ => Err(ChangeError::NoLongerMember),
         }
-        Ok(Self { tx, caller, before })
     }
 
     /// The transaction to write in.
@@ -69,7 +63,6 @@ impl GuardedChange {
         &mut self.tx
     }
 
-    /// The caller.
     pub(crate) fn caller(&self) -> UserId {
         self.caller
     }
@@ -82,7 +75,7 @@ impl GuardedChange {
     /// Checks the change and commits it. Changed policies are detected; changed role assignments must be passed in.
     pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
-        let after = store::read(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
+        let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
         check(&self.before, &after, self.caller, assignments)?;
         Ok(self.tx.commit().await?)
     }
@@ -95,12 +88,13 @@ fn check(
     caller: UserId,
     assignments: &[RoleAssignment],
 ) -> Result<(), ChangeError> {
-    let (old, new) = (&before.policies.policies, &after.policies.policies);
+    let (old, new) = (&before.tenant.policies, &after.tenant.policies);
     let granter = EffectivePermissions::of(old, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
-    let rewritten =
-        affected_roles(old, new, &unchanged, &after.roles).map(|role| (RoleAssignment::same_role(role), &unchanged));
-    for (RoleAssignment { user, from, to }, unchanged) in rewritten.chain(assignments.iter().map(|one| (*one, &none))) {
+    // Members keep a role whose policies change.
+    let kept = affected_roles(old, new, &unchanged, &after.roles)
+        .map(|role| (RoleAssignment { user: None, from: Some(role), to: role }, &unchanged));
+    for (RoleAssignment { user, from, to }, unchanged) in kept.chain(assignments.iter().map(|one| (*one, &none))) {
         let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
@@ -129,9 +123,7 @@ fn affected_roles(
     roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_affected(*role))
 }
 
-fn has_admin(policy_state: &PolicyState) -> bool {
-    let in_use = policy_state.roles.iter().filter(|role| role.in_use);
-    in_use
-        .map(|role| EffectivePermissions::of(&policy_state.policies.policies, Some(role.id), None))
-        .any(|permissions| permissions.is_full_admin())
+fn has_admin(state: &PolicyState) -> bool {
+    let is_admin = |role| EffectivePermissions::of(&state.tenant.policies, Some(role), None).is_full_admin();
+    state.roles.iter().any(|role| role.in_use && is_admin(role.id))
 }

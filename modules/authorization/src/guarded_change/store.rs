@@ -14,7 +14,7 @@ use crate::{
 /// A tenant's policies and roles, with the role of one member.
 #[derive(Debug)]
 pub(crate) struct PolicyState {
-    pub(crate) policies: TenantPolicies,
+    pub(crate) tenant: TenantPolicies,
     pub(crate) roles: Vec<RoleUsage>,
     /// The member's role; `None` if they aren't an active member.
     pub(crate) role: Option<RoleId>,
@@ -29,7 +29,7 @@ pub(crate) struct RoleUsage {
 
 /// Locks the tenant until the transaction ends, after waiting for other changes. Every change to roles, policies,
 /// members or invitations takes this lock first. Returns `false` if there is no such active tenant.
-pub(crate) async fn lock(tx: &mut Tx, tenant: TenantId) -> Result<bool, DbError> {
+pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<bool, DbError> {
     let lock = sqlx::query!(
         "SELECT id
          FROM tenants
@@ -41,8 +41,12 @@ pub(crate) async fn lock(tx: &mut Tx, tenant: TenantId) -> Result<bool, DbError>
 }
 
 /// Reads the current state, including uncommitted changes of this transaction.
-pub(crate) async fn read(tx: &mut Tx, tenant: TenantId, member: UserId) -> Result<Option<PolicyState>, DbError> {
-    let query = sqlx::query!(
+pub(crate) async fn read_policy_state(
+    tx: &mut Tx,
+    tenant: TenantId,
+    member: UserId,
+) -> Result<Option<PolicyState>, DbError> {
+    let state = sqlx::query!(
         r#"SELECT t.policy_version, a.plan, a.contract_type, a.features, a.seat_limit,
              (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = t.id)
                AS "policies!: Json<Vec<Policy>>",
@@ -62,10 +66,9 @@ pub(crate) async fn read(tx: &mut Tx, tenant: TenantId, member: UserId) -> Resul
            WHERE t.id = $1"#,
         tenant.as_uuid(),
         member.as_uuid(),
-    );
-    let row = query.fetch_optional(tx.conn()).await?;
-    Ok(row.map(|row| PolicyState {
-        policies: TenantPolicies {
+    )
+    .map(|row| PolicyState {
+        tenant: TenantPolicies {
             version: row.policy_version,
             attributes: TenantAttributes {
                 id: tenant,
@@ -78,5 +81,6 @@ pub(crate) async fn read(tx: &mut Tx, tenant: TenantId, member: UserId) -> Resul
         },
         roles: row.roles.0,
         role: row.role,
-    }))
+    });
+    Ok(state.fetch_optional(tx.conn()).await?)
 }

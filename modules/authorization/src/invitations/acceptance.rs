@@ -2,9 +2,9 @@
 //! statement finds the tenant by the token, and the others filter by its id. Nothing read before the
 //! tenant was locked is trusted, except its id.
 
-use authorization_api::{InvitationId, RoleSummary, UserTenant};
+use authorization_api::{RoleSummary, UserTenant};
 use db::{DbError, SystemTx};
-use kernel::{Email, RoleId, TenantId, UserId};
+use kernel::{Email, TenantId, UserId};
 
 use crate::invitations::token::TokenHash;
 
@@ -44,7 +44,7 @@ pub(crate) async fn find_open(
     tenant: TenantId,
     token_hash: TokenHash,
 ) -> Result<Option<OpenInvitation>, DbError> {
-    let row = sqlx::query!(
+    let invitation = sqlx::query!(
         "SELECT i.email, i.invited_by, i.role_id, r.name AS role_name, t.slug, t.name
          FROM invitations AS i
          JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
@@ -53,13 +53,12 @@ pub(crate) async fn find_open(
         tenant.as_uuid(),
         token_hash.as_slice(),
     )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(|row| {
+    .map(|row| {
         let role = RoleSummary { id: row.role_id, name: row.role_name };
         let tenant = UserTenant { id: tenant, slug: row.slug, name: row.name, role };
         OpenInvitation { email: row.email, invited_by: row.invited_by, tenant }
-    }))
+    });
+    Ok(invitation.fetch_optional(tx.conn()).await?)
 }
 
 /// Returns whether the user is a member and how many seats are free.
@@ -94,28 +93,4 @@ pub(crate) async fn consume(tx: &mut SystemTx, tenant: TenantId, token_hash: Tok
         token_hash.as_slice(),
     );
     Ok(consumed.execute(tx.conn()).await?.rows_affected() == 1)
-}
-
-/// Creates an expired invitation for the demo data. No token matches it. Returns `false` and changes nothing if there is
-/// one with this id or for this address.
-pub(crate) async fn create_expired_invitation(
-    tx: &mut SystemTx,
-    tenant: TenantId,
-    id: InvitationId,
-    email: &Email,
-    role: RoleId,
-    invited_by: UserId,
-) -> Result<bool, DbError> {
-    // A token is 32 random bytes. The stored hash is that of the id's text, so no token has it.
-    let created = sqlx::query!(
-        "INSERT INTO invitations (tenant_id, id, email, role_id, invited_by, token_hash, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, sha256(($2::uuid)::text::bytea), '2026-01-01Z', '2026-01-08Z')
-         ON CONFLICT DO NOTHING",
-        tenant.as_uuid(),
-        id.as_uuid(),
-        email.as_str(),
-        role.as_uuid(),
-        invited_by.as_uuid(),
-    );
-    Ok(created.execute(tx.conn()).await?.rows_affected() == 1)
 }

@@ -17,11 +17,14 @@ use shaku::Component;
 
 use crate::{
     engine::may_invite_to_role,
-    guarded_change::{GuardedChange, RoleAssignment, store as policy_state},
+    guarded_change::{
+        GuardedChange, RoleAssignment,
+        store::{lock_tenant, read_policy_state},
+    },
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
-        store::{InvitationConflicts, NewInvitation},
-        token::{TokenHash, hash_token, random_token},
+        store::InvitationConflicts,
+        token::{TokenHash, generate_token, hash_token},
     },
     members::store::create_membership,
 };
@@ -52,8 +55,8 @@ impl Invitations for InvitationService {
             return Err(InvitationsError::RoleNotFound);
         }
         self.ensure_invitable(change.tx(), email, None).await?;
-        let new = NewInvitation { id: InvitationId::new(), email, role, invited_by: change.caller(), token_hash };
-        let invitation = store::create(change.tx(), &new).await?;
+        let caller = change.caller();
+        let invitation = store::create(change.tx(), email, role, caller, token_hash).await?;
         change.commit(&[invitee_assignment(role)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
@@ -150,17 +153,17 @@ impl InvitationService {
         identity: &Identity,
         token_hash: TokenHash,
     ) -> Result<Option<UserTenant>, AcceptError> {
-        if !policy_state::lock(tx, id).await? {
+        if !lock_tenant(tx, id).await? {
             return Ok(None);
         }
         let Some(OpenInvitation { email, invited_by, tenant }) = acceptance::find_open(tx, id, token_hash).await?
         else {
             return Ok(None);
         };
-        let Some(policy_state) = policy_state::read(tx, id, invited_by).await? else { return Ok(None) };
-        let may_grant = policy_state.role.is_some_and(|inviter_role| {
+        let Some(state) = read_policy_state(tx, id, invited_by).await? else { return Ok(None) };
+        let may_grant = state.role.is_some_and(|inviter_role| {
             let invitee = (identity.user(), tenant.role.id);
-            may_invite_to_role(&policy_state.policies.policies, (invited_by, inviter_role), invitee)
+            may_invite_to_role(&state.tenant.policies, (invited_by, inviter_role), invitee)
         });
         Ok((email == *identity.email() && may_grant).then_some(tenant))
     }
@@ -169,10 +172,4 @@ impl InvitationService {
 /// Returns the role assignment that accepting an invitation makes. Its user isn't known before that.
 fn invitee_assignment(role: RoleId) -> RoleAssignment {
     RoleAssignment { user: None, from: None, to: role }
-}
-
-fn generate_token() -> Result<(InvitationToken, TokenHash), InvitationsError> {
-    let token = random_token().map_err(|_| InvitationsError::TokenGeneration)?;
-    let token_hash = hash_token(&token);
-    Ok((token, token_hash))
 }

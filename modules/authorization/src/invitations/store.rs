@@ -25,16 +25,6 @@ pub(crate) struct InvitationConflicts {
     pub(crate) free_seats: i64,
 }
 
-/// The data of a new invitation.
-#[derive(Debug)]
-pub(crate) struct NewInvitation<'a> {
-    pub(crate) id: InvitationId,
-    pub(crate) email: &'a Email,
-    pub(crate) role: RoleId,
-    pub(crate) invited_by: UserId,
-    pub(crate) token_hash: TokenHash,
-}
-
 #[derive(Debug)]
 struct InvitationRow {
     id: InvitationId,
@@ -87,7 +77,6 @@ pub(crate) async fn page(
     Ok(reader.fetch_all(query).await?.into_iter().map(Into::into).collect())
 }
 
-/// Returns the invitation.
 pub(crate) async fn find(tx: &mut TenantTx, id: InvitationId) -> Result<Option<Invitation>, DbError> {
     let invitation = sqlx::query_as!(
         InvitationRow,
@@ -140,13 +129,19 @@ pub(crate) async fn conflicts(
 }
 
 /// Creates the invitation, replacing an expired one for the same address.
-pub(crate) async fn create(tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result<Invitation, DbError> {
+pub(crate) async fn create(
+    tx: &mut TenantTx,
+    email: &Email,
+    role: RoleId,
+    invited_by: UserId,
+    token_hash: TokenHash,
+) -> Result<Invitation, DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query!(
         "DELETE FROM invitations
          WHERE tenant_id = $1 AND email = $2 AND expires_at <= statement_timestamp()",
         tenant,
-        new.email.as_str(),
+        email.as_str(),
     )
     .execute(tx.conn())
     .await?;
@@ -163,11 +158,11 @@ pub(crate) async fn create(tx: &mut TenantTx, new: &NewInvitation<'_>) -> Result
              i.invited_by AS "invited_by: UserId", i.created_at, i.expires_at, false AS "expired!"
            FROM i"#,
         tenant,
-        new.id.as_uuid(),
-        new.email.as_str(),
-        new.role.as_uuid(),
-        new.invited_by.as_uuid(),
-        new.token_hash.as_slice(),
+        InvitationId::new().as_uuid(),
+        email.as_str(),
+        role.as_uuid(),
+        invited_by.as_uuid(),
+        token_hash.as_slice(),
         LIFETIME_DAYS,
     );
     Ok(created.fetch_one(tx.conn()).await?.into())

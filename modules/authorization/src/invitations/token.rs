@@ -1,9 +1,8 @@
 //! Generation and hashing of invitation tokens.
 
-use authorization_api::InvitationToken;
+use authorization_api::{InvitationToken, InvitationsError};
 use ring::{
     digest::{SHA256, digest},
-    error::Unspecified,
     rand::{SecureRandom, SystemRandom},
 };
 
@@ -17,14 +16,13 @@ pub(crate) fn hash_token(token: &InvitationToken) -> TokenHash {
     hash
 }
 
-/// Generates a random token.
-///
-/// # Errors
-/// Fails if the system's random number generator does.
-pub(crate) fn random_token() -> Result<InvitationToken, Unspecified> {
+/// Generates a random token. Returns it with its hash.
+pub(crate) fn generate_token() -> Result<(InvitationToken, TokenHash), InvitationsError> {
     let mut bytes = [0; InvitationToken::LENGTH];
-    SystemRandom::new().fill(&mut bytes)?;
-    Ok(InvitationToken::from_bytes(bytes))
+    SystemRandom::new().fill(&mut bytes).map_err(|_| InvitationsError::TokenGeneration)?;
+    let token = InvitationToken::from_bytes(bytes);
+    let hash = hash_token(&token);
+    Ok((token, hash))
 }
 
 #[cfg(test)]
@@ -41,8 +39,8 @@ mod tests {
 
     #[test]
     fn tokens_are_unique() {
-        let (one, other) = (random_token().unwrap(), random_token().unwrap());
+        let ((one, one_hash), (other, other_hash)) = (generate_token().unwrap(), generate_token().unwrap());
         assert_ne!(one.secret(), other.secret());
-        assert_ne!(hash_token(&one), hash_token(&other));
+        assert_ne!(one_hash, other_hash);
     }
 }

@@ -5,10 +5,8 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{
-    AuthorizationError, Member, MemberRemove, MemberUpdate, Members, MembersError, UserRead, UserTenant, UserTenants,
-};
-use db::Database;
+use authorization_api::{Member, MemberRemove, MemberUpdate, Members, MembersError, UserRead, UserTenant, UserTenants};
+use db::{Database, DbError};
 use kernel::{Identity, Permit, RoleId, TenantScope, UserId};
 use shaku::Component;
 
@@ -88,8 +86,8 @@ pub(crate) struct UserTenantService {
 
 #[async_trait]
 impl UserTenants for UserTenantService {
-    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, AuthorizationError> {
+    async fn list(&self, identity: &Identity) -> Result<Vec<UserTenant>, DbError> {
         let mut tx = self.database.begin_for_user(identity).await?;
-        Ok(self.memberships.list_for_user(&mut tx).await?)
+        self.memberships.list_for_user(&mut tx).await
     }
 }

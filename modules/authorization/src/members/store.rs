@@ -1,7 +1,7 @@
 //! The table `memberships`, joined with roles, tenants and users.
 
 use async_trait::async_trait;
-use authorization_api::{Member, RoleSummary, TenantStatus, UserProfile, UserTenant};
+use authorization_api::{Member, RoleSummary, TenantStatus, UserTenant};
 use db::{DbError, Reader, SystemTx, TenantReader, TenantTx, UserTx};
 use kernel::{Email, RoleId, TenantId, TenantTarget, UserId};
 use shaku::{Component, Interface};
@@ -38,14 +38,16 @@ struct MemberRow {
 impl From<MemberRow> for Member {
     fn from(row: MemberRow) -> Self {
         Self {
-            user: UserProfile { id: row.user_id, email: row.email, display_name: row.display_name, active: row.active },
+            id: row.user_id,
+            email: row.email,
+            display_name: row.display_name,
             role: RoleSummary { id: row.role_id, name: row.role_name },
             member_since: row.since,
+            active: row.active,
         }
     }
 }
 
-/// Reads and writes memberships.
 #[async_trait]
 pub(crate) trait MembershipRepository: Interface {
     /// Returns the user and their membership in the tenant, archived or not. `None` if the user is unknown or
@@ -63,24 +65,17 @@ pub(crate) trait MembershipRepository: Interface {
     /// Returns at most `limit` members with ids greater than `after`, ordered by id.
     async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
 
-    /// Returns the member.
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
 
     /// Returns the member's role, or `None` if the user isn't a member.
     async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 
-    /// Changes the member's role.
     async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
     /// Deletes the membership. Returns `false` if there was none.
     async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
-
-    /// Counts the tenants that the user is admin of, archived ones included. Holds a lock on the user until the
-    /// transaction ends, so that concurrent calls for the same user count what this transaction adds.
-    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError>;
 }
 
-/// [`MembershipRepository`] in SQL.
 #[derive(Component)]
 #[shaku(interface = MembershipRepository)]
 pub(crate) struct PgMembershipRepository;
@@ -136,7 +131,7 @@ impl MembershipRepository for PgMembershipRepository {
     async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError> {
         let user = tx.user().as_uuid();
         // user rows: the tenants of one user.
-        let rows = sqlx::query!(
+        let tenants = sqlx::query!(
             "SELECT t.id, t.slug, t.name, m.role_id, r.name AS role_name
              FROM memberships AS m
              JOIN tenants AS t ON t.id = m.tenant_id
@@ -145,17 +140,13 @@ impl MembershipRepository for PgMembershipRepository {
              ORDER BY t.name, t.id",
             user,
         )
-        .fetch_all(tx.conn())
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| UserTenant {
-                id: row.id,
-                slug: row.slug,
-                name: row.name,
-                role: RoleSummary { id: row.role_id, name: row.role_name },
-            })
-            .collect())
+        .map(|row| UserTenant {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            role: RoleSummary { id: row.role_id, name: row.role_name },
+        });
+        Ok(tenants.fetch_all(tx.conn()).await?)
     }
 
     async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
@@ -238,23 +229,6 @@ impl MembershipRepository for PgMembershipRepository {
             user.as_uuid(),
         );
         Ok(removed.execute(tx.conn()).await?.rows_affected() == 1)
-    }
-
-    async fn lock_and_count_admin(&self, tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
-        let user = user.as_uuid();
-        sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
-            .execute(tx.conn())
-            .await?;
-        // A separate statement, so that its snapshot is taken after the lock was acquired.
-        // system: the limit counts all tenants of one user.
-        let count = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!"
-               FROM memberships AS m
-               JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-               WHERE m.user_id = $1 AND r.is_system AND r.name_key = 'admin'"#,
-            user,
-        );
-        Ok(count.fetch_one(tx.conn()).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use shaku::Component;
 use crate::{
     engine::{Condition, NewPolicy},
     guarded_change::GuardedChange,
-    policies::store::{PolicyRepository, StoredPolicy, UNIQUE_POLICY},
+    policies::store::{PolicyRepository, StoredPolicy},
 };
 
 /// Maximum number of policies per tenant, template policies included. Every change is checked against all of them.
@@ -49,8 +49,7 @@ impl Policies for PolicyService {
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError> {
         let PolicyDraft { role, effect, target, condition } = draft;
         let condition = condition.as_ref().map(canonicalize).transpose()?;
-        let policy =
-            NewPolicy::unconditional(*role, *effect, target.resource(), target.verbs()).with_condition(condition);
+        let policy = NewPolicy::new(*role, *effect, target.resource(), target.verbs(), condition);
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
         if role.is_some_and(|role| !change.has_role(role)) {
             return Err(PoliciesError::RoleNotFound);
@@ -77,8 +76,8 @@ impl Policies for PolicyService {
             Some(target) => (target.resource(), target.verbs().to_vec()),
             None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
         };
-        let policy = NewPolicy::unconditional(stored.role_id, effect.unwrap_or(stored.effect), resource, &verbs)
-            .with_condition(condition.unwrap_or(stored.condition));
+        let (effect, condition) = (effect.unwrap_or(stored.effect), condition.unwrap_or(stored.condition));
+        let policy = NewPolicy::new(stored.role_id, effect, resource, &verbs, condition);
         let updated = self.policies.update(change.tx(), id, &policy).await.map_err(policies_error)?;
         change.commit(&[]).await?;
         Ok(updated)
@@ -107,5 +106,5 @@ fn canonicalize(condition: &Value) -> Result<Value, PoliciesError> {
 }
 
 fn policies_error(error: DbError) -> PoliciesError {
-    if error.violates(UNIQUE_POLICY) { PoliciesError::Duplicate } else { error.into() }
+    if error.violates("policies_tenant_id_digest_key") { PoliciesError::Duplicate } else { error.into() }
 }

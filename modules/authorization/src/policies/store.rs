@@ -12,9 +12,6 @@ use uuid::Uuid;
 
 use crate::engine::{NewPolicy, Policy, TenantAttributes};
 
-/// The constraint that rejects a policy identical to another one of the tenant.
-pub(crate) const UNIQUE_POLICY: &str = "policies_tenant_id_digest_key";
-
 /// Everything that a tenant's decisions depend on, from one snapshot.
 #[derive(Debug)]
 pub(crate) struct TenantPolicies {
@@ -23,7 +20,6 @@ pub(crate) struct TenantPolicies {
     pub(crate) policies: Vec<Policy>,
 }
 
-/// Reads and writes policies.
 #[async_trait]
 pub(crate) trait PolicyRepository: Interface {
     /// Returns all policies of the tenant. Only for admission, which has checked the membership.
@@ -37,13 +33,11 @@ pub(crate) trait PolicyRepository: Interface {
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, DbError>;
 
-    /// Returns the policy.
     async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError>;
 
     /// Returns the policy's row within a change.
     async fn find_stored(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError>;
 
-    /// Counts the tenant's policies.
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom policy.
@@ -89,7 +83,6 @@ impl From<PolicyRow> for PolicyDetails {
     }
 }
 
-/// [`PolicyRepository`] in SQL.
 #[derive(Component)]
 #[shaku(interface = PolicyRepository)]
 pub(crate) struct PgPolicyRepository;
@@ -114,19 +107,19 @@ impl PolicyRepository for PgPolicyRepository {
                      ) AS a"#,
                 id,
             )
+            .map(move |row| TenantPolicies {
+                version: row.policy_version,
+                attributes: TenantAttributes {
+                    id: tenant,
+                    plan: row.plan,
+                    contract_type: row.contract_type,
+                    features: row.features,
+                    seat_limit: row.seat_limit,
+                },
+                policies: row.policies.0,
+            })
         };
-        let row = reader.fetch_optional(query).await?;
-        Ok(row.map(|row| TenantPolicies {
-            version: row.policy_version,
-            attributes: TenantAttributes {
-                id: tenant,
-                plan: row.plan,
-                contract_type: row.contract_type,
-                features: row.features,
-                seat_limit: row.seat_limit,
-            },
-            policies: row.policies.0,
-        }))
+        reader.fetch_optional(query).await
     }
 
     async fn page(
@@ -253,6 +246,7 @@ impl PolicyRepository for PgPolicyRepository {
     }
 }
 
-fn digest(policy: &NewPolicy) -> Result<Vec<u8>, DbError> {
+/// Returns the digest by which the database rejects identical policies.
+pub(crate) fn digest(policy: &NewPolicy) -> Result<Vec<u8>, DbError> {
     Ok(policy.digest().map_err(|error| sqlx::Error::Encode(Box::new(error)))?)
 }

@@ -10,10 +10,7 @@ use db::{Database, DbError};
 use kernel::{Permit, RoleId};
 use shaku::Component;
 
-use crate::{
-    guarded_change::GuardedChange,
-    roles::store::{ROLE_REFERENCES, RoleRepository, UNIQUE_ROLE_NAME},
-};
+use crate::{guarded_change::GuardedChange, roles::store::RoleRepository};
 
 /// Maximum number of roles per tenant, system roles included. It limits the cost of a change to a tenant-wide policy,
 /// which is checked for each role.
@@ -71,9 +68,10 @@ impl RoleService {
 }
 
 fn roles_error(error: DbError) -> RolesError {
-    if error.violates(UNIQUE_ROLE_NAME) {
+    let violates = |constraint| error.violates(constraint);
+    if violates("roles_tenant_id_name_key_key") {
         RolesError::NameTaken
-    } else if ROLE_REFERENCES.iter().any(|constraint| error.violates(constraint)) {
+    } else if violates("memberships_tenant_id_role_id_fkey") || violates("invitations_tenant_id_role_id_fkey") {
         RolesError::InUse
     } else {
         error.into()

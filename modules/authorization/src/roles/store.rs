@@ -6,22 +6,13 @@ use db::{DbError, TenantReader, TenantTx};
 use kernel::RoleId;
 use shaku::{Component, Interface};
 
-/// The constraint that rejects a duplicate role name.
-pub(crate) const UNIQUE_ROLE_NAME: &str = "roles_tenant_id_name_key_key";
-/// The constraints that prevent deleting a role that a member or an invitation has.
-pub(crate) const ROLE_REFERENCES: [&str; 2] =
-    ["memberships_tenant_id_role_id_fkey", "invitations_tenant_id_role_id_fkey"];
-
-/// Reads and writes roles.
 #[async_trait]
 pub(crate) trait RoleRepository: Interface {
     /// Returns the tenant's roles: system roles first, then ordered by name.
     async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError>;
 
-    /// Returns the role.
     async fn find(&self, tx: &mut TenantTx, id: RoleId) -> Result<Option<Role>, DbError>;
 
-    /// Counts the tenant's roles.
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom role.
@@ -34,7 +25,6 @@ pub(crate) trait RoleRepository: Interface {
     async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError>;
 }
 
-/// [`RoleRepository`] in SQL.
 #[derive(Component)]
 #[shaku(interface = RoleRepository)]
 pub(crate) struct PgRoleRepository;

@@ -21,22 +21,14 @@ pub(crate) const MEMBER: &str = "member";
 /// All template versions.
 pub(crate) const TEMPLATES: Templates = Templates(&[
     // 1: Admins may do everything, members may read users.
-    &[allow(ADMIN, "*", "*"), allow(MEMBER, "user", "read")],
+    &[Allow(ADMIN, "*", "*"), Allow(MEMBER, "user", "read")],
     // 2: Members may read roles.
-    &[allow(MEMBER, "role", "read")],
+    &[Allow(MEMBER, "role", "read")],
 ]);
 
-/// A permission of a system role. The first one that names a role also creates it.
+/// Role, resource and verb of a system role's permission. The first one that names a role also creates it.
 #[derive(Debug, Clone, Copy)]
-struct Allow {
-    role: &'static str,
-    resource: &'static str,
-    verb: &'static str,
-}
-
-const fn allow(role: &'static str, resource: &'static str, verb: &'static str) -> Allow {
-    Allow { role, resource, verb }
-}
+struct Allow(&'static str, &'static str, &'static str);
 
 /// The versions in order, starting with version 1. Each lists the permissions that it adds.
 #[derive(Debug, Clone, Copy)]
@@ -62,18 +54,9 @@ pub(crate) struct TemplateAdditions {
     pub(crate) policies: Vec<(PolicyId, NewPolicy)>,
 }
 
-/// A source of ids for added roles and policies. It is called in the order of the versions.
+/// A source of ids for added roles and policies, by default random ones. It is called in the order of the versions.
 pub(crate) trait IdGenerator {
-    fn role(&mut self, name: &str) -> RoleId;
-    fn policy(&mut self) -> PolicyId;
-}
-
-/// Generates new unique ids.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RandomIds;
-
-impl IdGenerator for RandomIds {
-    fn role(&mut self, _: &str) -> RoleId {
+    fn role(&mut self, _name: &str) -> RoleId {
         RoleId::new()
     }
 
@@ -81,6 +64,11 @@ impl IdGenerator for RandomIds {
         PolicyId::new()
     }
 }
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RandomIds;
+
+impl IdGenerator for RandomIds {}
 
 impl Templates {
     /// Returns the latest version, which new tenants get.
@@ -91,7 +79,7 @@ impl Templates {
     /// Returns the names of the system roles, in order of introduction.
     pub(crate) fn roles(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for Allow { role, .. } in self.0.iter().copied().flatten() {
+        for Allow(role, ..) in self.0.iter().copied().flatten() {
             if !names.contains(role) {
                 names.push(*role);
             }
@@ -131,14 +119,14 @@ impl Templates {
     ) -> TemplateAdditions {
         let mut added = TemplateAdditions::default();
         for (version, allows) in (1..).zip(self.0) {
-            for allow in *allows {
-                let (role, role_version) = *existing.entry(allow.role).or_insert_with(|| {
-                    let role = ids.role(allow.role);
-                    added.roles.push((role, allow.role));
+            for Allow(name, resource, verb) in *allows {
+                let (role, role_version) = *existing.entry(name).or_insert_with(|| {
+                    let role = ids.role(name);
+                    added.roles.push((role, name));
                     (role, 0)
                 });
                 if version > role_version {
-                    let policy = NewPolicy::for_role(role, Effect::Allow, allow.resource, &[allow.verb]);
+                    let policy = NewPolicy::new(Some(role), Effect::Allow, resource, &[verb], None);
                     added.policies.push((ids.policy(), policy));
                 }
             }
@@ -176,7 +164,7 @@ mod tests {
         let versions: Vec<_> = TEMPLATES
             .0
             .iter()
-            .map(|allows| allows.iter().map(|a| format!("{} {}:{}", a.role, a.resource, a.verb)).collect::<Vec<_>>())
+            .map(|allows| allows.iter().map(|Allow(role, of, verb)| format!("{role} {of}:{verb}")).collect::<Vec<_>>())
             .collect();
         assert_eq!(versions, [vec!["admin *:*", "member user:read"], vec!["member role:read"]]);
         assert_eq!(TEMPLATES.current(), 2);
@@ -209,7 +197,7 @@ mod tests {
         const LATER: Templates = Templates(&[
             TEMPLATES.0[0],
             TEMPLATES.0[1],
-            &[allow("auditor", "policy", "read"), allow(MEMBER, "policy", "read")],
+            &[Allow("auditor", "policy", "read"), Allow(MEMBER, "policy", "read")],
         ]);
         assert_eq!((LATER.current(), LATER.roles()), (3, vec![ADMIN, MEMBER, "auditor"]));
         let existing = roles([(ADMIN, system_role()), (MEMBER, system_role())]);

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 
 use authorization_api::{Effect, TenantsAtVersion};
 use db::{DbError, SystemTx};
-use kernel::{PolicyId, RoleId, TenantId, TenantSlug};
+use kernel::{RoleId, TenantId, TenantSlug};
 use uuid::Uuid;
 
-use crate::templates::{ExistingRole, TemplateAdditions};
+use crate::{
+    policies::store::digest,
+    templates::{ExistingRole, TemplateAdditions},
+};
 
 /// A tenant with its template version, and with the roles that are named like a system role.
 #[derive(Debug)]
 pub(crate) struct TenantTemplateState {
     pub(crate) id: TenantId,
     pub(crate) slug: TenantSlug,
-    /// The tenant's template version.
     pub(crate) version: i32,
     /// The roles with one of the requested names, by name.
     pub(crate) roles: BTreeMap<String, ExistingRole>,
@@ -120,12 +122,13 @@ pub(crate) async fn insert_additions(
 }
 
 async fn insert_roles(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
-    let roles = tenants.iter().flat_map(|(tenant, additions)| additions.roles.iter().map(|role| (*tenant, *role)));
     let (mut tenant_ids, mut ids, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    for (tenant, (id, name)) in roles {
-        tenant_ids.push(tenant.as_uuid());
-        ids.push(id.as_uuid());
-        names.push(name.to_owned());
+    for (tenant, additions) in tenants {
+        for (id, name) in &additions.roles {
+            tenant_ids.push(tenant.as_uuid());
+            ids.push(id.as_uuid());
+            names.push((*name).to_owned());
+        }
     }
     if ids.is_empty() {
         return Ok(());
@@ -143,21 +146,21 @@ async fn insert_roles(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions
 }
 
 async fn insert_policies(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditions)]) -> Result<(), DbError> {
-    let mut rows = PolicyColumns::default();
+    let (mut tenant_ids, mut ids, mut role_ids, mut effects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut resources, mut verbs, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     for (tenant, additions) in tenants {
         for (id, policy) in &additions.policies {
-            let digest = policy.digest().map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            rows.tenants.push(tenant.as_uuid());
-            rows.ids.push(PolicyId::as_uuid(*id));
-            rows.roles.push(policy.role_id().map(RoleId::as_uuid));
-            rows.effects.push(policy.effect());
-            rows.resources.push(policy.resource().to_owned());
+            tenant_ids.push(tenant.as_uuid());
+            ids.push(id.as_uuid());
+            role_ids.push(policy.role_id().map(RoleId::as_uuid));
+            effects.push(policy.effect());
+            resources.push(policy.resource().to_owned());
             // PostgreSQL arrays can't hold arrays of different lengths.
-            rows.verbs.push(policy.verbs().join(" "));
-            rows.digests.push(digest);
+            verbs.push(policy.verbs().join(" "));
+            digests.push(digest(policy)?);
         }
     }
-    if rows.ids.is_empty() {
+    if ids.is_empty() {
         return Ok(());
     }
     let insert = sqlx::query!(
@@ -166,28 +169,16 @@ async fn insert_policies(tx: &mut SystemTx, tenants: &[(TenantId, TemplateAdditi
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::policy_effect[], $5::text[], $6::text[], $7::bytea[])
            AS p (tenant_id, id, role_id, effect, resource, verbs, digest)
          ON CONFLICT (tenant_id, digest) DO NOTHING",
-        &rows.tenants,
-        &rows.ids,
-        &rows.roles as &[Option<Uuid>],
-        &rows.effects as &[Effect],
-        &rows.resources,
-        &rows.verbs,
-        &rows.digests,
+        &tenant_ids,
+        &ids,
+        &role_ids as &[Option<Uuid>],
+        &effects as &[Effect],
+        &resources,
+        &verbs,
+        &digests,
     );
     insert.execute(tx.conn()).await?;
     Ok(())
-}
-
-/// New policies, one list for each column.
-#[derive(Debug, Default)]
-struct PolicyColumns {
-    tenants: Vec<Uuid>,
-    ids: Vec<Uuid>,
-    roles: Vec<Option<Uuid>>,
-    effects: Vec<Effect>,
-    resources: Vec<String>,
-    verbs: Vec<String>,
-    digests: Vec<Vec<u8>>,
 }
 
 /// Sets the template version of the tenants that are at an older one.

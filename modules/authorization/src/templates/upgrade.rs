@@ -3,9 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use authorization_api::{
-    AuthorizationError, BlockedTenant, OnLocked, PolicyTemplates, TemplateVersions, TenantsAtVersion, UpgradeReport,
-};
+use authorization_api::{BlockedTenant, OnLocked, PolicyTemplates, TemplateVersions, UpgradeReport};
 use db::{DbError, SystemDatabase, SystemReason, SystemTx};
 use kernel::TenantId;
 use shaku::Component;
@@ -28,20 +26,20 @@ pub(crate) struct TemplateUpgradeService {
 
 #[async_trait]
 impl PolicyTemplates for TemplateUpgradeService {
-    async fn versions(&self) -> Result<TemplateVersions, AuthorizationError> {
-        let in_use: Vec<TenantsAtVersion> = count_tenants_by_version(&mut self.begin().await?).await?;
+    async fn versions(&self) -> Result<TemplateVersions, DbError> {
+        let in_use = count_tenants_by_version(&mut self.begin().await?).await?;
         Ok(TemplateVersions { current: TEMPLATES.current(), in_use })
     }
 
-    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, AuthorizationError> {
-        Ok(tenants_behind(&mut self.begin().await?, TEMPLATES.current()).await?)
+    async fn outdated_tenants(&self) -> Result<Vec<TenantId>, DbError> {
+        tenants_behind(&mut self.begin().await?, TEMPLATES.current()).await
     }
 
-    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, AuthorizationError> {
+    async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError> {
         Ok(plan(&mut self.begin().await?, tenants).await?.0)
     }
 
-    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, AuthorizationError> {
+    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, DbError> {
         let mut tx = self.begin().await?;
         // Every change to a tenant's roles and policies takes this lock first. Rows read after it can't change until
         // the transaction ends, and of two concurrent upgrades the second has nothing left to do.

@@ -1,72 +1,134 @@
-//! Creates tenants, for users and for the operator.
+//! Creates tenants, for users and for the operator. There is no tenant scope yet, so the statements run in system
+//! transactions.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{OperatorTenants, Tenant, TenantName, TenantsError};
+use authorization_api::{OperatorTenants, Tenant, TenantName, TenantStatus, TenantsError};
 use db::{DbError, SystemDatabase, SystemReason, SystemTx};
-use kernel::{TenancyMode, TenantId, TenantSlug, UserId};
+use kernel::{RoleId, TenancyMode, TenantId, TenantSlug, UserId};
 use shaku::Component;
 
 use crate::{
-    members::store::{MembershipRepository, create_membership},
-    tenants::{
-        provisioning::{AdminRoleIds, FREE_PLAN, MAX_TENANTS_PER_USER, provision},
-        store::{TenantRepository, UNIQUE_PERSONAL_TENANT, UNIQUE_SLUG},
-    },
+    members::store::create_membership,
+    templates::{ADMIN, IdGenerator},
+    tenants::provisioning::{FREE_PLAN, NewTenant, provision},
 };
 
-/// Creates tenants, with one transaction per call. A taken slug aborts the transaction, so each retry starts
-/// a new one.
-pub(crate) struct TenantCreator<'a> {
-    pub(crate) system: &'a dyn SystemDatabase,
-    pub(crate) memberships: &'a dyn MembershipRepository,
-    pub(crate) tenants: &'a dyn TenantRepository,
-    pub(crate) tenancy: &'a TenancyMode,
+/// A user who is admin of this many tenants, archived ones included, can't create another, because a tenant's rows and
+/// its slug stay in use forever.
+const MAX_TENANTS_PER_USER: u16 = 20;
+
+/// Random ids with a known id for the role `admin`, which the tenant's creator gets.
+struct AdminRoleIds {
+    admin: RoleId,
 }
 
-impl TenantCreator<'_> {
-    /// Creates the tenant with its attributes, system roles and policies, and with `user` as its admin, atomically.
-    pub(crate) async fn create(
-        &self,
-        user: UserId,
-        name: &TenantName,
-        slug: &TenantSlug,
-    ) -> Result<Tenant, TenantsError> {
-        let (id, mut ids) = (TenantId::new(), AdminRoleIds::new());
-        let mut tx = self.system.begin(SystemReason::CreateTenant).await?;
-        self.ensure_can_create(&mut tx, user).await?;
-        provision(&mut tx, &FREE_PLAN.new_tenant(id, slug, name), &mut ids).await.map_err(tenants_error)?;
-        if let TenancyMode::Personal = self.tenancy {
-            self.tenants.set_personal_owner(&mut tx, id, user).await.map_err(tenants_error)?;
-        }
-        create_membership(&mut tx, id, user, ids.admin).await?;
-        let created = self.tenants.find_created(&mut tx, id).await?;
-        tx.commit().await?;
-        created.ok_or(TenantsError::NotFound)
+impl IdGenerator for AdminRoleIds {
+    fn role(&mut self, name: &str) -> RoleId {
+        if name == ADMIN { self.admin } else { RoleId::new() }
     }
+}
 
-    /// Rejects the user if they can't have another tenant. Holds a lock on the user until the transaction ends, so that
-    /// concurrent calls count the tenant that this one adds.
-    async fn ensure_can_create(&self, tx: &mut SystemTx, user: UserId) -> Result<(), TenantsError> {
-        let admin_count = self.memberships.lock_and_count_admin(tx, user).await?;
-        match self.tenancy {
-            TenancyMode::Personal if self.tenants.has_personal_tenant(tx, user).await? => {
-                Err(TenantsError::PersonalTenantExists)
-            }
-            TenancyMode::Organization(_) if admin_count >= i64::from(MAX_TENANTS_PER_USER) => {
-                Err(TenantsError::LimitReached { limit: MAX_TENANTS_PER_USER })
-            }
-            TenancyMode::Organization(_) | TenancyMode::Personal | TenancyMode::Single(_) => Ok(()),
-        }
+/// Creates the tenant with its attributes, system roles and policies, and with `user` as its admin, atomically. A taken
+/// slug aborts the transaction, so each call starts a new one.
+pub(crate) async fn create_tenant(
+    system: &dyn SystemDatabase,
+    tenancy: &TenancyMode,
+    user: UserId,
+    name: &TenantName,
+    slug: &TenantSlug,
+) -> Result<Tenant, TenantsError> {
+    let (id, mut ids) = (TenantId::new(), AdminRoleIds { admin: RoleId::new() });
+    let mut tx = system.begin(SystemReason::CreateTenant).await?;
+    ensure_can_create(&mut tx, tenancy, user).await?;
+    let new = NewTenant { id, slug, name: name.as_str(), plan: FREE_PLAN };
+    provision(&mut tx, &new, &mut ids).await.map_err(tenants_error)?;
+    if let TenancyMode::Personal = tenancy {
+        set_personal_owner(&mut tx, id, user).await.map_err(tenants_error)?;
     }
+    create_membership(&mut tx, id, user, ids.admin).await?;
+    let created = find_created(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(created)
+}
+
+/// Rejects the user if they can't have another tenant. Holds a lock on the user until the transaction ends, so that
+/// concurrent calls count the tenant that this one adds.
+async fn ensure_can_create(tx: &mut SystemTx, tenancy: &TenancyMode, user: UserId) -> Result<(), TenantsError> {
+    let admin_count = lock_and_count_admin(tx, user).await?;
+    match tenancy {
+        TenancyMode::Personal if has_personal_tenant(tx, user).await? => Err(TenantsError::PersonalTenantExists),
+        TenancyMode::Organization(_) if admin_count >= i64::from(MAX_TENANTS_PER_USER) => {
+            Err(TenantsError::LimitReached { limit: MAX_TENANTS_PER_USER })
+        }
+        TenancyMode::Organization(_) | TenancyMode::Personal | TenancyMode::Single(_) => Ok(()),
+    }
+}
+
+/// Counts the tenants that the user is admin of, archived ones included, after locking the user.
+async fn lock_and_count_admin(tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
+    let user = user.as_uuid();
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
+        .execute(tx.conn())
+        .await?;
+    // A separate statement, so that its snapshot is taken after the lock was acquired.
+    // system: the limit counts all tenants of one user.
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!"
+           FROM memberships AS m
+           JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+           WHERE m.user_id = $1 AND r.is_system AND r.name_key = 'admin'"#,
+        user,
+    );
+    Ok(count.fetch_one(tx.conn()).await?)
+}
+
+async fn has_slug(tx: &mut SystemTx, slug: &TenantSlug) -> Result<bool, DbError> {
+    // system: slugs are unique across tenants, archived ones included.
+    let has = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM tenants WHERE slug = $1) AS "has!""#, slug.as_str());
+    Ok(has.fetch_one(tx.conn()).await?)
+}
+
+async fn has_personal_tenant(tx: &mut SystemTx, user: UserId) -> Result<bool, DbError> {
+    // system: a user has at most one personal tenant, archived or not, which is checked before one is created.
+    let has = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM tenants WHERE personal_user_id = $1) AS "has!""#,
+        user.as_uuid(),
+    );
+    Ok(has.fetch_one(tx.conn()).await?)
+}
+
+async fn set_personal_owner(tx: &mut SystemTx, id: TenantId, user: UserId) -> Result<(), DbError> {
+    let update = sqlx::query!(
+        "UPDATE tenants
+         SET personal_user_id = $2
+         WHERE id = $1",
+        id.as_uuid(),
+        user.as_uuid(),
+    );
+    update.execute(tx.conn()).await?;
+    Ok(())
+}
+
+async fn find_created(tx: &mut SystemTx, id: TenantId) -> Result<Tenant, DbError> {
+    let tenant = sqlx::query_as!(
+        Tenant,
+        r#"SELECT t.id, t.slug, t.name AS "name: TenantName", t.status AS "status: TenantStatus", a.plan, a.features,
+             a.seat_limit, t.created_at
+           FROM tenants AS t
+           JOIN tenant_attributes AS a ON a.tenant_id = t.id
+           WHERE t.id = $1"#,
+        id.as_uuid(),
+    );
+    Ok(tenant.fetch_one(tx.conn()).await?)
 }
 
 /// Maps violations of unique constraints to their errors.
 pub(crate) fn tenants_error(error: DbError) -> TenantsError {
-    if error.violates(UNIQUE_SLUG) {
+    if error.violates("tenants_slug_key") {
         TenantsError::SlugTaken
-    } else if error.violates(UNIQUE_PERSONAL_TENANT) {
+    } else if error.violates("tenants_personal_user_id_key") {
         TenantsError::PersonalTenantExists
     } else {
         error.into()
@@ -80,10 +142,6 @@ pub(crate) struct OperatorTenantService {
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
-    memberships: Arc<dyn MembershipRepository>,
-    #[shaku(inject)]
-    tenants: Arc<dyn TenantRepository>,
-    #[shaku(inject)]
     tenancy: Arc<TenancyMode>,
 }
 
@@ -92,16 +150,11 @@ impl OperatorTenants for OperatorTenantService {
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError> {
         match &*self.tenancy {
             TenancyMode::Single(only) if only != slug => Err(TenantsError::SingleTenantMode),
-            _ => {
-                let (memberships, tenants) = (&*self.memberships, &*self.tenants);
-                let creator = TenantCreator { system: &*self.system, memberships, tenants, tenancy: &self.tenancy };
-                creator.create(admin, name, slug).await
-            }
+            tenancy => create_tenant(&*self.system, tenancy, admin, name, slug).await,
         }
     }
 
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError> {
-        let mut tx = self.system.begin(SystemReason::CreateTenant).await?;
-        self.tenants.has_slug(&mut tx, slug).await
+        has_slug(&mut self.system.begin(SystemReason::CreateTenant).await?, slug).await
     }
 }

@@ -15,13 +15,10 @@ use db::{Database, SystemDatabase, SystemReason};
 use kernel::{Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
 use shaku::Component;
 
-use crate::{
-    members::store::MembershipRepository,
-    tenants::{
-        creation::{TenantCreator, tenants_error},
-        slug_candidates::slug_candidates,
-        store::TenantRepository,
-    },
+use crate::tenants::{
+    creation::{create_tenant, tenants_error},
+    slug_candidates::slug_candidates,
+    store::TenantRepository,
 };
 
 /// Implements `POST /v1/tenants` and `/v1/tenant`.
@@ -32,8 +29,6 @@ pub(crate) struct TenantService {
     database: Arc<dyn Database>,
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
-    #[shaku(inject)]
-    memberships: Arc<dyn MembershipRepository>,
     #[shaku(inject)]
     tenants: Arc<dyn TenantRepository>,
     #[shaku(inject)]
@@ -51,13 +46,11 @@ impl Tenants for TenantService {
         if let TenancyMode::Single(_) = *self.tenancy {
             return Err(TenantsError::SingleTenantMode);
         }
-        let (memberships, tenants) = (&*self.memberships, &*self.tenants);
-        let creator = TenantCreator { system: &*self.system, memberships, tenants, tenancy: &self.tenancy };
         if let Some(slug) = slug {
-            return creator.create(identity.user(), name, slug).await;
+            return create_tenant(&*self.system, &self.tenancy, identity.user(), name, slug).await;
         }
         for slug in slug_candidates(name) {
-            match creator.create(identity.user(), name, &slug).await {
+            match create_tenant(&*self.system, &self.tenancy, identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }

@@ -9,7 +9,7 @@ use kernel::{
 };
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{SeededDb, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, seeded, test_db};
 
 use crate::helpers::module;
 
@@ -67,33 +67,33 @@ async fn my_tenants_lists_memberships_with_roles(#[future(awt)] seeded: SeededDb
 
 #[rstest]
 #[tokio::test]
-async fn custom_role_grants_its_policies(#[future(awt)] db: TestDb) {
-    let tenant = db.create_tenant().await;
+async fn custom_role_grants_its_policies(#[future(awt)] test_db: TestDb) {
+    let tenant = test_db.create_tenant().await;
     for (policy, allowed) in [(["user", "read"], true), (["*", "read"], true), (["user", "invite"], false)] {
-        let role = db.create_role(&tenant, policy).await;
-        let user = db.create_member(&tenant, role).await;
-        assert_eq!(db.permit::<UserRead>(user, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
+        let role = test_db.create_role(&tenant, policy).await;
+        let user = test_db.create_member(&tenant, role).await;
+        assert_eq!(test_db.permit::<UserRead>(user, &tenant.slug).await.is_ok(), allowed, "{policy:?}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn members_are_paginated(#[future(awt)] db: TestDb) {
-    let (tenant, other) = (db.create_tenant().await, db.create_tenant().await);
+async fn members_are_paginated(#[future(awt)] test_db: TestDb) {
+    let (tenant, other) = (test_db.create_tenant().await, test_db.create_tenant().await);
     let mut users = Vec::new();
     for _ in 0..9 {
-        users.push(db.create_user().await);
-        db.add_member(&tenant, users[users.len() - 1], tenant.member_role).await;
-        db.add_member(&other, users[users.len() - 1], other.admin_role).await;
+        users.push(test_db.create_user().await);
+        test_db.add_member(&tenant, users[users.len() - 1], tenant.member_role).await;
+        test_db.add_member(&other, users[users.len() - 1], other.admin_role).await;
     }
-    let permit = db.permit::<UserRead>(users[0], &tenant.slug).await.unwrap();
+    let permit = test_db.permit::<UserRead>(users[0], &tenant.slug).await.unwrap();
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = members(&db).list(&permit, after, 4).await.unwrap();
+        let page = members(&test_db).list(&permit, after, 4).await.unwrap();
         assert!(page.len() <= 4);
         let Some(last) = page.last() else { break };
-        after = Some(last.user.id);
-        seen.extend(page.iter().map(|member| member.user.id));
+        after = Some(last.id);
+        seen.extend(page.iter().map(|member| member.id));
     }
     // Members are ordered by id, and so by creation.
     assert_eq!(seen, users);
@@ -105,7 +105,7 @@ async fn member_list_is_tenant_scoped(#[future(awt)] seeded: SeededDb) {
     let permit = seeded.permit::<UserRead>(seeded.seed.users.alice.id, "globex").await.unwrap();
     let page = members(&seeded).list(&permit, None, 100).await.unwrap();
     assert_eq!(
-        page.iter().map(|m| (m.user.id, m.role.id)).collect::<Vec<_>>(),
+        page.iter().map(|m| (m.id, m.role.id)).collect::<Vec<_>>(),
         [(seeded.seed.users.alice.id, seeded.seed.tenants.globex.admin_role)]
     );
 }
@@ -118,7 +118,7 @@ async fn other_tenants_member_is_not_found(#[future(awt)] seeded: SeededDb) {
         assert!(matches!(members(&seeded).get(&permit, non_member).await, Err(MembersError::NotFound)));
     }
     let alice = members(&seeded).get(&permit, seeded.seed.users.alice.id).await.unwrap();
-    assert_eq!(alice.user.email.as_str(), "alice@example.com");
+    assert_eq!(alice.email.as_str(), "alice@example.com");
 }
 
 #[rstest]

@@ -1,6 +1,6 @@
 //! Changing members, roles and policies: permissions, the escalation check, limits and concurrency.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use authorization_api::{
     ChangeError, Effect, MemberRemove, MemberUpdate, Members, MembersError, Policies, PoliciesError, PolicyChange,
@@ -10,10 +10,10 @@ use kernel::{Permission, PermissionInfo, Permit, PolicyId, RoleId, UserId};
 use rstest::rstest;
 use serde_json::{Value, json};
 use shaku::HasComponent;
-use test_support::{TestDb, TestTenant, db};
+use test_support::{TestDb, TestTenant, test_db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{module, outcomes};
+use crate::helpers::{counted, module, outcomes};
 
 static PERMISSIONS: [PermissionInfo; 7] = [
     UserRead::INFO,
@@ -157,10 +157,6 @@ impl<T, E: Outcome> Outcome for Result<T, E> {
     }
 }
 
-fn counted<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
-    counts.into_iter().map(|(label, count)| (label.to_owned(), count)).collect()
-}
-
 async fn role_of(db: &TestDb, fixture: &Fixture, user: UserId) -> Option<RoleId> {
     let role: Option<uuid::Uuid> =
         sqlx::query_scalar("SELECT role_id FROM memberships WHERE tenant_id = $1 AND user_id = $2")
@@ -182,11 +178,11 @@ async fn stored_policies(db: &TestDb) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn role_assignment_requires_holding_role(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
-    let other_member = db.create_member(&fixture.tenant, fixture.role).await;
+async fn role_assignment_requires_holding_role(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
+    let other_member = test_db.create_member(&fixture.tenant, fixture.role).await;
     let assign = async |by: UserId, to: UserId, role: RoleId| {
-        members(&db).change_role(&permit(&db, &fixture, by).await, to, role).await
+        members(&test_db).change_role(&permit(&test_db, &fixture, by).await, to, role).await
     };
     assert_eq!(
         assign(fixture.other, other_member, fixture.tenant.member_role).await.unwrap().role.id,
@@ -196,104 +192,106 @@ async fn role_assignment_requires_holding_role(#[future(awt)] db: TestDb) {
     for to in [other_member, fixture.other] {
         assert_eq!(assign(fixture.other, to, fixture.tenant.admin_role).await.label(), "lacks *:*");
     }
-    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.member_role));
+    assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.member_role));
     assert_eq!(assign(fixture.admin, other_member, fixture.tenant.admin_role).await.label(), "done");
-    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
+    assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
     // Demoting a member requires no more than `member:update`.
     assert_eq!(assign(fixture.other, other_member, fixture.tenant.member_role).await.label(), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn other_tenants_roles_and_members_are_not_found(#[future(awt)] db: TestDb) {
-    let (here, there) = (fixture(&db, json!([])).await, fixture(&db, json!([])).await);
-    let update = permit(&db, &here, here.admin).await;
+async fn other_tenants_roles_and_members_are_not_found(#[future(awt)] test_db: TestDb) {
+    let (here, there) = (fixture(&test_db, json!([])).await, fixture(&test_db, json!([])).await);
+    let update = permit(&test_db, &here, here.admin).await;
     for (user, role, outcome) in [
         (there.other, here.role, "no member"),
         (UserId::new(), here.role, "no member"),
         (here.other, there.role, "no role"),
         (here.other, RoleId::new(), "no role"),
     ] {
-        assert_eq!(members(&db).change_role(&update, user, role).await.label(), outcome);
+        assert_eq!(members(&test_db).change_role(&update, user, role).await.label(), outcome);
     }
-    let remove = permit::<MemberRemove>(&db, &here, here.admin).await;
-    assert_eq!(members(&db).remove(&remove, there.other).await.label(), "no member");
-    let manage = permit::<RoleManage>(&db, &here, here.admin).await;
-    assert_eq!(roles(&db).delete(&manage, there.role).await.label(), "no role");
+    let remove = permit::<MemberRemove>(&test_db, &here, here.admin).await;
+    assert_eq!(members(&test_db).remove(&remove, there.other).await.label(), "no member");
+    let manage = permit::<RoleManage>(&test_db, &here, here.admin).await;
+    assert_eq!(roles(&test_db).delete(&manage, there.role).await.label(), "no role");
     let (write, policy) = (
-        permit::<PolicyManage>(&db, &here, here.admin).await,
-        insert_policy(&db, &there.tenant, None, &json!(["allow", "user", "read"])).await,
+        permit::<PolicyManage>(&test_db, &here, here.admin).await,
+        insert_policy(&test_db, &there.tenant, None, &json!(["allow", "user", "read"])).await,
     );
-    assert_eq!(policies(&db).delete(&write, policy).await.label(), "no policy");
+    assert_eq!(policies(&test_db).delete(&write, policy).await.label(), "no policy");
     let foreign = draft(Some(there.role), Effect::Allow, ("user", &["read"]), json!(null));
-    assert_eq!(policies(&db).create(&write, &foreign).await.label(), "no role");
+    assert_eq!(policies(&test_db).create(&write, &foreign).await.label(), "no role");
     assert_eq!(
-        (role_of(&db, &there, there.other).await, role_of(&db, &here, here.other).await),
+        (role_of(&test_db, &there, there.other).await, role_of(&test_db, &here, here.other).await),
         (Some(there.role), Some(here.role))
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] db: TestDb) {
+async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] test_db: TestDb) {
     let fixture =
-        fixture(&db, json!([["allow", "member", "update"], ["allow", "role", "read"], ["allow", "user", "read"]]))
+        fixture(&test_db, json!([["allow", "member", "update"], ["allow", "role", "read"], ["allow", "user", "read"]]))
             .await;
-    let (denied, free) =
-        (db.create_role(&fixture.tenant, ["*", "*"]).await, db.create_role(&fixture.tenant, ["*", "*"]).await);
-    insert_policy(&db, &fixture.tenant, Some(denied), &json!(["deny", "policy", "*"])).await;
-    let denied_member = db.create_member(&fixture.tenant, denied).await;
-    let update = permit(&db, &fixture, fixture.other).await;
-    assert_eq!(members(&db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
+    let (denied, free) = (
+        test_db.create_role(&fixture.tenant, ["*", "*"]).await,
+        test_db.create_role(&fixture.tenant, ["*", "*"]).await,
+    );
+    insert_policy(&test_db, &fixture.tenant, Some(denied), &json!(["deny", "policy", "*"])).await;
+    let denied_member = test_db.create_member(&fixture.tenant, denied).await;
+    let update = permit(&test_db, &fixture, fixture.other).await;
+    assert_eq!(members(&test_db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
     // Moving a member into the denied role is allowed.
-    let other = db.create_member(&fixture.tenant, free).await;
-    assert_eq!(members(&db).change_role(&update, other, denied).await.label(), "done");
+    let other = test_db.create_member(&fixture.tenant, free).await;
+    assert_eq!(members(&test_db).change_role(&update, other, denied).await.label(), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn permission_is_rechecked_after_lock(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([["allow", "*", "*"]])).await;
-    let other_member = db.create_member(&fixture.tenant, fixture.tenant.member_role).await;
+async fn permission_is_rechecked_after_lock(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([["allow", "*", "*"]])).await;
+    let other_member = test_db.create_member(&fixture.tenant, fixture.tenant.member_role).await;
     let (remove, update, write) = (
-        permit::<MemberRemove>(&db, &fixture, fixture.other).await,
-        permit::<MemberUpdate>(&db, &fixture, fixture.other).await,
-        permit::<PolicyManage>(&db, &fixture, fixture.other).await,
+        permit::<MemberRemove>(&test_db, &fixture, fixture.other).await,
+        permit::<MemberUpdate>(&test_db, &fixture, fixture.other).await,
+        permit::<PolicyManage>(&test_db, &fixture, fixture.other).await,
     );
-    let admin_permit = permit(&db, &fixture, fixture.admin).await;
-    members(&db).change_role(&admin_permit, fixture.other, fixture.tenant.member_role).await.unwrap();
-    assert_eq!(members(&db).remove(&remove, other_member).await.label(), "denied member:remove");
+    let admin_permit = permit(&test_db, &fixture, fixture.admin).await;
+    members(&test_db).change_role(&admin_permit, fixture.other, fixture.tenant.member_role).await.unwrap();
+    assert_eq!(members(&test_db).remove(&remove, other_member).await.label(), "denied member:remove");
     assert_eq!(
-        members(&db).change_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),
+        members(&test_db).change_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),
         "denied member:update"
     );
     let everything = draft(Some(fixture.tenant.member_role), Effect::Allow, ("*", &["*"]), json!(null));
-    assert_eq!(policies(&db).create(&write, &everything).await.label(), "denied policy:manage");
+    assert_eq!(policies(&test_db).create(&write, &everything).await.label(), "denied policy:manage");
     // The caller is no longer a member, or the tenant is archived.
-    members(&db).remove(&permit(&db, &fixture, fixture.admin).await, fixture.other).await.unwrap();
-    assert_eq!(members(&db).remove(&remove, other_member).await.label(), "no longer a member");
-    let late = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
-    db.execute("UPDATE tenants SET status = 'archived'").await;
-    assert_eq!(members(&db).remove(&late, other_member).await.label(), "no longer a member");
-    assert_eq!(role_of(&db, &fixture, other_member).await, Some(fixture.tenant.member_role));
+    members(&test_db).remove(&permit(&test_db, &fixture, fixture.admin).await, fixture.other).await.unwrap();
+    assert_eq!(members(&test_db).remove(&remove, other_member).await.label(), "no longer a member");
+    let late = permit::<MemberRemove>(&test_db, &fixture, fixture.admin).await;
+    test_db.execute("UPDATE tenants SET status = 'archived'").await;
+    assert_eq!(members(&test_db).remove(&late, other_member).await.label(), "no longer a member");
+    assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.member_role));
 }
 
 #[rstest]
 #[tokio::test]
-async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([["allow", "*", "*", {"plan": "free"}]])).await;
-    let (members, policies) = (members(&db), policies(&db));
-    let update = permit::<MemberUpdate>(&db, &fixture, fixture.admin).await;
-    let remove = permit::<MemberRemove>(&db, &fixture, fixture.admin).await;
-    let write = permit::<PolicyManage>(&db, &fixture, fixture.admin).await;
+async fn last_admin_cannot_be_removed(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([["allow", "*", "*", {"plan": "free"}]])).await;
+    let (members, policies) = (members(&test_db), policies(&test_db));
+    let update = permit::<MemberUpdate>(&test_db, &fixture, fixture.admin).await;
+    let remove = permit::<MemberRemove>(&test_db, &fixture, fixture.admin).await;
+    let write = permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await;
     // A member with conditional permissions and a deactivated admin don't count as admins.
-    let deactivated = db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
+    let deactivated = test_db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     sqlx::query("UPDATE users SET deactivated_at = now() WHERE id = $1")
         .bind(deactivated.as_uuid())
-        .execute(&mut db.superuser().await)
+        .execute(&mut test_db.superuser().await)
         .await
         .unwrap();
-    let scope = db.scope(fixture.admin, fixture.tenant.id).await.unwrap();
+    let scope = test_db.scope(fixture.admin, fixture.tenant.id).await.unwrap();
     assert_eq!(members.change_role(&update, fixture.admin, fixture.role).await.label(), "last admin");
     assert_eq!(members.remove(&remove, fixture.admin).await.label(), "last admin");
     assert_eq!(members.leave(&scope).await.label(), "last admin");
@@ -309,16 +307,16 @@ async fn last_admin_cannot_be_removed(#[future(awt)] db: TestDb) {
     let others = json!({"attribute": {"name": "subject.role", "is": fixture.role}});
     assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "done");
     // With another admin, the first one can leave.
-    db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
+    test_db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     assert_eq!(members.leave(&scope).await.label(), "done");
-    assert_eq!(role_of(&db, &fixture, fixture.admin).await, None);
+    assert_eq!(role_of(&test_db, &fixture, fixture.admin).await, None);
 }
 
 #[rstest]
 #[tokio::test]
-async fn custom_role_lifecycle(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
-    let (roles, manage) = (roles(&db), permit::<RoleManage>(&db, &fixture, fixture.admin).await);
+async fn custom_role_lifecycle(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
+    let (roles, manage) = (roles(&test_db), permit::<RoleManage>(&test_db, &fixture, fixture.admin).await);
     let name = |name: &str| name.parse().unwrap();
     let created = roles.create(&manage, &name("Käufer")).await.unwrap();
     assert_eq!((created.name.as_str(), created.is_system, created.members), ("Käufer", false, 0));
@@ -332,12 +330,12 @@ async fn custom_role_lifecycle(#[future(awt)] db: TestDb) {
         assert_eq!(roles.delete(&manage, system).await.label(), "system");
     }
     assert_eq!(roles.delete(&manage, fixture.role).await.label(), "in use");
-    insert_policy(&db, &fixture.tenant, Some(created.id), &json!(["deny", "user", "read"])).await;
-    let before = stored_policies(&db).await.len();
+    insert_policy(&test_db, &fixture.tenant, Some(created.id), &json!(["deny", "user", "read"])).await;
+    let before = stored_policies(&test_db).await.len();
     roles.delete(&manage, created.id).await.unwrap();
-    assert_eq!(stored_policies(&db).await.len(), before - 1, "the role's policies are deleted");
+    assert_eq!(stored_policies(&test_db).await.len(), before - 1, "the role's policies are deleted");
     assert_eq!(roles.delete(&manage, created.id).await.label(), "no role");
-    let listed = roles.list(&permit(&db, &fixture, fixture.admin).await).await.unwrap();
+    let listed = roles.list(&permit(&test_db, &fixture, fixture.admin).await).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|role| (role.id, role.is_system, role.members)).collect();
     let (admin, member) = (fixture.tenant.admin_role, fixture.tenant.member_role);
     assert_eq!(listed, [(admin, true, 1), (member, true, 0), (fixture.role, false, 1)]);
@@ -345,9 +343,9 @@ async fn custom_role_lifecycle(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn policies_are_canonical_and_unique(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
-    let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+async fn policies_are_canonical_and_unique(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
+    let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
     let with_duplicate = json!({"client_addr": ["10.0.0.0/8", "2001:db8::/32", "10.0.0.0/8"]});
     let created = policies
         .create(
@@ -361,7 +359,7 @@ async fn policies_are_canonical_and_unique(#[future(awt)] db: TestDb) {
         ("role", &["manage".to_owned(), "read".to_owned()][..])
     );
     assert_eq!(created.role.as_ref().unwrap().id, fixture.role);
-    let read = permit::<PolicyRead>(&db, &fixture, fixture.admin).await;
+    let read = permit::<PolicyRead>(&test_db, &fixture, fixture.admin).await;
     assert_eq!(policies.get(&read, created.id).await.unwrap(), created);
     let again =
         draft(Some(fixture.role), Effect::Allow, ("role", &["manage", "read"]), created.condition.clone().unwrap());
@@ -375,9 +373,9 @@ async fn policies_are_canonical_and_unique(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn patch_leaves_omitted_fields(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
-    let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+async fn patch_leaves_omitted_fields(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
+    let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
     let owner = json!({"owner": {}});
     let created = policies
         .create(&write, &draft(Some(fixture.role), Effect::Allow, ("user", &["read"]), owner.clone()))
@@ -401,24 +399,28 @@ async fn patch_leaves_omitted_fields(#[future(awt)] db: TestDb) {
         assert_eq!(policies.update(&write, created.id, &change).await.unwrap(), expected);
     }
     // An invalid condition is kept as well.
-    let invalid =
-        insert_policy(&db, &fixture.tenant, Some(fixture.role), &json!(["deny", "user", "read", {"unknown": "x"}]))
-            .await;
+    let invalid = insert_policy(
+        &test_db,
+        &fixture.tenant,
+        Some(fixture.role),
+        &json!(["deny", "user", "read", {"unknown": "x"}]),
+    )
+    .await;
     let deny = PolicyChange { target: Some(target("user", &["*"])), ..none() };
     assert_eq!(policies.update(&write, invalid, &deny).await.unwrap().condition, Some(json!({"unknown": "x"})));
 }
 
 #[rstest]
 #[tokio::test]
-async fn invalid_policy_changes_nothing(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([["allow", "user", "read"]])).await;
+async fn invalid_policy_changes_nothing(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([["allow", "user", "read"]])).await;
     let template: uuid::Uuid = sqlx::query_scalar("SELECT id FROM policies WHERE is_template AND resource = 'user'")
-        .fetch_one(&mut db.superuser().await)
+        .fetch_one(&mut test_db.superuser().await)
         .await
         .unwrap();
     let template = PolicyId::from_uuid(template);
-    let before = stored_policies(&db).await;
-    let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+    let before = stored_policies(&test_db).await;
+    let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
     for (condition, pointers) in [
         (json!({"unknown": "x"}), ""),
         (json!({"all": [{"plan": 1}, {"owner": {"x": 1}}]}), "/all/0/plan /all/1/owner"),
@@ -431,23 +433,25 @@ async fn invalid_policy_changes_nothing(#[future(awt)] db: TestDb) {
     assert_eq!(policies.update(&write, template, &narrow).await.label(), "template");
     assert_eq!(policies.delete(&write, template).await.label(), "template");
     assert_eq!(policies.delete(&write, PolicyId::new()).await.label(), "no policy");
-    assert_eq!(stored_policies(&db).await, before);
+    assert_eq!(stored_policies(&test_db).await, before);
 }
 
 #[rstest]
 #[tokio::test]
-async fn policy_write_cannot_escalate(#[future(awt)] db: TestDb) {
+async fn policy_write_cannot_escalate(#[future(awt)] test_db: TestDb) {
     let writer = json!([
         ["allow", "policy", "*"],
         ["allow", "user", "read"],
         ["allow", "role", "read", {"client_addr": ["10.0.0.0/8"]}],
         ["deny", "policy", "read", {"plan": "free"}],
     ]);
-    let fixture = fixture(&db, writer).await;
-    let deny = insert_policy(&db, &fixture.tenant, Some(fixture.tenant.member_role), &json!(["deny", "*", "*"])).await;
-    insert_policy(&db, &fixture.tenant, Some(fixture.tenant.member_role), &json!(["allow", "tenant", "read"])).await;
-    let before = stored_policies(&db).await;
-    let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.other).await);
+    let fixture = fixture(&test_db, writer).await;
+    let deny =
+        insert_policy(&test_db, &fixture.tenant, Some(fixture.tenant.member_role), &json!(["deny", "*", "*"])).await;
+    insert_policy(&test_db, &fixture.tenant, Some(fixture.tenant.member_role), &json!(["allow", "tenant", "read"]))
+        .await;
+    let before = stored_policies(&test_db).await;
+    let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.other).await);
     let (member, none) = (Some(fixture.tenant.member_role), PolicyChange::default);
     let address = json!({"client_addr": ["10.0.0.0/8"]});
     for (role, target, condition, expected) in [
@@ -476,36 +480,36 @@ async fn policy_write_cannot_escalate(#[future(awt)] db: TestDb) {
         let label = policies.update(&write, deny, &change).await.label();
         assert!(["lacks *:*", "lacks tenant:read"].contains(&label.as_str()), "{label}");
     }
-    assert_eq!(stored_policies(&db).await, before);
+    assert_eq!(stored_policies(&test_db).await, before);
     let conditional = draft(None, Effect::Allow, ("role", &["read"]), address);
     assert_eq!(policies.create(&write, &conditional).await.label(), "done");
     // Deleting or narrowing the deny would grant members a permission that the writer doesn't hold.
     assert_eq!(policies.delete(&write, deny).await.label(), "lacks tenant:read");
     let narrower = PolicyChange { target: Some(target("user", &["*"])), ..none() };
     assert_eq!(policies.update(&write, deny, &narrower).await.label(), "lacks tenant:read");
-    let other = insert_policy(&db, &fixture.tenant, member, &json!(["deny", "user", "*"])).await;
+    let other = insert_policy(&test_db, &fixture.tenant, member, &json!(["deny", "user", "*"])).await;
     assert_eq!(policies.delete(&write, other).await.label(), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
+async fn concurrent_demotions_keep_one_admin(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
     let mut admins = vec![fixture.admin];
     for _ in 1..30 {
-        admins.push(db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
+        admins.push(test_db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
     }
     // All permits are obtained before the first change. Each of the 30 admins demotes or removes ten others.
     let (mut permits, mut tasks) = (Vec::new(), JoinSet::new());
     for (index, admin) in admins.iter().enumerate() {
         for step in 1..=10 {
             let victim = admins[(index + step) % admins.len()];
-            let remove = permit::<MemberRemove>(&db, &fixture, *admin).await;
-            permits.push((step, victim, remove, permit::<MemberUpdate>(&db, &fixture, *admin).await));
+            let remove = permit::<MemberRemove>(&test_db, &fixture, *admin).await;
+            permits.push((step, victim, remove, permit::<MemberUpdate>(&test_db, &fixture, *admin).await));
         }
     }
     for (step, victim, remove, update) in permits {
-        let (members, to) = (members(&db), fixture.tenant.member_role);
+        let (members, to) = (members(&test_db), fixture.tenant.member_role);
         tasks.spawn(async move {
             match step % 2 {
                 0 => members.remove(&remove, victim).await.label(),
@@ -520,7 +524,7 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
     assert_eq!(outcomes.values().sum::<usize>(), 300);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
         .bind(fixture.tenant.admin_role.as_uuid())
-        .fetch_one(&mut db.superuser().await)
+        .fetch_one(&mut test_db.superuser().await)
         .await
         .unwrap();
     assert!(left >= 1, "{outcomes:?}");
@@ -529,15 +533,15 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_leaves_keep_one_admin(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
+async fn concurrent_leaves_keep_one_admin(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
     let mut admins = vec![fixture.admin];
     for _ in 1..40 {
-        admins.push(db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
+        admins.push(test_db.create_member(&fixture.tenant, fixture.tenant.admin_role).await);
     }
     let mut tasks = JoinSet::new();
     for admin in admins {
-        let (members, scope) = (members(&db), db.scope(admin, fixture.tenant.id).await.unwrap());
+        let (members, scope) = (members(&test_db), test_db.scope(admin, fixture.tenant.id).await.unwrap());
         tasks.spawn(async move { members.leave(&scope).await.label() });
     }
     assert_eq!(outcomes(tasks).await, counted([("done", 39), ("last admin", 1)]));
@@ -546,18 +550,19 @@ async fn concurrent_leaves_keep_one_admin(#[future(awt)] db: TestDb) {
 /// An admin widens a role while another member, who doesn't hold the new permission, assigns it to 200 members.
 #[rstest]
 #[tokio::test]
-async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
-    let (plain, wide) = (fixture.tenant.member_role, db.create_role(&fixture.tenant, ["user", "read"]).await);
+async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
+    let (plain, wide) = (fixture.tenant.member_role, test_db.create_role(&fixture.tenant, ["user", "read"]).await);
     let mut tasks = JoinSet::new();
     let mut users = Vec::new();
     for number in 0..200 {
-        let user = db.create_member(&fixture.tenant, plain).await;
+        let user = test_db.create_member(&fixture.tenant, plain).await;
         users.push(user);
-        let (members, update) = (members(&db), permit::<MemberUpdate>(&db, &fixture, fixture.other).await);
+        let (members, update) = (members(&test_db), permit::<MemberUpdate>(&test_db, &fixture, fixture.other).await);
         tasks.spawn(async move { members.change_role(&update, user, wide).await.label() });
         if number == 20 {
-            let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+            let (policies, write) =
+                (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
             tasks.spawn(async move {
                 let widen = draft(Some(wide), Effect::Allow, ("policy", &["*"]), json!(null));
                 format!("widened: {}", policies.create(&write, &widen).await.label())
@@ -570,19 +575,19 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] db: TestDb
     assert_eq!((outcomes["widened: done"], assigned + rejected), (1, 200), "{outcomes:?}");
     let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
         .bind(wide.as_uuid())
-        .fetch_one(&mut db.superuser().await)
+        .fetch_one(&mut test_db.superuser().await)
         .await
         .unwrap();
     assert_eq!(usize::try_from(stored).unwrap(), assigned);
     // After the widening, no assignment succeeds.
-    let late = permit(&db, &fixture, fixture.other).await;
-    assert_eq!(members(&db).change_role(&late, fixture.other, wide).await.label(), "lacks policy:*");
+    let late = permit(&test_db, &fixture, fixture.other).await;
+    assert_eq!(members(&test_db).change_role(&late, fixture.other, wide).await.label(), "lacks policy:*");
 }
 
 #[rstest]
 #[tokio::test]
-async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
-    let fixture = fixture(&db, json!([])).await;
+async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
     // The fixture has 3 roles and 3 policies.
     sqlx::query(
         "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
@@ -590,19 +595,19 @@ async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
     )
     .bind(fixture.tenant.id.as_uuid())
     .bind(fixture.role.as_uuid())
-    .execute(&mut db.superuser().await)
+    .execute(&mut test_db.superuser().await)
     .await
     .unwrap();
     let (mut role_tasks, mut policy_tasks, mut duplicate_tasks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     for number in 0..110 {
-        let (roles, manage) = (roles(&db), permit::<RoleManage>(&db, &fixture, fixture.admin).await);
+        let (roles, manage) = (roles(&test_db), permit::<RoleManage>(&test_db, &fixture, fixture.admin).await);
         role_tasks
             .spawn(async move { roles.create(&manage, &format!("role {number}").parse().unwrap()).await.label() });
     }
     assert_eq!(outcomes(role_tasks).await, counted([("done", 97), ("more than 100", 13)]));
     for number in 0..30 {
         let role = fixture.role;
-        let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+        let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
         let feature = json!({"feature": format!("feature-{}", number.max(10))});
         policy_tasks.spawn(async move {
             policies.create(&write, &draft(Some(role), Effect::Allow, ("user", &["read"]), feature)).await.label()
@@ -610,10 +615,10 @@ async fn limits_hold_under_concurrency(#[future(awt)] db: TestDb) {
     }
     let labels = outcomes(policy_tasks).await;
     assert_eq!((labels["done"], labels.values().sum::<usize>()), (17, 30), "{labels:?}");
-    db.execute("DELETE FROM policies WHERE resource = 'made-up'").await;
+    test_db.execute("DELETE FROM policies WHERE resource = 'made-up'").await;
     for _ in 0..50 {
         let role = fixture.role;
-        let (policies, write) = (policies(&db), permit::<PolicyManage>(&db, &fixture, fixture.admin).await);
+        let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
         duplicate_tasks.spawn(async move {
             policies.create(&write, &draft(Some(role), Effect::Allow, ("role", &["read"]), json!(null))).await.label()
         });

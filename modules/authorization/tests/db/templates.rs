@@ -9,7 +9,7 @@ use kernel::{TenantId, TenantSlug};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};
-use test_support::{TestDb, TestTenant, db};
+use test_support::{TestDb, TestTenant, test_db};
 use tokio::task::JoinSet;
 
 use crate::helpers::module;
@@ -77,17 +77,17 @@ async fn versions(db: &TestDb) -> Vec<(i32, i64)> {
 
 #[rstest]
 #[tokio::test]
-async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
-    let user = db.identity(db.create_user().await).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module(&db).resolve();
+async fn upgraded_tenant_equals_new_tenant(#[future(awt)] test_db: TestDb) {
+    let user = test_db.identity(test_db.create_user().await).await.unwrap();
+    let tenants: Arc<dyn Tenants> = module(&test_db).resolve();
     let created = tenants.create(&user, &"Initech".parse::<TenantName>().unwrap(), None).await.unwrap().id;
-    let [old, archived] = [db.create_tenant().await, db.create_tenant().await];
-    let mut superuser = db.superuser().await;
+    let [old, archived] = [test_db.create_tenant().await, test_db.create_tenant().await];
+    let mut superuser = test_db.superuser().await;
     let archive = sqlx::query("UPDATE tenants SET status = 'archived' WHERE id = $1").bind(archived.id.as_uuid());
     archive.execute(&mut superuser).await.unwrap();
-    assert_eq!(versions(&db).await, [(1, 2), (CURRENT, 1)]);
-    assert_eq!(upgrade(&db).await, upgraded(2));
-    assert_eq!(versions(&db).await, [(CURRENT, 3)]);
+    assert_eq!(versions(&test_db).await, [(1, 2), (CURRENT, 1)]);
+    assert_eq!(upgrade(&test_db).await, upgraded(2));
+    assert_eq!(versions(&test_db).await, [(CURRENT, 3)]);
     let expected = [
         "2 admin allow * {*} template system",
         "2 member allow role {read} template system",
@@ -100,21 +100,22 @@ async fn upgraded_tenant_equals_new_tenant(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
-    let tenant = db.create_tenant().await;
-    db.create_role(&tenant, ["user", "read"]).await;
+async fn upgrade_is_additive(#[future(awt)] test_db: TestDb) {
+    let tenant = test_db.create_tenant().await;
+    test_db.create_role(&tenant, ["user", "read"]).await;
     // A tenant-wide policy, and a custom policy for a system role.
-    db.execute(
-        "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+    test_db
+        .execute(
+            "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
          SELECT tenant_id, gen_random_uuid(), null, 'deny'::policy_effect, 'billing', '{read}'::text[], sha256('1')
          FROM tenant_attributes
          UNION ALL SELECT tenant_id, gen_random_uuid(), id, 'allow', 'billing', '{read}', sha256('2')
          FROM roles WHERE name = 'member'",
-    )
-    .await;
-    let mut superuser = db.superuser().await;
+        )
+        .await;
+    let mut superuser = test_db.superuser().await;
     let before = rows(&mut superuser).await;
-    upgrade(&db).await;
+    upgrade(&test_db).await;
     let after = rows(&mut superuser).await;
     let kind = |row: &&String| row.split(' ').next().unwrap().to_owned();
     assert_eq!(after.difference(&before).map(|row| kind(&row)).collect::<Vec<_>>(), ["attributes", "policy", "tenant"]);
@@ -124,24 +125,24 @@ async fn upgrade_is_additive(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn upgrade_applies_to_next_request(#[future(awt)] db: TestDb) {
-    let tenant = db.create_tenant().await;
-    let user = db.create_member(&tenant, tenant.member_role).await;
-    assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_err());
-    upgrade(&db).await;
-    assert!(db.permit::<RoleRead>(user, &tenant.slug).await.is_ok());
+async fn upgrade_applies_to_next_request(#[future(awt)] test_db: TestDb) {
+    let tenant = test_db.create_tenant().await;
+    let user = test_db.create_member(&tenant, tenant.member_role).await;
+    assert!(test_db.permit::<RoleRead>(user, &tenant.slug).await.is_err());
+    upgrade(&test_db).await;
+    assert!(test_db.permit::<RoleRead>(user, &tenant.slug).await.is_ok());
 }
 
 #[rstest]
 #[tokio::test]
-async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
-    let tenants: Vec<TenantId> = tenants_at_version_1(&db, 3).await.iter().map(|tenant| tenant.id).collect();
-    assert_eq!(upgrade(&db).await, upgraded(3));
-    let mut superuser = db.superuser().await;
+async fn upgrade_is_idempotent(#[future(awt)] test_db: TestDb) {
+    let tenants: Vec<TenantId> = tenants_at_version_1(&test_db, 3).await.iter().map(|tenant| tenant.id).collect();
+    assert_eq!(upgrade(&test_db).await, upgraded(3));
+    let mut superuser = test_db.superuser().await;
     let once = rows(&mut superuser).await;
-    assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
+    assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
     for busy in [OnLocked::Skip, OnLocked::Wait] {
-        let again = templates(&db).upgrade(&tenants, busy).await.unwrap();
+        let again = templates(&test_db).upgrade(&tenants, busy).await.unwrap();
         assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
     }
     assert_eq!(rows(&mut superuser).await, once);
@@ -149,26 +150,26 @@ async fn upgrade_is_idempotent(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn dry_run_reports_without_changes(#[future(awt)] db: TestDb) {
-    tenants_at_version_1(&db, 3).await;
-    db.execute("UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
-    let mut superuser = db.superuser().await;
+async fn dry_run_reports_without_changes(#[future(awt)] test_db: TestDb) {
+    tenants_at_version_1(&test_db, 3).await;
+    test_db.execute("UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
+    let mut superuser = test_db.superuser().await;
     let before = rows(&mut superuser).await;
-    let behind = templates(&db).outdated_tenants().await.unwrap();
-    let planned = templates(&db).plan(&behind).await.unwrap();
+    let behind = templates(&test_db).outdated_tenants().await.unwrap();
+    let planned = templates(&test_db).plan(&behind).await.unwrap();
     assert_eq!(rows(&mut superuser).await, before);
     assert_eq!((planned.upgraded, planned.blocked.len()), (2, 1));
-    assert_eq!(upgrade(&db).await, planned);
+    assert_eq!(upgrade(&test_db).await, planned);
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_upgrades_apply_once(#[future(awt)] db: TestDb) {
-    let ids: Vec<TenantId> = tenants_at_version_1(&db, 40).await.iter().map(|tenant| tenant.id).collect();
-    let before: i64 = policy_versions(&db).await;
+async fn concurrent_upgrades_apply_once(#[future(awt)] test_db: TestDb) {
+    let ids: Vec<TenantId> = tenants_at_version_1(&test_db, 40).await.iter().map(|tenant| tenant.id).collect();
+    let before: i64 = policy_versions(&test_db).await;
     let mut runs = JoinSet::new();
     for run in 0..8 {
-        let (templates, ids) = (templates(&db), ids.clone());
+        let (templates, ids) = (templates(&test_db), ids.clone());
         runs.spawn(async move {
             let (mut total, mut busy) = (0, Vec::new());
             for tenants in ids.chunks(3 + run) {
@@ -184,9 +185,9 @@ async fn concurrent_upgrades_apply_once(#[future(awt)] db: TestDb) {
         });
     }
     assert_eq!(runs.join_all().await.into_iter().sum::<usize>(), 40);
-    assert_eq!(versions_and_additions(&mut db.superuser().await).await, [(CURRENT, 1); 40]);
+    assert_eq!(versions_and_additions(&mut test_db.superuser().await).await, [(CURRENT, 1); 40]);
     // Inserting the policy and updating the attributes raise the version once each.
-    assert_eq!(policy_versions(&db).await - before, 2 * 40);
+    assert_eq!(policy_versions(&test_db).await - before, 2 * 40);
 }
 
 async fn policy_versions(db: &TestDb) -> i64 {
@@ -197,12 +198,12 @@ async fn policy_versions(db: &TestDb) -> i64 {
 /// Simulates a killed process by dropping the future after any number of polls.
 #[rstest]
 #[tokio::test]
-async fn interrupted_upgrade_is_atomic_and_resumable(#[future(awt)] db: TestDb) {
-    let ids: Vec<TenantId> = tenants_at_version_1(&db, 12).await.iter().map(|tenant| tenant.id).collect();
-    let mut superuser = db.superuser().await;
+async fn interrupted_upgrade_is_atomic_and_resumable(#[future(awt)] test_db: TestDb) {
+    let ids: Vec<TenantId> = tenants_at_version_1(&test_db, 12).await.iter().map(|tenant| tenant.id).collect();
+    let mut superuser = test_db.superuser().await;
     let mut unfinished = 0;
     for polls in 0.. {
-        let templates = templates(&db);
+        let templates = templates(&test_db);
         let work = async {
             for tenants in ids.chunks(5) {
                 templates.upgrade(tenants, OnLocked::Wait).await.unwrap();
@@ -237,18 +238,18 @@ async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
 
 #[rstest]
 #[tokio::test]
-async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
-    let tenants = tenants_at_version_1(&db, 3).await;
-    let (mut other, mut superuser) = (db.superuser().await, db.superuser().await);
+async fn locked_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
+    let tenants = tenants_at_version_1(&test_db, 3).await;
+    let (mut other, mut superuser) = (test_db.superuser().await, test_db.superuser().await);
     let mut change = other.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
     sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *change).await.unwrap();
     assert_eq!(
-        upgrade(&db).await,
+        upgrade(&test_db).await,
         UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() }
     );
 
-    let (templates, id) = (templates(&db), tenants[1].id);
+    let (templates, id) = (templates(&test_db), tenants[1].id);
     let waiting = tokio::spawn(async move { templates.upgrade(&[id], OnLocked::Wait).await.unwrap() });
     let lock_waits = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
         WHERE NOT l.granted AND a.datname = current_database()";
@@ -273,35 +274,35 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn newer_tenant_is_skipped(#[future(awt)] db: TestDb) {
-    let tenants = tenants_at_version_1(&db, 2).await;
-    db.execute("UPDATE tenant_attributes SET policy_template_version = 3").await;
-    let mut superuser = db.superuser().await;
+async fn newer_tenant_is_skipped(#[future(awt)] test_db: TestDb) {
+    let tenants = tenants_at_version_1(&test_db, 2).await;
+    test_db.execute("UPDATE tenant_attributes SET policy_template_version = 3").await;
+    let mut superuser = test_db.superuser().await;
     let before = rows(&mut superuser).await;
-    assert_eq!(templates(&db).outdated_tenants().await.unwrap(), []);
+    assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
     let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-    let report = templates(&db).upgrade(&ids, OnLocked::Wait).await.unwrap();
+    let report = templates(&test_db).upgrade(&ids, OnLocked::Wait).await.unwrap();
     assert_eq!(report, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
     assert_eq!(rows(&mut superuser).await, before);
-    let versions = templates(&db).versions().await.unwrap();
+    let versions = templates(&test_db).versions().await.unwrap();
     assert_eq!((versions.behind(), versions.ahead()), (0, 2));
 }
 
 #[rstest]
 #[tokio::test]
-async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] db: TestDb) {
-    let tenants = tenants_at_version_1(&db, 3).await;
+async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] test_db: TestDb) {
+    let tenants = tenants_at_version_1(&test_db, 3).await;
     let own = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
-    let mut superuser = db.superuser().await;
+    let mut superuser = test_db.superuser().await;
     sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut superuser).await.unwrap();
     let before = allowed(&mut superuser, tenants[1].id).await;
     let blocked = vec![BlockedTenant { slug: tenants[1].slug.parse().unwrap(), role: "member" }];
-    assert_eq!(upgrade(&db).await, UpgradeReport { upgraded: 2, blocked, ..UpgradeReport::default() });
+    assert_eq!(upgrade(&test_db).await, UpgradeReport { upgraded: 2, blocked, ..UpgradeReport::default() });
     assert_eq!(allowed(&mut superuser, tenants[1].id).await, before);
 
     // After the role is renamed, the upgrade adds the system role.
-    db.execute("UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
-    assert_eq!(upgrade(&db).await, upgraded(1));
+    test_db.execute("UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
+    assert_eq!(upgrade(&test_db).await, upgraded(1));
     let expected = [
         "2 Staff allow user {read} template",
         "2 admin allow * {*} template system",
@@ -315,21 +316,22 @@ async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn identical_custom_policy_is_not_duplicated(#[future(awt)] db: TestDb) {
-    let tenant = db.create_tenant().await;
+async fn identical_custom_policy_is_not_duplicated(#[future(awt)] test_db: TestDb) {
+    let tenant = test_db.create_tenant().await;
     // The digest of the policy's canonical form.
-    db.execute(
-        r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+    test_db
+        .execute(
+            r#"INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
            SELECT tenant_id, gen_random_uuid(), id, 'allow', 'role', '{read}', sha256(convert_to(
              '{"role_id":"' || id || '","effect":"allow","resource":"role","verbs":["read"],"condition":null}', 'UTF8'))
            FROM roles WHERE name = 'member'"#,
-    )
-    .await;
-    assert_eq!(upgrade(&db).await, upgraded(1));
+        )
+        .await;
+    assert_eq!(upgrade(&test_db).await, upgraded(1));
     let expected = [
         "2 admin allow * {*} template system",
         "2 member allow role {read} system",
         "2 member allow user {read} template system",
     ];
-    assert_eq!(allowed(&mut db.superuser().await, tenant.id).await, expected);
+    assert_eq!(allowed(&mut test_db.superuser().await, tenant.id).await, expected);
 }

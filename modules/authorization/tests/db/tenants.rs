@@ -9,10 +9,10 @@ use authorization_api::{
 use kernel::{RestoreError, ScopeError, TenancyMode, TenantSlug, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{SeededDb, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, seeded, test_db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{module, module_in_mode, outcomes};
+use crate::helpers::{counted, module, module_in_mode, outcome, outcomes};
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
     module(db).resolve()
@@ -33,38 +33,25 @@ async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
     sqlx::query_as(counts).fetch_all(&mut db.superuser().await).await.unwrap().into_iter().collect()
 }
 
-fn outcome<T>(result: &Result<T, TenantsError>) -> &'static str {
-    match result {
-        Ok(_) => "done",
-        Err(TenantsError::NotFound) => "not found",
-        Err(TenantsError::SlugTaken) => "slug taken",
-        Err(TenantsError::LimitReached { .. }) => "limit reached",
-        Err(TenantsError::PersonalTenantExists) => "personal tenant exists",
-        Err(TenantsError::SingleTenantMode) => "single tenant mode",
-        Err(TenantsError::SlugImmutable) => "slug immutable",
-        Err(TenantsError::Db(error)) => panic!("{error:?}"),
-    }
-}
-
 #[rstest]
 #[tokio::test]
-async fn creator_is_only_member_and_admin(#[future(awt)] db: TestDb) {
-    let user = db.create_user().await;
-    let tenant = create_tenant_as(&db, user, "Initech LLC", None).await.unwrap();
+async fn creator_is_only_member_and_admin(#[future(awt)] test_db: TestDb) {
+    let user = test_db.create_user().await;
+    let tenant = create_tenant_as(&test_db, user, "Initech LLC", None).await.unwrap();
     assert_eq!((tenant.slug.as_str(), tenant.name.as_str()), ("initech-llc", "Initech LLC"));
     assert_eq!((tenant.status, tenant.plan.as_str(), tenant.seat_limit), (TenantStatus::Active, "free", 5));
     assert_eq!(tenant.features, Vec::<String>::new());
     // The creator has the admin's permissions.
-    let permit = db.permit::<TenantRead>(user, &tenant.slug).await.unwrap();
-    assert_eq!(tenants(&db).get(&permit).await.unwrap(), tenant);
-    assert!(db.permit::<TenantArchive>(user, tenant.id).await.is_ok());
+    let permit = test_db.permit::<TenantRead>(user, &tenant.slug).await.unwrap();
+    assert_eq!(tenants(&test_db).get(&permit).await.unwrap(), tenant);
+    assert!(test_db.permit::<TenantArchive>(user, tenant.id).await.is_ok());
     let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
-    assert_eq!(counts(&db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
+    assert_eq!(counts(&test_db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
     let roles: Vec<(String, bool, i32)> = sqlx::query_as(
         "SELECT r.name, r.is_system, a.policy_template_version
          FROM roles AS r JOIN tenant_attributes AS a USING (tenant_id) ORDER BY r.name",
     )
-    .fetch_all(&mut db.superuser().await)
+    .fetch_all(&mut test_db.superuser().await)
     .await
     .unwrap();
     assert_eq!(roles, [("admin".into(), true, 2), ("member".into(), true, 2)]);
@@ -99,7 +86,7 @@ async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
     let before = counts(&seeded).await;
     for slug in ["acme", "globex"] {
         let result = create_tenant_as(&seeded, seeded.seed.users.bob.id, "Another", Some(slug)).await;
-        assert_eq!(outcome(&result), "slug taken", "{slug}");
+        assert_eq!(outcome(&result), "SlugTaken", "{slug}");
     }
     assert_eq!(counts(&seeded).await, before);
 }
@@ -107,8 +94,8 @@ async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
 /// The type `TenantSlug` and the CHECK constraint accept and reject the same slugs.
 #[rstest]
 #[tokio::test]
-async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
+async fn slug_type_matches_check_constraint(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
     let longest = "a".repeat(63);
     let others = [
         "abc",
@@ -133,45 +120,45 @@ async fn slug_type_matches_check_constraint(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_same_slug_creates_one_tenant(#[future(awt)] db: TestDb) {
+async fn concurrent_same_slug_creates_one_tenant(#[future(awt)] test_db: TestDb) {
     let mut tasks = JoinSet::new();
     for _ in 0..50 {
-        let (tenants, user) = (tenants(&db), db.identity(db.create_user().await).await.unwrap());
+        let (tenants, user) = (tenants(&test_db), test_db.identity(test_db.create_user().await).await.unwrap());
         tasks.spawn(async move {
             let slug = "initech".parse().unwrap();
             outcome(&tenants.create(&user, &"Initech".parse().unwrap(), Some(&slug)).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 1), ("slug taken", 49)].into());
-    let counts: Vec<i64> = counts(&db).await.into_values().collect();
+    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("SlugTaken", 49)]));
+    let counts: Vec<i64> = counts(&test_db).await.into_values().collect();
     assert_eq!(counts, [1, 3, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_same_name_creates_distinct_slugs(#[future(awt)] db: TestDb) {
+async fn concurrent_same_name_creates_distinct_slugs(#[future(awt)] test_db: TestDb) {
     let mut tasks = JoinSet::new();
     for _ in 0..20 {
-        let (tenants, user) = (tenants(&db), db.identity(db.create_user().await).await.unwrap());
+        let (tenants, user) = (tenants(&test_db), test_db.identity(test_db.create_user().await).await.unwrap());
         tasks.spawn(async move { outcome(&tenants.create(&user, &"Initech".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 20)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 20)]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn tenant_limit_holds_under_concurrency(#[future(awt)] db: TestDb) {
-    let (user, other) = (db.create_user().await, db.create_user().await);
+async fn tenant_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
+    let (user, other) = (test_db.create_user().await, test_db.create_user().await);
     let mut tasks = JoinSet::new();
     for _ in 0..30 {
-        let (tenants, user) = (tenants(&db), db.identity(user).await.unwrap());
+        let (tenants, user) = (tenants(&test_db), test_db.identity(user).await.unwrap());
         tasks.spawn(async move { outcome(&tenants.create(&user, &"Mine".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 20), ("limit reached", 10)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 20), ("LimitReached", 10)]));
     // Archived tenants count, and the limit is per user.
-    db.execute("UPDATE tenants SET status = 'archived'").await;
-    assert_eq!(outcome(&create_tenant_as(&db, user, "One more", None).await), "limit reached");
-    assert_eq!(outcome(&create_tenant_as(&db, other, "First", None).await), "done");
+    test_db.execute("UPDATE tenants SET status = 'archived'").await;
+    assert_eq!(outcome(&create_tenant_as(&test_db, user, "One more", None).await), "LimitReached");
+    assert_eq!(outcome(&create_tenant_as(&test_db, other, "First", None).await), "done");
 }
 
 #[rstest]
@@ -198,7 +185,7 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
     }
     let permit = seeded.permit::<TenantUpdate>(alice, "acme").await.unwrap();
     let taken = tenants(&seeded).update(&permit, &change(Some("Other Name"), Some("globex"))).await;
-    assert_eq!(outcome(&taken), "slug taken");
+    assert_eq!(outcome(&taken), "SlugTaken");
     assert_eq!((read("acme").await, read("globex").await), (expected, globex));
     let updated: Vec<bool> = sqlx::query_scalar("SELECT updated_at > created_at FROM tenants ORDER BY slug")
         .fetch_all(&mut seeded.superuser().await)
@@ -225,7 +212,7 @@ async fn archived_tenant_only_allows_restore(#[future(awt)] seeded: SeededDb) {
         assert!(matches!(seeded.scope(user, "acme").await, Err(ScopeError::NotFound)));
     }
     let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
-    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "not found");
+    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "NotFound");
     assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreError::NotFound)));
     let non_member = seeded.create_user().await;
     for (user, tenant) in [(non_member, "acme"), (bob, "globex"), (alice, "nowhere")] {
@@ -269,7 +256,7 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
             tasks.spawn(async move { outcome(&one.archive(&archive).await) });
             tasks.spawn(async move { outcome(&other.restore(&restore).await) });
         }
-        assert_eq!(outcomes(tasks).await, [("done", 20)].into());
+        assert_eq!(outcomes(tasks).await, counted([("done", 20)]));
         let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
             .fetch_one(&mut seeded.superuser().await)
             .await
@@ -326,7 +313,7 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
             outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 1), ("personal tenant exists", 49)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("PersonalTenantExists", 49)]));
     let own: Vec<(UserId, i64)> = sqlx::query_as(
         "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
          WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",
@@ -361,35 +348,35 @@ async fn tenant_tx_cannot_set_personal_owner(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn member_of_many_can_have_personal_tenant(#[future(awt)] db: TestDb) {
-    let user = db.create_user().await;
+async fn member_of_many_can_have_personal_tenant(#[future(awt)] test_db: TestDb) {
+    let user = test_db.create_user().await;
     for _ in 0..20 {
-        assert_eq!(outcome(&create_tenant_as(&db, user, "Mine", None).await), "done");
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "done");
     }
-    let identity = db.identity(user).await.unwrap();
-    let tenants: Arc<dyn Tenants> = module_in_mode(&db, TenancyMode::Personal).resolve();
+    let identity = test_db.identity(user).await.unwrap();
+    let tenants: Arc<dyn Tenants> = module_in_mode(&test_db, TenancyMode::Personal).resolve();
     assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "done");
-    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "personal tenant exists");
+    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "PersonalTenantExists");
 }
 
 #[rstest]
 #[tokio::test]
-async fn single_tenant_is_created_by_operator_only(#[future(awt)] db: TestDb) {
-    let user = db.create_user().await;
-    let module = module_in_mode(&db, single_mode());
+async fn single_tenant_is_created_by_operator_only(#[future(awt)] test_db: TestDb) {
+    let user = test_db.create_user().await;
+    let module = module_in_mode(&test_db, single_mode());
     let (tenants, provisioning): (Arc<dyn Tenants>, Arc<dyn OperatorTenants>) = (module.resolve(), module.resolve());
-    let (identity, name) = (db.identity(user).await.unwrap(), "Initech".parse().unwrap());
+    let (identity, name) = (test_db.identity(user).await.unwrap(), "Initech".parse().unwrap());
     let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
     for slug in [None, Some(&initech)] {
-        assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "single tenant mode");
+        assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "SingleTenantMode");
     }
-    assert_eq!(outcome(&provisioning.create_for(user, &name, &other).await), "single tenant mode");
+    assert_eq!(outcome(&provisioning.create_for(user, &name, &other).await), "SingleTenantMode");
     assert!(!provisioning.exists(&initech).await.unwrap());
     assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "done");
-    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "slug taken");
+    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "SlugTaken");
     assert!(provisioning.exists(&initech).await.unwrap());
-    assert!(db.permit::<TenantArchive>(user, "initech").await.is_ok());
-    assert_eq!(counts(&db).await["tenants"], 1);
+    assert!(test_db.permit::<TenantArchive>(user, "initech").await.is_ok());
+    assert_eq!(counts(&test_db).await["tenants"], 1);
 }
 
 #[rstest]
@@ -400,7 +387,7 @@ async fn single_mode_slug_is_immutable(#[future(awt)] seeded: SeededDb) {
     let slug = |slug: &str| Some(slug.parse().unwrap());
     let name = Some("Another".parse().unwrap());
     let result = tenants.update(&permit, &TenantChange { name: name.clone(), slug: slug("other") }).await;
-    assert_eq!(outcome(&result), "slug immutable");
+    assert_eq!(outcome(&result), "SlugImmutable");
     let changed = tenants.update(&permit, &TenantChange { name, slug: slug("acme") }).await.unwrap();
     assert_eq!((changed.slug.as_str(), changed.name.as_str()), ("acme", "Another"));
 }

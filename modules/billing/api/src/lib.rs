@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use db::DbError;
 use kernel::{Permit, id};
+use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 id! {
     /// A tenant's subscription.
@@ -17,7 +19,8 @@ kernel::permission! {
 }
 
 /// State of a subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "subscription_status", rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// Trial period, no payment due yet.
@@ -31,17 +34,21 @@ pub enum SubscriptionStatus {
 }
 
 /// A tenant's subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SubscriptionResponse)]
 pub struct Subscription {
     /// Immutable id.
+    #[schema(value_type = Uuid)]
     pub id: SubscriptionId,
     /// Payment provider.
     pub provider: String,
     /// State of the subscription.
     pub status: SubscriptionStatus,
     /// Subscribed plan.
+    #[schema(example = "enterprise")]
     pub plan: String,
     /// End of the paid period.
+    #[serde(with = "time::serde::rfc3339")]
     pub current_period_end: OffsetDateTime,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use ::db::{DbServer, MIGRATIONS, MigrateError, Migrator};
+use db::{DbServer, MIGRATIONS, MigrateError, Migrator};
 use rstest::rstest;
 use sqlx::{
     PgConnection, SqlSafeStr,

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use ::db::{
+use db::{
     DatabaseUrl, DbConfig, DbDriver, DbServer, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator,
     PostgresConfig,
 };
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use test_support::{EmptyDb, Logins, OwnedDb, TestDb, db};
+use test_support::{Logins, OwnedDb, TempDb, TestDb, test_db};
 
 /// A textual description of every object in the schema.
 async fn schema(superuser: &mut PgConnection) -> Vec<String> {
@@ -49,9 +49,9 @@ fn migration_count() -> usize {
     MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
 }
 
-async fn empty_server() -> (EmptyDb, DbServer) {
-    let empty = TestDb::empty().await;
-    let server = DbServer::start(empty.config()).await.unwrap();
+async fn empty_server() -> (TempDb, DbServer) {
+    let empty = TempDb::empty().await;
+    let server = DbServer::start(empty.config(2)).await.unwrap();
     (empty, server)
 }
 
@@ -141,9 +141,9 @@ async fn lock_wait_times_out() {
 
 #[rstest]
 #[tokio::test]
-async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
-    db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
-    let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
+async fn changed_checksum_is_rejected(#[future(awt)] test_db: TestDb) {
+    test_db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
+    let migrator = DbServer::start(test_db.config(1)).await.unwrap().migrator();
     for error in [migrator.run().await.unwrap_err(), migrator.revert(1).await.unwrap_err()] {
         assert!(matches!(&error, MigrateError::History(reason) if reason.contains("0003")), "{error}");
     }
@@ -152,9 +152,9 @@ async fn changed_checksum_is_rejected(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn unknown_migration_is_rejected(#[future(awt)] db: TestDb) {
-    db.execute("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)").await;
-    let migrator = DbServer::start(db.config(1)).await.unwrap().migrator();
+async fn unknown_migration_is_rejected(#[future(awt)] test_db: TestDb) {
+    test_db.execute("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '\\x00', 0)").await;
+    let migrator = DbServer::start(test_db.config(1)).await.unwrap().migrator();
     let error = migrator.run().await.unwrap_err();
     assert!(matches!(&error, MigrateError::History(reason) if reason.contains("9999")), "{error}");
     assert_eq!(migrator.status().await.unwrap().last().unwrap().state, MigrationState::Unknown);
@@ -214,21 +214,15 @@ fn with_login(url: &str, login: &str) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&db, "login").await;
-    migrator_for(&db, &login).await.run().await.unwrap();
+async fn system_role_is_not_inherited(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
+    let (login, drop_role) = create_login(&test_db, "login").await;
+    migrator_for(&test_db, &login).await.run().await.unwrap();
 
-    let row = sqlx::query(
-        "SELECT pg_has_role($1, 'tenantry_app', 'MEMBER'), pg_has_role($1, 'tenantry_system', 'MEMBER'),
-           pg_has_role($1, 'tenantry_system', 'USAGE')",
-    )
-    .bind(&login)
-    .fetch_one(&mut superuser)
-    .await
-    .unwrap();
-    let granted: (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
-    db.execute(&drop_role).await;
+    let granted = "SELECT pg_has_role($1, 'tenantry_app', 'MEMBER'), pg_has_role($1, 'tenantry_system', 'MEMBER'),
+           pg_has_role($1, 'tenantry_system', 'USAGE')";
+    let granted: (bool, bool, bool) = sqlx::query_as(granted).bind(&login).fetch_one(&mut superuser).await.unwrap();
+    test_db.execute(&drop_role).await;
     assert_eq!(
         granted,
         (true, true, false),
@@ -238,14 +232,14 @@ async fn system_role_is_not_inherited(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&db, "late").await;
-    db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
-    let result = migrator_for(&db, &login).await.run().await;
+async fn diverged_history_is_rejected(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
+    let (login, drop_role) = create_login(&test_db, "late").await;
+    test_db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;
+    let result = migrator_for(&test_db, &login).await.run().await;
     let roles = "SELECT count(*) FROM pg_auth_members WHERE member = to_regrole($1)";
     let granted: i64 = sqlx::query_scalar(roles).bind(&login).fetch_one(&mut superuser).await.unwrap();
-    db.execute(&drop_role).await;
+    test_db.execute(&drop_role).await;
     assert!(matches!(result, Err(MigrateError::History(_))), "{result:?}");
     assert_eq!(granted, 0);
 }
@@ -254,10 +248,10 @@ async fn diverged_history_is_rejected(#[future(awt)] db: TestDb) {
 /// runner alters the login, and one that waits to do so gets an error.
 #[rstest]
 #[tokio::test]
-async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    let (login, drop_role) = create_login(&db, "raced").await;
-    let migrator = migrator_for(&db, &login).await;
+async fn concurrent_role_setup_is_retried(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
+    let (login, drop_role) = create_login(&test_db, "raced").await;
+    let migrator = migrator_for(&test_db, &login).await;
     let mut other = superuser.begin().await.unwrap();
     let alter_role = AssertSqlSafe(format!("ALTER ROLE {login} CONNECTION LIMIT 5"));
     sqlx::raw_sql(alter_role).execute(&mut *other).await.unwrap();
@@ -268,6 +262,6 @@ async fn concurrent_role_setup_is_retried(#[future(awt)] db: TestDb) {
     }
     other.commit().await.unwrap();
     let outcome = run.await.unwrap();
-    db.execute(&drop_role).await;
+    test_db.execute(&drop_role).await;
     assert_eq!(outcome.unwrap(), []);
 }

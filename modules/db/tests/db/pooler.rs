@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ::db::{DbConfig, DbServer, MigrateError, OpenError, PoolerDetected, open_db};
+use db::{DbConfig, DbServer, MigrateError, OpenError, PoolerDetected, open_db};
 use rstest::rstest;
 use sqlx::postgres::PgConnectOptions;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -65,10 +65,10 @@ async fn send_rejection(client: &mut TcpStream) {
 #[rstest]
 #[tokio::test]
 async fn transaction_pooler_is_rejected(
-    #[future(awt)] db: TestDb,
+    #[future(awt)] test_db: TestDb,
     #[values(StartupSettings::Dropped, StartupSettings::Rejected)] startup_settings: StartupSettings,
 ) {
-    let config = with_pooler(&db, startup_settings).await;
+    let config = with_pooler(&test_db, startup_settings).await;
     let address = |error: OpenError| match error {
         OpenError::PoolerDetected(PoolerDetected { address })
         | OpenError::Migrate(MigrateError::PoolerDetected(PoolerDetected { address })) => address,

@@ -1,6 +1,6 @@
 //! Replacing the embedded database.
 
-use ::db::{AdminError, EmbeddedAdmin, OldDatabase};
+use db::{AdminError, EmbeddedAdmin, OldDatabase};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::startup_checks::embedded_config;

@@ -1,10 +1,10 @@
 //! Row-level security of all tenant tables, which are found in the catalog: a new table without policies fails these
 //! tests.
 
-use ::db::SystemReason;
+use db::SystemReason;
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
-use test_support::{SeededDb, TestDb, db, seeded};
+use test_support::{SeededDb, TestDb, seeded, test_db};
 
 /// Tables with a column `tenant_id`, and `tenants` itself, each with the column that identifies the tenant.
 async fn tenant_tables(superuser: &mut PgConnection) -> Vec<(String, &'static str)> {
@@ -23,8 +23,8 @@ async fn tenant_tables(superuser: &mut PgConnection) -> Vec<(String, &'static st
 
 #[rstest]
 #[tokio::test]
-async fn every_tenant_table_forces_rls(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
+async fn every_tenant_table_forces_rls(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
     let tables = tenant_tables(&mut superuser).await;
     assert!(tables.len() >= 7, "the catalog query finds no tables: {tables:?}");
     for (table, _) in tables {
@@ -40,9 +40,9 @@ async fn every_tenant_table_forces_rls(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn self_row_policies_are_read_only(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
-    let rows = sqlx::query(
+async fn self_row_policies_are_read_only(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
+    let policies: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT tablename::text, policyname::text, cmd
          FROM pg_policies
          WHERE qual LIKE '%scope_user_id%' OR with_check LIKE '%scope_user_id%'",
@@ -50,9 +50,8 @@ async fn self_row_policies_are_read_only(#[future(awt)] db: TestDb) {
     .fetch_all(&mut superuser)
     .await
     .unwrap();
-    assert!(rows.len() >= 5, "the catalog query finds no policies");
-    for row in rows {
-        let (table, policy, command): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+    assert!(policies.len() >= 5, "the catalog query finds no policies");
+    for (table, policy, command) in policies {
         assert_eq!(command, "SELECT", "{policy} on {table} must be FOR SELECT");
     }
 }
@@ -70,11 +69,9 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
             continue;
         }
         let sql = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
-        let count = async |connection: &mut PgConnection| {
-            let row =
-                sqlx::query(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid()).fetch_one(connection).await;
-            let row = row.unwrap();
-            (row.get::<i64, _>(0), row.get::<i64, _>(1))
+        let count = async |connection: &mut PgConnection| -> (i64, i64) {
+            let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
+            query.fetch_one(connection).await.unwrap()
         };
         let (all_rows, own_rows) = count(&mut superuser).await;
         assert!(own_rows > 0 && all_rows > own_rows, "{table}: the seed needs rows of two tenants");
@@ -152,8 +149,8 @@ async fn cross_tenant_foreign_key_is_rejected(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] db: TestDb) {
-    let mut superuser = db.superuser().await;
+async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] test_db: TestDb) {
+    let mut superuser = test_db.superuser().await;
     let tables: Vec<String> = tenant_tables(&mut superuser).await.into_iter().map(|(name, _)| name).collect();
     let missing: Vec<String> = sqlx::query_scalar(
         "SELECT conrelid::regclass || ': ' || conname

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
-use ::db::{DbError, Reader, SystemReason};
+use db::{DbError, Reader, SystemReason};
 use rstest::rstest;
 use sqlx::{
     Row,

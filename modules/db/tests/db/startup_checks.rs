@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ::db::{DatabaseUrl, DbConfig, DbDriver, DbError, DbServer, OpenError, PostgresConfig, Readiness, open_db};
+use db::{DatabaseUrl, DbConfig, DbDriver, DbError, DbServer, OpenError, PostgresConfig, Readiness, open_db};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Logins, OwnedDb, TestDb, db};
+use test_support::{Logins, OwnedDb, TempDb, TestDb, test_db};
 
 fn external_config(url: &str) -> DbConfig {
     DbConfig {
@@ -17,10 +17,14 @@ fn external_config(url: &str) -> DbConfig {
     }
 }
 
+#[rstest]
+#[case::unreachable(false)]
+#[case::silent(true)]
 #[tokio::test]
-async fn unreachable_server_times_out() {
-    // This port was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+async fn server_without_response_times_out(#[case] accepts_connections: bool) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _silent = accepts_connections.then_some(listener);
     let error = open_db(external_config(&format!("postgres://user:hunter2@127.0.0.1:{port}/db"))).await.unwrap_err();
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
     let message = error.to_string();
@@ -31,18 +35,9 @@ async fn unreachable_server_times_out() {
 }
 
 #[tokio::test]
-async fn silent_server_times_out() {
-    // Accepts connections and never responds.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let error =
-        open_db(external_config(&format!("postgres://user@{}/db", silent.local_addr().unwrap()))).await.unwrap_err();
-    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
-}
-
-#[tokio::test]
 async fn unmigrated_database_error_names_command() {
-    let empty = TestDb::empty().await;
-    let error = open_db(empty.config()).await.unwrap_err();
+    let empty = TempDb::empty().await;
+    let error = open_db(empty.config(2)).await.unwrap_err();
     assert!(matches!(error, OpenError::SchemaNotCurrent { .. }), "{error:?}");
     assert!(error.to_string().contains("tenantry migrate run"), "{error}");
 }
@@ -50,7 +45,7 @@ async fn unmigrated_database_error_names_command() {
 /// Configuration of an embedded server in this directory.
 #[cfg(feature = "embedded")]
 pub(crate) fn embedded_config(dir: &std::path::Path) -> DbConfig {
-    let driver = DbDriver::Embedded(Box::new(::db::EmbeddedConfig {
+    let driver = DbDriver::Embedded(Box::new(db::EmbeddedConfig {
         root: dir.join("data"),
         bin_dir: None,
         search_path: test_support::search_path(),
@@ -87,12 +82,12 @@ async fn missing_privilege_error_names_fix(#[case] revoke: &'static str, #[case]
 
 #[rstest]
 #[tokio::test]
-async fn outdated_schema_fails_start_and_readiness(#[future(awt)] db: TestDb) {
-    let readiness: std::sync::Arc<dyn Readiness> = db.db.module().resolve();
+async fn outdated_schema_fails_start_and_readiness(#[future(awt)] test_db: TestDb) {
+    let readiness: std::sync::Arc<dyn Readiness> = test_db.db.module().resolve();
     readiness.ready().await.unwrap();
-    db.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    test_db.execute("DELETE FROM _sqlx_migrations WHERE version = 5").await;
     assert!(matches!(readiness.ready().await, Err(DbError::SchemaNotCurrent)));
-    let error = open_db(db.config(1)).await.unwrap_err();
+    let error = open_db(test_db.config(1)).await.unwrap_err();
     assert!(error.to_string().ends_with("(migrations: 1 pending); run `tenantry migrate run`"), "{error}");
 }
 
@@ -107,34 +102,34 @@ async fn outdated_schema_fails_start_and_readiness(#[future(awt)] db: TestDb) {
 )]
 #[tokio::test]
 async fn foreign_schema_names_the_right_version(
-    #[future(awt)] db: TestDb,
+    #[future(awt)] test_db: TestDb,
     #[case] change: &'static str,
     #[case] expected: &str,
 ) {
-    db.execute(change).await;
-    let error = open_db(db.config(1)).await.unwrap_err().to_string();
+    test_db.execute(change).await;
+    let error = open_db(test_db.config(1)).await.unwrap_err().to_string();
     assert!(error.contains(expected) && !error.contains("migrate run"), "{error}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn production_rejects_superuser(#[future(awt)] db: TestDb) {
-    let error = open_db(DbConfig { production: true, ..db.config(1) }).await.unwrap_err();
+async fn production_rejects_superuser(#[future(awt)] test_db: TestDb) {
+    let error = open_db(DbConfig { production: true, ..test_db.config(1) }).await.unwrap_err();
     assert!(matches!(error, OpenError::Superuser), "{error:?}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn table_owning_app_role_is_rejected(#[future(awt)] db: TestDb) {
-    db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
-    let error = open_db(db.config(1)).await.unwrap_err();
+async fn table_owning_app_role_is_rejected(#[future(awt)] test_db: TestDb) {
+    test_db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
+    let error = open_db(test_db.config(1)).await.unwrap_err();
     assert!(matches!(error, OpenError::RlsBypassed), "{error:?}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn missing_database_is_named(#[future(awt)] db: TestDb) {
-    let url = db.url();
+async fn missing_database_is_named(#[future(awt)] test_db: TestDb) {
+    let url = test_db.url();
     let (before, query) = url.split_once('?').unwrap_or((&url, ""));
     let missing = format!("{}/no_such_database?{query}", before.rsplit_once('/').unwrap().0);
     let error = open_db(external_config(&missing)).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ::db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
 use sqlx::postgres::PgConnectOptions;
 use test_support::TestDb;
 use tokio::{

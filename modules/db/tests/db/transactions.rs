@@ -11,19 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::db::{Database, DbError, SystemReason};
+use db::{Database, DbError, SystemReason, Tx};
 use rstest::rstest;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use test_support::{SeededDb, TestDb, seeded};
 
 use crate::tcp_proxy::{relay, through_proxy};
 
-async fn count_tenants(connection: &mut PgConnection) -> i64 {
-    sqlx::query("SELECT count(*) FROM tenants").fetch_one(connection).await.unwrap().get(0)
-}
-
-async fn current_role(connection: &mut PgConnection) -> String {
-    sqlx::query("SELECT current_user::text").fetch_one(connection).await.unwrap().get(0)
+/// Returns the number of visible tenants and the current role.
+async fn tenants_and_role(tx: &mut Tx) -> (i64, String) {
+    let query = sqlx::query_as("SELECT count(*), current_user::text FROM tenants");
+    query.fetch_one(tx.conn()).await.unwrap()
 }
 
 #[rstest]
@@ -32,42 +30,36 @@ async fn each_transaction_kind_sees_only_its_rows(#[future(awt)] seeded: SeededD
     let (database, alice) = (seeded.db.database(), seeded.seed.users.alice.id);
 
     let mut unscoped = database.begin_unscoped().await.unwrap();
-    assert_eq!((count_tenants(unscoped.conn()).await, current_role(unscoped.conn()).await), (0, "tenantry_app".into()));
+    assert_eq!(tenants_and_role(&mut unscoped).await, (0, "tenantry_app".into()));
 
     let mut user_tx = database.begin_for_user(&seeded.identity(alice).await.unwrap()).await.unwrap();
-    assert_eq!((count_tenants(user_tx.conn()).await, current_role(user_tx.conn()).await), (2, "tenantry_app".into()));
+    assert_eq!(tenants_and_role(&mut user_tx).await, (2, "tenantry_app".into()));
 
     let mut tenant = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
-    assert_eq!((count_tenants(tenant.conn()).await, current_role(tenant.conn()).await), (1, "tenantry_app".into()));
+    assert_eq!(tenants_and_role(&mut tenant).await, (1, "tenantry_app".into()));
     assert_eq!(tenant.tenant(), seeded.seed.tenants.acme.id);
 
     let mut system = seeded.db.system().begin(SystemReason::Seed).await.unwrap();
-    assert_eq!((count_tenants(system.conn()).await, current_role(system.conn()).await), (2, "tenantry_system".into()));
+    assert_eq!(tenants_and_role(&mut system).await, (2, "tenantry_system".into()));
     assert_eq!(system.reason(), SystemReason::Seed);
 }
 
 #[rstest]
+#[case::write("DELETE FROM memberships", "25006")]
+#[case::reset("SET TRANSACTION READ WRITE", "25001")]
 #[tokio::test]
-async fn unscoped_transactions_are_read_only(#[future(awt)] seeded: SeededDb) {
+async fn unscoped_transactions_stay_read_only(
+    #[future(awt)] seeded: SeededDb,
+    #[case] statement: &'static str,
+    #[case] code: &str,
+) {
     let database = seeded.db.database();
     let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
     let mut unscoped = database.begin_unscoped().await.unwrap();
     let mut user_tx = database.begin_for_user(&identity).await.unwrap();
     for tx in [&mut unscoped, &mut *user_tx] {
-        let result = sqlx::query("DELETE FROM memberships").execute(tx.conn()).await;
-        assert_eq!(result.unwrap_err().as_database_error().unwrap().code().unwrap(), "25006", "not read-only");
-    }
-}
-
-#[rstest]
-#[tokio::test]
-async fn read_only_cannot_be_reset(#[future(awt)] seeded: SeededDb) {
-    let identity = seeded.identity(seeded.seed.users.bob.id).await.unwrap();
-    let mut unscoped = seeded.db.database().begin_unscoped().await.unwrap();
-    let mut user_tx = seeded.db.database().begin_for_user(&identity).await.unwrap();
-    for tx in [&mut unscoped, &mut *user_tx] {
-        let error = sqlx::query("SET TRANSACTION READ WRITE").execute(tx.conn()).await.unwrap_err();
-        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "25001");
+        let error = sqlx::query(statement).execute(tx.conn()).await.unwrap_err();
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), code);
     }
 }
 
@@ -159,14 +151,9 @@ async fn cancelled_begin_leaks_nothing(#[future(awt)] seeded: SeededDb) {
 
 pub(crate) async fn assert_session_is_clean(database: &dyn Database) {
     let mut tx = database.begin_unscoped().await.unwrap();
-    let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM tenants), current_user::text,
-           coalesce(current_setting('app.tenant_id', true), ''), coalesce(current_setting('app.user_id', true), '')",
-    )
-    .fetch_one(tx.conn())
-    .await
-    .unwrap();
-    let session: (i64, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    let session = "SELECT (SELECT count(*) FROM tenants), current_user::text,
+           coalesce(current_setting('app.tenant_id', true), ''), coalesce(current_setting('app.user_id', true), '')";
+    let session: (i64, String, String, String) = sqlx::query_as(session).fetch_one(tx.conn()).await.unwrap();
     assert_eq!(session, (0, "tenantry_app".into(), String::new(), String::new()));
 }
 
@@ -214,13 +201,13 @@ async fn requests_survive_connection_loss(#[future(awt)] seeded: SeededDb) {
         // As many connections as the pool can hold, all idle when they are terminated.
         let open = tokio::join!(database.begin_unscoped(), database.begin_unscoped(), database.begin_unscoped());
         drop(open);
-        assert_eq!(count_tenants(database.begin(&scope).await.unwrap().conn()).await, 1);
+        assert_eq!(tenants_and_role(&mut database.begin(&scope).await.unwrap()).await.0, 1);
         assert!(terminate_connections(&seeded).await > 0);
-        assert_eq!(count_tenants(database.begin(&scope).await.unwrap().conn()).await, 1);
+        assert_eq!(tenants_and_role(&mut database.begin(&scope).await.unwrap()).await.0, 1);
         terminate_connections(&seeded).await;
-        assert_eq!(count_tenants(database.begin_for_user(&identity).await.unwrap().conn()).await, 2);
+        assert_eq!(tenants_and_role(&mut database.begin_for_user(&identity).await.unwrap()).await.0, 2);
         terminate_connections(&seeded).await;
-        assert_eq!(count_tenants(system.begin(SystemReason::Seed).await.unwrap().conn()).await, 2);
+        assert_eq!(tenants_and_role(&mut system.begin(SystemReason::Seed).await.unwrap()).await.0, 2);
     }
 }
 
@@ -272,6 +259,6 @@ async fn app_role_cannot_be_reset(#[future(awt)] seeded: SeededDb) {
     for statement in ["RESET ROLE", "RESET ALL", "SET ROLE NONE; RESET ROLE"] {
         let mut tx = database.begin_unscoped().await.unwrap();
         sqlx::raw_sql(statement).execute(tx.conn()).await.unwrap();
-        assert_eq!(current_role(tx.conn()).await, "tenantry_app", "{statement}");
+        assert_eq!(tenants_and_role(&mut tx).await.1, "tenantry_app", "{statement}");
     }
 }

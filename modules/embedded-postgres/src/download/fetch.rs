@@ -117,14 +117,10 @@ fn error_chain(error: &reqwest::Error) -> String {
     if let Some(status) = error.status() {
         return format!("the server responded with {status}");
     }
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { String::new() };
-    let mut source = error.source();
-    while let Some(current) = source {
-        let separator = if text.is_empty() { "" } else { ": " };
-        text = format!("{text}{separator}{current}");
-        source = current.source();
-    }
-    if text.is_empty() { error.to_string() } else { text }
+    let timeout = error.is_timeout().then(|| "timed out".to_owned());
+    let sources = std::iter::successors(error.source(), |&source| source.source()).map(ToString::to_string);
+    let chain: Vec<String> = timeout.into_iter().chain(sources).collect();
+    if chain.is_empty() { error.to_string() } else { chain.join(": ") }
 }
 
 #[cfg(test)]

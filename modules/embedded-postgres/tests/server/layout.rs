@@ -14,7 +14,8 @@ fn root_drops_to_server_user() {
     let (_test_dir, server) = TestDir::with_server();
     let user = process(server.pid()).user;
     assert_ne!(user, 0);
-    for path in [server.root(), &server.root().join("data"), server.socket_dir(), &server.log_file()] {
+    let socket = server.connection_info().socket_dir();
+    for path in [server.root(), &server.root().join("data"), socket, &server.log_file()] {
         assert_eq!(owner(path), user, "{}", path.display());
     }
     assert_eq!(psql(&server, "SELECT current_user"), "postgres");
@@ -26,7 +27,7 @@ fn directories_have_mode_0700() {
     fs::create_dir(test_dir.root()).unwrap();
     fs::set_permissions(test_dir.root(), Permissions::from_mode(0o777)).unwrap();
     let server = test_dir.start();
-    for dir in [server.root(), &server.root().join("data"), server.socket_dir()] {
+    for dir in [server.root(), &server.root().join("data"), server.connection_info().socket_dir()] {
         assert_eq!(mode(dir), 0o700, "{}", dir.display());
     }
     assert_eq!(mode(server.log_file()), 0o600);
@@ -123,7 +124,7 @@ fn long_socket_path_uses_short_dir() {
     let test_dir = TestDir::new();
     let mut options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();
-    let socket = server.socket_dir().to_owned();
+    let socket = server.connection_info().socket_dir().to_owned();
     assert!(socket.to_str().unwrap().starts_with(test_dir.path("socket-").to_str().unwrap()), "{}", socket.display());
     assert_eq!(mode(&socket), 0o700);
     assert_eq!(owner(&socket), owner(server.root()));
@@ -148,7 +149,7 @@ fn foreign_socket_dir_is_rejected() {
     let test_dir = TestDir::new();
     let options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();
-    let socket = server.socket_dir().to_owned();
+    let socket = server.connection_info().socket_dir().to_owned();
     server.stop().unwrap();
     fs::create_dir(&socket).unwrap();
     chown(&socket, Some(54321), Some(54321)).unwrap();

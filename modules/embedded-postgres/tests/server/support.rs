@@ -206,9 +206,8 @@ pub(crate) fn psql(server: &Server, sql: &str) -> String {
 
 /// Runs SQL as another operating system user. The error is the output of `psql`.
 pub(crate) fn psql_as(server: &Server, user: Option<&User>, sql: &str) -> Result<String, String> {
-    let mut command = Command::new(server.bin_dir().join("psql"));
-    command.env_clear().current_dir("/").args(["-X", "-A", "-t", "-q", "-d", "postgres", "-c", sql]);
-    command.arg("-h").arg(server.socket_dir()).args(["-p", &server.port().to_string(), "-U", server.superuser()]);
+    let mut command = server.connection_info().command("psql", "postgres").unwrap();
+    command.current_dir("/").args(["-X", "-A", "-t", "-q", "-c", sql]);
     if let Some(user) = user {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }

@@ -1,7 +1,7 @@
 //! Mutable state in statics. The type of a static must be known to be immutable. Type aliases and structs are rejected
 //! unless listed, because their definitions aren't resolved.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::TokenTree;
 
 use crate::{
     path_resolution::PathResolver,
@@ -36,35 +36,29 @@ pub(super) fn static_macro(path: &[&str]) -> Option<Message> {
 }
 
 pub(super) fn declared_static(list: &[TokenTree], at: usize, resolver: &PathResolver) -> Option<Message> {
-    if is_punct(list, at + 1, '!') && MACROS.iter().any(|name| is_ident(list, at, name)) {
+    let is_static = is_ident(list, at, "static") && !(at > 0 && is_punct(list, at - 1, '\''));
+    let is_macro = is_punct(list, at + 1, '!') && MACROS.iter().any(|name| is_ident(list, at, name));
+    if is_macro || (is_static && is_ident(list, at + 1, "mut")) {
         return Some(("a static holds state".to_owned(), HELP));
     }
-    if !is_ident(list, at, "static") || (at > 0 && is_punct(list, at - 1, '\'')) {
+    if !is_static {
         return None;
     }
-    if is_ident(list, at + 1, "mut") {
-        return Some(("a static holds state".to_owned(), HELP));
-    }
-    let is_end = |token: &&TokenTree| matches!(token, TokenTree::Punct(sign) if [';', '='].contains(&sign.as_char()));
-    let declared: Vec<TokenTree> = list[at + 1..].iter().take_while(|token| !is_end(token)).cloned().collect();
     // A declaration is a name and a type.
-    let ty: Vec<TokenTree> = declared.get(2..).filter(|_| is_punct(&declared, 1, ':'))?.to_vec();
-    let unknown = first_unknown(&ty, resolver)?;
+    let declared = before(&list[at + 1..], &[';', '=']);
+    let ty = declared.get(2..).filter(|_| is_punct(declared, 1, ':'))?;
+    let unknown = first_unknown(ty, resolver)?;
     Some((format!("a static holds state, or `{unknown}` isn't known to be immutable"), HELP))
 }
 
 /// The first identifier in a type that isn't known to be immutable.
 fn first_unknown(ty: &[TokenTree], resolver: &PathResolver) -> Option<String> {
     (0..ty.len()).find_map(|at| match &ty[at] {
-        // The length of an array isn't part of its element type.
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
-            let is_length = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';');
-            first_unknown(
-                &list(group.stream()).into_iter().take_while(|token| !is_length(token)).collect::<Vec<_>>(),
-                resolver,
-            )
+        TokenTree::Group(group) => {
+            let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+            // The length of an array isn't part of its element type.
+            first_unknown(before(&inside, &[';']), resolver)
         }
-        TokenTree::Group(group) => first_unknown(&list(group.stream()), resolver),
         TokenTree::Ident(_) if is_punct(ty, at + 1, ':') && is_punct(ty, at + 2, ':') => None,
         TokenTree::Ident(name) => {
             let is_constant = |path: &Vec<String>| {
@@ -78,6 +72,8 @@ fn first_unknown(ty: &[TokenTree], resolver: &PathResolver) -> Option<String> {
     })
 }
 
-fn list(stream: TokenStream) -> Vec<TokenTree> {
-    stream.into_iter().collect()
+/// Returns the tokens before the first of these signs.
+fn before<'a>(list: &'a [TokenTree], signs: &[char]) -> &'a [TokenTree] {
+    let end = (0..list.len()).find(|at| signs.iter().any(|sign| is_punct(list, *at, *sign)));
+    &list[..end.unwrap_or(list.len())]
 }

@@ -1,8 +1,8 @@
 //! Constructs that migrations must not use, because they hide which tables are changed.
 
-use super::sql_tokens::{SqlToken, sql_tokens};
 use crate::{
     sources::Source,
+    sql::{SqlToken, sql_tokens},
     violation::{Message, Violation, assert_rule},
 };
 

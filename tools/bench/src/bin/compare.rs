@@ -7,21 +7,18 @@
 )]
 
 use std::{
-    error::Error,
-    net::SocketAddr,
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use bench::{
-    load::{self, Round},
+    BoxResult, load,
     process::{ServerProcess, cpu_ticks, resident_kib},
-    ratio::ratio,
+    ratio,
 };
 use sqlx::{Connection, PgConnection};
 use test_support::SeededDb;
-
-type BoxResult<T> = Result<T, Box<dyn Error>>;
 
 /// Number of concurrent connections to each server. More than the number of CPUs on a small machine.
 const CONNECTIONS: usize = 16;
@@ -36,9 +33,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn start(&self, dir: &std::path::Path) -> BoxResult<ServerProcess> {
-        let settings: Vec<_> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Ok(ServerProcess::start(&self.program, dir, &settings)?)
+    fn start(&self, dir: &Path) -> io::Result<ServerProcess> {
+        ServerProcess::start(&self.program, dir, &self.settings)
     }
 }
 
@@ -76,7 +72,7 @@ async fn main() -> BoxResult<()> {
 
     println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} alternating rounds of {seconds} s");
     let running: Vec<ServerProcess> =
-        candidates.iter().map(|candidate| candidate.start(&dir)).collect::<BoxResult<_>>()?;
+        candidates.iter().map(|candidate| candidate.start(&dir)).collect::<io::Result<_>>()?;
     let mut backends = seeded.superuser().await;
     // Warm up caches before measuring.
     for (candidate, running) in candidates.iter().zip(&running) {
@@ -85,7 +81,8 @@ async fn main() -> BoxResult<()> {
     for round in 1..=rounds {
         for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
             let before = cpu(&mut backends, running).await?;
-            let result = run_load(running.addr, &candidate.request, seconds)?;
+            let span = Duration::from_secs(seconds);
+            let result = load::run(running.addr, &candidate.request, CONNECTIONS, span)?;
             let used = cpu(&mut backends, running).await?.saturating_sub(before);
             #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
             let cpu = used as f64 / result.requests as f64;
@@ -103,10 +100,6 @@ async fn main() -> BoxResult<()> {
     }
     report(&candidates, &measured);
     Ok(())
-}
-
-fn run_load(addr: SocketAddr, request: &str, seconds: u64) -> BoxResult<Round> {
-    Ok(load::run(addr, request, CONNECTIONS, Duration::from_secs(seconds))?)
 }
 
 /// Returns the CPU time of the program and of all backends of this database. While one candidate is under load, the others

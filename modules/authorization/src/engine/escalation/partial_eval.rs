@@ -23,17 +23,8 @@ pub(super) enum EffectiveCondition {
 }
 
 impl EffectiveCondition {
-    /// Returns `None` if the policy never allows. A policy with an invalid condition never does.
-    pub(super) fn for_allow(policy: &Policy, subject: Subject) -> Option<Self> {
-        Self::of(policy, subject).filter(|condition| !matches!(condition, Self::Invalid(_)))
-    }
-
-    /// Returns `None` if the policy never denies. A policy with an invalid condition always does.
-    pub(super) fn for_deny(policy: &Policy, subject: Subject) -> Option<Self> {
-        Self::of(policy, subject)
-    }
-
-    fn of(policy: &Policy, subject: Subject) -> Option<Self> {
+    /// Returns `None` if the policy never applies to the subject.
+    pub(super) fn of(policy: &Policy, subject: Subject) -> Option<Self> {
         match &policy.condition {
             StoredCondition::Always => Some(Self::Always),
             StoredCondition::If(condition) => subject.evaluate(condition).into_condition(),

@@ -13,8 +13,7 @@ const OPERATORS: [&str; 5] = ["is", "one_of", "at_least", "at_most", "is_same_as
 impl ConditionParser {
     pub(super) fn comparison(&mut self, value: &Value, pointer: &str) -> Option<Comparison> {
         let fields = self.fields(value, pointer, &["name", "is", "one_of", "at_least", "at_most", "is_same_as"])?;
-        let name = self.field(fields, pointer, "name")?;
-        let name = self.attribute(name, &format!("{pointer}/name"))?;
+        let name = self.field(fields, pointer, "name", Self::attribute)?;
         let mut operators = OPERATORS.into_iter().filter_map(|operator| Some((operator, fields.get(operator)?)));
         let (Some((operator, value)), None) = (operators.next(), operators.next()) else {
             return self.fail(pointer, "Expected exactly one of is, one_of, at_least, at_most and is_same_as.");
@@ -78,11 +77,7 @@ impl ConditionParser {
         value.as_i64().or_else(|| self.fail(pointer, "Expected an integer, because this attribute is a number."))
     }
 
-    pub(super) fn ranges(&mut self, value: &Value, pointer: &str) -> Option<Vec<IpNet>> {
-        self.list(value, pointer, Self::range)
-    }
-
-    fn range(&mut self, value: &Value, pointer: &str) -> Option<IpNet> {
+    pub(super) fn range(&mut self, value: &Value, pointer: &str) -> Option<IpNet> {
         let Some(range) = value.as_str().and_then(|text| text.parse::<IpNet>().ok()) else {
             return self.fail(pointer, "Expected an IP range in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32.");
         };
@@ -97,10 +92,9 @@ impl ConditionParser {
 
     pub(super) fn window(&mut self, value: &Value, pointer: &str) -> Option<TimeWindow> {
         let fields = self.fields(value, pointer, &["from", "to", "zone", "days"])?;
-        let from =
-            self.field(fields, pointer, "from").and_then(|from| self.start_time(from, &format!("{pointer}/from")));
-        let to = self.field(fields, pointer, "to").and_then(|to| self.end_time(to, &format!("{pointer}/to")));
-        let zone = self.field(fields, pointer, "zone").and_then(|zone| self.zone(zone, &format!("{pointer}/zone")));
+        let from = self.field(fields, pointer, "from", Self::start_time);
+        let to = self.field(fields, pointer, "to", Self::end_time);
+        let zone = self.field(fields, pointer, "zone", Self::zone);
         let days = match fields.get("days") {
             Some(days) => self.days(days, &format!("{pointer}/days")),
             None => Some(Days::EVERY),

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use authorization_api::{InvitationToken, InvitationWithToken, InvitationsError, TenantArchive, Tenants};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 use tokio::task::JoinSet;
 
-use super::fixture::{InvitationFixture, accept_outcome, invite_outcome, test_email};
-use crate::helpers::{module, outcomes};
+use super::fixture::{InvitationFixture, test_email};
+use crate::helpers::{counted, module, outcome, outcomes};
 
 /// Copies a token, so that each task has one.
 fn clone_token(token: &InvitationToken) -> InvitationToken {
@@ -18,52 +18,52 @@ fn clone_token(token: &InvitationToken) -> InvitationToken {
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_acceptance_creates_one_membership(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn concurrent_acceptance_creates_one_membership(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let token = fixture.invite(carol.email()).await.unwrap().token;
     let mut tasks = JoinSet::new();
     for _ in 0..300 {
         let (invitations, carol, token) = (fixture.invitations.clone(), carol.clone(), clone_token(&token));
-        tasks.spawn(async move { accept_outcome(&invitations.accept(&carol, &token).await) });
+        tasks.spawn(async move { outcome(&invitations.accept(&carol, &token).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 1), ("not found", 299)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("NotFound", 299)]));
     assert_eq!(fixture.counts().await, (2, 0));
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_invitations_respect_seat_limit(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn concurrent_invitations_respect_seat_limit(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(25).await;
     let permit = fixture.permit(fixture.admin).await;
     let mut tasks = JoinSet::new();
     for number in 0..200 {
         let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
-        tasks.spawn(async move { invite_outcome(&invitations.create(&permit, &test_email(number), role).await) });
+        tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email(number), role).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 24), ("seat limit", 176)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 176)]));
     assert_eq!(fixture.counts().await, (1, 24));
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_invitations_to_one_email_create_one(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn concurrent_invitations_to_one_email_create_one(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let permit = fixture.permit(fixture.admin).await;
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
         let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
-        tasks.spawn(async move { invite_outcome(&invitations.create(&permit, &test_email("carol"), role).await) });
+        tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email("carol"), role).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("already invited", 99), ("done", 1)].into());
+    assert_eq!(outcomes(tasks).await, counted([("AlreadyInvited", 99), ("done", 1)]));
 }
 
 /// The seat limit is lowered after the invitations were created.
 #[rstest]
 #[tokio::test]
-async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(301).await;
     let mut invited = Vec::new();
     for _ in 0..300 {
@@ -75,16 +75,16 @@ async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] db: TestDb) {
     let mut tasks = JoinSet::new();
     for (user, token) in invited {
         let invitations = fixture.invitations.clone();
-        tasks.spawn(async move { accept_outcome(&invitations.accept(&user, &token).await) });
+        tasks.spawn(async move { outcome(&invitations.accept(&user, &token).await) });
     }
-    assert_eq!(outcomes(tasks).await, [("done", 24), ("seat limit", 276)].into());
+    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 276)]));
     assert_eq!(fixture.counts().await, (25, 276));
 }
 
 #[rstest]
 #[tokio::test]
-async fn accept_and_revoke_are_serializable(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn accept_and_revoke_are_serializable(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(100).await;
     for round in 0..10 {
         let carol = fixture.non_member().await;
@@ -94,10 +94,10 @@ async fn accept_and_revoke_are_serializable(#[future(awt)] db: TestDb) {
         for _ in 0..10 {
             let (one, other, permit) = (fixture.invitations.clone(), fixture.invitations.clone(), permit.clone());
             let (carol, token) = (carol.clone(), clone_token(&token));
-            accepting.spawn(async move { accept_outcome(&one.accept(&carol, &token).await) });
-            revoking.spawn(async move { invite_outcome(&other.revoke(&permit, invitation.id).await) });
+            accepting.spawn(async move { outcome(&one.accept(&carol, &token).await) });
+            revoking.spawn(async move { outcome(&other.revoke(&permit, invitation.id).await) });
         }
-        let done = |outcomes: BTreeMap<&'static str, usize>| outcomes.get("done").copied().unwrap_or_default();
+        let done = |outcomes: BTreeMap<String, usize>| outcomes.get("done").copied().unwrap_or_default();
         let (joined, revoked) = (done(outcomes(accepting).await), done(outcomes(revoking).await));
         assert_eq!(joined + revoked, 1, "round {round}");
         assert_eq!(fixture.db.scope(carol.user(), fixture.tenant.id).await.is_ok(), joined == 1, "round {round}");
@@ -107,8 +107,8 @@ async fn accept_and_revoke_are_serializable(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn accept_and_archive_are_serializable(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn accept_and_archive_are_serializable(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(100).await;
     let tenants: Arc<dyn Tenants> = module(&fixture.db).resolve();
     for round in 0..10 {
@@ -117,15 +117,15 @@ async fn accept_and_archive_are_serializable(#[future(awt)] db: TestDb) {
         let before = fixture.counts().await;
         let archive = fixture.db.permit::<TenantArchive>(fixture.admin, fixture.tenant.id).await.unwrap();
         let (invitations, invitee, archiver) = (fixture.invitations.clone(), carol.clone(), tenants.clone());
-        let accepting = tokio::spawn(async move { accept_outcome(&invitations.accept(&invitee, &token).await) });
+        let accepting = tokio::spawn(async move { outcome(&invitations.accept(&invitee, &token).await) });
         let archiving = tokio::spawn(async move { archiver.archive(&archive).await });
-        let (outcome, archived) = (accepting.await.unwrap(), archiving.await.unwrap());
+        let (accepted, archived) = (accepting.await.unwrap(), archiving.await.unwrap());
         archived.unwrap();
         let (members, invitations) = before;
         let after = fixture.counts().await;
-        match outcome {
+        match accepted.as_str() {
             "done" => assert_eq!(after, (members + 1, invitations - 1), "round {round}"),
-            outcome => assert_eq!((outcome, after), ("not found", before), "round {round}"),
+            accepted => assert_eq!((accepted, after), ("NotFound", before), "round {round}"),
         }
         fixture.db.execute("UPDATE tenants SET status = 'active'; DELETE FROM invitations").await;
     }
@@ -133,8 +133,8 @@ async fn accept_and_archive_are_serializable(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn accept_and_resend_consume_exactly_one_token(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn accept_and_resend_consume_exactly_one_token(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(100).await;
     let permit = fixture.permit(fixture.admin).await;
     for round in 0..10 {
@@ -142,13 +142,13 @@ async fn accept_and_resend_consume_exactly_one_token(#[future(awt)] db: TestDb) 
         let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
         let (one, other, permit, user) =
             (fixture.invitations.clone(), fixture.invitations.clone(), permit.clone(), carol.clone());
-        let accepting = tokio::spawn(async move { accept_outcome(&one.accept(&user, &token).await) });
+        let accepting = tokio::spawn(async move { outcome(&one.accept(&user, &token).await) });
         let sending = tokio::spawn(async move { other.resend(&permit, invitation.id).await });
         let (old, sent) = (accepting.await.unwrap(), sending.await.unwrap());
-        match (old, &sent) {
+        match (old.as_str(), &sent) {
             ("done", Err(InvitationsError::NotFound)) => {}
-            ("not found", Ok(InvitationWithToken { token, .. })) => {
-                assert_eq!(accept_outcome(&fixture.accept(&carol, token).await), "done", "round {round}");
+            ("NotFound", Ok(InvitationWithToken { token, .. })) => {
+                assert_eq!(outcome(&fixture.accept(&carol, token).await), "done", "round {round}");
             }
             (old, sent) => panic!("round {round}: {old}, {sent:?}"),
         }

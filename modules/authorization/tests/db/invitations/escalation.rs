@@ -5,15 +5,15 @@ use std::sync::Arc;
 use authorization_api::{RoleManage, Roles, RolesError};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 
-use super::fixture::{InvitationFixture, accept_outcome, invite_outcome, test_email};
-use crate::helpers::module;
+use super::fixture::{InvitationFixture, test_email};
+use crate::helpers::{module, outcome};
 
 #[rstest]
 #[tokio::test]
-async fn inviting_into_role_with_unheld_permission_is_rejected(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn inviting_into_role_with_unheld_permission_is_rejected(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let inviter_role = fixture.db.create_role(tenant, ["member", "invite"]).await;
     let inviter = fixture.db.create_member(tenant, inviter_role).await;
@@ -22,25 +22,28 @@ async fn inviting_into_role_with_unheld_permission_is_rejected(#[future(awt)] db
 
     let before = fixture.snapshot().await;
     for role in [tenant.member_role, tenant.admin_role] {
-        assert_eq!(invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await), "escalation");
+        assert_eq!(
+            outcome(&fixture.invitations.create(&permit, &test_email("dana"), role).await),
+            "PrivilegeEscalation"
+        );
     }
     // Resending is checked too, since the sender becomes the inviter.
     let id = admin_invitation.invitation.id;
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), "escalation");
+    assert_eq!(outcome(&fixture.invitations.resend(&permit, id).await), "PrivilegeEscalation");
     assert_eq!(fixture.snapshot().await, before);
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &admin_invitation.token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &admin_invitation.token).await), "done");
 
     let invited_own_role = fixture.invitations.create(&permit, &test_email("dana"), inviter_role).await;
-    assert_eq!(invite_outcome(&invited_own_role), "done");
+    assert_eq!(outcome(&invited_own_role), "done");
     // Revoking grants nothing.
     let erin = fixture.invitations.create(&admin_permit, &test_email("erin"), tenant.admin_role).await.unwrap();
-    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
+    assert_eq!(outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn acceptance_rechecks_inviters_permissions(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let (inviter_role, invited_role) = (
         fixture.db.create_role(tenant, ["member", "invite"]).await,
@@ -55,20 +58,20 @@ async fn acceptance_rechecks_inviters_permissions(#[future(awt)] db: TestDb) {
     for (breaking_sql, role) in [(broaden, invited_role), (narrow, inviter_role)] {
         fixture.db.execute(&format!("{breaking_sql} WHERE role_id = '{role}'")).await;
         let before = fixture.snapshot().await;
-        assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found", "{breaking_sql}");
+        assert_eq!(outcome(&fixture.accept(&carol, &first.token).await), "NotFound", "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
         fixture.db.execute(&format!("{reset} WHERE role_id = '{role}'")).await;
     }
     // An admin can invite into any role.
     fixture.db.execute(&format!("{broaden} WHERE role_id = '{invited_role}'")).await;
     let second = fixture.invitations.resend(&*fixture.permit(fixture.admin).await, first.invitation.id).await.unwrap();
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn invitation_is_invalid_while_inviter_may_not_invite(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn invitation_is_invalid_while_inviter_may_not_invite(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let everything = fixture.db.create_role(tenant, ["*", "*"]).await;
     let inviter = fixture.db.create_member(tenant, everything).await;
@@ -77,35 +80,35 @@ async fn invitation_is_invalid_while_inviter_may_not_invite(#[future(awt)] db: T
     let set_role = |role| format!("UPDATE memberships SET role_id = '{role}' WHERE user_id = '{inviter}'");
     // The inviter holds everything that the role grants, but not `member:invite` anymore.
     fixture.db.execute(&set_role(tenant.member_role)).await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "not found");
+    assert_eq!(outcome(&fixture.accept(&carol, &sent.token).await), "NotFound");
     fixture.db.execute(&set_role(everything)).await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &sent.token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &sent.token).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn inviter_who_lost_permission_cannot_change_invitations(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn inviter_who_lost_permission_cannot_change_invitations(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let sent = fixture.invite(&test_email("carol")).await.unwrap();
     let (id, member, admin) = (sent.invitation.id, fixture.tenant.member_role, fixture.tenant.admin_role);
     let permit = fixture.permit(fixture.admin).await;
     let (demote, promote) =
         (format!("UPDATE memberships SET role_id = '{member}'"), format!("UPDATE memberships SET role_id = '{admin}'"));
-    for (breaking_sql, repairing_sql, outcome) in [
-        (demote.as_str(), promote.as_str(), "denied"),
-        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'", "no longer a member"),
-        ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "no longer a member"),
-        ("DELETE FROM memberships", "SELECT", "no longer a member"),
+    for (breaking_sql, repairing_sql, expected) in [
+        (demote.as_str(), promote.as_str(), "Denied"),
+        ("UPDATE tenants SET status = 'archived'", "UPDATE tenants SET status = 'active'", "NoLongerMember"),
+        ("UPDATE users SET deactivated_at = now()", "UPDATE users SET deactivated_at = NULL", "NoLongerMember"),
+        ("DELETE FROM memberships", "SELECT", "NoLongerMember"),
     ] {
         fixture.db.execute(breaking_sql).await;
         let before = fixture.snapshot().await;
         assert_eq!(
-            invite_outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await),
-            outcome,
+            outcome(&fixture.invitations.create(&permit, &test_email("dana"), member).await),
+            expected,
             "{breaking_sql}"
         );
-        assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, id).await), outcome, "{breaking_sql}");
-        assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, id).await), outcome, "{breaking_sql}");
+        assert_eq!(outcome(&fixture.invitations.resend(&permit, id).await), expected, "{breaking_sql}");
+        assert_eq!(outcome(&fixture.invitations.revoke(&permit, id).await), expected, "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
         fixture.db.execute(repairing_sql).await;
     }
@@ -113,8 +116,8 @@ async fn inviter_who_lost_permission_cannot_change_invitations(#[future(awt)] db
 
 #[rstest]
 #[tokio::test]
-async fn role_with_open_invitation_cannot_be_deleted(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn role_with_open_invitation_cannot_be_deleted(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let roles: Arc<dyn Roles> = module(&fixture.db).resolve();
     let role = fixture.db.create_role(&fixture.tenant, ["user", "read"]).await;
     let (permit, invite) = (

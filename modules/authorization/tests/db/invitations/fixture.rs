@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use authorization_api::{
-    AcceptError, ChangeError, InvitationToken, InvitationWithToken, Invitations, InvitationsError, MemberInvite,
-    UserTenant,
+    AcceptError, InvitationToken, InvitationWithToken, Invitations, InvitationsError, MemberInvite, UserTenant,
 };
 use kernel::{Email, Identity, Permit, TenancyMode, UserId};
 use shaku::HasComponent;
@@ -82,30 +81,4 @@ impl InvitationFixture {
 
 pub(crate) fn test_email(name: impl std::fmt::Display) -> Email {
     format!("{name}@example.com").parse().unwrap()
-}
-
-pub(crate) fn invite_outcome<T>(result: &Result<T, InvitationsError>) -> &'static str {
-    match result {
-        Ok(_) => "done",
-        Err(InvitationsError::NotFound) => "not found",
-        Err(InvitationsError::RoleNotFound) => "no such role",
-        Err(InvitationsError::AlreadyMember) => "already a member",
-        Err(InvitationsError::AlreadyInvited) => "already invited",
-        Err(InvitationsError::SeatLimitReached) => "seat limit",
-        Err(InvitationsError::PersonalMode) => "personal mode",
-        Err(InvitationsError::Change(ChangeError::PrivilegeEscalation { .. })) => "escalation",
-        Err(InvitationsError::Change(ChangeError::Denied(_))) => "denied",
-        Err(InvitationsError::Change(ChangeError::NoLongerMember)) => "no longer a member",
-        Err(error) => panic!("{error:?}"),
-    }
-}
-
-pub(crate) fn accept_outcome(result: &Result<UserTenant, AcceptError>) -> &'static str {
-    match result {
-        Ok(_) => "done",
-        Err(AcceptError::NotFound) => "not found",
-        Err(AcceptError::AlreadyMember) => "already a member",
-        Err(AcceptError::SeatLimitReached) => "seat limit",
-        Err(AcceptError::Db(error)) => panic!("{error:?}"),
-    }
 }

@@ -3,14 +3,15 @@
 use authorization_api::{InvitationId, InvitationToken, InvitationWithToken, MemberInvite, UserRead};
 use kernel::{RoleId, TenancyMode};
 use rstest::rstest;
-use test_support::{TestDb, db};
+use test_support::{TestDb, test_db};
 
-use super::fixture::{InvitationFixture, accept_outcome, invitations, invite_outcome, test_email};
+use super::fixture::{InvitationFixture, invitations, test_email};
+use crate::helpers::outcome;
 
 #[rstest]
 #[tokio::test]
-async fn acceptance_creates_membership_with_role(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn acceptance_creates_membership_with_role(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (tenant, carol) = (&fixture.tenant, fixture.non_member().await);
     let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
     assert_eq!((&invitation.email, invitation.invited_by), (carol.email(), fixture.admin));
@@ -24,13 +25,13 @@ async fn acceptance_creates_membership_with_role(#[future(awt)] db: TestDb) {
     assert!(fixture.db.permit::<MemberInvite>(carol.user(), tenant.id).await.is_err());
     assert_eq!(fixture.counts().await, (2, 0));
     // The token is single-use.
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found");
+    assert_eq!(outcome(&fixture.accept(&carol, &token).await), "NotFound");
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_token_hash_is_stored(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn only_token_hash_is_stored(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let sent = fixture.invite(&test_email("carol")).await.unwrap();
     let (hash, same): (Vec<u8>, bool) = sqlx::query_as("SELECT token_hash, token_hash = sha256($1) FROM invitations")
         .bind(sent.token.secret().as_slice())
@@ -42,14 +43,14 @@ async fn only_token_hash_is_stored(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn mismatched_token_is_not_found(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn mismatched_token_is_not_found(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (carol, other) = (fixture.non_member().await, fixture.non_member().await);
     let token = fixture.invite(carol.email()).await.unwrap().token;
     let before = fixture.snapshot().await;
     let unknown = InvitationToken::from_bytes([7; InvitationToken::LENGTH]);
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &unknown).await), "not found");
-    assert_eq!(accept_outcome(&fixture.accept(&other, &token).await), "not found");
+    assert_eq!(outcome(&fixture.accept(&carol, &unknown).await), "NotFound");
+    assert_eq!(outcome(&fixture.accept(&other, &token).await), "NotFound");
     assert_eq!(fixture.snapshot().await, before);
 
     let admin = fixture.admin;
@@ -70,21 +71,21 @@ async fn mismatched_token_is_not_found(#[future(awt)] db: TestDb) {
             (breaking_sql.replace("{admin}", &admin.to_string()), repairing_sql.replace("{admin}", &admin.to_string()));
         fixture.db.execute(&breaking_sql).await;
         let before = fixture.snapshot().await;
-        assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found", "{breaking_sql}");
+        assert_eq!(outcome(&fixture.accept(&carol, &token).await), "NotFound", "{breaking_sql}");
         assert_eq!(fixture.snapshot().await, before, "{breaking_sql}");
         fixture.db.execute(&repairing_sql).await;
     }
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &token).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn one_open_invitation_per_email(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn one_open_invitation_per_email(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let first = fixture.invite(carol.email()).await.unwrap();
     let before = fixture.snapshot().await;
-    assert_eq!(invite_outcome(&fixture.invite(carol.email()).await), "already invited");
+    assert_eq!(outcome(&fixture.invite(carol.email()).await), "AlreadyInvited");
     assert_eq!(fixture.snapshot().await, before);
 
     fixture.expire_invitations().await;
@@ -93,50 +94,50 @@ async fn one_open_invitation_per_email(#[future(awt)] db: TestDb) {
     let second = fixture.invite(carol.email()).await.unwrap();
     assert_ne!(second.invitation.id, first.invitation.id);
     assert_eq!(fixture.counts().await, (1, 1));
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &first.token).await), "NotFound");
+    assert_eq!(outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn inviting_existing_member_is_rejected(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn inviting_existing_member_is_rejected(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let (member, non_member) = (fixture.non_member().await, fixture.non_member().await);
     fixture.db.add_member(&fixture.tenant, member.user(), fixture.tenant.member_role).await;
     let before = fixture.snapshot().await;
-    assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
+    assert_eq!(outcome(&fixture.invite(member.email()).await), "AlreadyMember");
     // A deactivated user is still a member.
     fixture.db.execute(&format!("UPDATE users SET deactivated_at = now() WHERE id = '{}'", member.user())).await;
-    assert_eq!(invite_outcome(&fixture.invite(member.email()).await), "already a member");
+    assert_eq!(outcome(&fixture.invite(member.email()).await), "AlreadyMember");
     assert_eq!(fixture.snapshot().await, before);
     for email in [non_member.email(), &test_email("unknown")] {
-        assert_eq!(invite_outcome(&fixture.invite(email).await), "done");
-        assert_eq!(invite_outcome(&fixture.invite(email).await), "already invited");
+        assert_eq!(outcome(&fixture.invite(email).await), "done");
+        assert_eq!(outcome(&fixture.invite(email).await), "AlreadyInvited");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn other_tenants_role_is_not_found(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn other_tenants_role_is_not_found(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let other_tenant = fixture.db.create_tenant().await;
     let permit = fixture.permit(fixture.admin).await;
     for role in [other_tenant.member_role, RoleId::new()] {
         let result = fixture.invitations.create(&permit, &test_email("carol"), role).await;
-        assert_eq!(invite_outcome(&result), "no such role");
+        assert_eq!(outcome(&result), "RoleNotFound");
     }
     assert_eq!(fixture.counts().await, (1, 0));
 }
 
 #[rstest]
 #[tokio::test]
-async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn resend_rotates_token_and_expiry(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let other_admin = fixture.db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
     let first = fixture.invite(carol.email()).await.unwrap();
     fixture.expire_invitations().await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
+    assert_eq!(outcome(&fixture.accept(&carol, &first.token).await), "NotFound");
 
     let permit = fixture.permit(other_admin).await;
     let second = fixture.invitations.resend(&permit, first.invitation.id).await.unwrap();
@@ -144,16 +145,16 @@ async fn resend_rotates_token_and_expiry(#[future(awt)] db: TestDb) {
     assert_eq!((&second.invitation.role, second.invitation.invited_by), (&first.invitation.role, other_admin));
     // Created eight days ago, expires in seven.
     assert!(second.invitation.expires_at - second.invitation.created_at >= time::Duration::days(15));
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &first.token).await), "not found");
+    assert_eq!(outcome(&fixture.accept(&carol, &first.token).await), "NotFound");
     // The first sender doesn't have to be a member anymore.
     fixture.db.execute(&format!("DELETE FROM memberships WHERE user_id = '{}'", fixture.admin)).await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &second.token).await), "done");
+    assert_eq!(outcome(&fixture.accept(&carol, &second.token).await), "done");
 }
 
 #[rstest]
 #[tokio::test]
-async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();
 
@@ -162,22 +163,22 @@ async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] db: TestDb) {
     let foreign = fixture.db.permit::<MemberInvite>(non_member, other_tenant.id).await.unwrap();
     let before = fixture.snapshot().await;
     assert_eq!(fixture.invitations.list(&foreign, None, 10).await.unwrap(), []);
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&foreign, invitation.id).await), "not found");
-    assert_eq!(invite_outcome(&fixture.invitations.revoke(&foreign, invitation.id).await), "not found");
+    assert_eq!(outcome(&fixture.invitations.resend(&foreign, invitation.id).await), "NotFound");
+    assert_eq!(outcome(&fixture.invitations.revoke(&foreign, invitation.id).await), "NotFound");
     assert_eq!(fixture.snapshot().await, before);
 
     let permit = fixture.permit(fixture.admin).await;
-    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "done");
-    assert_eq!(invite_outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "not found");
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, invitation.id).await), "not found");
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "not found");
+    assert_eq!(outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "done");
+    assert_eq!(outcome(&fixture.invitations.revoke(&permit, invitation.id).await), "NotFound");
+    assert_eq!(outcome(&fixture.invitations.resend(&permit, invitation.id).await), "NotFound");
+    assert_eq!(outcome(&fixture.accept(&carol, &token).await), "NotFound");
     assert_eq!(fixture.counts().await.1, 0);
 }
 
 #[rstest]
 #[tokio::test]
-async fn list_continues_after_cursor(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn list_continues_after_cursor(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let mut ids: Vec<InvitationId> = Vec::new();
     for name in ["a", "b", "c"] {
         ids.push(fixture.invite(&test_email(name)).await.unwrap().invitation.id);
@@ -193,56 +194,56 @@ async fn list_continues_after_cursor(#[future(awt)] db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn open_invitation_reserves_seat(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn open_invitation_reserves_seat(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     fixture.set_seat_limit(3).await;
     let first = fixture.invite(&test_email("one")).await.unwrap();
-    assert_eq!(invite_outcome(&fixture.invite(&test_email("two")).await), "done");
-    assert_eq!(invite_outcome(&fixture.invite(&test_email("three")).await), "seat limit");
+    assert_eq!(outcome(&fixture.invite(&test_email("two")).await), "done");
+    assert_eq!(outcome(&fixture.invite(&test_email("three")).await), "SeatLimitReached");
     // Resending an open invitation doesn't take another seat.
     let permit = fixture.permit(fixture.admin).await;
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "done");
+    assert_eq!(outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "done");
 
     fixture.expire_invitations().await;
     for name in ["three", "four"] {
-        assert_eq!(invite_outcome(&fixture.invite(&test_email(name)).await), "done");
+        assert_eq!(outcome(&fixture.invite(&test_email(name)).await), "done");
     }
     let before = fixture.snapshot().await;
-    assert_eq!(invite_outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "seat limit");
-    assert_eq!(invite_outcome(&fixture.invite(&first.invitation.email).await), "seat limit");
+    assert_eq!(outcome(&fixture.invitations.resend(&permit, first.invitation.id).await), "SeatLimitReached");
+    assert_eq!(outcome(&fixture.invite(&first.invitation.email).await), "SeatLimitReached");
     assert_eq!(fixture.snapshot().await, before);
 }
 
 #[rstest]
 #[tokio::test]
-async fn failed_acceptance_keeps_invitation(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn failed_acceptance_keeps_invitation(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let token = fixture.invite(carol.email()).await.unwrap().token;
     fixture.set_seat_limit(1).await;
     let before = fixture.snapshot().await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "seat limit");
+    assert_eq!(outcome(&fixture.accept(&carol, &token).await), "SeatLimitReached");
     assert_eq!(fixture.snapshot().await, before);
 
     fixture.db.add_member(&fixture.tenant, carol.user(), fixture.tenant.admin_role).await;
     let before = fixture.snapshot().await;
-    assert_eq!(accept_outcome(&fixture.accept(&carol, &token).await), "already a member");
+    assert_eq!(outcome(&fixture.accept(&carol, &token).await), "AlreadyMember");
     assert_eq!(fixture.snapshot().await, before);
 }
 
 #[rstest]
 #[tokio::test]
-async fn personal_tenant_accepts_no_members(#[future(awt)] db: TestDb) {
-    let fixture = InvitationFixture::new(db).await;
+async fn personal_tenant_accepts_no_members(#[future(awt)] test_db: TestDb) {
+    let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     // Created in another tenancy mode.
     let sent = fixture.invite(carol.email()).await.unwrap();
     let (personal, permit) = (invitations(&fixture.db, TenancyMode::Personal), fixture.permit(fixture.admin).await);
     let before = fixture.snapshot().await;
     let another = personal.create(&permit, &test_email("dana"), fixture.tenant.member_role).await;
-    assert_eq!(invite_outcome(&another), "personal mode");
-    assert_eq!(invite_outcome(&personal.resend(&permit, sent.invitation.id).await), "personal mode");
-    assert_eq!(accept_outcome(&personal.accept(&carol, &sent.token).await), "not found");
+    assert_eq!(outcome(&another), "PersonalMode");
+    assert_eq!(outcome(&personal.resend(&permit, sent.invitation.id).await), "PersonalMode");
+    assert_eq!(outcome(&personal.accept(&carol, &sent.token).await), "NotFound");
     assert_eq!(fixture.snapshot().await, before);
-    assert_eq!(invite_outcome(&personal.revoke(&permit, sent.invitation.id).await), "done");
+    assert_eq!(outcome(&personal.revoke(&permit, sent.invitation.id).await), "done");
 }

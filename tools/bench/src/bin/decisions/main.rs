@@ -11,10 +11,7 @@ use std::{
 };
 
 use authorization_api::UserRead;
-use bench::{
-    BoxResult,
-    ratio::{median, ratio},
-};
+use bench::{BoxResult, median, ratio};
 use kernel::{AccessRequest, Environment, Permission, Permit};
 use test_support::SeededDb;
 

@@ -2,7 +2,6 @@
 
 use gadgets_api::{Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError};
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -24,23 +23,11 @@ pub(super) struct GadgetRequest {
     name: String,
 }
 
-/// A gadget.
-#[derive(Serialize, ToSchema)]
-pub(super) struct GadgetResponse {
-    id: Uuid,
-    #[schema(example = "Acme's gadget")]
-    name: String,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
-}
-
 /// A page of gadgets.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GadgetListResponse {
     /// In the order of creation.
-    gadgets: Vec<GadgetResponse>,
+    gadgets: Vec<Gadget>,
     /// The value of the query parameter `cursor` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<Uuid>,
@@ -66,16 +53,16 @@ async fn list(
 async fn show(
     Authorized(access, PathId(id)): Authorized<Access<GadgetRead>, PathId<GadgetId>>,
     gadgets: Inject<dyn Gadgets>,
-) -> Result<Json<GadgetResponse>, Problem> {
-    Ok(Json(gadgets.get(&access, id).await?.into()))
+) -> Result<Json<Gadget>, Problem> {
+    Ok(Json(gadgets.get(&access, id).await?))
 }
 
 async fn create(
     Authorized(access, Body(request)): Authorized<Access<GadgetManage>, Body<GadgetRequest>>,
     gadgets: Inject<dyn Gadgets>,
-) -> Result<Created<GadgetResponse>, Problem> {
+) -> Result<Created<Gadget>, Problem> {
     let name = validate("/name", &request.name)?;
-    let gadget = GadgetResponse::from(gadgets.create(&access, &name).await?);
+    let gadget = gadgets.create(&access, &name).await?;
     Ok(Created { location: format!("/v1/gadgets/{}", gadget.id), body: gadget })
 }
 
@@ -85,9 +72,9 @@ async fn rename(
         (PathId<GadgetId>, Body<GadgetRequest>),
     >,
     gadgets: Inject<dyn Gadgets>,
-) -> Result<Json<GadgetResponse>, Problem> {
+) -> Result<Json<Gadget>, Problem> {
     let name = validate("/name", &request.name)?;
-    Ok(Json(gadgets.rename(&access, id, &name).await?.into()))
+    Ok(Json(gadgets.rename(&access, id, &name).await?))
 }
 
 async fn delete(
@@ -96,12 +83,6 @@ async fn delete(
 ) -> Result<NoContent, Problem> {
     gadgets.delete(&access, id).await?;
     Ok(NoContent)
-}
-
-impl From<Gadget> for GadgetResponse {
-    fn from(Gadget { id, name, created_at, updated_at }: Gadget) -> Self {
-        Self { id: id.as_uuid(), name: name.to_string(), created_at, updated_at }
-    }
 }
 
 impl Validated for GadgetName {

@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use db::DbError;
 use kernel::{Permit, bounded_text, id};
+use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 id! {
     /// Identifies a gadget.
@@ -29,15 +31,19 @@ bounded_text! {
 }
 
 /// A gadget of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gadget {
     /// Never changes.
+    #[schema(value_type = Uuid)]
     pub id: GadgetId,
     /// Not unique.
+    #[schema(value_type = String, example = "Acme's gadget")]
     pub name: GadgetName,
     /// The time of creation.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// The time of the last change.
+    #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
