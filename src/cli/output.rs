@@ -20,26 +20,3 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.add_rows(rows);
     table
 }
-
-/// Formats a number of bytes in the largest fitting binary unit.
-#[cfg(feature = "embedded")]
-pub(super) fn format_size(bytes: u64) -> String {
-    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
-    match bytes {
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{} KiB", tenths(1_024)),
-        1_048_576..1_073_741_824 => format!("{} MiB", tenths(1_048_576)),
-        _ => format!("{} GiB", tenths(1_073_741_824)),
-    }
-}
-
-#[cfg(all(test, feature = "embedded"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn size_uses_largest_unit() {
-        let formatted = [0, 1_023, 1_024, 1_048_575, 1_572_864, 3_221_225_472].map(format_size);
-        assert_eq!(formatted, ["0 bytes", "1023 bytes", "1.0 KiB", "1023.9 KiB", "1.5 MiB", "3.0 GiB"]);
-    }
-}

@@ -97,7 +97,10 @@ async fn upgrade(
         return Ok(Vec::new());
     }
     if dry_run {
-        let planned = plan(templates, &outdated, batch_size).await?;
+        let mut planned = UpgradeReport::default();
+        for tenants in outdated.chunks(batch_size) {
+            merge(&mut planned, templates.plan(tenants).await?);
+        }
         print(format_args!("would upgrade {} to {target}", tenant_count(planned.upgraded)));
         return Ok(planned.blocked);
     }
@@ -114,18 +117,6 @@ async fn upgrade(
         ));
     }
     Ok(report.blocked)
-}
-
-async fn plan(
-    templates: &dyn PolicyTemplates,
-    outdated: &[TenantId],
-    batch_size: usize,
-) -> Result<UpgradeReport, DbError> {
-    let mut total = UpgradeReport::default();
-    for tenants in outdated.chunks(batch_size) {
-        merge(&mut total, templates.plan(tenants).await?);
-    }
-    Ok(total)
 }
 
 /// Upgrades batch by batch and skips locked tenants. Those come last, one at a time, so that waiting for one of them

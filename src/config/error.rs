@@ -32,7 +32,7 @@ impl ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The layer with this name: `environment`, `.env` or `tenantry.toml`.
-    Layer(String),
+    Layer(&'static str),
     /// No layer sets the key.
     NotSet,
     /// A line of a file, counted from 1.
@@ -53,11 +53,12 @@ impl fmt::Display for ConfigErrors {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Layer(layer) => write!(f, "{} (from {layer}): {}", self.key, self.message),
-            Origin::NotSet => write!(f, "{} (not set): {}", self.key, self.message),
-            Origin::Line(line) => write!(f, "{} (line {line}): {}", self.key, self.message),
-            Origin::File => write!(f, "{}: {}", self.key, self.message),
+        let Self { key, origin, message } = self;
+        match origin {
+            Origin::Layer(layer) => write!(f, "{key} (from {layer}): {message}"),
+            Origin::NotSet => write!(f, "{key} (not set): {message}"),
+            Origin::Line(line) => write!(f, "{key} (line {line}): {message}"),
+            Origin::File => write!(f, "{key}: {message}"),
         }
     }
 }

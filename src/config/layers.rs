@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(feature = "embedded")]
 use std::path::PathBuf;
 
-use config::{Config, File, FileFormat, Map, Source, Value};
+use config::{File, FileFormat, Map, Source};
 
 use super::error::{ConfigError, Origin};
 use super::keys::{Key, keys};
@@ -33,16 +33,16 @@ pub(super) fn read_file(path: &Path) -> Option<FileText> {
     }
 }
 
-/// A value and the layer that it comes from.
+/// A value and the name of the layer that it comes from.
 pub(super) struct LayeredValue {
     pub(super) text: String,
-    pub(super) layer: String,
+    pub(super) layer: &'static str,
 }
 
 /// The merged layers, not yet validated.
 pub(super) struct MergedLayers {
     /// The set values by key name.
-    pub(super) values: BTreeMap<String, LayeredValue>,
+    pub(super) values: BTreeMap<&'static str, LayeredValue>,
     /// False if a file couldn't be read; keys that seem to be missing may be set in it.
     pub(super) complete: bool,
     #[cfg_attr(not(feature = "embedded"), expect(dead_code, reason = "only the embedded database needs it"))]
@@ -88,7 +88,7 @@ pub(super) fn read_layers(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> MergedLayers {
     let mut reader = LayerReader { errors: Vec::new(), complete: true };
-    let defaults = keys().filter_map(|key| Some((key.name, key.default?.to_owned()))).collect();
+    let defaults: Layer = keys().filter_map(|key| Some((key.name, key.default?.to_owned()))).collect();
     let file = reader.text(CONFIG_FILE, file).map(|text| reader.file(&text)).unwrap_or_default();
     let (environment, standard_variables) = reader.environment(environment);
 
@@ -103,29 +103,17 @@ pub(super) fn read_layers(
         reader.add_error("APP_ENV", DOTENV_FILE, message);
     }
 
+    let layers = [(DEFAULTS, defaults), (CONFIG_FILE, file), (DOTENV_FILE, dotenv), (ENVIRONMENT, environment)];
+    let values = layers
+        .into_iter()
+        .flat_map(|(layer, texts)| texts.into_iter().map(move |(name, text)| (name, LayeredValue { text, layer })));
     MergedLayers {
-        values: merge([(DEFAULTS, defaults), (CONFIG_FILE, file), (DOTENV_FILE, dotenv), (ENVIRONMENT, environment)]),
+        // Of values with the same name, the last one is kept.
+        values: values.collect(),
         complete: reader.complete,
         standard_variables,
         errors: reader.errors,
     }
-}
-
-#[expect(clippy::expect_used, reason = "the layers are flat maps of strings with known names, which always merge")]
-fn merge(layers: [(&str, Layer); 4]) -> BTreeMap<String, LayeredValue> {
-    let mut builder = Config::builder();
-    for (name, layer) in layers {
-        let name = name.to_owned();
-        for (key, text) in layer {
-            builder = builder.set_override(key, Value::new(Some(&name), text)).expect("a key's name is a valid path");
-        }
-    }
-    let values = builder.build().and_then(|config| config.collect()).expect("layers of strings merge");
-    let layered_value = |value: Value| {
-        let layer = value.origin().unwrap_or(DEFAULTS).to_owned();
-        LayeredValue { text: value.into_string().expect("every value is a string"), layer }
-    };
-    values.into_iter().map(|(name, value)| (name, layered_value(value))).collect()
 }
 
 /// Values by key name, without blank values: those count as unset.
@@ -145,8 +133,8 @@ struct LayerReader {
 }
 
 impl LayerReader {
-    fn add_error(&mut self, key: &str, layer: &str, message: impl Into<String>) {
-        self.errors.push(ConfigError::new(key, Origin::Layer(layer.to_owned()), message));
+    fn add_error(&mut self, key: &str, layer: &'static str, message: impl Into<String>) {
+        self.errors.push(ConfigError::new(key, Origin::Layer(layer), message));
     }
 
     /// Adds an error about a whole file and marks the layers incomplete.

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use super::error::ConfigErrors;
-use super::layers::MergedLayers;
+use super::layers::{MergedLayers, read_layers};
 use super::validator::{Validator, from_str, one_of, whole_number};
 
 /// The program's configuration.
@@ -64,6 +64,15 @@ pub struct HttpConfig {
     pub trusted_proxies: Vec<IpAddr>,
     /// Base URL under which users reach the program, without a trailing slash; `None` is the listening address.
     pub public_url: Option<String>,
+}
+
+#[expect(clippy::expect_used, reason = "the tests check that the defaults are valid")]
+impl Default for HttpConfig {
+    /// Returns the defaults of the configuration keys.
+    fn default() -> Self {
+        let mut validator = Validator { layers: read_layers(None, None, []) };
+        validator.http().expect("the defaults are valid")
+    }
 }
 
 /// Authentication settings.

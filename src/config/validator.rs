@@ -34,7 +34,7 @@ impl Validator {
     }
 
     pub(super) fn add_error(&mut self, key: &'static str, message: impl Into<String>) {
-        let origin = self.layers.values.get(key).map_or(Origin::NotSet, |value| Origin::Layer(value.layer.clone()));
+        let origin = self.layers.values.get(key).map_or(Origin::NotSet, |value| Origin::Layer(value.layer));
         self.layers.errors.push(ConfigError::new(key, origin, message));
     }
 }

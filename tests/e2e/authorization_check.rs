@@ -11,8 +11,7 @@ fn check_returns_decision_and_reason(app: TestApp) {
         {"permission": "user:read"},
         {"permission": "billing:read"},
         {"permission": "user:read", "owner": app.seed.users.bob.id},
-    ]})
-    .to_string();
+    ]});
     app.sql(
         "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
          SELECT id, '019a0000-0000-7003-8000-000000000001', 'deny', 'billing', '{read}', sha256('1')
@@ -47,8 +46,7 @@ fn reason_hides_policy_without_read_permission(app: TestApp) {
         {"permission": "user:read"},
         {"permission": "user:read", "owner": alice},
         {"permission": "user:read", "owner": bob},
-    ]})
-    .to_string();
+    ]});
     let check = |client: Client| client.in_tenant("acme").post("/v1/authorization/check", &checks);
     let without_permission = check(app.bob());
     for policy_text in ["019a0000", "conditions", "client_addr"] {
@@ -73,7 +71,7 @@ fn check_uses_resource_owner(app: TestApp) {
         {"permission": "user:read", "owner": alice},
         {"permission": "user:read", "owner": bob},
     ]});
-    let response = app.bob().in_tenant("acme").post("/v1/authorization/check", &checks.to_string()).json();
+    let response = app.bob().in_tenant("acme").post("/v1/authorization/check", &checks).json();
     let allowed: Vec<_> =
         response["results"].as_array().unwrap().iter().map(|result| result["allowed"].as_bool().unwrap()).collect();
     assert_eq!(allowed, [false, false, true]);
@@ -82,7 +80,7 @@ fn check_uses_resource_owner(app: TestApp) {
 #[rstest]
 fn invalid_checks_have_json_pointers(app: TestApp) {
     let acme = app.bob().in_tenant("acme");
-    let check = |body: serde_json::Value| acme.post("/v1/authorization/check", &body.to_string());
+    let check = |body: serde_json::Value| acme.post("/v1/authorization/check", body);
     let many = vec![json!({"permission": "user:read"}); 101];
     snapshot!(transcript([
         (

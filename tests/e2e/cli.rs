@@ -9,11 +9,15 @@ use std::{
 };
 
 use db::{DatabaseUrl, MIGRATIONS};
+use serde_json::json;
 use test_support::TempDb;
 
-use crate::process::{
-    DbConnection, RunningServer, SIGNING_KEY, http_agent, run, send_signal, spawn_piped, start_embedded, stderr,
-    stdout, tenantry_command, wait_until, work_dir,
+use crate::{
+    database::DbConnection,
+    process::{
+        RunningServer, SIGNING_KEY, assert_failure, assert_one_line_failure, assert_success, connect_embedded, run,
+        send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, wait_until, work_dir,
+    },
 };
 
 /// Runs a line as if it was pasted into a shell and returns its standard output.
@@ -25,7 +29,7 @@ fn run_shell(line: &str) -> String {
 fn cli_first_run_to_shutdown() {
     let work_dir = work_dir();
     let first = RunningServer::start(work_dir.path(), &[]);
-    assert_eq!(first.status("/health/ready"), 200);
+    first.assert_ready();
     // The example request is printed after the address.
     first.wait_for_output("\ncurl ");
     let output = first.output();
@@ -43,9 +47,7 @@ fn cli_first_run_to_shutdown() {
     let db = start_embedded(work_dir.path());
     db.sql("UPDATE users SET display_name = 'Alice Changed' WHERE email = 'alice@example.com'; DELETE FROM auth_credentials");
     drop(db);
-    let second = RunningServer::start(work_dir.path(), &[]);
-    assert_eq!(second.status("/health/ready"), 200);
-    second.interrupt();
+    RunningServer::start_and_stop(work_dir.path(), &[]);
     let db = start_embedded(work_dir.path());
     assert_eq!(db.sql("SELECT display_name FROM users ORDER BY email LIMIT 1").trim(), "Alice Changed");
     assert_eq!(db.sql("SELECT count(*) FROM auth_credentials").trim(), "0");
@@ -58,18 +60,14 @@ fn second_instance_fails_with_one_line() {
     let port = first.url.rsplit(':').next().unwrap();
 
     let same_data = run(work_dir.path(), &[("LOG_LEVEL", "error")], &[]);
-    assert!(!same_data.status.success());
-    assert_eq!(stderr(&same_data).lines().count(), 1, "{}", stderr(&same_data));
-    assert!(stderr(&same_data).contains("in use by another process"), "{}", stderr(&same_data));
+    assert_one_line_failure(&same_data, "in use by another process");
 
     let other = self::work_dir();
     let same_port = run(other.path(), &[("HTTP_PORT", port), ("LOG_LEVEL", "error")], &[]);
-    assert!(!same_port.status.success());
-    assert_eq!(stderr(&same_port).lines().count(), 1, "{}", stderr(&same_port));
-    assert!(stderr(&same_port).contains("is already in use"), "{}", stderr(&same_port));
+    assert_one_line_failure(&same_port, "is already in use");
     assert!(!other.path().join("data").exists(), "the database was created although the port is in use");
 
-    assert_eq!(first.status("/health/ready"), 200);
+    first.assert_ready();
     first.interrupt();
 }
 
@@ -85,9 +83,8 @@ fn all_config_errors_are_reported() {
         ("AUTH_TOKEN_TTL_SECS", "1"),
     ];
     let output = run(work_dir.path(), &settings, &[]);
-    assert!(!output.status.success());
     for (key, _) in settings {
-        assert!(stderr(&output).contains(key), "{key} isn't reported: {}", stderr(&output));
+        assert_failure(&output, key);
     }
     assert!(!stderr(&output).contains("hunter2"));
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0, "files were created");
@@ -96,8 +93,7 @@ fn all_config_errors_are_reported() {
 #[test]
 fn url_with_embedded_driver_is_rejected() {
     let output = run(work_dir().path(), &[("DATABASE_URL", "postgres://u@h/d")], &[]);
-    assert!(!output.status.success());
-    assert!(stderr(&output).contains("DB_DRIVER=postgres"), "{}", stderr(&output));
+    assert_failure(&output, "DB_DRIVER=postgres");
 }
 
 #[test]
@@ -108,11 +104,8 @@ fn unreachable_server_times_out() {
         ("DB_CONNECT_TIMEOUT_SECS", "1"),
     ];
     for arguments in [&[][..], &["migrate", "status"], &["policies", "status"], &["seed"]] {
-        let output = run(work_dir().path(), &settings, arguments);
-        assert!(!output.status.success());
-        let message = stderr(&output);
-        assert_eq!(message.lines().count(), 1, "{message}");
-        assert!(message.contains("127.0.0.1:1") && !message.contains("hunter2"), "{message}");
+        let message = assert_one_line_failure(&run(work_dir().path(), &settings, arguments), "127.0.0.1:1");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 }
 
@@ -120,20 +113,15 @@ fn unreachable_server_times_out() {
 fn production_rejects_seeds_and_embedded() {
     let production =
         [("APP_ENV", "production"), ("AUTH_SIGNING_KEY", SIGNING_KEY), ("DATABASE_URL", "postgres://u@127.0.0.1:1/d")];
-    let seed = run(work_dir().path(), &production, &["seed"]);
-    assert!(!seed.status.success() && stderr(&seed).contains("not allowed in production"), "{}", stderr(&seed));
-    let embedded = run(work_dir().path(), &[&production[..2], &[("DB_DRIVER", "embedded")]].concat(), &[]);
-    assert!(!embedded.status.success() && stderr(&embedded).contains("DB_DRIVER"), "{}", stderr(&embedded));
+    assert_failure(&run(work_dir().path(), &production, &["seed"]), "not allowed in production");
+    let embedded = [&production[..2], &[("DB_DRIVER", "embedded")]].concat();
+    assert_failure(&run(work_dir().path(), &embedded, &[]), "DB_DRIVER");
 }
 
 #[test]
 fn seed_is_idempotent_and_migrations_revert() {
     let work_dir = work_dir();
-    let command = |arguments: &[&str]| {
-        let output = run(work_dir.path(), &[("LOG_LEVEL", "error")], arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-        stdout(&output)
-    };
+    let command = |arguments: &[&str]| assert_success(&run(work_dir.path(), &[("LOG_LEVEL", "error")], arguments));
     assert!(command(&["migrate", "status"]).contains("pending"));
     assert!(command(&["migrate", "run", "--dry-run"]).contains("would apply 0005 billing"));
     assert_eq!(command(&["migrate", "run"]).lines().count(), MIGRATIONS.iter().count() / 2);
@@ -163,28 +151,19 @@ async fn auto_migrate_is_local_development_only() {
     let work_dir = work_dir();
     // Production rejects the superuser login before it looks at the schema.
     for (environment, message) in [("production", "superuser"), ("test", "tenantry migrate run")] {
-        let rejected = run(work_dir.path(), &settings(environment), &[]);
-        assert!(!rejected.status.success() && stderr(&rejected).contains(message), "{}", stderr(&rejected));
+        assert_failure(&run(work_dir.path(), &settings(environment), &[]), message);
         let plan = run(work_dir.path(), &settings(environment), &["migrate", "run", "--dry-run"]);
-        let migrations = MIGRATIONS.iter().count() / 2;
-        assert_eq!(stdout(&plan).matches("would apply").count(), migrations);
+        assert_eq!(stdout(&plan).matches("would apply").count(), MIGRATIONS.iter().count() / 2);
     }
     let development = settings("development");
     // TEST_DATABASE_URL may name a remote server.
     if DatabaseUrl::parse(&url).unwrap().is_local() {
-        let server = RunningServer::start(work_dir.path(), &development);
-        assert_eq!(server.status("/health/ready"), 200);
-        let output = server.interrupt();
+        let output = RunningServer::start_and_stop(work_dir.path(), &development);
         assert_eq!(output.matches("applied a migration").count(), MIGRATIONS.iter().count() / 2, "{output}");
         let current = run(work_dir.path(), &development, &["migrate", "run"]);
         assert_eq!(stdout(&current).trim(), "nothing to apply: the schema is current");
     } else {
-        let rejected = run(work_dir.path(), &development, &[]);
-        assert!(
-            !rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"),
-            "{}",
-            stderr(&rejected)
-        );
+        assert_failure(&run(work_dir.path(), &development, &[]), "tenantry migrate run");
     }
 }
 
@@ -193,8 +172,7 @@ fn demo_accounts_require_loopback() {
     let work_dir = work_dir();
     RunningServer::start(work_dir.path(), &[]).interrupt();
     let output = run(work_dir.path(), &[("HTTP_HOST", "0.0.0.0"), ("LOG_LEVEL", "error")], &[]);
-    assert!(!output.status.success());
-    assert!(stderr(&output).contains("password is public"), "{}", stderr(&output));
+    assert_failure(&output, "password is public");
 }
 
 /// Sends secrets through every kind of input and checks that none is logged, even at level `trace`.
@@ -203,35 +181,24 @@ fn secrets_are_never_logged() {
     let work_dir = work_dir();
     let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", "json"), ("AUTH_SIGNING_KEY", SIGNING_KEY)];
     let server = RunningServer::start(work_dir.path(), &settings);
-    let agent = http_agent();
-    assert_eq!(server.sign_in("alice@example.com", "secret-password-1"), (401, None));
-    let (_, token) = server.sign_in("alice@example.com", seeds::PASSWORD);
-    let token = token.unwrap();
-    for (path, token) in [
-        ("/v1/members", token.as_str()),
-        ("/v1/me", &token),
-        ("/v1/me", "secret-token-2"),
-        ("/v1/members/secret-path-3", &token),
-        ("/v1/members?cursor=secret-query-4", &token),
-        ("/secret-route-5", &token),
-    ] {
-        let request = agent.get(format!("{}{path}", server.url)).header("Authorization", format!("Bearer {token}"));
-        request.header("X-Tenant-Id", "acme").header("Cookie", "secret-cookie-6").call().unwrap();
+    let client = server.client().in_tenant("acme").with_header("Cookie", "secret-cookie-6");
+    assert_eq!(client.login("alice@example.com", "secret-password-1").status, 401);
+    let token = client.login("alice@example.com", seeds::PASSWORD).access_token();
+    let alice = client.with_token(&token);
+    client.with_token("secret-token-2").get("/v1/me");
+    for path in
+        ["/v1/members", "/v1/me", "/v1/members/secret-path-3", "/v1/members?cursor=secret-query-4", "/secret-route-5"]
+    {
+        alice.get(path);
     }
     // An invitation link is a secret of its recipient.
-    let post = |path: &str, body: &str| {
-        let request = agent.post(format!("{}{path}", server.url)).header("Authorization", format!("Bearer {token}"));
-        let response = request.header("X-Tenant-Id", "acme").content_type("application/json").send(body);
-        let mut response = response.unwrap();
-        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
-    };
     let role = "019a0000-0000-7002-8000-00000000acee";
-    let invitation = post("/v1/invitations", &format!(r#"{{"email": "carol@example.com", "role_id": "{role}"}}"#));
-    let invitation: serde_json::Value = serde_json::from_str(&invitation.1).unwrap();
+    let invitation = alice.post("/v1/invitations", json!({"email": "carol@example.com", "role_id": role})).json();
     let (page, invitation_token) = invitation["link"].as_str().unwrap().split_once('#').unwrap();
     assert_eq!(page, format!("{}/join", server.url));
-    assert_eq!(post("/v1/invitations/accept", &format!(r#"{{"token": "{invitation_token}"}}"#)).0, 404);
-    assert_eq!(post("/v1/invitations/accept", r#"{"token": "secret-token-7"}"#).0, 404);
+    for token in [invitation_token, "secret-token-7"] {
+        assert_eq!(alice.post("/v1/invitations/accept", json!({"token": token})).status, 404);
+    }
     let output = server.interrupt();
     assert!(output.contains(r#""status":200"#) && output.contains("019a0000-0000-7000-8000-00000000a11c"), "{output}");
     let signature = token.rsplit('.').next().unwrap();
@@ -241,27 +208,20 @@ fn secrets_are_never_logged() {
     }
 }
 
-/// Signs Alice in on a separate thread. Returns `None` if the connection is closed without a response.
-fn sign_in_on_thread(url: &str) -> JoinHandle<Option<u16>> {
-    let url = format!("{url}/v1/auth/login");
-    std::thread::spawn(move || {
-        let body = serde_json::json!({"email": "alice@example.com", "password": seeds::PASSWORD}).to_string();
-        Some(http_agent().post(url).content_type("application/json").send(body).ok()?.status().as_u16())
-    })
-}
-
-/// Starts a server with two workers that both have database connections, and a request that waits for a table lock.
-fn start_blocked_request(work_dir: &Path) -> (RunningServer, DbConnection, JoinHandle<Option<u16>>) {
+/// Starts a server with two workers that both have database connections, and a sign-in that waits for a table lock.
+/// The thread returns the status. It panics if the connection is closed without a response.
+fn start_blocked_request(work_dir: &Path) -> (RunningServer, DbConnection, JoinHandle<u16>) {
     let server = RunningServer::start(work_dir, &[("HTTP_WORKERS", "2")]);
     server.wait_for_output("\ncurl ");
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| assert_eq!(server.status("/health/ready"), 200));
+            scope.spawn(|| server.assert_ready());
         }
     });
-    let mut connection = DbConnection::connect(work_dir);
+    let mut connection = connect_embedded(work_dir);
     connection.execute("BEGIN; LOCK TABLE users");
-    let request = sign_in_on_thread(&server.url);
+    let client = server.client();
+    let request = std::thread::spawn(move || client.login("alice@example.com", seeds::PASSWORD).status);
     wait_until("the request to wait for the lock", || connection.count_lock_waiters() == 1);
     (server, connection, request)
 }
@@ -276,7 +236,7 @@ fn graceful_shutdown_finishes_requests() {
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
     wait_until("the port to close", || std::net::TcpStream::connect(&address).is_err());
     connection.execute("COMMIT");
-    assert_eq!(request.join().unwrap(), Some(200));
+    assert_eq!(request.join().unwrap(), 200);
     server.wait_for_exit();
 }
 
@@ -290,7 +250,7 @@ fn second_ctrl_c_aborts() {
     server.wait_for_exit();
     // The lock was held until here, so the request was aborted.
     drop(connection);
-    assert_ne!(request.join().unwrap(), Some(200));
+    assert_ne!(request.join().ok(), Some(200));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
+    fmt::{self, Display, Write as _},
     io::Write as _,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream},
+    num::NonZero,
     sync::mpsc,
     thread::JoinHandle,
     time::Duration,
@@ -16,10 +17,11 @@ use kernel::TenancyMode;
 use rstest::fixture;
 use secrecy::SecretString;
 use seeds::Seed;
-use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use serde_json::{Value, json};
 use tenantry::{bootstrap, config::HttpConfig, http};
 use test_support::SeededDb;
+
+use crate::database::DbConnection;
 
 /// A running server with the demo data. Dropping this value stops it.
 pub(crate) struct TestApp {
@@ -64,22 +66,17 @@ impl TestApp {
 
     /// Returns a client without credentials.
     pub(crate) fn anonymous(&self) -> Client {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(30)))
-            .build();
-        Client { agent: agent.into(), base: format!("http://{}", self.addr), headers: Vec::new() }
+        Client::new(&format!("http://{}", self.addr))
     }
 
     /// Signs in Alice, an admin of both demo tenants.
     pub(crate) fn alice(&self) -> Client {
-        self.anonymous().sign_in("alice@example.com")
+        self.anonymous().sign_in("alice@example.com", seeds::PASSWORD)
     }
 
     /// Signs in Bob, a member of Acme.
     pub(crate) fn bob(&self) -> Client {
-        self.anonymous().sign_in("bob@example.com")
+        self.anonymous().sign_in("bob@example.com", seeds::PASSWORD)
     }
 
     /// Signs in Carol, who has an account but is in no tenant. Creates the account if necessary.
@@ -104,12 +101,12 @@ impl TestApp {
              WHERE u.email = '{email}'
              ON CONFLICT DO NOTHING",
         ));
-        self.anonymous().sign_in(email)
+        self.anonymous().sign_in(email, seeds::PASSWORD)
     }
 
     /// Signs in a demo account and returns the access token.
     pub(crate) fn access_token(&self, email: &str) -> String {
-        self.anonymous().access_token(email)
+        self.anonymous().login(email, seeds::PASSWORD).access_token()
     }
 
     /// Sends a raw HTTP request and returns everything until the server closes the connection.
@@ -119,33 +116,25 @@ impl TestApp {
         std::io::read_to_string(stream).unwrap()
     }
 
-    /// Returns the URL of its database with the superuser's login.
-    pub(crate) fn database_url(&self) -> &str {
-        &self.database_url
+    /// Connects to its database as the superuser.
+    pub(crate) fn database(&self) -> DbConnection {
+        DbConnection::connect(&self.database_url)
     }
 
     /// Runs SQL on its database as the superuser.
     pub(crate) fn sql(&self, sql: &str) {
-        execute(&self.database_url, sql);
+        self.database().execute(sql);
     }
 
     /// Terminates all connections to the database and rejects new ones.
     pub(crate) fn disconnect_database(&self) {
         let (before, after) = self.database_url.split_once('?').unwrap_or((&self.database_url, ""));
         let (server, name) = before.rsplit_once('/').unwrap();
-        let maintenance_url = format!("{server}/postgres?{after}");
-        execute(&maintenance_url, &format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
-        let terminate = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
-        execute(&maintenance_url, &terminate);
+        let mut maintenance = DbConnection::connect(&format!("{server}/postgres?{after}"));
+        maintenance.execute(&format!("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"));
+        maintenance
+            .execute(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
     }
-}
-
-fn execute(url: &str, sql: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-    });
 }
 
 impl Drop for TestApp {
@@ -168,14 +157,7 @@ async fn run_server(signing_key: SigningKey, tenancy: TenancyMode, started: mpsc
         signing_key,
     };
     let module = bootstrap::build_app(seeded.db.module(), tenancy, settings);
-    let config = HttpConfig {
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 0,
-        workers: std::num::NonZeroUsize::new(1),
-        body_limit: 8192,
-        trusted_proxies: Vec::new(),
-        public_url: None,
-    };
+    let config = HttpConfig { port: 0, workers: NonZero::new(1), body_limit: 8192, ..HttpConfig::default() };
     let bound = http::bind(&config).unwrap();
     let addr = bound.addr;
     let server = http::start(bound, &config, module).unwrap();
@@ -193,15 +175,22 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn sign_in(&self, email: &str) -> Self {
-        self.with_token(&self.access_token(email))
+    /// Creates a client without credentials.
+    pub(crate) fn new(base: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build();
+        Self { agent: agent.into(), base: base.into(), headers: Vec::new() }
     }
 
-    fn access_token(&self, email: &str) -> String {
-        let body = format!(r#"{{"email":"{email}","password":"{}"}}"#, seeds::PASSWORD);
-        let response = self.post("/v1/auth/login", &body);
-        assert_eq!(response.status, 200, "{response}");
-        response.json()["access_token"].as_str().unwrap().to_owned()
+    pub(crate) fn login(&self, email: &str, password: &str) -> Response {
+        self.post("/v1/auth/login", json!({"email": email, "password": password}))
+    }
+
+    pub(crate) fn sign_in(&self, email: &str, password: &str) -> Self {
+        self.with_token(&self.login(email, password).access_token())
     }
 
     /// Returns a client with this access token.
@@ -226,12 +215,12 @@ impl Client {
         self.send("GET", path, None)
     }
 
-    pub(crate) fn post(&self, path: &str, body: &str) -> Response {
-        self.send_json("POST", path, Some(body))
+    pub(crate) fn post(&self, path: &str, body: impl Display) -> Response {
+        self.send_json("POST", path, Some(&body.to_string()))
     }
 
-    pub(crate) fn patch(&self, path: &str, body: &str) -> Response {
-        self.send_json("PATCH", path, Some(body))
+    pub(crate) fn patch(&self, path: &str, body: impl Display) -> Response {
+        self.send_json("PATCH", path, Some(&body.to_string()))
     }
 
     pub(crate) fn delete(&self, path: &str) -> Response {
@@ -284,11 +273,34 @@ impl Response {
         let json = self.json();
         json["type"].as_str().and_then(|kind| kind.strip_prefix("urn:tenantry:problem:")).unwrap_or("none").to_owned()
     }
+
+    /// Returns the status, with the problem type if it is an error: `201` or `409 slug-taken`.
+    pub(crate) fn outcome(&self) -> String {
+        match self.status {
+            status @ 200..300 => status.to_string(),
+            status => format!("{status} {}", self.problem()),
+        }
+    }
+
+    /// Returns the access token of a successful login.
+    pub(crate) fn access_token(&self) -> String {
+        assert_eq!(self.status, 200, "{self}");
+        self.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that a request was rejected because of the value at `pointer` in its body. The response must not repeat
+    /// the invalid value: `hunter2` in most tests.
+    #[track_caller]
+    pub(crate) fn assert_invalid_body(&self, pointer: &str, body: impl Display) {
+        assert_eq!(self.outcome(), "422 invalid-body", "{body}: {self}");
+        assert_eq!(self.json()["errors"][0]["pointer"], pointer, "{body}: {self}");
+        assert!(!self.body.to_lowercase().contains("hunter2"), "{self}");
+    }
 }
 
 /// The whole response for snapshots, with values that vary between runs redacted.
-impl std::fmt::Display for Response {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut head: Vec<String> = Vec::new();
         for (name, value) in &self.headers {
             match name.as_str() {
@@ -344,11 +356,11 @@ pub(crate) fn transcript<'a>(responses: impl IntoIterator<Item = (&'a str, Respo
     text
 }
 
-/// Counts responses by status and problem type.
-pub(crate) fn count_outcomes(responses: Vec<Response>) -> BTreeMap<(u16, String), usize> {
+/// Counts responses by their outcome.
+pub(crate) fn count_outcomes(responses: Vec<Response>) -> BTreeMap<String, usize> {
     let mut outcomes = BTreeMap::new();
     for response in responses {
-        *outcomes.entry((response.status, response.problem())).or_default() += 1;
+        *outcomes.entry(response.outcome()).or_default() += 1;
     }
     outcomes
 }

@@ -15,7 +15,10 @@ use embedded_postgres::{Inspection, Options};
 use tempfile::TempDir;
 use test_support::search_path;
 
-use crate::process::{RunningServer, run, spawn_piped, stderr, stdout, tenantry_command, work_dir};
+use crate::process::{
+    RunningServer, assert_failure, assert_one_line_failure, assert_success, run, spawn_piped, tenantry_command,
+    work_dir,
+};
 
 /// Finds an installation that includes the client programs. The newest one on the search path may lack them.
 pub(crate) fn complete_bin_dir() -> PathBuf {
@@ -57,6 +60,11 @@ impl CliFixture {
         RunningServer::start(self.path(), &self.settings())
     }
 
+    /// Starts a server, checks that it is ready, and stops it.
+    fn start_and_stop_with(&self, settings: &[(&str, &str)]) {
+        RunningServer::start_and_stop(self.path(), &[&self.settings(), settings].concat());
+    }
+
     fn run_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
         run(self.path(), &[&self.settings(), settings].concat(), arguments)
     }
@@ -66,21 +74,16 @@ impl CliFixture {
     }
 
     fn ok_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
-        let output = self.run_with(settings, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
-        stdout(&output)
+        assert_success(&self.run_with(settings, arguments))
     }
 
-    /// Runs a command that must fail with a one-line message, and returns the message.
-    fn fail(&self, arguments: &[&str]) -> String {
-        self.fail_with(&[], arguments)
+    /// Runs a command that must fail with a line that contains `text`, and returns the line.
+    fn fail(&self, arguments: &[&str], text: &str) -> String {
+        self.fail_with(&[], arguments, text)
     }
 
-    fn fail_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> String {
-        let output = self.run_with(settings, arguments);
-        assert!(!output.status.success(), "{arguments:?} succeeded");
-        assert_eq!(stderr(&output).lines().count(), 1, "{arguments:?}: {}", stderr(&output));
-        stderr(&output)
+    fn fail_with(&self, settings: &[(&str, &str)], arguments: &[&str], text: &str) -> String {
+        assert_one_line_failure(&self.run_with(settings, arguments), text)
     }
 
     fn sql(&self, sql: &str) -> String {
@@ -109,9 +112,7 @@ impl CliFixture {
         let mut command = tenantry_command(self.path(), &settings, &["db", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"]);
         let mut child = spawn_piped(command.stdin(Stdio::piped()));
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        stdout(&output)
+        assert_success(&child.wait_with_output().unwrap())
     }
 
     fn files(&self) -> Vec<String> {
@@ -131,9 +132,9 @@ fn status_backup_and_psql_never_create_database() {
     let cli = CliFixture::new();
     assert!(cli.ok(&["db", "status"]).contains("no embedded database yet at"));
     for command in [&["db", "backup"][..], &["db", "psql", "-c", "SELECT 1"]] {
-        assert!(cli.fail(command).contains("no embedded database yet at"), "{command:?}");
+        cli.fail(command, "no embedded database yet at");
     }
-    assert!(cli.fail(&["db", "restore", "nothing.dump"]).contains("can't be read"));
+    cli.fail(&["db", "restore", "nothing.dump"], "can't be read");
     assert!(cli.files().is_empty(), "{:?}", cli.files());
 }
 
@@ -142,8 +143,8 @@ fn db_commands_reject_external_database() {
     let cli = CliFixture::new();
     let settings = [("DB_DRIVER", "postgres"), ("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/d")];
     for command in [&["db", "status"][..], &["db", "backup"], &["db", "restore", "f"], &["db", "psql"]] {
-        let message = cli.fail_with(&settings, command);
-        assert!(message.contains("requires the embedded database") && !message.contains("hunter2"), "{message}");
+        let message = cli.fail_with(&settings, command, "requires the embedded database");
+        assert!(!message.contains("hunter2"), "{message}");
     }
     assert!(cli.files().is_empty(), "{:?}", cli.files());
 }
@@ -159,7 +160,7 @@ fn status_running_and_stopped() {
         assert!(running.contains(text), "{text} isn't in {running}");
     }
     assert!(running.contains(cli.bin_dir.to_str().unwrap()), "{running}");
-    assert_eq!(server.status("/health/ready"), 200);
+    server.assert_ready();
     server.interrupt();
     let stopped = cli.ok(&["db", "status"]);
     assert!(stopped.lines().any(|line| line.starts_with("state") && line.ends_with("stopped")), "{stopped}");
@@ -177,7 +178,7 @@ fn psql_ignores_environment_and_forwards_exit_code() {
     cli.ok_with(&environment, &["db", "restore", "b.dump", "--yes"]);
     let failed = cli.run_with(&[], &["db", "psql", "-Xv", "ON_ERROR_STOP=1", "-c", "SELECT nonsense"]);
     assert_eq!(failed.status.code(), Some(1));
-    assert!(stderr(&failed).contains("nonsense"), "{}", stderr(&failed));
+    assert_failure(&failed, "nonsense");
     let help = cli.ok(&["db", "psql", "--help"]);
     assert!(help.contains("sees every tenant"), "{help}");
 }
@@ -190,9 +191,7 @@ fn moved_data_dir_keeps_database() {
     fs::create_dir(cli.path().join("elsewhere")).unwrap();
     fs::rename(cli.path().join("data"), cli.path().join("elsewhere/renamed")).unwrap();
     let moved = [("DATA_DIR", "elsewhere/renamed")];
-    let server = RunningServer::start(cli.path(), &[cli.settings(), moved.to_vec()].concat());
-    assert_eq!(server.status("/health/ready"), 200);
-    server.interrupt();
+    cli.start_and_stop_with(&moved);
     let names = cli.ok_with(&moved, &["db", "psql", "-XAtc", "SELECT DISTINCT display_name FROM users"]);
     assert_eq!(names.trim(), "Changed");
     assert!(!cli.path().join("data").exists());

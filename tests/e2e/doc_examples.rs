@@ -16,7 +16,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Lines, Write},
-    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -26,6 +25,7 @@ use test_support::search_path;
 use crate::{
     db_commands::complete_bin_dir,
     process::{RunningServer, work_dir},
+    repository::{files_below, read, root},
 };
 
 /// The documents whose commands are run here.
@@ -60,7 +60,7 @@ fn document_examples_work(#[case] document: &str) {
 fn every_block_is_executed_or_has_a_reason() {
     let sources = sources();
     let mut violations = Vec::new();
-    for document in documents(&root()) {
+    for document in documents() {
         if EXECUTED.contains(&&*document) || GUIDES.contains(&&*document) {
             continue;
         }
@@ -103,36 +103,17 @@ fn uncovered_blocks_are_detected() {
     assert!(found[2].contains("no_such_test"), "{found:?}");
 }
 
-fn root() -> PathBuf {
-    env!("CARGO_MANIFEST_DIR").into()
-}
-
-fn read(document: &str) -> String {
-    fs::read_to_string(root().join(document)).unwrap_or_else(|error| panic!("{document}: {error}"))
-}
-
 /// The documents of the project: the Markdown files at the root, in `docs/`, and the README files of modules.
-fn documents(root: &Path) -> Vec<String> {
-    let mut paths =
-        vec!["README.md".to_owned(), "ARCHITECTURE.md".into(), "modules/embedded-postgres/README.md".into()];
-    let mut folders = vec![root.join("docs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                paths.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    paths
+fn documents() -> Vec<String> {
+    let markdown = files_below(&root().join("docs")).into_iter().filter(|path| path.extension() == Some("md".as_ref()));
+    let in_docs = markdown.map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+    let others = ["README.md", "ARCHITECTURE.md", "modules/embedded-postgres/README.md"].map(str::to_owned);
+    others.into_iter().chain(in_docs).collect()
 }
 
 /// The text of the end-to-end tests, to look up the names of tests.
 fn sources() -> String {
-    let files = fs::read_dir(root().join("tests/e2e")).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect()
+    files_below(&root().join("tests/e2e")).iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 /// A fenced block of a document.

@@ -8,8 +8,6 @@
 mod model;
 mod operations;
 
-use std::collections::BTreeMap;
-
 use rstest::rstest;
 
 use crate::client::{Response, TestApp, app};
@@ -49,8 +47,9 @@ fn run(app: TestApp, steps: u64) {
     println!("FUZZ_SEED={seed} FUZZ_STEPS={steps}");
     let mut model = Model::new(app, seed);
     let operations = operations(&model.app);
-    // Successful steps by operation, and steps that compared a foreign id with a missing one.
-    let (mut succeeded, mut compared) = (BTreeMap::new(), 0);
+    let not_succeeded = |model: &Model| -> Vec<&Operation> {
+        operations.iter().filter(|operation| !model.succeeded.contains_key(&operation.name)).collect()
+    };
     // The operations take turns; user, tenant and ids are random.
     for (number, operation) in (0..steps).zip(operations.iter().cycle()) {
         if number % 2_000 == 0 {
@@ -59,48 +58,36 @@ fn run(app: TestApp, steps: u64) {
         if number % 20 == 0 {
             model.repopulate();
         }
-        let step = model.step(operation);
-        if step.succeeded {
-            *succeeded.entry(operation.name.clone()).or_insert(0_u64) += 1;
-        }
-        compared += u64::from(step.compared);
+        model.step(operation);
     }
+    let compared = model.compared;
     // Operations that haven't succeeded are repeated until they have. Every fifth round runs all operations, which creates
     // what the others need, such as an invitation or a role without members.
     for number in 0..MAX_EXTRA_ROUNDS {
-        let remaining: Vec<_> =
-            operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
+        let remaining = not_succeeded(&model);
         if remaining.is_empty() {
             break;
         }
         model.repopulate();
         for operation in if number % 5 == 0 { operations.iter().collect() } else { remaining } {
-            if model.step(operation).succeeded {
-                *succeeded.entry(operation.name.clone()).or_insert(0_u64) += 1;
-            }
+            model.step(operation);
         }
     }
-    println!("{compared} foreign ids compared with missing ones; succeeded: {succeeded:#?}");
+    println!("{compared} foreign ids compared with missing ones; succeeded: {:#?}", model.succeeded);
     assert!(compared > steps / 20, "only {compared} foreign ids were compared");
-    let failed: Vec<_> = operations.iter().filter(|operation| !succeeded.contains_key(&operation.name)).collect();
+    let failed = not_succeeded(&model);
     assert!(failed.is_empty(), "never succeeded, so not tested: {failed:?}");
-}
-
-struct Step {
-    succeeded: bool,
-    /// Whether the response to foreign ids was compared with the response to missing ids.
-    compared: bool,
 }
 
 impl Model {
     /// Runs one operation as a random user in a random tenant and checks all invariants.
-    fn step(&mut self, operation: &Operation) -> Step {
+    fn step(&mut self, operation: &Operation) {
         let user = self.rng.usize(..self.users.len());
-        let before = self.snapshot();
+        let before = std::mem::take(&mut self.current);
         let user = self.users[user].clone();
         let tenant = self.pick_tenant(&user, &before);
         let id_source = if self.rng.u8(..3) == 0 { IdSource::Foreign } else { IdSource::Own };
-        let is_member = before.members.contains(&(tenant.clone(), user.id.clone()));
+        let is_member = before.is_member(&tenant, &user);
         let ids = self.pick_ids(operation, &before, &tenant, id_source, &user);
         let what = format!("{} in {tenant} by {} with {ids:?} ({id_source:?})", operation.name, user.email);
 
@@ -122,7 +109,7 @@ impl Model {
             );
         }
         if let Some(unknown) = unknown {
-            assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{what}");
+            assert_eq!(unknown.outcome(), "404 tenant-not-found", "{what}");
             if !is_member {
                 assert_eq!(
                     (response.status, &response.body),
@@ -133,9 +120,9 @@ impl Model {
         }
         let succeeded = (200..300).contains(&response.status);
         let changeable_tenant = operation.changeable_tenant(&response, &tenant).filter(|_| succeeded);
-        for (other, digest) in &before.tenants {
+        for (other, rows) in &before.tenants {
             if changeable_tenant.as_ref() != Some(other) {
-                assert_eq!(after.tenants.get(other), Some(digest), "{what}: {other} has changed");
+                assert_eq!(after.tenants.get(other), Some(rows), "{what}: {other} has changed");
             }
         }
         let visible_tenant = changeable_tenant.clone().unwrap_or(tenant);
@@ -143,7 +130,11 @@ impl Model {
         assert_eq!(leaked, None, "{what}: the response contains an identifier of another tenant\n{response}");
         assert!(response.status < 500, "{what}: {response}");
         self.record_invitation_token(&response);
-        Step { succeeded, compared: missing.is_some() }
+        if succeeded {
+            *self.succeeded.entry(operation.name.clone()).or_default() += 1;
+        }
+        self.compared += u64::from(missing.is_some());
+        self.current = after;
     }
 
     fn send(&self, operation: &Operation, user: &User, tenant: &str, ids: &model::Ids) -> Response {

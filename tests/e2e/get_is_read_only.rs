@@ -1,6 +1,7 @@
 //! GET requests never write: every GET route of the OpenAPI document works on a read-only database.
 
 use rstest::rstest;
+use serde_json::json;
 
 use crate::{
     client::{Client, Response, TestApp, app},
@@ -53,7 +54,7 @@ fn get_requests_are_read_only(app: TestApp) {
 fn writes_fail_on_read_only_database(app: TestApp) {
     let admin = app.alice().in_tenant("acme");
     let writes = |name: &str| {
-        let body = format!(r#"{{"name": "{name}"}}"#);
+        let body = json!({"name": name});
         // A tenant transaction and a system transaction.
         [admin.post("/v1/roles", &body), admin.post("/v1/tenants", &body)].map(|response| response.status)
     };

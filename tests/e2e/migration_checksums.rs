@@ -1,15 +1,10 @@
 //! Migrations are append-only: `migrations/checksums.txt` has the SHA-384 of every file, one line each.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write, fs};
 
 use db::MIGRATIONS;
 
-/// Set by `just update-docs`: adds lines for new migrations. A changed one is an error in any case.
-const UPDATE_VAR: &str = "UPDATE_DOCS";
-
-fn checksums_file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("migrations/checksums.txt")
-}
+use crate::repository::{is_update, root};
 
 /// Every migration's file name and checksum.
 fn migrations() -> BTreeMap<String, String> {
@@ -46,9 +41,10 @@ fn violations(listed: &BTreeMap<String, String>, migrations: &BTreeMap<String, S
 
 #[test]
 fn released_migrations_are_unchanged() {
-    let (file, migrations) = (checksums_file(), migrations());
+    let (file, migrations) = (root().join("migrations/checksums.txt"), migrations());
     let mut listed = parse(&fs::read_to_string(&file).unwrap_or_default());
-    if std::env::var_os(UPDATE_VAR).is_some() {
+    // Adds lines for new migrations. A changed one is an error in any case.
+    if is_update() {
         for (name, checksum) in &migrations {
             listed.entry(name.clone()).or_insert_with(|| checksum.clone());
         }

@@ -1,29 +1,26 @@
 //! `tenantry policies`: status and upgrade of the policy templates.
 
-use std::path::Path;
+use std::{path::Path, process::Output};
 
 use rstest::rstest;
 use sqlx::Connection;
 use test_support::{SeededDb, TempDb, seeded};
 
 use crate::process::{
-    RunningServer, run, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, work_dir,
+    RunningServer, assert_failure, assert_success, run, send_signal, spawn_piped, start_embedded, stderr, stdout,
+    tenantry_command, work_dir,
 };
 
 /// Changes all tenants to the state in which version 1 of the templates creates them.
 const DOWNGRADE_TO_VERSION_1: &str = "DELETE FROM policies WHERE resource = 'role';
     UPDATE tenant_attributes SET policy_template_version = 1";
 
-/// Returns whether the command succeeded, its standard output and its standard error.
-fn run_policies(work_dir: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = run(work_dir, &[("LOG_LEVEL", "error")], &[&["policies"], arguments].concat());
-    (output.status.success(), stdout(&output), stderr(&output))
+fn run_policies(work_dir: &Path, arguments: &[&str]) -> Output {
+    run(work_dir, &[("LOG_LEVEL", "error")], &[&["policies"], arguments].concat())
 }
 
 fn succeed(work_dir: &Path, arguments: &[&str]) -> String {
-    let (success, stdout, stderr) = run_policies(work_dir, arguments);
-    assert!(success, "{arguments:?}: {stdout}{stderr}");
-    stdout
+    assert_success(&run_policies(work_dir, arguments))
 }
 
 /// Starts the embedded database without the program and runs SQL on it.
@@ -33,7 +30,7 @@ fn execute_sql(work_dir: &Path, sql: &str) -> String {
 
 fn seeded_work_dir() -> tempfile::TempDir {
     let work_dir = work_dir();
-    assert!(run(work_dir.path(), &[], &["seed"]).status.success());
+    assert_success(&run(work_dir.path(), &[], &["seed"]));
     work_dir
 }
 
@@ -82,10 +79,10 @@ fn blocked_tenant_is_reported_and_others_upgraded() {
     );
     let skipped = "skipped acme: custom role member conflicts with a system role; rename it and rerun\n";
     for (arguments, done) in [(&["upgrade", "--dry-run"][..], "would upgrade"), (&["upgrade"], "upgraded")] {
-        let (success, stdout, stderr) = run_policies(work_dir, arguments);
-        assert!(!success);
-        assert_eq!(stdout, format!("{done} 1 tenant to version 2 of the policy templates\n{skipped}"));
-        assert_eq!(stderr, "tenantry: 1 tenant couldn't be upgraded\n");
+        let output = run_policies(work_dir, arguments);
+        assert!(!output.status.success());
+        assert_eq!(stdout(&output), format!("{done} 1 tenant to version 2 of the policy templates\n{skipped}"));
+        assert_eq!(stderr(&output), "tenantry: 1 tenant couldn't be upgraded\n");
     }
     assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|2|3\n");
 
@@ -133,7 +130,7 @@ fn postgres_settings(url: &str) -> [(&str, &str); 4] {
 async fn outdated_schema_is_rejected() {
     let empty = TempDb::empty().await;
     let rejected = run(work_dir().path(), &postgres_settings(&empty.url()), &["policies", "upgrade"]);
-    assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
+    assert_failure(&rejected, "tenantry migrate run");
 }
 
 #[rstest]
@@ -156,9 +153,8 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     }
     send_signal(&upgrade, "-INT");
     let output = upgrade.wait_with_output().unwrap();
-    assert!(!output.status.success());
+    assert_failure(&output, "run this command again to continue");
     assert_eq!(stdout(&output), "upgraded 1 of 2 tenants\nwaiting for 1 tenant locked by another transaction\n");
-    assert!(stderr(&output).contains("run this command again to continue"), "{}", stderr(&output));
 
     change.commit().await.unwrap();
     let again = run(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade"]);
@@ -170,8 +166,7 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
 fn batch_size_is_1_to_1000() {
     let work_dir = work_dir();
     for size in ["0", "1001", "-1", "many", "99999999999999999999"] {
-        let (success, _, stderr) = run_policies(work_dir.path(), &["upgrade", &format!("--batch-size={size}")]);
-        assert!(!success && stderr.contains("--batch-size"), "{size}: {stderr}");
+        assert_failure(&run_policies(work_dir.path(), &["upgrade", &format!("--batch-size={size}")]), "--batch-size");
     }
     assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0, "files were created");
 }

@@ -12,9 +12,10 @@ use std::{
 };
 
 use embedded_postgres::{Options, Server};
-use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use test_support::search_path;
+
+use crate::{client::Client, database::DbConnection};
 
 /// The example key of RFC 8410, section 10.3.
 pub(crate) const SIGNING_KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
@@ -75,6 +76,40 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Asserts that a command succeeded, and returns its standard output.
+#[track_caller]
+pub(crate) fn assert_success(output: &Output) -> String {
+    assert!(output.status.success(), "{}{}", stdout(output), stderr(output));
+    stdout(output)
+}
+
+/// Asserts that a command failed and that its standard error contains `text`. Returns its standard error.
+#[track_caller]
+pub(crate) fn assert_failure(output: &Output, text: &str) -> String {
+    let message = stderr(output);
+    assert!(!output.status.success() && message.contains(text), "{text:?} is missing: {message}");
+    message
+}
+
+/// Asserts that a command failed with one line that contains `text`, and returns the line.
+#[track_caller]
+pub(crate) fn assert_one_line_failure(output: &Output, text: &str) -> String {
+    let message = assert_failure(output, text);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
+}
+
+/// Appends what is read from the stream to `text`, on a separate thread.
+pub(crate) fn read_on_thread(mut stream: impl Read + Send + 'static, text: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let text = Arc::clone(text);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            text.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    })
+}
+
 /// Sends a signal such as `-INT` with `kill`.
 pub(crate) fn send_signal(child: &Child, signal: &str) {
     let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
@@ -88,11 +123,6 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "timed out waiting for {what}");
         std::thread::yield_now();
     }
-}
-
-/// Returns an HTTP client that doesn't treat error statuses as errors.
-pub(crate) fn http_agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
 /// A server process, killed when this value is dropped.
@@ -109,14 +139,7 @@ impl RunningServer {
     pub(crate) fn start(work_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = spawn_piped(&mut tenantry_command(work_dir, settings, &[]));
         let output = Arc::new(Mutex::new(String::new()));
-        let mut stderr = child.stderr.take().unwrap();
-        let log = Arc::clone(&output);
-        let stderr_reader = std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
-        });
+        let stderr_reader = read_on_thread(child.stderr.take().unwrap(), &output);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut url = None;
         for line in lines.by_ref() {
@@ -135,18 +158,19 @@ impl RunningServer {
         Self { child, url, output, readers: vec![stderr_reader, stdout_reader] }
     }
 
-    /// Sends `GET path` and returns the status.
-    pub(crate) fn status(&self, path: &str) -> u16 {
-        http_agent().get(format!("{}{path}", self.url)).call().unwrap().status().as_u16()
+    /// Starts a server, checks that it is ready, stops it and returns its output.
+    pub(crate) fn start_and_stop(work_dir: &Path, settings: &[(&str, &str)]) -> String {
+        let server = Self::start(work_dir, settings);
+        server.assert_ready();
+        server.interrupt()
     }
 
-    /// Signs in and returns the status and, on success, the access token.
-    pub(crate) fn sign_in(&self, email: &str, password: &str) -> (u16, Option<String>) {
-        let body = serde_json::json!({"email": email, "password": password}).to_string();
-        let request = http_agent().post(format!("{}/v1/auth/login", self.url)).content_type("application/json");
-        let mut response = request.send(body).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
-        (response.status().as_u16(), json["access_token"].as_str().map(str::to_owned))
+    pub(crate) fn assert_ready(&self) {
+        assert_eq!(self.client().get("/health/ready").status, 200);
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url)
     }
 
     /// Returns the output up to now.
@@ -200,34 +224,12 @@ impl EmbeddedDb {
     /// Runs SQL with psql and returns its output.
     pub(crate) fn sql(&self, sql: &str) -> String {
         let mut psql = self.0.connection_info().command("psql", "tenantry").unwrap();
-        let psql = psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().unwrap();
-        assert!(psql.status.success(), "{}", stderr(&psql));
-        stdout(&psql)
+        assert_success(&psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql]).output().unwrap())
     }
 }
 
-/// A superuser connection to the embedded database of a running program.
-pub(crate) struct DbConnection {
-    runtime: tokio::runtime::Runtime,
-    connection: PgConnection,
-}
-
-impl DbConnection {
-    pub(crate) fn connect(work_dir: &Path) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let socket = work_dir.join("data/postgres/socket");
-        let url = format!("postgres://postgres@localhost/tenantry?host={}&sslmode=disable", socket.display());
-        let connection = runtime.block_on(PgConnection::connect(&url)).unwrap();
-        Self { runtime, connection }
-    }
-
-    pub(crate) fn execute(&mut self, sql: &'static str) {
-        self.runtime.block_on(sqlx::raw_sql(sql).execute(&mut self.connection)).unwrap();
-    }
-
-    /// Returns the number of statements that wait for a lock.
-    pub(crate) fn count_lock_waiters(&mut self) -> i64 {
-        let query = sqlx::query_scalar("SELECT count(*) FROM pg_locks WHERE NOT granted");
-        self.runtime.block_on(query.fetch_one(&mut self.connection)).unwrap()
-    }
+/// Connects to the embedded database of a running program as the superuser.
+pub(crate) fn connect_embedded(work_dir: &Path) -> DbConnection {
+    let socket = work_dir.join("data/postgres/socket");
+    DbConnection::connect(&format!("postgres://postgres@localhost/tenantry?host={}&sslmode=disable", socket.display()))
 }

@@ -1,18 +1,11 @@
 //! Checks which crates the default and the production build contain.
 
-use std::process::Command;
+use crate::repository::cargo;
 
 /// Returns the library names of the root package's normal dependencies, one per line.
 fn dependency_tree(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--package", "tenantry", "--edges", "normal", "--prefix", "none"])
-        .args(["--format", "{lib}"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let tree = ["tree", "--package", "tenantry", "--edges", "normal", "--prefix", "none", "--format", "{lib}"];
+    cargo(&[&tree, arguments].concat())
 }
 
 fn contains_crate(tree: &str, library: &str) -> bool {

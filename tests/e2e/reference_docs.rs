@@ -3,7 +3,7 @@
 mod modules;
 mod workspace;
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fmt::Write, fs};
 
 use tenantry::{
     cli,
@@ -11,13 +11,12 @@ use tenantry::{
     http::{PERMISSIONS, PROBLEM_TYPES, routes},
 };
 
-/// Set by `just update-docs`: write the files instead of only comparing them.
-const UPDATE_VAR: &str = "UPDATE_DOCS";
+use crate::repository::{is_update, root};
 
 /// Compares a generated document with the committed file.
 fn assert_current(file: &str, generated: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    if std::env::var_os(UPDATE_VAR).is_some() {
+    let path = root().join(file);
+    if is_update() {
         fs::write(&path, generated).unwrap();
     }
     if let Some(message) = first_difference(file, &fs::read_to_string(path).unwrap_or_default(), generated) {

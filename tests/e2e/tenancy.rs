@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, Response, TestApp, transcript},
-    process::{RunningServer, run, stderr, stdout, work_dir},
+    process::{RunningServer, assert_failure, assert_success, run, work_dir},
     tenants::{archive, restore},
 };
 
@@ -23,15 +23,12 @@ fn with_host(client: &Client, host: &str) -> Client {
 }
 
 fn login(app: &TestApp, email: &str, tenant: &Value) -> Response {
-    let body = json!({"email": email, "password": seeds::PASSWORD, "tenant": tenant});
-    app.anonymous().post("/v1/auth/login", &body.to_string())
+    app.anonymous().post("/v1/auth/login", json!({"email": email, "password": seeds::PASSWORD, "tenant": tenant}))
 }
 
 /// Signs in and returns a client whose token carries the tenant claim.
 fn sign_in_to(app: &TestApp, email: &str, tenant: &str) -> Client {
-    let response = login(app, email, &json!(tenant));
-    assert_eq!(response.status, 200, "{response}");
-    app.anonymous().with_token(response.json()["access_token"].as_str().unwrap())
+    app.anonymous().with_token(&login(app, email, &json!(tenant)).access_token())
 }
 
 /// Returns the slug of the tenant that requests of the client act in, or the problem type.
@@ -44,7 +41,7 @@ fn current_tenant(client: &Client) -> String {
 }
 
 fn assert_same_404(one: &Response, other: &Response) {
-    assert_eq!((one.status, one.problem()), (404, "tenant-not-found".into()), "{one}");
+    assert_eq!(one.outcome(), "404 tenant-not-found", "{one}");
     assert_eq!((other.status, &other.body), (404, &one.body), "{other}");
 }
 
@@ -160,9 +157,7 @@ fn claim_requires_current_membership() {
 fn sign_in_rejects_invalid_or_unused_tenant() {
     let (by_claim, by_header) = (organization_app("header,claim"), organization_app("header"));
     for tenant in [json!("www"), json!("no slug"), json!(""), json!(null), json!(7)] {
-        let response = login(&by_claim, "alice@example.com", &tenant);
-        assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{tenant}: {response}");
-        assert_eq!(response.json()["errors"][0]["pointer"], "/tenant");
+        login(&by_claim, "alice@example.com", &tenant).assert_invalid_body("/tenant", &tenant);
     }
     // The result is the same for known and unknown accounts.
     let known = login(&by_header, "alice@example.com", &json!("acme"));
@@ -285,11 +280,7 @@ fn tenant_header_is_rejected_unless_a_source() {
         let alice = with_host(&app.alice(), "acme.example.com");
         for tenant in ["acme", "globex", "nowhere", "no slug", ""] {
             for response in [alice.in_tenant(tenant).get("/v1/tenant"), restore(&alice.in_tenant(tenant))] {
-                assert_eq!(
-                    (response.status, response.problem()),
-                    (400, "tenant-header-not-allowed".into()),
-                    "{response}"
-                );
+                assert_eq!(response.outcome(), "400 tenant-header-not-allowed");
             }
         }
         assert_eq!(app.anonymous().in_tenant("acme").get("/v1/tenant").problem(), "unauthenticated");
@@ -330,20 +321,17 @@ fn startup_asks_operator_to_create_single_tenant() {
         ("initech", "", "bob@example.com", "--name"),
         ("initech", "Initech", "bob", "--admin"),
     ] {
-        let rejected = create(slug, name, admin);
-        assert!(!rejected.status.success() && stderr(&rejected).contains(expected), "{slug}: {}", stderr(&rejected));
+        assert_failure(&create(slug, name, admin), expected);
     }
-    let created = create("initech", "Initech", "Bob@example.com");
-    let message = stdout(&created);
+    let message = assert_success(&create("initech", "Initech", "Bob@example.com"));
     assert!(
         message.starts_with("created initech (") && message.contains("with bob@example.com as its admin"),
         "{message}"
     );
-    let again = create("initech", "Initech", "alice@example.com");
-    assert!(!again.status.success() && stderr(&again).contains("this slug is already in use"), "{}", stderr(&again));
+    assert_failure(&create("initech", "Initech", "alice@example.com"), "this slug is already in use");
 
     let server = RunningServer::start(work_dir.path(), &settings);
-    assert_eq!(server.status("/v1/tenant"), 401);
+    assert_eq!(server.client().get("/v1/tenant").status, 401);
     let output = server.interrupt();
     assert!(!output.contains(hint), "{output}");
 }

@@ -72,7 +72,7 @@ fn archived_tenant_is_hidden_until_admin_restores(app: TestApp) {
         ] {
             let send = |tenant: &str| client.in_tenant(tenant).send_json(method, path, body);
             let (unknown, by_slug, by_id) = (send("nowhere"), send("acme"), send(&id));
-            assert_eq!((unknown.status, unknown.problem()), (404, "tenant-not-found".into()), "{method} {path}");
+            assert_eq!(unknown.outcome(), "404 tenant-not-found", "{method} {path}");
             assert_eq!((by_slug.status, &by_slug.body), (404, &unknown.body), "{method} {path}");
             assert_eq!((by_id.status, &by_id.body), (404, &unknown.body), "{method} {path}");
         }
@@ -131,11 +131,8 @@ fn invalid_input_is_rejected(app: TestApp) {
         cases.push((body.into(), pointer.into()));
     }
     for (body, pointer) in cases {
-        for response in [alice.post("/v1/tenants", &body), acme.patch("/v1/tenant", &body)] {
-            assert_eq!((response.status, response.problem()), (422, "invalid-body".into()), "{body}");
-            assert_eq!(response.json()["errors"][0]["pointer"], pointer, "{body}");
-            assert!(!response.body.to_lowercase().contains("hunter2"), "{response}");
-        }
+        alice.post("/v1/tenants", &body).assert_invalid_body(&pointer, &body);
+        acme.patch("/v1/tenant", &body).assert_invalid_body(&pointer, &body);
     }
     let two_errors = acme.patch("/v1/tenant", r#"{"name": "", "slug": ""}"#).json();
     assert_eq!(two_errors["errors"].as_array().unwrap().len(), 2);
@@ -178,7 +175,7 @@ fn concurrent_same_slug_creates_one_tenant(app: TestApp) {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let outcomes = count_outcomes(responses);
-    assert_eq!(outcomes, [((201, "none".to_owned()), 1), ((409, "slug-taken".to_owned()), 49)].into());
+    assert_eq!(outcomes, [("201".to_owned(), 1), ("409 slug-taken".to_owned(), 49)].into());
     let members: usize =
         clients.iter().filter(|client| client.in_tenant("initech").get("/v1/tenant").status == 200).count();
     assert_eq!(members, 1);

@@ -1,6 +1,9 @@
 //! Access tokens over HTTP: every invalid token gets the same 401. Unit tests of `auth` cover the validation itself.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rstest::rstest;
 use secrecy::ExposeSecret;
@@ -38,10 +41,7 @@ fn invalid_tokens_are_indistinguishable(app: TestApp) {
     let unsigned = {
         let valid = token(&app, at_jwt(), |_| {});
         let payload = valid.split('.').nth(1).unwrap();
-        format!(
-            "{}.{payload}.",
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#)
-        )
+        format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#))
     };
     let forged = {
         let other = TestApp::start();

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::Write,
     os::fd::OwnedFd,
     path::Path,
     process::{Child, Output, Stdio},
@@ -13,11 +13,11 @@ use nix::{
     pty::openpty,
     sys::termios::{LocalFlags, tcgetattr},
 };
-use serde_json::Value;
 use test_support::{Logins, OwnedDb, TestDb};
 
 use crate::process::{
-    RunningServer, SIGNING_KEY, run, run_with_stdin, stderr, stdout, tenantry_command, wait_until, work_dir,
+    RunningServer, SIGNING_KEY, assert_failure, assert_one_line_failure, assert_success, read_on_thread, run,
+    run_with_stdin, stderr, stdout, tenantry_command, wait_until, work_dir,
 };
 
 const PASSWORD: &str = "carol's own words";
@@ -39,28 +39,22 @@ async fn production_bootstrap_to_first_sign_in() {
         ("LOG_FORMAT", "json"),
     ];
     let rejected = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, PASSWORD);
-    assert!(!rejected.status.success() && stderr(&rejected).contains("tenantry migrate run"), "{}", stderr(&rejected));
+    assert_failure(&rejected, "tenantry migrate run");
     let with_owner = [&settings[..], &[("MIGRATION_DATABASE_URL", owner.as_str())]].concat();
-    let migrated = tenantry_command(work_dir.path(), &with_owner, &["migrate", "run"]).output();
-    assert!(migrated.unwrap().status.success());
+    // Its log doesn't fit into a pipe's buffer.
+    assert_success(&tenantry_command(work_dir.path(), &with_owner, &["migrate", "run"]).output().unwrap());
 
     let created = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, &format!("{PASSWORD}\n"));
-    assert!(created.status.success(), "{}", stderr(&created));
-    let message = stdout(&created);
+    let message = assert_success(&created);
     assert!(message.starts_with("created carol@example.com (") && message.lines().count() == 1, "{message}");
     let arguments = ["tenants", "create", "--slug", "acme", "--name", "Acme Corp", "--admin", "carol@example.com"];
-    let tenant_created = run(work_dir.path(), &settings, &arguments);
-    assert!(tenant_created.status.success(), "{}", stderr(&tenant_created));
+    assert_success(&run(work_dir.path(), &settings, &arguments));
     // These commands don't need the server's signing key, so they don't generate one.
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 
     let server = RunningServer::start(work_dir.path(), &[&settings[..], &[("AUTH_SIGNING_KEY", SIGNING_KEY)]].concat());
-    assert_eq!(server.sign_in("carol@example.com", "carol's other words"), (401, None));
-    let (status, token) = server.sign_in("carol@example.com", PASSWORD);
-    assert_eq!(status, 200);
-    let request = ureq::get(format!("{}/v1/me", server.url));
-    let me = request.header("Authorization", format!("Bearer {}", token.unwrap())).call();
-    let me: Value = serde_json::from_str(&me.unwrap().body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(server.client().login("carol@example.com", "carol's other words").status, 401);
+    let me = server.client().sign_in("carol@example.com", PASSWORD).get("/v1/me").json();
     assert_eq!((&me["display_name"], &me["tenants"][0]["slug"]), (&"carol".into(), &"acme".into()));
 
     let output = combined_output(&created) + &combined_output(&rejected) + &server.interrupt();
@@ -79,8 +73,7 @@ async fn invalid_account_is_rejected_with_hint() {
     let (db, work_dir) = (TestDb::migrated().await, work_dir());
     let url = db.url();
     let create = |arguments: &[&str], input: &str| run_with_stdin(work_dir.path(), &settings(&url), arguments, input);
-    let created = create(&[&CREATE_CAROL[..], &["--name", "Carol Clark"]].concat(), PASSWORD);
-    assert!(created.status.success(), "{}", stderr(&created));
+    assert_success(&create(&[&CREATE_CAROL[..], &["--name", "Carol Clark"]].concat(), PASSWORD));
     let before = accounts(&db).await;
     assert_eq!(before, "carol@example.com Carol Clark");
 
@@ -95,9 +88,8 @@ async fn invalid_account_is_rejected_with_hint() {
         (&dave, "twelve\u{1b}[A chars", "no control characters"),
     ] {
         let rejected = create(arguments, input);
-        let message = stderr(&rejected);
-        assert!(!rejected.status.success() && message.contains(expected), "{arguments:?}: {message}");
-        assert!(message.lines().count() == 1 && rejected.stdout.is_empty(), "{arguments:?}: {message}");
+        let message = assert_one_line_failure(&rejected, expected);
+        assert!(rejected.stdout.is_empty(), "{arguments:?}: {message}");
         assert!(input.trim().is_empty() || !message.contains(input.trim()), "{message}");
     }
     for (arguments, expected) in [
@@ -108,12 +100,7 @@ async fn invalid_account_is_rejected_with_hint() {
         (&[&dave[..], &["--password", PASSWORD]].concat(), "unexpected argument '--password'"),
         (&[&dave[..], &[PASSWORD]].concat(), "unexpected argument"),
     ] {
-        let rejected = create(arguments, PASSWORD);
-        assert!(
-            !rejected.status.success() && stderr(&rejected).contains(expected),
-            "{arguments:?}: {}",
-            stderr(&rejected)
-        );
+        assert_failure(&create(arguments, PASSWORD), expected);
     }
     assert_eq!(accounts(&db).await, before);
 }
@@ -140,15 +127,9 @@ impl Terminal {
         command.stdin(pty.slave.try_clone().unwrap()).stderr(pty.slave.try_clone().unwrap());
         let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let keyboard = File::from(pty.master);
-        let (mut reader, screen) = (keyboard.try_clone().unwrap(), Arc::new(Mutex::new(String::new())));
-        let log = Arc::clone(&screen);
+        let screen = Arc::new(Mutex::new(String::new()));
         // The thread ends when the terminal is closed.
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                log.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
-        });
+        read_on_thread(keyboard.try_clone().unwrap(), &screen);
         Self { child, keyboard, slave: pty.slave, screen }
     }
 
@@ -201,10 +182,6 @@ fn non_interactive_password_hint() {
     let (pty, work_dir) = (openpty(None, None).unwrap(), work_dir());
     let rejected =
         tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();
-    assert!(
-        !rejected.status.success() && stderr(&rejected).contains("pipe the password into standard input"),
-        "{}",
-        stderr(&rejected)
-    );
+    assert_failure(&rejected, "pipe the password into standard input");
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0);
 }

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use db::{DbConfig, EmbeddedAdmin, MigrationState};
+use indicatif::HumanBytes;
 use time::{OffsetDateTime, macros::format_description};
 
 use super::{
     super::{
-        output::{CliError, format_size, print},
+        output::{CliError, print},
         signals::Signals,
     },
     dump_file,
     partial_file::PartialFile,
-    subprocess::{cancellable, first_error_line, run_to_completion},
+    subprocess::{cancellable, run_to_completion},
 };
 
 /// Limits how long `pg_dump` waits for a table that is locked by a migration.
@@ -40,13 +41,11 @@ async fn dump(admin: &EmbeddedAdmin, file: &Path) -> Result<(), CliError> {
     let mut command = admin.connection_info().command("pg_dump", admin.database())?;
     command.args(["--format=custom", LOCK_TIMEOUT_ARG]).stdout(partial_file.to_stdio()?);
     print("dumping the database …");
-    let output = run_to_completion(command).await?;
-    if !output.status.success() {
-        return Err(format!("backup failed, no file was written: {}", first_error_line(&output)).into());
-    }
+    let outcome = run_to_completion(command).await?;
+    outcome.map_err(|error| format!("backup failed, no file was written: {error}"))?;
     let dump_info = dump_file::read(admin.connection_info().installation(), partial_file.path()).await?;
-    let bytes = partial_file.persist()?;
-    let (name, size, tables, version) = (file.display(), format_size(bytes), dump_info.tables, dump_info.version);
+    let size = HumanBytes(partial_file.persist()?);
+    let (name, tables, version) = (file.display(), dump_info.tables, dump_info.version);
     print(format_args!("wrote {name}: {tables} tables, PostgreSQL {version}, {size}"));
     Ok(())
 }

@@ -9,10 +9,7 @@ use std::{
 
 use embedded_postgres::Installation;
 
-use super::{
-    super::output::CliError,
-    subprocess::{first_error_line, run_to_completion},
-};
+use super::{super::output::CliError, subprocess::run_to_completion};
 
 /// The first bytes of a file written by `pg_dump --format=custom`.
 pub(super) const MAGIC: &[u8] = b"PGDMP";
@@ -45,16 +42,14 @@ pub(super) fn check_magic(file: &Path) -> Result<(), CliError> {
 pub(super) async fn read(installation: &Installation, file: &Path) -> Result<DumpInfo, CliError> {
     let mut command = installation.command("pg_restore")?;
     command.arg("--list").arg(file).stdout(Stdio::piped());
-    let output = run_to_completion(command).await?;
-    if !output.status.success() {
-        let error = first_error_line(&output);
+    let list = run_to_completion(command).await?.map_err(|error| -> CliError {
         // The archive format has its own version, which some major releases of PostgreSQL increase.
         if error.contains("unsupported version") {
-            return Err(newer_version(file, "", installation.major()));
+            return newer_version(file, "", installation.major());
         }
-        return Err(format!("{} is damaged: {error}; nothing was changed", file.display()).into());
-    }
-    let dump_info = parse(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| not_a_backup(file))?;
+        format!("{} is damaged: {error}; nothing was changed", file.display()).into()
+    })?;
+    let dump_info = parse(&list).ok_or_else(|| not_a_backup(file))?;
     if dump_info.major > installation.major() {
         return Err(newer_version(file, &format!(" {}", dump_info.version), installation.major()));
     }

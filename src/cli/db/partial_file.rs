@@ -26,7 +26,7 @@ impl PartialFile {
     /// `target` exists, or another process is writing the partial file.
     pub(super) fn create(target: &Path) -> Result<Self, CliError> {
         if fs::symlink_metadata(target).is_ok() {
-            return Err(exists(target));
+            return Err(format!("{} already exists; choose another name", target.display()).into());
         }
         let mut path = OsString::from(target);
         path.push(".part");
@@ -98,10 +98,6 @@ fn remove_stale(path: &Path) -> Result<(), CliError> {
         return Err(format!("{} exists and isn't a partial backup; choose another name", path.display()).into());
     }
     Ok(fs::remove_file(path).map_err(not_replaced)?)
-}
-
-fn exists(target: &Path) -> CliError {
-    format!("{} already exists; choose another name", target.display()).into()
 }
 
 fn busy(path: &Path) -> CliError {

@@ -13,7 +13,7 @@ use super::{
         signals::Signals,
     },
     dump_file::{self, DumpInfo},
-    subprocess::{cancellable, first_error_line, run_to_completion},
+    subprocess::{cancellable, run_to_completion},
 };
 
 /// Arguments of the command.
@@ -74,10 +74,8 @@ async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -
     let mut command = admin.connection_info().command("pg_restore", staged.database())?;
     command.args(["--exit-on-error", "--single-transaction"]).arg(file);
     print("restoring …");
-    let output = run_to_completion(command).await?;
-    if !output.status.success() {
-        return Err(format!("{} can't be restored: {}", file.display(), first_error_line(&output)).into());
-    }
+    let outcome = run_to_completion(command).await?;
+    outcome.map_err(|error| format!("{} can't be restored: {error}", file.display()))?;
     let pending = staged.migrator().plan().await.map_err(|error| match error {
         MigrateError::History(reason) => {
             format!("{} is incompatible with this program: {reason}", file.display()).into()

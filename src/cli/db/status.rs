@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use db::{DbConfig, EmbeddedAdmin, MigrationState, OpenError, inspect};
 use embedded_postgres::{Inspection, OwnerProcess, RunningServer, ServerState};
+use indicatif::HumanBytes;
 
-use super::super::output::{CliError, format_size, print};
+use super::super::output::{CliError, print};
 
 pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliError> {
     let inspection = inspect(&config).await?;
@@ -16,7 +17,7 @@ pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliE
     }
     print_row("state", state(inspection.state()));
     print_row("directory", inspection.root().display().to_string());
-    print_row("size", format_size(inspection.size().map_err(OpenError::from)?));
+    print_row("size", HumanBytes(inspection.size().map_err(OpenError::from)?).to_string());
     print_row("PostgreSQL", installation(&inspection));
     print_row("migrations", migrations(&inspection, config.connect_timeout).await);
     print_row("log", inspection.log_file().display().to_string());

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::unix::process::CommandExt,
-    process::{Command, Output, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use nix::{
@@ -28,9 +28,11 @@ pub(super) async fn cancellable<T, E: Into<CliError>>(
     }
 }
 
-/// Runs a command and waits for it. Captures standard error for [`first_error_line`]; standard output goes where the
-/// command directs it.
-pub(super) async fn run_to_completion(mut command: Command) -> Result<Output, CliError> {
+/// Runs a command and waits for it. Returns its standard output, which is empty unless the command pipes it.
+///
+/// If the command fails, returns the first error line on standard error, or the exit status. Later lines may contain
+/// user data.
+pub(super) async fn run_to_completion(mut command: Command) -> Result<Result<String, String>, CliError> {
     let program = command.get_program().to_string_lossy().into_owned();
     // Its own process group, so that Ctrl-C in the terminal reaches only this process.
     command.stderr(Stdio::piped()).process_group(0);
@@ -39,7 +41,15 @@ pub(super) async fn run_to_completion(mut command: Command) -> Result<Output, Cl
     let (stdout, stderr) = (child.0.stdout.take(), child.0.stderr.take());
     let outcome = tokio::try_join!(child.0.wait(), read_all(stdout), read_all(stderr));
     let (status, stdout, stderr) = outcome.map_err(|error| format!("lost contact with {program}: {error}"))?;
-    Ok(Output { status, stdout, stderr })
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    Ok(if status.success() { Ok(stdout) } else { Err(first_error_line(&stderr, status)) })
+}
+
+fn first_error_line(stderr: &[u8], status: ExitStatus) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.clone().find_map(|line| line.split_once("error: ").map(|(_, message)| message));
+    first.or_else(|| lines.next()).map_or_else(|| status.to_string(), str::to_owned)
 }
 
 /// Sends SIGTERM to the process on drop if it is still running.
@@ -63,12 +73,4 @@ async fn read_all(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>>
         stream.read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
-}
-
-/// Returns the first error line on standard error, or the exit status. Later lines may contain user data.
-pub(super) fn first_error_line(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.clone().find_map(|line| line.split_once("error: ").map(|(_, message)| message));
-    first.or_else(|| lines.next()).map_or_else(|| output.status.to_string(), str::to_owned)
 }

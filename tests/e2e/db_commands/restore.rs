@@ -9,7 +9,7 @@ use std::{
 
 use super::CliFixture;
 use crate::process::{
-    DbConnection, RunningServer, send_signal, spawn_piped, start_embedded, stderr, tenantry_command, wait_until,
+    assert_failure, connect_embedded, send_signal, spawn_piped, start_embedded, stderr, tenantry_command, wait_until,
 };
 
 #[test]
@@ -26,8 +26,7 @@ fn restore_reproduces_rows_and_grants() {
     );
     assert_ne!(cli.fingerprint(&[]), before);
 
-    let unconfirmed = cli.fail(&["db", "restore", "b.dump"]);
-    assert!(unconfirmed.contains("--yes"), "{unconfirmed}");
+    cli.fail(&["db", "restore", "b.dump"], "--yes");
     assert_eq!(cli.sql("SELECT count(*) FROM later"), "0");
 
     let restored = cli.ok(&["db", "restore", "b.dump", "--yes"]);
@@ -39,9 +38,7 @@ fn restore_reproduces_rows_and_grants() {
     assert_eq!(cli.sql(count_as_app_role), "0", "row-level security isn't enforced");
     assert_eq!(cli.sql("SELECT count(*) > 0 FROM memberships"), "t");
 
-    let server = cli.serve();
-    assert_eq!(server.status("/health/ready"), 200);
-    server.interrupt();
+    cli.start_and_stop_with(&[]);
 }
 
 #[test]
@@ -53,12 +50,11 @@ fn backup_is_online_restore_is_offline() {
     let [_, file] = files.as_slice() else { panic!("{files:?}") };
     assert!(file.starts_with("tenantry-20") && file.ends_with(".dump"), "{file}");
 
-    let again = cli.fail(&["db", "backup", file]);
-    assert!(again.contains("already exists"), "{again}");
-    let rejected = cli.fail(&["db", "restore", file, "--yes"]);
+    cli.fail(&["db", "backup", file], "already exists");
+    let rejected = cli.fail(&["db", "restore", file, "--yes"], "stop that program");
     let owner = format!("in use by process {} (tenantry)", server.child.id());
-    assert!(rejected.contains(&owner) && rejected.contains("stop that program"), "{rejected}");
-    assert_eq!(server.status("/health/ready"), 200);
+    assert!(rejected.contains(&owner), "{rejected}");
+    server.assert_ready();
     server.interrupt();
     cli.ok(&["db", "restore", file, "--yes"]);
 }
@@ -75,9 +71,7 @@ fn backup_is_portable() {
     assert_eq!(cli.fingerprint(&other_dir), before);
     // The server doesn't treat a restored database as new, so it seeds no demo data.
     cli.ok_with(&other_dir, &["db", "psql", "-qc", "DELETE FROM subscriptions"]);
-    let server = RunningServer::start(cli.path(), &[cli.settings(), other_dir.to_vec()].concat());
-    assert_eq!(server.status("/health/ready"), 200);
-    server.interrupt();
+    cli.start_and_stop_with(&other_dir);
     assert_eq!(cli.ok_with(&other_dir, &["db", "psql", "-XAtc", "SELECT count(*) FROM subscriptions"]).trim(), "0");
     assert_eq!(cli.fingerprint(&[]), before, "the original database has changed");
 }
@@ -104,9 +98,7 @@ fn restore_reports_pending_migrations() {
     cli.ok(&["migrate", "run"]);
     let restored = cli.ok(&["db", "restore", "old.dump", "--yes"]);
     assert!(restored.contains("pending migrations: 1;"), "{restored}");
-    let server = cli.serve();
-    assert_eq!(server.status("/health/ready"), 200);
-    server.interrupt();
+    cli.start_and_stop_with(&[]);
 }
 
 /// Each invalid backup is rejected with one line and leaves the database unchanged.
@@ -151,8 +143,8 @@ fn invalid_backup_is_rejected() {
         ("newer-server.dump", "newer PostgreSQL 99"),
         ("newer-program.dump", "newer version of the program"),
     ] {
-        let rejected = cli.fail(&["db", "restore", file, "--yes"]);
-        assert!(rejected.contains(expected) && rejected.contains(file), "{file}: {rejected}");
+        let rejected = cli.fail(&["db", "restore", file, "--yes"], expected);
+        assert!(rejected.contains(file), "{file}: {rejected}");
     }
     assert_eq!(cli.fingerprint(&[]), before);
     assert_eq!(cli.databases(), "foreign_one postgres tenantry");
@@ -174,19 +166,18 @@ fn interrupted_backup_cleans_up() {
     let cli = CliFixture::new();
     let server = cli.serve();
     server.wait_for_output("\ncurl ");
-    let mut connection = DbConnection::connect(cli.path());
+    let mut connection = connect_embedded(cli.path());
     connection.execute("BEGIN; LOCK TABLE users");
     let child = spawn_piped(&mut tenantry_command(cli.path(), &cli.settings(), &["db", "backup", "b.dump"]));
     wait_until("the backup to wait for the lock", || connection.count_lock_waiters() == 1);
     assert_eq!(cli.files(), ["b.dump.part", "data"]);
     send_signal(&child, "-INT");
-    let output = child.wait_with_output().unwrap();
-    assert!(!output.status.success());
-    assert_eq!(stderr(&output).trim(), "tenantry: interrupted");
+    let message = assert_failure(&child.wait_with_output().unwrap(), "interrupted");
+    assert_eq!(message.trim(), "tenantry: interrupted");
     assert_eq!(cli.files(), ["data"]);
     wait_until("pg_dump to exit", || connection.count_lock_waiters() == 0);
     connection.execute("COMMIT");
-    assert_eq!(server.status("/health/ready"), 200);
+    server.assert_ready();
     server.interrupt();
 }
 

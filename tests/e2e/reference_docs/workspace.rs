@@ -3,16 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
 };
 
 use kernel::PermissionInfo;
 use serde_json::Value;
 
-pub(super) fn workspace_root() -> PathBuf {
-    env!("CARGO_MANIFEST_DIR").into()
-}
+use crate::repository::{cargo, files_below, root, sorted_entries};
 
 /// The parts of the workspace that the reference shows.
 pub(super) struct Workspace {
@@ -53,20 +50,22 @@ impl Workspace {
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         let (mut doc_tables, mut sources) = (Vec::new(), BTreeMap::new());
         // Only business modules have an api.
-        for module in sorted_entries(&workspace_root().join("modules")).iter().filter(|path| path.join("api").exists())
-        {
+        for module in sorted_entries(&root().join("modules")).iter().filter(|path| path.join("api").exists()) {
             let text = fs::read_to_string(module.join("src/module.rs")).unwrap();
             doc_tables.push(ModuleDocTable::read(&name(module), &text));
             sources.insert(name(module), [source_text(&module.join("api/src")), source_text(&module.join("src"))]);
         }
         let mut tables = BTreeMap::new();
-        for path in
-            sorted_entries(&workspace_root().join("migrations")).iter().filter(|path| name(path).ends_with(".up.sql"))
-        {
+        for path in sorted_entries(&root().join("migrations")).iter().filter(|path| name(path).ends_with(".up.sql")) {
             let owner = name(path).split(['_', '.']).nth(1).unwrap().to_owned();
             apply_ddl(tables.entry(owner).or_default(), &fs::read_to_string(path).unwrap());
         }
-        Self { packages: Package::parse_metadata(&cargo_metadata()), doc_tables, sources, tables }
+        Self {
+            packages: Package::parse_metadata(&cargo(&["metadata", "--no-deps", "--format-version", "1"])),
+            doc_tables,
+            sources,
+            tables,
+        }
     }
 
     /// Returns whether the api of the module declares the permission.
@@ -177,8 +176,7 @@ fn provided_services(implementation: &str) -> Vec<String> {
 
 /// Returns the text of all source files below a directory.
 fn source_text(dir: &Path) -> String {
-    let text = |path: &PathBuf| if path.is_dir() { source_text(path) } else { fs::read_to_string(path).unwrap() };
-    sorted_entries(dir).iter().map(text).collect()
+    files_below(dir).iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
 /// Updates the list of tables and views with the `CREATE` and `DROP` statements of a migration.
@@ -196,19 +194,4 @@ fn apply_ddl(tables: &mut Vec<String>, sql: &str) {
 fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list.sort();
     list
-}
-
-/// Returns the entries of a directory, sorted by name.
-fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
-    sorted(fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect())
-}
-
-fn cargo_metadata() -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"])
-        .current_dir(workspace_root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
