@@ -39,7 +39,7 @@ pub enum BootstrapError {
     /// The database could not be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The generated signing key is invalid.
+    /// The file of the generated signing key contains no valid key.
     #[error("the key in {path} {source}, or delete the file to generate a new key; all users must then sign in again")]
     InvalidKeyFile {
         /// Path of the key file.
@@ -47,12 +47,14 @@ pub enum BootstrapError {
         /// Why the key is invalid.
         source: InvalidSigningKey,
     },
-    /// The file of the generated signing key could not be read or written.
-    #[error("could not read or write the access token key {path}: {source}")]
+    /// The file of the generated signing key could not be read or created.
+    #[error(
+        "could not read or create the access token key {path}: {source}; make it accessible or set AUTH_SIGNING_KEY"
+    )]
     KeyFileIo {
         /// Path of the key file.
         path: PathBuf,
-        /// The error of the operating system.
+        /// The error of the file system or of the random number generator.
         source: io::Error,
     },
 }
@@ -120,7 +122,7 @@ fn load_or_generate_key(path: &Path) -> Result<SigningKey, BootstrapError> {
     match fs::read_to_string(path) {
         Ok(pem) => SigningKey::parse(&SecretString::from(pem)).map_err(invalid_key),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let (key, pem) = SigningKey::generate().map_err(invalid_key)?;
+            let (key, pem) = SigningKey::generate().map_err(io_error)?;
             write_private_file(path, &pem).map_err(io_error)?;
             Ok(key)
         }

@@ -1,8 +1,8 @@
 //! tenantry: a modular monolith for multi-tenant SaaS.
 //!
 //! This crate depends on every module, and no module depends on it. It contains the configuration ([`config`]), the
-//! list of modules ([`services`]), their assembly ([`bootstrap`]), the HTTP layer ([`http`]) and the command line ([`cli`]). `ARCHITECTURE.md`
-//! describes the whole.
+//! list of modules ([`services`]), their assembly ([`bootstrap`]), the HTTP layer ([`http`]) and the command line
+//! ([`cli`]). `ARCHITECTURE.md` describes the whole.
 
 pub mod bootstrap;
 pub mod cli;

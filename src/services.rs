@@ -1,12 +1,13 @@
-//! The modules of the program and their services, in one list. From it, [`services!`] generates:
+//! The modules and services that requests use, in one list. From it, [`services!`] generates:
 //!
-//! - [`AppModule`]: every service that lives as long as the process, and [`AppModule::new`], which builds the modules
-//! - [`RequestModule`]: a submodule that is built once per request. Its own components live as long as the request.
-//! - [`HandlerService`]: the services that handlers may inject
+//! - [`AppModule`]: the modules, which live as long as the process, and [`AppModule::new`], which builds them
+//! - [`RequestModule`]: built once per request, on top of `AppModule`. Its own components live as long as the request.
+//! - [`HandlerService`]: implemented for the services that handlers may inject
 //!
-//! A missing service or a circular dependency is a compile error.
+//! A missing service or a circular dependency is a compile error. Services for the operator's commands aren't listed:
+//! `OperatorServices` in `bootstrap.rs` builds them.
 #![expect(clippy::disallowed_types, reason = "only the request's module constructs the proof providers")]
-#![expect(missing_docs, reason = "`module!` accepts no doc comments; the list above has them")]
+#![expect(missing_docs, reason = "`module!` accepts no doc comments; the comment above has them")]
 
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ use user_api::Profiles;
 
 use crate::http::public_url::PublicUrls;
 
-/// A service that handlers may inject. Repositories and databases are never among them, because a handler could bypass
-/// the proofs with them.
+/// A service that handlers may inject: one under `handlers` in the list, `PublicUrls` or `RequestContext`. Repositories
+/// and databases are never among them, because a handler could bypass the proofs with them.
 #[diagnostic::on_unimplemented(
     message = "a handler can't inject `{Self}`",
     label = "not a handler service",
@@ -38,7 +39,7 @@ pub(crate) trait HandlerService: Send + Sync {
     /// The type's name, as written in the list.
     const NAME: &'static str;
 
-    /// Returns the request's instance.
+    /// Returns the service.
     fn from_module(module: &RequestModule) -> Arc<Self>;
 }
 
@@ -59,15 +60,15 @@ macro_rules! services {
         inputs { $($input:ident: $input_type:ty),* $(,)? }
         $($name:ident: $module:ty {
             $(build: $builder:expr,)?
-            request: [$($internal:ty),*],
-            handlers: [$($service:ty),*],
+            request: [$($request_service:ty),*],
+            handlers: [$($handler_service:ty),*],
         })*
     ) => {
         module! {
             pub AppModule {
                 components = [],
                 providers = [],
-                $(use $module { components = [$($internal,)* $($service),*], providers = [] }),*
+                $(use $module { components = [$($request_service,)* $($handler_service),*], providers = [] }),*
             }
         }
 
@@ -87,7 +88,7 @@ macro_rules! services {
                 components = [BearerIdentitySource, VerifiedIdentityProvider, MembershipTenantResolver],
                 providers = [],
                 use AppModule {
-                    components = [$($($internal,)* $($service,)*)*],
+                    components = [$($($request_service,)* $($handler_service,)*)*],
                     providers = []
                 },
                 use ValueModule<dyn PublicUrls> { components = [dyn PublicUrls], providers = [] },
@@ -95,12 +96,12 @@ macro_rules! services {
             }
         }
 
-        handler_services! { $($($service,)*)* dyn PublicUrls, dyn RequestContext }
+        handler_services! { $($($handler_service,)*)* dyn PublicUrls, dyn RequestContext }
     };
 }
 
-// The modules: how each is built, from the inputs and the modules above it; the services for the components of the
-// request; and the services that handlers may inject.
+// `build`: the module's builder, from the inputs and the modules above it. Without it, the module is the input of that
+// name. `request`: services for the components of `RequestModule`. `handlers`: services that handlers may inject.
 services! {
     inputs { db: DbModule, tenancy: ValueModule<TenancyMode>, auth_settings: ValueModule<AuthSettings> }
 

@@ -37,7 +37,7 @@ pub(crate) trait InjectedService: 'static {
     /// The service's Rust type.
     const NAME: &'static str;
 
-    /// Returns the request's instance.
+    /// Returns the service.
     fn inject(module: &RequestModule) -> Self;
 }
 

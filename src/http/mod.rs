@@ -1,5 +1,6 @@
 //! The HTTP layer, built on actix-web. It contains no business logic.
 //!
+//! - `server.rs`: binds the port and starts the server
 //! - `middleware.rs`: wraps every request: module, span, log line, response headers
 //! - `context.rs`: the request's data that is known before its token is verified
 //! - `requested_tenant.rs`: reads the tenant from the header or host
@@ -7,7 +8,8 @@
 //! - `extract.rs`: the other handler arguments: services, bodies, queries, ids
 //! - `validation.rs`: parses strings of request bodies
 //! - `response.rs`: what handlers return
-//! - `problem.rs`: every error response; `problem/types.rs`: the catalog of problem types
+//! - `problem.rs`: every error response; `problem/types.rs`: the catalog of problem types; `problem/shared.rs`:
+//!   conversions of errors that several handler files return
 //! - `api_docs.rs`: the OpenAPI document
 //! - `route.rs`: registers handlers and documents them
 //! - `permissions.rs`: the list of all permissions

@@ -1,5 +1,5 @@
-//! The list of all permissions. Each module declares its own beside its contracts; this file collects them. A duplicate
-//! name is a compile error.
+//! The list of all permissions. Each module declares its own in its api crate; this file collects them. A duplicate name
+//! is a compile error.
 
 use authorization_api::{
     MemberInvite, MemberRemove, MemberUpdate, PolicyManage, PolicyRead, RoleManage, RoleRead, TenantArchive,

@@ -83,7 +83,7 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
-    let (public_urls, policy) = (Data::from(public_urls), join_page::content_security_policy());
+    let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
         let swagger_config = Config::default()
@@ -92,7 +92,7 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             // By default, the page sends the document's URL to a validator of swagger.io.
             .validator_url("none");
         let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(swagger_config);
-        let policy = policy.clone();
+        let csp = csp.clone();
         ActixApp::new()
             .app_data(app.clone())
             .app_data(proxies.clone())
@@ -101,7 +101,7 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             .configure(|config| handlers::routes(&tenancy).configure(config))
             .route("/docs", web::get().to(async || web::Redirect::to("/docs/").permanent()))
             .service(docs)
-            .route("/join", web::get().to(move || std::future::ready(join_page::response(&policy))))
+            .route("/join", web::get().to(move || std::future::ready(join_page::response(&csp))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
             .wrap(from_fn(request_middleware))
     })

@@ -1,5 +1,7 @@
 //! The Ed25519 key (RFC 8032) that signs access tokens.
 
+use std::io;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
     rand::SystemRandom,
@@ -38,13 +40,14 @@ impl SigningKey {
     ///
     /// # Errors
     /// The system's random number generator failed.
-    pub fn generate() -> Result<(Self, SecretString), InvalidSigningKey> {
-        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| InvalidSigningKey)?;
+    pub fn generate() -> io::Result<(Self, SecretString)> {
+        let rng_error = |_| io::Error::other("the random number generator failed");
+        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(rng_error)?;
         let body = STANDARD.encode(der.as_ref());
         let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
         let pem = SecretString::from(pem);
-        Ok((Self::parse(&pem)?, pem))
+        Ok((Self::parse(&pem).map_err(io::Error::other)?, pem))
     }
 
     pub(crate) fn pkcs8(&self) -> &[u8] {

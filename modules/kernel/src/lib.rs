@@ -1,10 +1,12 @@
-//! What all modules share: ids, permissions, and the three proofs that access to tenant data requires.
+//! What all modules share: ids, permissions, and the proofs that access to data requires.
 //!
 //! | proof | states | created by |
 //! | --- | --- | --- |
 //! | [`Identity`] | the caller is this active user | [`VerifiedIdentityProvider`] |
 //! | [`TenantScope`] | the caller is an active member of this active tenant | [`MembershipTenantResolver`] |
 //! | [`Permit`] | the tenant's policies grant this permission | [`Permit::authorize`] |
+//!
+//! [`RestoreScope`] and [`RestorePermit`] are the proofs for restoring an archived tenant.
 //!
 //! Only this crate can create proofs. It asks modules through ports: [`IdentitySource`] (the module `auth`),
 //! [`ActiveUsers`] (`user`), [`TenantAdmission`] and [`PolicySet`] (`authorization`).

@@ -6,7 +6,7 @@ use shaku::{HasComponent, Interface, Module, ModuleBuildContext};
 
 /// A module that provides an existing value.
 ///
-/// `use ValueModule<dyn Clock> { components = [dyn Clock], … }` in a `module!` makes the value an argument of the
+/// `use ValueModule<TenancyMode> { components = [TenancyMode], … }` in a `module!` makes the value an argument of the
 /// module's builder, so a missing value is a compile error. `clippy.toml` disallows shaku's own
 /// `with_component_parameters`, which panics at run time when it is forgotten.
 pub struct ValueModule<I: ?Sized>(Arc<I>);
@@ -19,6 +19,7 @@ impl<I: ?Sized> ValueModule<I> {
 }
 
 impl<I: Interface + ?Sized> Module for ValueModule<I> {
+    // Not a submodule: shaku's `build` has no other argument that could pass the value.
     type Submodules = Arc<I>;
 
     fn build(context: ModuleBuildContext<Self>) -> Self {

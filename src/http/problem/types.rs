@@ -61,7 +61,7 @@ problem_types! {
     POLICY_EXISTS = CONFLICT "policy-exists", "Policy already exists",
         "The tenant already has an identical policy. GET /v1/policies lists them.";
     ROLE_IN_USE = CONFLICT "role-in-use", "Role in use",
-        "Members or open invitations have this role. Change the role of those members and revoke the invitations first.";
+        "Members or invitations have this role, expired invitations included. Change the role of those members and revoke the invitations first.";
     ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
         "Another role has this name. Choose a different one.";
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",

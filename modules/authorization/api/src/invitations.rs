@@ -41,12 +41,12 @@ impl InvitationToken {
         Self(SecretBox::new(Box::new(bytes)))
     }
 
-    /// The bytes, for hashing.
+    /// Returns the bytes, for hashing.
     pub fn secret(&self) -> &[u8; Self::LENGTH] {
         self.0.expose_secret()
     }
 
-    /// The text form for a link.
+    /// Returns the text form for a link.
     pub fn encode(&self) -> SecretString {
         URL_SAFE_NO_PAD.encode(self.secret()).into()
     }
@@ -104,7 +104,7 @@ pub struct InvitationWithToken {
 /// Reasons why an invitation can't be created, resent or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum InvitationsError {
-    /// The tenant has no such open invitation.
+    /// The tenant has no such invitation.
     #[error("no such invitation")]
     NotFound,
     /// The tenant has no such role.

@@ -32,7 +32,7 @@ pub enum Effect {
     Deny,
 }
 
-/// The permissions that a policy is about: one resource or `*`, with verbs of it or `*` alone. Only registered
+/// The permissions that a policy covers: one resource or `*`, with verbs of it or `*` alone. Only registered
 /// permissions are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyTarget {
@@ -95,12 +95,12 @@ impl PolicyTarget {
         }
     }
 
-    /// The resource, or `*`.
+    /// Returns the resource, or `*`.
     pub fn resource(&self) -> &'static str {
         self.resource
     }
 
-    /// The verbs, sorted and without duplicates, or `*` alone.
+    /// Returns the verbs, sorted and without duplicates, or `*` alone.
     pub fn verbs(&self) -> &[&'static str] {
         &self.verbs
     }
@@ -150,7 +150,7 @@ pub struct PolicyDraft {
     pub role: Option<RoleId>,
     /// Effect of the policy.
     pub effect: Effect,
-    /// The permissions it is about.
+    /// The permissions it covers.
     pub target: PolicyTarget,
     /// Condition as unvalidated JSON; `None`: unconditional.
     pub condition: Option<Value>,
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn policy_target_requires_known_permission() {
+    fn target_of_known_permissions_is_accepted() {
         assert_eq!(target("user", &["read", "pay", "read"]), Ok(("user", vec!["pay", "read"])));
         assert_eq!(target("user", &["*"]), Ok(("user", vec!["*"])));
         assert_eq!(target("*", &["see", "read"]), Ok(("*", vec!["read", "see"])));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn all_errors_are_reported() {
+    fn all_target_errors_are_reported() {
         use InvalidTarget::{InvalidVerb, UnknownResource, VerbCount};
         let many = ["read"; 33];
         for (resource, verbs, errors) in [

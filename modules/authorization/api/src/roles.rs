@@ -67,8 +67,8 @@ pub enum RolesError {
     /// The role is a system role and immutable.
     #[error("system roles can't be changed")]
     SystemRoleImmutable,
-    /// A member has the role, or an open invitation grants it.
-    #[error("the role is in use by members or open invitations")]
+    /// A member has the role, or an invitation grants it, even an expired one.
+    #[error("the role is in use by members or invitations")]
     InUse,
     /// The tenant has the maximum number of roles.
     #[error("role limit reached: a tenant has at most {limit} roles; delete one first")]

@@ -79,21 +79,20 @@ impl CompiledCondition {
         }
     }
 
-    /// A condition that parses but can't be compiled. The parser should make this impossible.
+    /// Returns the result for a condition that parses but can't be compiled. The parser should make this impossible.
     fn invalid() -> Self {
         Self::Invalid(Box::default())
     }
 
     fn compile_comparison(comparison: &Comparison, tenant: &TenantAttributes) -> Self {
         match (RequestAttribute::from_attribute(comparison.name), &comparison.predicate) {
-            (Some(id), Predicate::Is(Literal::Id(one))) => Self::IdIn(id, [*one].into()),
-            (Some(id), Predicate::OneOf(many)) => {
+            (Some(attribute), Predicate::Is(Literal::Id(id))) => Self::IdIn(attribute, [*id].into()),
+            (Some(attribute), Predicate::OneOf(many)) => {
                 let uuid = |literal: &Literal| if let Literal::Id(uuid) = literal { Some(*uuid) } else { None };
-                Self::IdIn(id, many.iter().filter_map(uuid).collect())
+                Self::IdIn(attribute, many.iter().filter_map(uuid).collect())
             }
-            (Some(id), Predicate::IsSameAs(other)) => {
-                RequestAttribute::from_attribute(*other).map_or_else(Self::invalid, |other| Self::IdsEqual(id, other))
-            }
+            (Some(attribute), Predicate::IsSameAs(other)) => RequestAttribute::from_attribute(*other)
+                .map_or_else(Self::invalid, |other| Self::IdsEqual(attribute, other)),
             _ => Self::compile_constant(comparison, tenant).unwrap_or_else(Self::invalid),
         }
     }
@@ -121,7 +120,7 @@ impl CompiledCondition {
             Self::Not(part) => part.evaluate(context).map(|value| !value),
             Self::Owner => context.resource?.owner.map(|owner| context.principal == Principal::User(owner)),
             Self::Constant { value, .. } => Some(*value),
-            Self::IdIn(id, ids) => Some(ids.contains(&id.value(context)?)),
+            Self::IdIn(attribute, ids) => Some(ids.contains(&attribute.value(context)?)),
             Self::IdsEqual(one, other) => Some(one.value(context)? == other.value(context)?),
             Self::ClientAddr(ranges) => {
                 // An IPv4-mapped IPv6 address counts as an IPv4 address.

@@ -38,6 +38,7 @@ impl CompiledPolicies {
         self.version
     }
 
+    /// Returns the number of policies.
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -13,7 +13,7 @@ use super::{CompiledCondition, EvalContext, Policy, TenantAttributes};
 /// A tenant's policies, indexed.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyIndex {
-    roles: HashMap<RoleId, Buckets>,
+    by_role: HashMap<RoleId, Buckets>,
     every_member: Buckets,
 }
 
@@ -69,7 +69,7 @@ impl PolicyIndex {
         let conditional =
             condition.map(|condition| Arc::new(ConditionalPolicy { id: policy.id, effect: policy.effect, condition }));
         let buckets = match policy.role_id {
-            Some(role) => self.roles.entry(role).or_default(),
+            Some(role) => self.by_role.entry(role).or_default(),
             None => &mut self.every_member,
         };
         for verb in &policy.verbs {
@@ -87,7 +87,7 @@ impl PolicyIndex {
 
     /// Returns the buckets that cover the permission, for the role and for every member.
     pub(crate) fn buckets(&self, role: RoleId, permission: &PermissionInfo) -> [Option<&Bucket>; 8] {
-        let [a, b, c, d] = self.roles.get(&role).map_or([None; 4], |buckets| matching_buckets(buckets, permission));
+        let [a, b, c, d] = self.by_role.get(&role).map_or([None; 4], |buckets| matching_buckets(buckets, permission));
         let [e, f, g, h] = matching_buckets(&self.every_member, permission);
         [a, b, c, d, e, f, g, h]
     }

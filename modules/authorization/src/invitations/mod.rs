@@ -81,8 +81,8 @@ impl Invitations for InvitationService {
         // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
         self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
         let caller = change.caller();
-        let renewed = store::renew(change.tx(), id, caller, token_hash).await?;
-        let invitation = renewed.ok_or(InvitationsError::NotFound)?;
+        let resent = store::resend(change.tx(), id, caller, token_hash).await?;
+        let invitation = resent.ok_or(InvitationsError::NotFound)?;
         change.commit(&[invitee_assignment(invitation.role.id)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
@@ -101,17 +101,18 @@ impl Invitations for InvitationService {
         }
         let token_hash = hash_token(token);
         let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
-        let id = acceptance::find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        let tenant = self.lock_and_verify(&mut tx, id, identity, token_hash).await?.ok_or(AcceptError::NotFound)?;
-        match acceptance::conflicts(&mut tx, id, identity.user()).await? {
+        let tenant_id = acceptance::find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        let tenant = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
+        let tenant = tenant.ok_or(AcceptError::NotFound)?;
+        match acceptance::conflicts(&mut tx, tenant_id, identity.user()).await? {
             AcceptanceConflicts { member: true, .. } => return Err(AcceptError::AlreadyMember),
             AcceptanceConflicts { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
             AcceptanceConflicts { .. } => {}
         }
-        if !acceptance::consume(&mut tx, id, token_hash).await? {
+        if !acceptance::consume(&mut tx, tenant_id, token_hash).await? {
             return Err(AcceptError::NotFound);
         }
-        if !create_membership(&mut tx, id, identity.user(), tenant.role.id).await? {
+        if !create_membership(&mut tx, tenant_id, identity.user(), tenant.role.id).await? {
             return Err(AcceptError::AlreadyMember);
         }
         tx.commit().await?;
@@ -120,7 +121,7 @@ impl Invitations for InvitationService {
 }
 
 impl InvitationService {
-    /// Personal tenants have one member, so no user can be invited.
+    /// Returns whether tenants are personal. Such a tenant has one member, so no user can be invited.
     fn is_personal(&self) -> bool {
         *self.tenancy == TenancyMode::Personal
     }
@@ -149,18 +150,16 @@ impl InvitationService {
     async fn lock_and_verify(
         &self,
         tx: &mut SystemTx,
-        id: TenantId,
+        tenant_id: TenantId,
         identity: &Identity,
         token_hash: TokenHash,
     ) -> Result<Option<UserTenant>, AcceptError> {
-        if !lock_tenant(tx, id).await? {
+        if !lock_tenant(tx, tenant_id).await? {
             return Ok(None);
         }
-        let Some(OpenInvitation { email, invited_by, tenant }) = acceptance::find_open(tx, id, token_hash).await?
-        else {
-            return Ok(None);
-        };
-        let Some(state) = read_policy_state(tx, id, invited_by).await? else { return Ok(None) };
+        let invitation = acceptance::find_open(tx, tenant_id, token_hash).await?;
+        let Some(OpenInvitation { email, invited_by, tenant }) = invitation else { return Ok(None) };
+        let Some(state) = read_policy_state(tx, tenant_id, invited_by).await? else { return Ok(None) };
         let may_grant = state.role.is_some_and(|inviter_role| {
             let invitee = (identity.user(), tenant.role.id);
             may_invite_to_role(&state.tenant.policies, (invited_by, inviter_role), invitee)

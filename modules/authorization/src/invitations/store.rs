@@ -168,14 +168,14 @@ pub(crate) async fn create(
     Ok(created.fetch_one(tx.conn()).await?.into())
 }
 
-/// Replaces the token and restarts the lifetime.
-pub(crate) async fn renew(
+/// Replaces the token and the inviter, and restarts the lifetime.
+pub(crate) async fn resend(
     tx: &mut TenantTx,
     id: InvitationId,
-    by: UserId,
+    invited_by: UserId,
     token_hash: TokenHash,
 ) -> Result<Option<Invitation>, DbError> {
-    let renewed = sqlx::query_as!(
+    let resent = sqlx::query_as!(
         InvitationRow,
         r#"UPDATE invitations AS i
            SET invited_by = $3, token_hash = $4, expires_at = statement_timestamp() + make_interval(days => $5)
@@ -185,11 +185,11 @@ pub(crate) async fn renew(
              false AS "expired!""#,
         tx.tenant().as_uuid(),
         id.as_uuid(),
-        by.as_uuid(),
+        invited_by.as_uuid(),
         token_hash.as_slice(),
         LIFETIME_DAYS,
     );
-    Ok(renewed.fetch_optional(tx.conn()).await?.map(Into::into))
+    Ok(resent.fetch_optional(tx.conn()).await?.map(Into::into))
 }
 
 /// Deletes the invitation. Returns `false` if there was none.

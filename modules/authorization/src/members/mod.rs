@@ -15,7 +15,7 @@ use crate::{
     members::store::MembershipRepository,
 };
 
-/// The use cases behind `/v1/members`, `GET /v1/members/{id}` and `POST /v1/tenant/leave`.
+/// Implements `/v1/members`, `/v1/members/{id}` and `POST /v1/tenant/leave`.
 #[derive(Component)]
 #[shaku(interface = Members)]
 pub(crate) struct MemberService {

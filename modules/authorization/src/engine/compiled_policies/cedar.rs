@@ -64,13 +64,13 @@ fn oracle_policy((policy, condition): &GeneratedPolicy) -> PolicyInput<'_> {
 /// Decides the requests of a case.
 type Engine<'a> = Box<dyn Fn(&TestRequest) -> Decision + 'a>;
 
-fn decide(set: &CompiledPolicies, test_request: &TestRequest) -> Decision {
-    set.decide(test_request.principal(), test_request.role, &test_request.request())
+fn decide(compiled: &CompiledPolicies, test_request: &TestRequest) -> Decision {
+    compiled.decide(test_request.principal(), test_request.role, &test_request.request())
 }
 
 fn real_engine(case: &Case) -> Engine<'_> {
-    let set = case.compiled(&case.policies());
-    Box::new(move |test_request| decide(&set, test_request))
+    let compiled = case.compiled(&case.policies());
+    Box::new(move |test_request| decide(&compiled, test_request))
 }
 
 /// Returns the engine's expected decision, given Cedar's. Of the applicable policies with the deciding effect, the engine
@@ -108,10 +108,10 @@ struct Tally(BTreeMap<String, usize>);
 
 impl Tally {
     fn count(&mut self, case: &Case) {
-        let set = case.compiled(&case.policies());
+        let compiled = case.compiled(&case.policies());
         for test_request in &case.test_requests {
             let Explanation { decision, policy, unmet } =
-                set.explain(test_request.principal(), test_request.role, &test_request.request());
+                compiled.explain(test_request.principal(), test_request.role, &test_request.request());
             let root = policy.as_ref().and_then(|policy| policy.conditions.first());
             let path = match (decision, root.map(|root| (root.kind, root.outcome))) {
                 (Decision::Allow(_), None) => "allowed",
