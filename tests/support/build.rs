@@ -10,10 +10,14 @@ use std::{
 
 fn main() -> io::Result<()> {
     let mut sources = vec!["../../seeds/src/lib.rs".into()];
-    for file in ["db/src/migrate.rs", "db/src/roles.rs", "authorization/src/tenants/provisioning.rs"] {
+    for file in [
+        "authorization/src/templates/mod.rs",
+        "authorization/src/tenants/provisioning.rs",
+        "db/src/migrate.rs",
+        "db/src/roles.rs",
+    ] {
         sources.push(Path::new("../../modules").join(file));
     }
-    sources.push("../../modules/authorization/src/templates/mod.rs".into());
     for module in fs::read_dir("../../modules")? {
         sources.push(module?.path().join("src/seed.rs"));
     }
