@@ -1,8 +1,8 @@
-//! The modules and services that requests use, in one list. From it, [`services!`] generates:
+//! The modules and services that requests use, in one list. From it, `services!` generates:
 //!
 //! - [`AppModule`]: the modules, which live as long as the process, and [`AppModule::new`], which builds them
-//! - [`RequestModule`]: built once per request, on top of `AppModule`. Its own components live as long as the request.
-//! - [`HandlerService`]: implemented for the services that handlers may inject
+//! - `RequestModule`: built once per request, on top of `AppModule`. Its own components live as long as the request.
+//! - `HandlerService`: implemented for the services that handlers may inject
 //!
 //! A missing service or a circular dependency is a compile error. Services for the operator's commands aren't listed:
 //! `OperatorServices` in `bootstrap.rs` builds them.

@@ -10,7 +10,7 @@ use crate::{
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
-/// [`db::Database::begin`].
+/// `Database::begin` in the crate `db`.
 #[derive(Debug)]
 pub struct TenantScope {
     tenant: TenantId,

@@ -64,7 +64,7 @@ pub enum MembersError {
     Db(#[from] DbError),
 }
 
-/// The members of a tenant. For users' own data see [`user_api::Profiles`].
+/// The members of a tenant. For users' own data see `Profiles` of the module `user`.
 #[async_trait]
 pub trait Members: Interface {
     /// Returns at most `limit` members with ids after `after`, ordered by id.
