@@ -8,7 +8,7 @@ use db::{Database, DbError, SystemTx, TenantTx};
 use kernel::{Permit, TenantId};
 use shaku::Component;
 
-/// Implements `GET /v1/subscription`.
+/// Reads subscriptions from the table `subscriptions`.
 #[derive(Component)]
 #[shaku(interface = Subscriptions)]
 pub(crate) struct SubscriptionService {

@@ -9,8 +9,8 @@ use crate::{
 
 /// Proof that the tenant's policies grant permission `P` in this scope.
 ///
-/// Every service method takes the permit of exactly one permission. A handler that authorizes nothing, or the wrong
-/// permission, therefore doesn't compile.
+/// A service method that requires a permission takes the permit of exactly that one. A handler that calls it without
+/// authorization, or with the wrong permission, doesn't compile.
 #[derive(Debug)]
 pub struct Permit<P> {
     scope: Arc<TenantScope>,
@@ -51,7 +51,7 @@ impl<P: Permission> Permit<P> {
         }
     }
 
-    /// The scope in which the permission is granted.
+    /// Returns the scope in which the permission is granted.
     pub fn scope(&self) -> &TenantScope {
         &self.scope
     }

@@ -25,7 +25,7 @@ const MIN_FREE_BYTES: u64 = 1 << 30;
 pub(crate) struct TestServer {
     /// A URL with `{}` as the database name.
     url_template: String,
-    /// Stops when the process ends, however it ends.
+    /// `None` if `TEST_DATABASE_URL` names a server. Stops when the process ends, however it ends.
     embedded: Option<Server>,
 }
 
@@ -65,7 +65,7 @@ impl TestServer {
         format!("{scheme}://{login}:{password}@{host}/{rest}")
     }
 
-    /// Whether only this process uses the server. All leftovers on it then belong to runs that have ended.
+    /// Returns whether only this process uses the server. All leftovers on it then belong to runs that have ended.
     pub(crate) fn is_exclusive(&self) -> bool {
         self.embedded.is_some()
     }
@@ -106,7 +106,8 @@ fn start_in_free_slot(base: &Path) -> Server {
     unreachable!("a slot is free before the numbers run out")
 }
 
-/// Prefers a memory file system, where cloning the template database takes 20 ms instead of 200.
+/// Creates the directory of the slots if it is missing, and returns its path. Prefers a memory file system, where
+/// cloning the template database takes 20 ms instead of 200.
 fn base_dir() -> PathBuf {
     let has_space =
         |path: &str| statvfs(path).is_ok_and(|fs| fs.blocks_available() * fs.fragment_size() >= MIN_FREE_BYTES);

@@ -216,7 +216,7 @@ pub trait Policies: Interface {
     /// Creates a policy. The caller must hold every permission that it grants.
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Updates a policy. Narrowing or inverting a deny grants what it denied.
+    /// Updates a policy. Narrowing or inverting a deny grants what it denied. The caller must hold what is granted.
     async fn update(
         &self,
         permit: &Permit<PolicyManage>,
@@ -224,7 +224,7 @@ pub trait Policies: Interface {
         change: &PolicyChange,
     ) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Deletes a policy. Deleting a deny grants what it denied.
+    /// Deletes a policy. Deleting a deny grants what it denied. The caller must hold what is granted.
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError>;
 }
 

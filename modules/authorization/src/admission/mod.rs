@@ -75,7 +75,7 @@ impl AdmissionService {
         let policies = if let Some(cached) = self.cache.get(tenant, policy_version) {
             cached
         } else {
-            // They may have changed since the membership was read, in which case these are the newer ones.
+            // If the policies have changed since the membership was read, these are the newer ones.
             let read = self.policies.find_for_tenant(reader, tenant).await.map_err(PortError::from)?;
             let read = read.ok_or(AdmissionError::TenantNotFound)?;
             let compiled = Arc::new(CompiledPolicies::new(read.version, &read.policies, &read.attributes));

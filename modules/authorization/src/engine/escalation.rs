@@ -51,8 +51,8 @@ impl fmt::Display for PermissionPattern<'_> {
 
 impl<'a> PermissionPattern<'a> {
     fn covers(self, other: PermissionPattern<'_>) -> bool {
-        let covers = |own: &str, other: &str| own == ALL || own == other;
-        covers(self.resource, other.resource) && covers(self.verb, other.verb)
+        let name_covers = |own: &str, other: &str| own == ALL || own == other;
+        name_covers(self.resource, other.resource) && name_covers(self.verb, other.verb)
     }
 
     /// Returns the pattern of the permissions that both cover.
@@ -122,7 +122,7 @@ impl<'a> EffectivePermissions<'a> {
 
     /// Returns true if these permissions allow `gain`, and `after` denies every part of it that they deny.
     fn holds(&self, gain: &AccessEntry<'a>, after: &EffectivePermissions<'a>) -> bool {
-        self.allows(gain) && undenied_parts(&self.denies, gain, after).next().is_none()
+        self.allows_ignoring_denies(gain) && undenied_parts(&self.denies, gain, after).next().is_none()
     }
 
     /// Returns true if the permission can be allowed, depending on conditions.
@@ -132,8 +132,8 @@ impl<'a> EffectivePermissions<'a> {
         !always_denied && self.allows.iter().any(|allow| allow.pattern.covers(pattern))
     }
 
-    /// Returns true if an allow covers the entry. Ignores denies.
-    fn allows(&self, entry: &AccessEntry<'_>) -> bool {
+    /// Returns true if an allow covers the entry.
+    fn allows_ignoring_denies(&self, entry: &AccessEntry<'_>) -> bool {
         self.allows.iter().any(|own| own.covers(entry.pattern, &entry.condition))
     }
 }
@@ -160,7 +160,7 @@ fn newly_granted<'a>(
     let denies: Vec<_> = before.denies.iter().filter(|deny| !unchanged.contains(&deny.policy)).cloned().collect();
     let mut granted = Vec::new();
     for allow in &after.allows {
-        if unchanged.contains(&allow.policy) || before.allows(allow) {
+        if unchanged.contains(&allow.policy) || before.allows_ignoring_denies(allow) {
             granted.extend(undenied_parts(&denies, allow, after));
         } else {
             granted.push(allow.clone());

@@ -1,6 +1,7 @@
 //! Parser for conditions in JSON. Reports every error with its JSON pointer.
 //!
-//! New conditions and stored ones go through the same parser. A stricter parser would make stored conditions invalid.
+//! Comparisons, IP ranges and time windows are parsed in `values.rs`. New conditions and stored ones go through the
+//! same parser. A stricter parser would make stored conditions invalid.
 
 #[cfg(test)]
 mod tests;

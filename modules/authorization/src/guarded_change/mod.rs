@@ -58,7 +58,7 @@ impl GuardedChange {
         }
     }
 
-    /// The transaction to write in.
+    /// Returns the transaction to write in.
     pub(crate) fn tx(&mut self) -> &mut TenantTx {
         &mut self.tx
     }
@@ -103,14 +103,14 @@ fn check(
     if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }
 }
 
-/// The ids of the policies that didn't change.
+/// Returns the ids of the policies that didn't change.
 fn unchanged_policies(old: &[Policy], new: &[Policy]) -> HashSet<PolicyId> {
     let old: HashMap<PolicyId, &Policy> = old.iter().map(|policy| (policy.id, policy)).collect();
     new.iter().filter(|policy| old.get(&policy.id) == Some(policy)).map(|policy| policy.id).collect()
 }
 
-/// The roles that a created, deleted or changed policy applies to. A tenant-wide policy applies to every role, and also
-/// to roles created later, which a random role id stands for.
+/// Returns the roles that a created, deleted or changed policy applies to. A tenant-wide policy applies to every role,
+/// and also to roles created later, which a random role id stands for.
 fn affected_roles(
     old: &[Policy],
     new: &[Policy],

@@ -16,6 +16,7 @@ fn assert_detected(mutant: impl for<'a> Fn(&'a Case) -> Engine<'a>) {
     assert!(matches!(result, Err(TestError::Fail(..))), "the mutant was not detected: {result:?}");
 }
 
+/// Returns true if any policy of the set applies to the request.
 fn applies(set: &CompiledPolicies, test_request: &TestRequest) -> bool {
     decide(set, test_request) != Decision::Deny(DenyReason::NoPolicyAllows)
 }
