@@ -2,6 +2,7 @@
 
 use kernel::UserId;
 use rstest::rstest;
+use serde_json::json;
 
 use crate::client::{Client, TestApp, app, transcript};
 
@@ -41,7 +42,10 @@ fn database_outage_returns_503(app: TestApp) {
     app.disconnect_database();
     let anonymous = app.anonymous();
     assert_eq!(anonymous.get("/health/live").status, 200);
-    snapshot!(transcript(
-        [("GET /health/ready", anonymous.get("/health/ready")), ("GET /v1/me", alice.get("/v1/me")),]
-    ));
+    snapshot!(transcript([
+        ("GET /health/ready", anonymous.get("/health/ready")),
+        ("GET /v1/me", alice.get("/v1/me")),
+        ("GET /v1/members", alice.in_tenant("acme").get("/v1/members")),
+        ("POST /v1/roles", alice.in_tenant("acme").post("/v1/roles", json!({"name": "auditor"}))),
+    ]));
 }

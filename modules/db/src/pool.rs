@@ -120,7 +120,8 @@ impl Pool {
 
     /// Continues if the waiting reader has got another connection; the new one is then kept for the next reader.
     async fn open_connection(self) -> Result<(), DbError> {
-        let connection = self.connections.acquire().await?;
+        // As in `try_open`, any error means that no usable connection was available.
+        let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
         self.idle_connections.adopt_new(connection).check_in();
         Ok(())
     }

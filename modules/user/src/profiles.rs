@@ -8,7 +8,7 @@ use kernel::Identity;
 use shaku::Component;
 use user_api::{DisplayName, ProfileError, Profiles, User};
 
-use crate::users::{find_by_identity, rename};
+use crate::users::{find_active, rename};
 
 /// Implements `/v1/me`.
 ///
@@ -27,7 +27,7 @@ pub(crate) struct ProfileService {
 #[async_trait]
 impl Profiles for ProfileService {
     async fn get(&self, identity: &Identity) -> Result<User, ProfileError> {
-        find_by_identity(&self.database.reader(), identity).await?.ok_or(ProfileError::NotFound)
+        find_active(&self.database.reader(), identity.user()).await?.ok_or(ProfileError::NotFound)
     }
 
     async fn rename(&self, identity: &Identity, name: &DisplayName) -> Result<User, ProfileError> {
