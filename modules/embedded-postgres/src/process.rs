@@ -78,14 +78,12 @@ impl Process {
         if let Some(stdout) = shell.stdout.take() {
             BufReader::new(stdout).read_line(&mut line).map_err(Error::io("start", program))?;
         }
-        let pid = line.trim().parse().ok();
-        let mut process = Self { shell, pid: pid.unwrap_or_default(), log, log_start };
-        if pid.is_some() {
-            return Ok(process);
-        }
-        drop(process.shell.stdin.take());
-        process.shell.wait().map_err(Error::io("start", program))?;
-        Err(process.exited_early())
+        let Ok(pid) = line.trim().parse() else {
+            drop(shell.stdin.take());
+            shell.wait().map_err(Error::io("start", program))?;
+            return Err(Error::ExitedEarly { last_lines: last_log_lines(&log, log_start), log });
+        };
+        Ok(Self { shell, pid, log, log_start })
     }
 
     /// Returns the process id of the server, not of the shell.
@@ -97,7 +95,7 @@ impl Process {
     pub(crate) fn wait_until_ready(&mut self, data_dir: &Path, deadline: Instant) -> Result<bool, Error> {
         poll_until(deadline, || {
             if self.shell.try_wait().map_err(Error::io("wait for", Path::new("/bin/sh")))?.is_some() {
-                return Err(self.exited_early());
+                return Err(Error::ExitedEarly { log: self.log.clone(), last_lines: self.last_lines() });
             }
             Ok(orphan::is_ready(data_dir, self.pid))
         })
@@ -119,13 +117,13 @@ impl Process {
 
     /// Returns the last lines of what the server has logged since this start.
     pub(crate) fn last_lines(&self) -> String {
-        let tail = File::open(&self.log).and_then(|file| read_tail(file, self.log_start, MAX_LOG_TAIL));
-        last_lines(&tail.unwrap_or_default())
+        last_log_lines(&self.log, self.log_start)
     }
+}
 
-    fn exited_early(&self) -> Error {
-        Error::ExitedEarly { log: self.log.clone(), last_lines: self.last_lines() }
-    }
+fn last_log_lines(log: &Path, start: u64) -> String {
+    let tail = File::open(log).and_then(|file| read_tail(file, start, MAX_LOG_TAIL));
+    last_lines(&tail.unwrap_or_default())
 }
 
 /// Returns whether a failed start should be retried because a previous server is still exiting. Such a server can't be

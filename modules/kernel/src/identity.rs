@@ -7,8 +7,7 @@ use crate::{ActiveUser, Email, PortError, TenantRef, UserId};
 
 /// Proof that the caller is this active user.
 ///
-/// Created only by [`crate::VerifiedIdentityProvider`]: the fields are private and there is no public
-/// constructor.
+/// Created only by [`crate::VerifiedIdentityProvider`]: the fields are private and there is no public constructor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     user: UserId,

@@ -12,8 +12,7 @@ use crate::{
 /// Proof that the principal is an active member of this tenant, which may be archived. Its only use is to obtain a
 /// [`RestorePermit`].
 ///
-/// Created only by [`crate::MembershipTenantResolver`]. It isn't a [`TenantScope`] and doesn't
-/// expose the one inside.
+/// Created only by [`crate::MembershipTenantResolver`]. It isn't a [`TenantScope`] and doesn't expose the one inside.
 #[derive(Debug)]
 pub struct RestoreScope {
     scope: TenantScope,

@@ -48,8 +48,7 @@ pub(crate) async fn provision(
     let features: Vec<String> = new.plan.features.iter().map(|feature| (*feature).into()).collect();
     let attributes = sqlx::query!(
         "INSERT INTO tenant_attributes (tenant_id, plan, contract_type, features, seat_limit, policy_template_version)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (tenant_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6)",
         new.id.as_uuid(),
         new.plan.name,
         new.plan.contract_type,
