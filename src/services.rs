@@ -3,6 +3,7 @@
 //! - [`AppModule`]: the modules, which live as long as the process, and [`AppModule::new`], which builds them
 //! - `RequestModule`: built once per request, on top of `AppModule`. Its own components live as long as the request.
 //! - `HandlerService`: implemented for the services that handlers may inject
+//! - [`PERMISSIONS`]: all permissions, each declared in its module's api crate
 //!
 //! A missing service or a circular dependency is a compile error. Services for the operator's commands aren't listed:
 //! `OperatorServices` in `bootstrap.rs` builds them.
@@ -14,13 +15,16 @@ use std::sync::Arc;
 use auth::{AuthModule, AuthSettings, BearerIdentitySource};
 use auth_api::{AccessTokens, SignIn};
 use authorization::AuthorizationModule;
-use authorization_api::{Invitations, Members, Policies, Roles, Tenants, UserTenants};
+use authorization_api::{
+    Invitations, MemberInvite, MemberRemove, MemberUpdate, Members, Policies, PolicyManage, PolicyRead, RoleManage,
+    RoleRead, Roles, TenantArchive, TenantRead, TenantUpdate, Tenants, UserRead, UserTenants,
+};
 use billing::BillingModule;
-use billing_api::Subscriptions;
+use billing_api::{BillingRead, Subscriptions};
 use db::{DbModule, Readiness};
 use kernel::{
-    ActiveUsers, Clock, MembershipTenantResolver, RequestContext, TenancyMode, TenantAdmission, ValueModule,
-    VerifiedIdentityProvider,
+    ActiveUsers, Clock, MembershipTenantResolver, Permission, PermissionInfo, RequestContext, TenancyMode,
+    TenantAdmission, ValueModule, VerifiedIdentityProvider,
 };
 use shaku::{HasComponent, module};
 use user::UserModule;
@@ -43,6 +47,14 @@ pub(crate) trait HandlerService: Send + Sync {
     fn from_module(module: &RequestModule) -> Arc<Self>;
 }
 
+/// A permission in [`PERMISSIONS`], for which `services!` implements this. `Access` accepts no other.
+#[diagnostic::on_unimplemented(
+    message = "the permission `{Self}` is not registered",
+    label = "no policy can grant this permission",
+    note = "add it to `permissions` in `services!` in src/services.rs"
+)]
+pub(crate) trait RegisteredPermission: Permission {}
+
 macro_rules! handler_services {
     ($($service:ty),*) => {
         $(impl HandlerService for $service {
@@ -62,6 +74,7 @@ macro_rules! services {
             $(build: $builder:expr,)?
             request: [$($request_service:ty),*],
             handlers: [$($handler_service:ty),*],
+            permissions: [$($permission:ty),* $(,)?],
         })*
     ) => {
         module! {
@@ -97,40 +110,55 @@ macro_rules! services {
         }
 
         handler_services! { $($($handler_service,)*)* dyn PublicUrls, dyn RequestContext }
+
+        /// All permissions, by module.
+        pub const PERMISSIONS: &[PermissionInfo] = &[$($(<$permission as Permission>::INFO,)*)*];
+
+        $($(impl RegisteredPermission for $permission {})*)*
     };
 }
 
 // `build`: the module's builder, from the inputs and the modules above it. Without it, the module is the input of that
 // name. `request`: services for the components of `RequestModule`. `handlers`: services that handlers may inject.
+// `permissions`: those that `Access` accepts.
 services! {
     inputs { db: DbModule, tenancy: ValueModule<TenancyMode>, auth_settings: ValueModule<AuthSettings> }
 
     db: DbModule {
         request: [],
         handlers: [dyn Clock, dyn Readiness],
+        permissions: [],
     }
     tenancy: ValueModule<TenancyMode> {
         request: [],
         handlers: [TenancyMode],
+        permissions: [],
     }
     user: UserModule {
         build: UserModule::builder(db.clone()),
         request: [dyn ActiveUsers],
         handlers: [dyn Profiles],
+        permissions: [],
     }
     authorization: AuthorizationModule {
         build: AuthorizationModule::builder(db.clone(), tenancy.clone()),
         request: [dyn TenantAdmission],
         handlers: [dyn Invitations, dyn Members, dyn Policies, dyn Roles, dyn Tenants, dyn UserTenants],
+        permissions: [
+            MemberInvite, MemberRemove, MemberUpdate, PolicyManage, PolicyRead, RoleManage, RoleRead, TenantArchive,
+            TenantRead, TenantUpdate, UserRead,
+        ],
     }
     auth: AuthModule {
         build: AuthModule::builder(db.clone(), ValueModule::new(user.resolve()), auth_settings),
         request: [dyn AccessTokens],
         handlers: [dyn SignIn],
+        permissions: [],
     }
     billing: BillingModule {
         build: BillingModule::builder(db.clone()),
         request: [],
         handlers: [dyn Subscriptions],
+        permissions: [BillingRead],
     }
 }

@@ -24,10 +24,9 @@ use super::{
     api_docs::{AccessClass, OperationDoc},
     extract::{PathId, RequestInput},
     middleware,
-    permissions::RegisteredPermission,
     problem::Problem,
 };
-use crate::services::RequestModule;
+use crate::services::{RegisteredPermission, RequestModule};
 
 /// The first argument of a handler, which admits or rejects the caller before anything else of the request is read.
 #[diagnostic::on_unimplemented(

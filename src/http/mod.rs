@@ -12,7 +12,7 @@
 //!   conversions of errors that several handler files return
 //! - `api_docs.rs`: the OpenAPI document
 //! - `route.rs`: registers handlers and documents them
-//! - `permissions.rs`: the list of all permissions
+//! - `permissions.rs`: lookup of permissions by name
 //! - `public_url.rs`: invitation links; `join_page.rs`, `join_page.html`: the page that they open
 //! - `handlers/`: the handlers, about five lines each, and the problems of their errors
 //!
@@ -34,7 +34,6 @@ mod route;
 mod server;
 mod validation;
 
-pub use permissions::PERMISSIONS;
 pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use route::RouteInfo;
 pub use server::{BoundListener, bind, openapi, routes, start};

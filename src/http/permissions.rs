@@ -1,44 +1,8 @@
-//! The list of all permissions. Each module declares its own in its api crate; this file collects them. A duplicate name
-//! is a compile error.
+//! Lookup of permissions by name. The list is in `src/services.rs`. A duplicate name is a compile error.
 
-use authorization_api::{
-    MemberInvite, MemberRemove, MemberUpdate, PolicyManage, PolicyRead, RoleManage, RoleRead, TenantArchive,
-    TenantRead, TenantUpdate, UserRead,
-};
-use billing_api::BillingRead;
-use kernel::{Permission, PermissionInfo};
+use kernel::PermissionInfo;
 
-/// A permission in [`PERMISSIONS`]. `Access` accepts no other.
-#[diagnostic::on_unimplemented(
-    message = "the permission `{Self}` is not registered",
-    label = "no policy can grant this permission",
-    note = "add it to `permissions!` in src/http/permissions.rs"
-)]
-pub(crate) trait RegisteredPermission: Permission {}
-
-macro_rules! permissions {
-    ($($permission:ty),* $(,)?) => {
-        /// All permissions.
-        pub const PERMISSIONS: &[PermissionInfo] = &[$(<$permission as Permission>::INFO),*];
-
-        $(impl RegisteredPermission for $permission {})*
-    };
-}
-
-permissions! {
-    BillingRead,
-    MemberInvite,
-    MemberRemove,
-    MemberUpdate,
-    PolicyManage,
-    PolicyRead,
-    RoleManage,
-    RoleRead,
-    TenantArchive,
-    TenantRead,
-    TenantUpdate,
-    UserRead,
-}
+use crate::services::PERMISSIONS;
 
 /// Finds a permission by its full name.
 pub(super) fn find(name: &str) -> Option<&'static PermissionInfo> {
@@ -74,6 +38,9 @@ const fn bytes_eq(mut a: &[u8], mut b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use authorization_api::UserRead;
+    use kernel::Permission;
+
     use super::*;
 
     #[test]

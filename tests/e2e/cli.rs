@@ -16,7 +16,8 @@ use crate::{
     database::DbConnection,
     process::{
         RunningServer, SIGNING_KEY, assert_failure, assert_one_line_failure, assert_success, connect_embedded, run,
-        send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, wait_until, work_dir,
+        seeded_work_dir, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, wait_until,
+        work_dir,
     },
 };
 
@@ -103,10 +104,14 @@ fn unreachable_server_times_out() {
         ("DATABASE_URL", "postgres://user:hunter2@127.0.0.1:1/db"),
         ("DB_CONNECT_TIMEOUT_SECS", "1"),
     ];
-    for arguments in [&[][..], &["migrate", "status"], &["policies", "status"], &["seed"]] {
-        let message = assert_one_line_failure(&run(work_dir().path(), &settings, arguments), "127.0.0.1:1");
-        assert!(!message.contains("hunter2"), "{message}");
-    }
+    std::thread::scope(|scope| {
+        for arguments in [&[][..], &["migrate", "status"], &["policies", "status"], &["seed"]] {
+            scope.spawn(move || {
+                let message = assert_one_line_failure(&run(work_dir().path(), &settings, arguments), "127.0.0.1:1");
+                assert!(!message.contains("hunter2"), "{message}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -169,8 +174,7 @@ async fn auto_migrate_is_local_development_only() {
 
 #[test]
 fn demo_accounts_require_loopback() {
-    let work_dir = work_dir();
-    RunningServer::start(work_dir.path(), &[]).interrupt();
+    let work_dir = seeded_work_dir();
     let output = run(work_dir.path(), &[("HTTP_HOST", "0.0.0.0"), ("LOG_LEVEL", "error")], &[]);
     assert_failure(&output, "password is public");
 }
@@ -178,7 +182,7 @@ fn demo_accounts_require_loopback() {
 /// Sends secrets through every kind of input and checks that none is logged, even at level `trace`.
 #[test]
 fn secrets_are_never_logged() {
-    let work_dir = work_dir();
+    let work_dir = seeded_work_dir();
     let settings = [("LOG_LEVEL", "trace"), ("LOG_FORMAT", "json"), ("AUTH_SIGNING_KEY", SIGNING_KEY)];
     let server = RunningServer::start(work_dir.path(), &settings);
     let client = server.client().in_tenant("acme").with_header("Cookie", "secret-cookie-6");
@@ -228,7 +232,7 @@ fn start_blocked_request(work_dir: &Path) -> (RunningServer, DbConnection, JoinH
 
 #[test]
 fn graceful_shutdown_finishes_requests() {
-    let work_dir = work_dir();
+    let work_dir = seeded_work_dir();
     let (server, mut connection, request) = start_blocked_request(work_dir.path());
     server.send_sigint();
     server.wait_for_output("stopping");
@@ -242,7 +246,7 @@ fn graceful_shutdown_finishes_requests() {
 
 #[test]
 fn second_ctrl_c_aborts() {
-    let work_dir = work_dir();
+    let work_dir = seeded_work_dir();
     let (server, connection, request) = start_blocked_request(work_dir.path());
     server.send_sigint();
     server.wait_for_output("stopping");

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use test_support::search_path;
 
 use crate::process::{
-    RunningServer, assert_failure, assert_one_line_failure, assert_success, run, spawn_piped, tenantry_command,
-    work_dir,
+    RunningServer, assert_failure, assert_one_line_failure, assert_success, run, seeded_work_dir, spawn_piped,
+    tenantry_command, work_dir,
 };
 
 /// Finds an installation that includes the client programs. The newest one on the search path may lack them.
@@ -43,9 +43,7 @@ impl CliFixture {
 
     /// Creates an embedded database with the demo data and stops it.
     fn seeded() -> Self {
-        let cli = Self::new();
-        cli.ok(&["seed"]);
-        cli
+        Self { work_dir: seeded_work_dir(), bin_dir: complete_bin_dir() }
     }
 
     fn path(&self) -> &Path {
@@ -151,7 +149,7 @@ fn db_commands_reject_external_database() {
 
 #[test]
 fn status_running_and_stopped() {
-    let cli = CliFixture::new();
+    let cli = CliFixture::seeded();
     let server = cli.serve();
     let running = cli.ok(&["db", "status", "--log", "50"]);
     let owner = format!("owned by process {} (tenantry)", server.child.id());
@@ -185,7 +183,7 @@ fn psql_ignores_environment_and_forwards_exit_code() {
 
 #[test]
 fn moved_data_dir_keeps_database() {
-    let cli = CliFixture::new();
+    let cli = CliFixture::seeded();
     cli.serve().interrupt();
     cli.sql("UPDATE users SET display_name = 'Changed'");
     fs::create_dir(cli.path().join("elsewhere")).unwrap();

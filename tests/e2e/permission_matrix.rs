@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use kernel::{AccessRequest, AllowReason, Decision, DenyReason, Environment, ResourceAttributes, TenantScope, UserId};
 use rstest::rstest;
-use tenantry::http::PERMISSIONS;
+use tenantry::services::PERMISSIONS;
 use test_support::{SeededDb, seeded};
 
 /// Custom roles, each with one member, and their policies: effect, resource, verb, condition.

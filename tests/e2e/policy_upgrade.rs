@@ -7,8 +7,8 @@ use sqlx::Connection;
 use test_support::{SeededDb, TempDb, seeded};
 
 use crate::process::{
-    RunningServer, assert_failure, assert_success, run, send_signal, spawn_piped, start_embedded, stderr, stdout,
-    tenantry_command, work_dir,
+    RunningServer, assert_failure, assert_success, run, seeded_work_dir, send_signal, spawn_piped, start_embedded,
+    stderr, stdout, tenantry_command, work_dir,
 };
 
 /// Changes all tenants to the state in which version 1 of the templates creates them.
@@ -26,12 +26,6 @@ fn succeed(work_dir: &Path, arguments: &[&str]) -> String {
 /// Starts the embedded database without the program and runs SQL on it.
 fn execute_sql(work_dir: &Path, sql: &str) -> String {
     start_embedded(work_dir).sql(sql)
-}
-
-fn seeded_work_dir() -> tempfile::TempDir {
-    let work_dir = work_dir();
-    assert_success(&run(work_dir.path(), &[], &["seed"]));
-    work_dir
 }
 
 const SELECT_VERSIONS: &str = "SELECT t.slug, a.policy_template_version, count(p.id)

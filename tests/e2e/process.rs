@@ -4,28 +4,65 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
-    thread::JoinHandle,
+    sync::{Arc, LazyLock, Mutex},
+    thread::{JoinHandle, sleep},
     time::{Duration, Instant},
 };
 
 use embedded_postgres::{Options, Server};
 use tempfile::TempDir;
-use test_support::search_path;
+use test_support::{search_path, temp_dir};
 
-use crate::{client::Client, database::DbConnection};
+use crate::{client::Client, database::DbConnection, db_commands::complete_bin_dir};
 
 /// The example key of RFC 8410, section 10.3.
 pub(crate) const SIGNING_KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
 
-/// Creates a working directory. When the tests run as root, the embedded server runs as another user of the operating
-/// system, who must be able to enter the directory.
+/// Pause between two polls of a condition.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Creates a working directory, in memory if possible. When the tests run as root, the embedded server runs as another
+/// user of the operating system, who must be able to enter the directory.
 pub(crate) fn work_dir() -> TempDir {
-    let work_dir = tempfile::Builder::new().prefix("tenantry-").tempdir().unwrap();
+    let work_dir = tempfile::Builder::new().prefix("tenantry-").tempdir_in(temp_dir()).unwrap();
     fs::set_permissions(work_dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     work_dir
+}
+
+/// Creates a working directory with the embedded database, stopped and with the demo data. Copies one that is prepared
+/// once per test process, because `initdb`, migrations and password hashing take a second.
+pub(crate) fn seeded_work_dir() -> TempDir {
+    static PREPARED: LazyLock<PathBuf> = LazyLock::new(|| {
+        remove_dirs_of_exited_processes();
+        let prepared = temp_dir().join(format!("{PREPARED_PREFIX}{}", std::process::id()));
+        let work_dir = work_dir();
+        let bin_dir = complete_bin_dir();
+        assert_success(&run(work_dir.path(), &[("POSTGRES_BIN_DIR", bin_dir.to_str().unwrap())], &["seed"]));
+        fs::rename(work_dir.keep(), &prepared).unwrap();
+        prepared
+    });
+    let work_dir = work_dir();
+    // `-a` keeps the owner, which is another user when the tests run as root.
+    let copied = Command::new("cp").arg("-a").arg(PREPARED.join("data")).arg(work_dir.path()).status().unwrap();
+    assert!(copied.success());
+    work_dir
+}
+
+/// Prefix of the prepared directories. The rest of the name is the id of the test process.
+const PREPARED_PREFIX: &str = "tenantry-seeded-";
+
+/// Removes prepared directories of earlier runs: a `static` isn't dropped at exit.
+fn remove_dirs_of_exited_processes() {
+    for entry in fs::read_dir(temp_dir()).unwrap().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREPARED_PREFIX));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another user's can't be removed.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Returns the command with only `settings`, `PATH` and a free HTTP port in its environment.
@@ -58,7 +95,7 @@ fn wait_with_timeout(command: &mut Command) -> Output {
             child.kill().unwrap();
             panic!("the command did not exit: {}", stderr(&child.wait_with_output().unwrap()));
         }
-        std::thread::yield_now();
+        sleep(POLL_INTERVAL);
     }
     child.wait_with_output().unwrap()
 }
@@ -121,7 +158,7 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "timed out waiting for {what}");
-        std::thread::yield_now();
+        sleep(POLL_INTERVAL);
     }
 }
 

@@ -8,7 +8,8 @@ use std::{fmt::Write, fs};
 use tenantry::{
     cli,
     config::{SECTIONS, keys},
-    http::{PERMISSIONS, PROBLEM_TYPES, routes},
+    http::{PROBLEM_TYPES, routes},
+    services::PERMISSIONS,
 };
 
 use crate::repository::{is_update, root};

@@ -11,16 +11,18 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{members::role_not_found, pagination::PageQuery};
-use crate::http::{
-    access::{Access, Authorized},
-    extract::{Body, Inject, PathId, Query},
-    permissions,
-    problem::{
-        FieldError, Problem,
-        types::{LAST_ADMIN, POLICY_EXISTS, PRIVILEGE_ESCALATION, TEMPLATE_POLICY_IMMUTABLE, TOO_MANY_POLICIES},
+use crate::{
+    http::{
+        access::{Access, Authorized},
+        extract::{Body, Inject, PathId, Query},
+        problem::{
+            FieldError, Problem,
+            types::{LAST_ADMIN, POLICY_EXISTS, PRIVILEGE_ESCALATION, TEMPLATE_POLICY_IMMUTABLE, TOO_MANY_POLICIES},
+        },
+        route::{Created, Json, NoContent, Routes},
+        validation::non_null,
     },
-    route::{Created, Json, NoContent, Routes},
-    validation::non_null,
+    services::PERMISSIONS,
 };
 
 /// A new policy.
@@ -160,7 +162,7 @@ impl UpdatePolicyRequest {
 }
 
 fn target(resource: &str, verbs: &[String]) -> Result<PolicyTarget, Problem> {
-    Ok(PolicyTarget::new(permissions::PERMISSIONS, resource, verbs)?)
+    Ok(PolicyTarget::new(PERMISSIONS, resource, verbs)?)
 }
 
 impl From<PoliciesError> for Problem {

@@ -43,7 +43,7 @@ fn restore_reproduces_rows_and_grants() {
 
 #[test]
 fn backup_is_online_restore_is_offline() {
-    let cli = CliFixture::new();
+    let cli = CliFixture::seeded();
     let server = cli.serve();
     cli.ok(&["db", "backup"]);
     let files = cli.files();
@@ -163,7 +163,7 @@ fn dump_foreign_database(cli: &CliFixture) -> Vec<u8> {
 
 #[test]
 fn interrupted_backup_cleans_up() {
-    let cli = CliFixture::new();
+    let cli = CliFixture::seeded();
     let server = cli.serve();
     server.wait_for_output("\ncurl ");
     let mut connection = connect_embedded(cli.path());

@@ -7,7 +7,10 @@ use super::{
     workspace::{ModuleDocTable, Package, Workspace},
 };
 use crate::process::{run, stdout, work_dir};
-use tenantry::http::{PERMISSIONS, RouteInfo, routes};
+use tenantry::{
+    http::{RouteInfo, routes},
+    services::PERMISSIONS,
+};
 
 #[test]
 fn modules_reference_is_current() {

@@ -26,7 +26,7 @@ pub use auth::Request;
 pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 use rstest::fixture;
-pub use server::search_path;
+pub use server::{search_path, temp_dir};
 pub use template_db::{SeededDb, TempDb, TestDb};
 
 /// A migrated database.

@@ -26,19 +26,17 @@ pub(crate) const EDITS: &[Edit] = &[
     ),
     ("Cargo.toml", Sorted("[dependencies]"), "gadgets.workspace = true\ngadgets-api.workspace = true"),
     ("seeds/Cargo.toml", Sorted("[dependencies]"), "gadgets.workspace = true"),
-    // The lists of the program: modules, permissions, handlers.
-    ("src/services.rs", Above("use kernel::"), "use gadgets::GadgetsModule;\nuse gadgets_api::Gadgets;"),
+    // The list of modules, and the handlers.
     (
         "src/services.rs",
         EndOf("services! {"),
-        "    gadgets: GadgetsModule {
-        build: GadgetsModule::builder(db.clone()),
+        "    gadgets: gadgets::GadgetsModule {
+        build: gadgets::GadgetsModule::builder(db.clone()),
         request: [],
-        handlers: [dyn Gadgets],
+        handlers: [dyn gadgets_api::Gadgets],
+        permissions: [gadgets_api::GadgetManage, gadgets_api::GadgetRead],
     }",
     ),
-    ("src/http/permissions.rs", Above("use kernel::"), "use gadgets_api::{GadgetManage, GadgetRead};"),
-    ("src/http/permissions.rs", Sorted("permissions! {"), "    GadgetManage,\n    GadgetRead,"),
     ("src/http/handlers/mod.rs", Above("mod "), "mod gadgets;"),
     ("src/http/handlers/mod.rs", Above("    health::register("), "    gadgets::register(&mut routes);"),
     // The demo data, and the tests.
