@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -27,14 +28,28 @@ impl TestDir {
 
     /// Creates it with a running server.
     pub(crate) fn with_server() -> (Self, Server) {
-        let test_dir = Self::new();
+        let test_dir = Self::with_data();
         let server = test_dir.start();
         (test_dir, server)
     }
 
-    /// Creates it with the data of a stopped server.
+    /// Creates it with the data of a stopped server, as after the first start. Copies data that is created once per
+    /// test process, because `initdb` takes ten times as long.
     pub(crate) fn with_data() -> Self {
-        Self::with_server().0
+        static PREPARED: LazyLock<PathBuf> = LazyLock::new(|| {
+            let parent = memory_dir().unwrap_or(std::env::temp_dir());
+            remove_dirs_of_exited_processes(&parent);
+            let test_dir = TestDir::new();
+            drop(test_dir.start());
+            let prepared = parent.join(format!("{PREPARED_PREFIX}{}", std::process::id()));
+            fs::rename(test_dir.base.keep(), &prepared).unwrap();
+            prepared
+        });
+        let test_dir = Self::new();
+        // `-a` keeps the owner, which is another user when the tests run as root.
+        let copied = Command::new("cp").arg("-a").arg(PREPARED.join("pg")).arg(test_dir.root()).status().unwrap();
+        assert!(copied.success());
+        test_dir
     }
 
     /// Creates it on a disk if the system has a directory for temporary files on one.
@@ -112,6 +127,21 @@ impl TestDir {
         script(&dir.join("postgres"), &program);
         script(&dir.join("initdb"), &program);
         dir
+    }
+}
+
+/// Prefix of the directories with prepared data. The rest of the name is the id of the test process.
+const PREPARED_PREFIX: &str = "embedded-postgres-prepared-";
+
+/// Removes prepared data of earlier runs: a `static` isn't dropped at exit.
+fn remove_dirs_of_exited_processes(parent: &Path) {
+    for entry in fs::read_dir(parent).unwrap().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREPARED_PREFIX));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another user's can't be removed.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
