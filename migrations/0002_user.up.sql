@@ -1,4 +1,9 @@
--- Owner: user. Users belong to no tenant, so their table has no row-level security. Memberships link users and tenants.
+-- Owner: user. Users belong to no tenant; memberships link users and tenants.
+--
+-- Row-level security policies:
+--   self: the user in scope;
+--   member: the members of the tenant in scope, created with the table of memberships;
+--   system: all rows, for tenantry_system.
 
 CREATE TABLE users (
   id uuid PRIMARY KEY,
@@ -15,6 +20,11 @@ CREATE TABLE users (
 CREATE VIEW user_profiles WITH (security_invoker = true) AS
 SELECT id, email, display_name, deactivated_at IS NULL AS active
 FROM users;
+
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+CREATE POLICY self ON users FOR SELECT TO tenantry_app USING (id = (SELECT scope_user_id()));
+CREATE POLICY system ON users TO tenantry_system USING (true) WITH CHECK (true);
 
 GRANT SELECT ON users, user_profiles TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE ON users TO tenantry_system;

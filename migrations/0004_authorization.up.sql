@@ -134,6 +134,9 @@ CREATE POLICY self ON memberships FOR SELECT TO tenantry_app
   USING ((SELECT scope_tenant_id()) IS NULL AND user_id = (SELECT scope_user_id()));
 CREATE POLICY system ON memberships TO tenantry_system USING (true) WITH CHECK (true);
 
+CREATE POLICY member ON users FOR SELECT TO tenantry_app
+  USING (EXISTS (SELECT FROM memberships AS m WHERE m.tenant_id = (SELECT scope_tenant_id()) AND m.user_id = users.id));
+
 ALTER TABLE policies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE policies FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON policies TO tenantry_app

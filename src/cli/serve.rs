@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
+use db::SystemReason;
 use kernel::TenancyMode;
 
 use super::{
@@ -88,7 +89,7 @@ async fn check_demo_accounts(app: &App, addr: SocketAddr) -> Result<bool, CliErr
         seeds::run(&*app.db.system()).await.map_err(|error| ErrorChain(&error).to_string())?;
         app.db.mark_initialized()?;
     }
-    let mut tx = app.db.database().begin_unscoped().await?;
+    let mut tx = app.db.system().begin(SystemReason::Seed).await?;
     let demo = user::seed::any_active(&mut tx).await?;
     if demo && !is_loopback {
         return Err(format!(

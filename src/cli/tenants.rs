@@ -2,7 +2,7 @@
 
 use authorization_api::{Tenant, TenantName, TenantsError};
 use clap::Subcommand;
-use db::{Db, open_db};
+use db::{Db, SystemReason, open_db};
 use kernel::{Email, TenancyMode, TenantSlug};
 
 use super::output::{CliError, print};
@@ -38,7 +38,7 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
 }
 
 async fn create(db: &Db, tenancy: &TenancyMode, args: &CreateTenantArgs) -> Result<Tenant, CliError> {
-    let mut tx = db.database().begin_unscoped().await?;
+    let mut tx = db.system().begin(SystemReason::CreateTenant).await?;
     let services = OperatorServices::new(db, tenancy);
     let admin = services.users.find_active_by_email(&mut tx, &args.admin).await?;
     drop(tx);

@@ -128,6 +128,6 @@ pub enum SystemReason {
     AcceptInvitation,
     /// Upgrade the policy templates of all tenants, including archived ones.
     UpgradePolicies,
-    /// Update a user's own profile. Users are global, so no tenant scope restricts who may write whom.
+    /// Update a user's own profile. The application's role can't write users.
     ChangeProfile,
 }

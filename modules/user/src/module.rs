@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `ActiveUsers`, `Profiles`, `UserRepository` | `Database`, `SystemDatabase` (updating a profile: row-level security can't restrict writes to `users`) | `users`, the view `user_profiles` |
+//! | `ActiveUsers`, `Profiles`, `UserRepository` | `Database`, `SystemDatabase` (updating a profile: `tenantry_app` can't write `users`) | `users`, the view `user_profiles` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use db::{Database, DbModule, SystemDatabase};

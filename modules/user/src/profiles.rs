@@ -12,9 +12,8 @@ use crate::users::{find_active, rename};
 
 /// Implements `/v1/me`.
 ///
-/// The database role `tenantry_app` can only read users. Users belong to no tenant, so no row-level security restricts
-/// which rows are written: with a grant, any tenant transaction could rename any user. The one statement that writes
-/// therefore runs in a system transaction, and takes the user's id from the [`Identity`].
+/// The database role `tenantry_app` can only read users: the user in scope and the members of the tenant in scope. The
+/// one statement that writes runs in a system transaction, and takes the user's id from the [`Identity`].
 #[derive(Component)]
 #[shaku(interface = Profiles)]
 pub(crate) struct ProfileService {

@@ -73,15 +73,22 @@ impl UserRepository for PgUserRepository {
     }
 }
 
-/// Returns the user, or `None` if they are unknown or deactivated. Takes one round trip, where a transaction takes three.
+/// Returns the user, or `None` if they are unknown or deactivated. The statement sets its own scope and takes one round
+/// trip, where a transaction takes three.
 pub(crate) async fn find_active(reader: &Reader, id: UserId) -> Result<Option<User>, DbError> {
     let id = id.as_uuid();
     let query = || {
         sqlx::query_as!(
             User,
-            "SELECT id, email, display_name, created_at, updated_at, deactivated_at
-             FROM users
-             WHERE id = $1 AND deactivated_at IS NULL",
+            r#"SELECT u.id AS "id!: UserId", u.email AS "email!: Email", u.display_name AS "display_name!",
+                 u.created_at AS "created_at!", u.updated_at AS "updated_at!", u.deactivated_at
+               FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
+                 LATERAL (
+                   SELECT u.id, u.email, u.display_name, u.created_at, u.updated_at, u.deactivated_at
+                   FROM users AS u
+                   WHERE u.id = s.user_id AND u.deactivated_at IS NULL
+                   OFFSET 0
+                 ) AS u"#,
             id,
         )
     };

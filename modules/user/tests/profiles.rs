@@ -47,7 +47,7 @@ async fn deactivated_user_cannot_update_profile(#[future(awt)] seeded: SeededDb)
     assert_eq!(all_users(&seeded).await, before);
 }
 
-/// `tenantry_app` has no UPDATE grant on `users`, since no row-level security would restrict it.
+/// `tenantry_app` has no UPDATE grant on `users`.
 #[rstest]
 #[tokio::test]
 async fn tenant_tx_cannot_write_users(#[future(awt)] seeded: SeededDb) {

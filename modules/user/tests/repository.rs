@@ -31,7 +31,7 @@ async fn insert_user(db: &TestDb, email: &str) -> NewUser {
 #[tokio::test]
 async fn find_by_id_and_email(#[future(awt)] test_db: TestDb) {
     let new = insert_user(&test_db, "One@Example.com").await;
-    let mut tx = test_db.db.database().begin_unscoped().await.unwrap();
+    let mut tx = test_db.db.system().begin(SystemReason::SignIn).await.unwrap();
     let by_id = repository(&test_db).find_active(&mut tx, new.id).await.unwrap().unwrap();
     let by_email =
         repository(&test_db).find_active_by_email(&mut tx, &"one@example.com".parse().unwrap()).await.unwrap().unwrap();
@@ -45,7 +45,7 @@ async fn find_by_id_and_email(#[future(awt)] test_db: TestDb) {
 async fn find_many_skips_unknown_ids(#[future(awt)] test_db: TestDb) {
     let (one, two) = (insert_user(&test_db, "one@example.com").await, insert_user(&test_db, "two@example.com").await);
     insert_user(&test_db, "three@example.com").await;
-    let mut tx = test_db.db.database().begin_unscoped().await.unwrap();
+    let mut tx = test_db.db.system().begin(SystemReason::Seed).await.unwrap();
     let users = repository(&test_db).find_many(&mut tx, &[two.id, UserId::new(), one.id]).await.unwrap();
     let mut ids: Vec<UserId> = users.into_iter().map(|user| user.id).collect();
     ids.sort();

@@ -80,6 +80,30 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
     }
 }
 
+/// Bob is a member of acme. Alice is a member of acme and globex. A third user is a member of neither.
+#[rstest]
+#[tokio::test]
+async fn users_are_visible_to_themselves_and_fellow_members(#[future(awt)] seeded: SeededDb) {
+    seeded.create_user().await;
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
+    let visible = async |connection: &mut PgConnection| -> Vec<String> {
+        let users = sqlx::query_scalar("SELECT email FROM user_profiles ORDER BY email").fetch_all(&mut *connection);
+        let users = users.await.unwrap();
+        let table: Vec<String> =
+            sqlx::query_scalar("SELECT email FROM users ORDER BY email").fetch_all(connection).await.unwrap();
+        assert_eq!(users, table, "the view and its table");
+        users
+    };
+    let database = seeded.db.database();
+    let mut acme = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
+    assert_eq!(visible(acme.conn()).await, ["alice@example.com", "bob@example.com"]);
+    let mut globex = database.begin(&seeded.scope(alice, "globex").await.unwrap()).await.unwrap();
+    assert_eq!(visible(globex.conn()).await, ["alice@example.com"]);
+    let mut own = database.begin_for_user(&seeded.identity(bob).await.unwrap()).await.unwrap();
+    assert_eq!(visible(own.conn()).await, ["bob@example.com"]);
+    assert!(visible(database.begin_unscoped().await.unwrap().conn()).await.is_empty());
+}
+
 async fn has_privilege(superuser: &mut PgConnection, table: &str, privilege: &str) -> bool {
     let query = sqlx::query_scalar("SELECT has_table_privilege('tenantry_app', $1, $2)").bind(table).bind(privilege);
     query.fetch_one(superuser).await.unwrap()
