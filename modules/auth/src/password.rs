@@ -24,7 +24,7 @@ const MAX_WAITING_PER_SLOT: usize = 32;
 
 /// Maximum memory in KiB that a stored hash may require. The program's own hashes require 19 MiB; imported ones may
 /// require more.
-const MAX_MEMORY_KIB: u32 = 64 * 1024;
+const MAX_MEMORY_KIB: u32 = 128 * 1024;
 
 /// A stored hash: a PHC string. Has no `Debug`, so that it isn't logged by accident.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub(crate) enum HashingError {
     /// The maximum number of callers waits.
     #[error("too many passwords are waiting to be hashed; try again in a moment")]
     Overloaded,
-    /// No randomness, or a stored hash that is corrupt or requires more than [`MAX_MEMORY_KIB`].
+    /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`].
     #[error("password hashing failed: {0}")]
     Failed(String),
 }
@@ -178,7 +178,9 @@ fn compute(argon2: &Argon2, password: &Password, salt: &Salt, memory: &mut Memor
     let params = argon2.params();
     if params.m_cost() > MAX_MEMORY_KIB {
         let required = params.m_cost();
-        return Err(HashingError::failed(format!("the stored hash requires {required} KiB of {MAX_MEMORY_KIB}")));
+        return Err(HashingError::failed(format!(
+            "the stored hash requires {required} KiB; the maximum is {MAX_MEMORY_KIB}"
+        )));
     }
     if memory.len() < params.block_count() {
         memory.resize(params.block_count(), Block::new());
@@ -283,9 +285,9 @@ mod tests {
         let other = PasswordHash::from_stored(other.unwrap().to_string());
         assert!(verify(&hasher, "password", &other).await.unwrap(), "{}", other.as_str());
 
-        let large = "$argon2id$v=19$m=65537,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let large = "$argon2id$v=19$m=131073,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let rejected = verify(&hasher, "password", &PasswordHash::from_stored(large.into())).await.unwrap_err();
-        assert!(rejected.to_string().contains("requires 65537 KiB of 65536"), "{rejected}");
+        assert!(rejected.to_string().contains("requires 131073 KiB; the maximum is 131072"), "{rejected}");
     }
 
     #[tokio::test]
