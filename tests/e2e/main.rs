@@ -36,6 +36,7 @@ mod responses;
 mod roles_and_policies;
 mod sample_requests;
 mod sign_in;
+mod sign_in_flood;
 mod sqlx_metadata;
 mod tenancy;
 mod tenants;

@@ -1,5 +1,7 @@
 //! `POST /v1/auth/login`
 
+use std::{sync::mpsc, thread};
+
 use rstest::rstest;
 
 use crate::client::{TestApp, app, transcript};
@@ -53,4 +55,25 @@ fn deactivation_applies_to_next_request(app: TestApp) {
         assert_eq!(bob.get(path).outcome(), "401 unauthenticated", "{path}");
     }
     assert_eq!(app.anonymous().login("bob@example.com", "tenantry-demo").outcome(), "401 invalid-credentials");
+}
+
+#[rstest]
+fn full_sign_in_queue_returns_503(app: TestApp) {
+    // More than the queue has places: 33 for each of at most 4 slots.
+    const SIGN_INS: usize = 150;
+    let mut database = app.database();
+    database.execute("BEGIN; LOCK TABLE auth_credentials");
+    let (answered, responses) = mpsc::channel();
+    for _ in 0..SIGN_INS {
+        let (client, answered) = (app.anonymous(), answered.clone());
+        thread::spawn(move || answered.send(client.login("alice@example.com", "wrong password")));
+    }
+    drop(answered);
+    // While the others wait for the locked table, one beyond the queue is answered.
+    let overloaded = responses.recv().unwrap();
+    assert_eq!(overloaded.header("retry-after"), Some("1"), "{overloaded}");
+    assert_eq!(overloaded.outcome(), "503 overloaded");
+    database.execute("ROLLBACK");
+    assert_eq!(responses.iter().count(), SIGN_INS - 1);
+    assert_eq!(app.anonymous().login("alice@example.com", "tenantry-demo").status, 200);
 }

@@ -1,11 +1,30 @@
 //! Password hashing with argon2id: 19 MiB, 2 passes, 1 lane, as recommended by OWASP's Password Storage Cheat Sheet.
+//!
+//! A fixed number of slots computes hashes, each in memory that it reuses. A bounded number of callers waits for a slot.
+//! So a flood of sign-ins takes no more memory than a few, and the time that a caller waits is bounded as well.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        phc::{self, Output, Salt},
+        try_generate_salt,
+    },
+};
 use auth_api::Password;
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Maximum number of slots. There is one for each core up to this number.
+const MAX_SLOTS: usize = 4;
+
+/// Maximum number of callers that wait for a slot, for each slot. Hashing for all of them takes about a second.
+const MAX_WAITING_PER_SLOT: usize = 32;
+
+/// Maximum memory in KiB that a stored hash may require. The program's own hashes require 19 MiB; imported ones may
+/// require more.
+const MAX_MEMORY_KIB: u32 = 128 * 1024;
 
 /// A stored hash: a PHC string. Has no `Debug`, so that it isn't logged by accident.
 #[derive(Clone)]
@@ -21,77 +40,184 @@ impl PasswordHash {
     }
 }
 
-/// Hashing failed: out of memory, no randomness, or a corrupt stored hash.
+/// Reasons why a password isn't hashed or verified.
 #[derive(Debug, thiserror::Error)]
-#[error("password hashing failed: {0}")]
-pub(crate) struct HashingError(String);
+pub(crate) enum HashingError {
+    /// The maximum number of callers waits.
+    #[error("too many passwords are waiting to be hashed; try again in a moment")]
+    Overloaded,
+    /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`].
+    #[error("password hashing failed: {0}")]
+    Failed(String),
+}
+
+impl HashingError {
+    fn failed(error: impl ToString) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
 
 /// Hashes and verifies passwords on blocking threads, at most one per core at a time.
-///
-/// Each hash takes 19 MiB. The limit makes a flood of sign-ins wait instead of exhausting memory.
 pub(crate) struct PasswordHasher {
-    semaphore: Arc<Semaphore>,
+    /// A permit for each caller that computes a hash or waits for a slot.
+    queue: Semaphore,
+    /// A permit for each slot.
+    slots: Arc<Semaphore>,
+    /// The memory of slots that are free. A slot without memory allocates it at its first hash.
+    free_memory: Arc<Mutex<Vec<Memory>>>,
 }
+
+/// The memory of a slot. It is reused, because an allocator may keep what is freed, separately for each thread.
+type Memory = Vec<Block>;
 
 impl Default for PasswordHasher {
     fn default() -> Self {
-        Self { semaphore: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into))) }
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        Self::with_slots(cores.min(MAX_SLOTS))
     }
 }
 
 impl PasswordHasher {
+    fn with_slots(slots: usize) -> Self {
+        Self {
+            queue: Semaphore::new(slots * (1 + MAX_WAITING_PER_SLOT)),
+            slots: Arc::new(Semaphore::new(slots)),
+            free_memory: Arc::default(),
+        }
+    }
+
+    /// Reserves a place in the queue, for one hash.
+    ///
+    /// # Errors
+    /// [`HashingError::Overloaded`] if the queue is full.
+    pub(crate) fn enqueue(&self) -> Result<QueuePlace<'_>, HashingError> {
+        let permit = self.queue.try_acquire().map_err(|_| HashingError::Overloaded)?;
+        Ok(QueuePlace { hasher: self, _permit: permit })
+    }
+
     /// Hashes a password with a random salt.
     pub(crate) async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
+        self.enqueue()?.hash(password).await
+    }
+}
+
+/// A place in the queue. Dropping it leaves the queue.
+pub(crate) struct QueuePlace<'a> {
+    hasher: &'a PasswordHasher,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl QueuePlace<'_> {
+    async fn hash(self, password: &Password) -> Result<PasswordHash, HashingError> {
         let password = password.clone();
-        self.run_blocking(move || hash(&password)).await
+        self.run_blocking(move |memory| hash(&password, memory)).await
     }
 
     /// Returns whether the password matches the hash. `None` never matches but takes the same time, so that timing
     /// doesn't reveal whether a hash exists.
-    pub(crate) async fn verify(&self, password: &Password, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
+    pub(crate) async fn verify(self, password: &Password, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
         let Some(hash) = hash else {
             // Hashing takes as long as verifying: both compute one hash.
             return self.hash(password).await.map(|_| false);
         };
         let password = password.clone();
-        self.run_blocking(move || verify(&password, &hash)).await
+        self.run_blocking(move |memory| verify(&password, &hash, memory)).await
     }
 
     async fn run_blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
+        self,
+        work: impl FnOnce(&mut Memory) -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let permit =
-            Arc::clone(&self.semaphore).acquire_owned().await.map_err(|error| HashingError(error.to_string()))?;
+        let PasswordHasher { slots, free_memory, .. } = self.hasher;
+        let permit = Arc::clone(slots).acquire_owned().await.map_err(HashingError::failed)?;
+        let free_memory = Arc::clone(free_memory);
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even if the request that waits for it is cancelled.
             let _permit = permit;
-            work()
+            let lock = || free_memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = lock().pop().unwrap_or_default();
+            let result = work(&mut memory);
+            lock().push(memory);
+            result
         });
-        task.await.map_err(|error| HashingError(error.to_string()))?
+        task.await.map_err(HashingError::failed)?
     }
 }
 
-fn argon2id() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+fn hash(password: &Password, memory: &mut Memory) -> Result<PasswordHash, HashingError> {
+    let salt = try_generate_salt().map_err(HashingError::failed)?;
+    let salt = Salt::new(&salt).map_err(HashingError::failed)?;
+    let (algorithm, version, params) = (Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
+    let hash = phc::PasswordHash {
+        algorithm: algorithm.ident(),
+        version: Some(version.into()),
+        params: (&params).try_into().map_err(HashingError::failed)?,
+        salt: Some(salt),
+        hash: Some(compute(&Argon2::new(algorithm, version, params), password, &salt, memory)?),
+    };
+    Ok(PasswordHash(hash.to_string()))
 }
 
-fn hash(password: &Password) -> Result<PasswordHash, HashingError> {
-    let hash = argon2id().hash_password(password.secret().expose_secret().as_bytes());
-    hash.map(|hash| PasswordHash(hash.to_string())).map_err(|error| HashingError(error.to_string()))
+/// The algorithm and the parameters are those of the hash, so hashes of earlier or other programs remain valid.
+fn verify(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Result<bool, HashingError> {
+    let hash = phc::PasswordHash::new(hash.as_str()).map_err(HashingError::failed)?;
+    let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
+        return Err(HashingError::failed("the stored hash is incomplete"));
+    };
+    let algorithm = hash.algorithm.as_str().try_into().map_err(HashingError::failed)?;
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).map_err(HashingError::failed)?;
+    let params = (&hash).try_into().map_err(HashingError::failed)?;
+    // `Output` is compared in constant time.
+    Ok(compute(&Argon2::new(algorithm, version, params), password, salt, memory)? == *expected)
 }
 
-fn verify(password: &Password, hash: &PasswordHash) -> Result<bool, HashingError> {
-    match argon2id().verify_password(password.secret().expose_secret().as_bytes(), hash.as_str()) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(HashingError(error.to_string())),
+/// Computes a hash in `memory`, which grows if the parameters require more.
+///
+/// The memory isn't cleared: argon2 writes each block before it reads it.
+fn compute(argon2: &Argon2, password: &Password, salt: &Salt, memory: &mut Memory) -> Result<Output, HashingError> {
+    let params = argon2.params();
+    if params.m_cost() > MAX_MEMORY_KIB {
+        let required = params.m_cost();
+        return Err(HashingError::failed(format!(
+            "the stored hash requires {required} KiB; the maximum is {MAX_MEMORY_KIB}"
+        )));
     }
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::new());
+    }
+    let mut output = [0; Output::MAX_LENGTH];
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let output = output.get_mut(..length).ok_or_else(|| HashingError::failed("the stored hash is too long"))?;
+    let password = password.secret().expose_secret().as_bytes();
+    argon2.hash_password_into_with_memory(password, salt, output, memory).map_err(HashingError::failed)?;
+    Output::new(output).map_err(HashingError::failed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use argon2::{CustomizedPasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
+
+    /// The number of blocks that the program's own hashes require.
+    const BLOCKS: usize = 19 * 1024;
+
+    fn password() -> Password {
+        Password::new("correct horse".into())
+    }
+
+    async fn verify(hasher: &PasswordHasher, password: &str, hash: &PasswordHash) -> Result<bool, HashingError> {
+        hasher.enqueue()?.verify(&Password::new(password.into()), Some(hash.clone())).await
+    }
+
+    fn memory_sizes(hasher: &PasswordHasher) -> Vec<usize> {
+        hasher.free_memory.lock().unwrap().iter().map(Vec::len).collect()
+    }
 
     #[test]
     fn argon2_params_match_owasp() {
@@ -101,29 +227,120 @@ mod tests {
 
     #[tokio::test]
     async fn verify_accepts_only_the_right_password() {
-        let (hasher, password) = (PasswordHasher::default(), Password::new("correct horse".into()));
-        let hash = hasher.hash(&password).await.unwrap();
+        let hasher = PasswordHasher::default();
+        let hash = hasher.hash(&password()).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
-        assert!(hasher.verify(&password, Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify(&Password::new("battery staple".into()), Some(hash)).await.unwrap());
+        assert!(verify(&hasher, "correct horse", &hash).await.unwrap());
+        assert!(!verify(&hasher, "battery staple", &hash).await.unwrap());
+        // The implementation of the trait allocates its own memory.
+        Argon2::default().verify_password(b"correct horse", hash.as_str()).unwrap();
     }
 
     #[tokio::test]
     async fn hashes_are_salted() {
-        let (hasher, password) = (PasswordHasher::default(), Password::new("correct horse".into()));
-        let (first, second) = (hasher.hash(&password).await.unwrap(), hasher.hash(&password).await.unwrap());
+        let hasher = PasswordHasher::default();
+        let (first, second) = (hasher.hash(&password()).await.unwrap(), hasher.hash(&password()).await.unwrap());
         assert_ne!(first.as_str(), second.as_str());
     }
 
     #[tokio::test]
     async fn missing_hash_never_matches() {
-        let (hasher, password) = (PasswordHasher::default(), Password::new("correct horse".into()));
-        assert!(!hasher.verify(&password, None).await.unwrap());
+        let hasher = PasswordHasher::default();
+        assert!(!hasher.enqueue().unwrap().verify(&password(), None).await.unwrap());
     }
 
     #[tokio::test]
     async fn corrupt_hash_is_an_error() {
-        let corrupt = PasswordHash::from_stored("$argon2id$corrupt".into());
-        assert!(PasswordHasher::default().verify(&Password::new("x".into()), Some(corrupt)).await.is_err());
+        let hasher = PasswordHasher::default();
+        for corrupt in [
+            "",
+            "$argon2id$corrupt",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ",
+            "$scrypt$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        ] {
+            let outcome = verify(&hasher, "x", &PasswordHash::from_stored(corrupt.into())).await;
+            assert!(matches!(outcome, Err(HashingError::Failed(_))), "{corrupt}: {outcome:?}");
+        }
+        let sizes = memory_sizes(&hasher);
+        assert!(sizes.iter().all(|size| *size == 0), "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn stored_parameters_are_used_up_to_maximum() {
+        let hasher = PasswordHasher::with_slots(1);
+        // Test vectors of the reference implementation, from its file src/test.c.
+        for (vector, blocks) in [
+            ("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", 256),
+            ("$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc", 256),
+            ("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", 65536),
+        ] {
+            let hash = PasswordHash::from_stored(vector.into());
+            assert!(verify(&hasher, "password", &hash).await.unwrap(), "{vector}");
+            assert!(!verify(&hasher, "passwort", &hash).await.unwrap(), "{vector}");
+            assert_eq!(memory_sizes(&hasher), [blocks], "{vector}");
+        }
+        let params = Params::new(1024, 1, 1, Some(20)).unwrap();
+        let other =
+            Argon2::default().hash_password_customized(b"password", b"somesalt", Some("argon2i"), Some(16), params);
+        let other = PasswordHash::from_stored(other.unwrap().to_string());
+        assert!(verify(&hasher, "password", &other).await.unwrap(), "{}", other.as_str());
+
+        let large = "$argon2id$v=19$m=131073,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let rejected = verify(&hasher, "password", &PasswordHash::from_stored(large.into())).await.unwrap_err();
+        assert!(rejected.to_string().contains("requires 131073 KiB; the maximum is 131072"), "{rejected}");
+    }
+
+    #[tokio::test]
+    async fn concurrent_hashes_reuse_slot_memory() {
+        let hasher = Arc::new(PasswordHasher::with_slots(2));
+        let tasks = (0..12).map(|number| {
+            let hasher = Arc::clone(&hasher);
+            tokio::spawn(async move {
+                let (right, wrong) = (format!("password {number}"), format!("password {}", number + 1));
+                let hash = hasher.hash(&Password::new(right.clone())).await.unwrap();
+                assert!(verify(&hasher, &right, &hash).await.unwrap());
+                assert!(!verify(&hasher, &wrong, &hash).await.unwrap());
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
+        assert_eq!(memory_sizes(&hasher), [BLOCKS, BLOCKS]);
+    }
+
+    #[tokio::test]
+    async fn full_queue_rejects_at_once() {
+        let hasher = PasswordHasher::with_slots(2);
+        let mut queued: Vec<_> = (0..66).map(|_| hasher.enqueue().unwrap()).collect();
+        assert!(matches!(hasher.enqueue(), Err(HashingError::Overloaded)));
+        assert!(matches!(hasher.hash(&password()).await, Err(HashingError::Overloaded)));
+        drop(queued.pop());
+        hasher.hash(&password()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn cancelled_hash_returns_slot() {
+        let hasher = PasswordHasher::with_slots(1);
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let (password, other) = (password(), password());
+            let (mut running, mut waiting) = (pin!(hasher.hash(&password)), pin!(hasher.hash(&other)));
+            assert!(running.as_mut().poll(&mut context).is_pending());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            assert_eq!((hasher.slots.available_permits(), hasher.queue.available_permits()), (0, 31));
+        }
+        assert_eq!(hasher.queue.available_permits(), 33);
+        // Waits until the running hash is done.
+        hasher.hash(&password()).await.unwrap();
+        assert_eq!(memory_sizes(&hasher), [BLOCKS]);
+    }
+
+    #[tokio::test]
+    async fn panic_returns_slot() {
+        let hasher = PasswordHasher::with_slots(1);
+        let failed = hasher.enqueue().unwrap().run_blocking::<()>(|_| panic!("in a test")).await;
+        assert!(matches!(failed, Err(HashingError::Failed(_))));
+        hasher.hash(&password()).await.unwrap();
+        assert_eq!(memory_sizes(&hasher), [BLOCKS]);
     }
 }

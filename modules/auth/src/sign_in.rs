@@ -11,7 +11,7 @@ use user_api::UserRepository;
 
 use crate::{
     credentials,
-    password::{PasswordHash, PasswordHasher},
+    password::{HashingError, PasswordHash, PasswordHasher},
 };
 
 /// Implements `POST /v1/auth/login`.
@@ -39,12 +39,22 @@ impl SignIn for SignInService {
         password: &Password,
         tenant: Option<&TenantRef>,
     ) -> Result<AccessToken, SignInError> {
+        // Before the address is looked up, so that a full queue rejects every address alike and costs no query.
+        let place = self.hasher.enqueue()?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
-        let password_matches =
-            self.hasher.verify(password, hash).await.map_err(|error| SignInError::Internal(error.into()))?;
+        let password_matches = place.verify(password, hash).await?;
         match user {
             Some(user) if password_matches => self.tokens.issue(user, tenant),
             _ => Err(SignInError::InvalidCredentials),
+        }
+    }
+}
+
+impl From<HashingError> for SignInError {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Overloaded => Self::Overloaded,
+            HashingError::Failed(_) => Self::Internal(error.into()),
         }
     }
 }

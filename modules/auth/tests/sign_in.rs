@@ -4,7 +4,11 @@
 
 mod helpers;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use auth_api::{AccessTokens, Password, SignIn, SignInError};
 use rstest::rstest;
@@ -50,6 +54,32 @@ async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb)
         let rejected = try_sign_in(&seeded, email, password).await;
         assert!(matches!(rejected, Err(SignInError::InvalidCredentials)), "{email} {password}: {rejected:?}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn full_queue_rejects_every_address_alike(#[future(awt)] seeded: SeededDb) {
+    let sign_in: Arc<dyn SignIn> = module(&seeded).resolve();
+    let (email, password) = ("alice@example.com".parse().unwrap(), Password::new("tenantry-demo".into()));
+    let mut context = Context::from_waker(Waker::noop());
+    // Each takes its place in the queue when it is polled first. There are at most 4 slots with 32 places each.
+    let mut queued = Vec::new();
+    let rejected = loop {
+        let mut attempt = sign_in.with_password(Some(&email), &password, None);
+        match attempt.as_mut().poll(&mut context) {
+            Poll::Pending => queued.push(attempt),
+            Poll::Ready(outcome) => break outcome,
+        }
+        assert!(queued.len() < 1000, "the queue isn't bounded");
+    };
+    assert!(matches!(rejected, Err(SignInError::Overloaded)), "{rejected:?}");
+    for email in ["alice@example.com", "nobody@example.com", "no address"] {
+        let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None).await;
+        assert!(matches!(rejected, Err(SignInError::Overloaded)), "{email}: {rejected:?}");
+    }
+    // Cancelled sign-ins leave the queue.
+    drop(queued);
+    sign_in.with_password(Some(&email), &password, None).await.unwrap();
 }
 
 #[rstest]

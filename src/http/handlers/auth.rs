@@ -1,6 +1,6 @@
 //! Sign-in.
 
-use actix_web::http::header::WWW_AUTHENTICATE;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use auth_api::{Password, SignIn, SignInError};
 use kernel::{TenancyMode, TenantRef};
 use secrecy::ExposeSecret;
@@ -12,7 +12,7 @@ use crate::http::{
     extract::{Body, Inject},
     problem::{
         FieldError, Problem,
-        types::{INVALID_CREDENTIALS, UNAVAILABLE},
+        types::{INVALID_CREDENTIALS, OVERLOADED, UNAVAILABLE},
     },
     route::{Json, Routes},
     validation::{non_null, validate_optional, zip_errors},
@@ -44,7 +44,7 @@ pub(super) struct SignInResponse {
 
 pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
     let login = routes.post("/v1/auth/login", "Sign in with e-mail address and password", login);
-    login.problems(&[INVALID_CREDENTIALS, UNAVAILABLE]);
+    login.problems(&[INVALID_CREDENTIALS, OVERLOADED, UNAVAILABLE]);
     if !tenancy.reads_claim() {
         login.omit_field::<SignInRequest>("tenant");
     }
@@ -88,6 +88,8 @@ impl From<SignInError> for Problem {
         match error {
             SignInError::InvalidCredentials => Self::new(INVALID_CREDENTIALS, "Wrong e-mail address or password.")
                 .with_header(WWW_AUTHENTICATE, "Bearer"),
+            SignInError::Overloaded => Self::new(OVERLOADED, "Too many sign-ins are waiting. Try again in a moment.")
+                .with_header(RETRY_AFTER, "1"),
             SignInError::Db(error) => error.into(),
             SignInError::Internal(source) => Self::internal(source),
         }

@@ -88,6 +88,8 @@ problem_types! {
         "The body is JSON with invalid content. `errors` has a JSON pointer for each invalid value.";
     INTERNAL = INTERNAL_SERVER_ERROR "internal-error", "Internal server error",
         "Internal server error. Quote the X-Request-Id header when contacting support.";
+    OVERLOADED = SERVICE_UNAVAILABLE "overloaded", "Overloaded",
+        "Too many requests of this kind are waiting. Try again after the number of seconds in the header `Retry-After`.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
         "The database is unreachable, or its schema is not current. Try again later.";
 }

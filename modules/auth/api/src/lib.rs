@@ -78,6 +78,9 @@ pub enum SignInError {
     /// Unknown address, wrong password or deactivated user. Callers can't tell them apart.
     #[error("the e-mail address or the password is wrong")]
     InvalidCredentials,
+    /// Too many sign-ins wait for their password to be hashed. Doesn't depend on the address.
+    #[error("too many sign-ins are waiting")]
+    Overloaded,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -90,6 +93,8 @@ pub enum SignInError {
 #[async_trait]
 pub trait SignIn: Interface {
     /// Exchanges e-mail and password for an access token. Takes the same time whether or not the user exists.
+    ///
+    /// A bounded number of sign-ins waits for hashing; further ones are rejected at once.
     ///
     /// The token claims `tenant` as given. Membership isn't checked here, because that would leak which tenants exist;
     /// every request checks it.

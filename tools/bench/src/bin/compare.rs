@@ -1,5 +1,5 @@
-//! `compare [ROUNDS [SECONDS]]`: compares the authorized member list with the baseline, in alternating rounds, and the time
-//! from start to first response. Prints ratios.
+//! `compare [ROUNDS [SECONDS]]`: compares the authorized member list with the baseline, in alternating rounds, the time
+//! from start to first response, and the memory after a flood of sign-ins. Prints ratios.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -99,7 +99,22 @@ async fn main() -> BoxResult<()> {
         );
     }
     report(&candidates, &measured);
+    let before = resident_kib(running[0].pid());
+    load::run(running[0].addr, &sign_in_request(), CONNECTIONS, Duration::from_secs(seconds.max(5)))?;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let growth = resident_kib(running[0].pid()) as f64 / before as f64;
+    println!("\nmemory of tenantry after a flood of sign-ins, divided by before: {growth:.2}");
     Ok(())
+}
+
+/// Returns a request that hashes a password. Clients of [`load`] expect a 200, so the password is the right one.
+fn sign_in_request() -> String {
+    let body = serde_json::json!({ "email": "alice@example.com", "password": seeds::PASSWORD }).to_string();
+    let length = body.len();
+    format!(
+        "POST /v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// Returns the CPU time of the program and of all backends of this database. While one candidate is under load, the others
