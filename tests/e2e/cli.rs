@@ -179,6 +179,22 @@ fn demo_accounts_require_loopback() {
     assert_failure(&output, "password is public");
 }
 
+#[test]
+fn weak_sslmode_is_logged_once() {
+    let settings = [
+        ("APP_ENV", "production"),
+        ("AUTH_SIGNING_KEY", SIGNING_KEY),
+        ("DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=disable"),
+        ("MIGRATION_DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=require"),
+        ("DB_CONNECT_TIMEOUT_SECS", "1"),
+    ];
+    let output = run(work_dir().path(), &settings, &[]);
+    for warning in ["MIGRATION_DATABASE_URL sets sslmode=require", " DATABASE_URL sets sslmode=disable"] {
+        assert_eq!(assert_failure(&output, "0.0.0.0:1").replace('"', " ").matches(warning).count(), 1, "{warning}");
+    }
+    assert!(!stderr(&output).contains("hunter2"));
+}
+
 /// Sends secrets through every kind of input and checks that none is logged, even at level `trace`.
 #[test]
 fn secrets_are_never_logged() {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use kernel::PortError;
+use sqlx::postgres::PgConnectOptions;
 
+use super::config::uses_socket;
 use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
 
 /// A statement or transaction failed.
@@ -76,6 +78,21 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
+pub(super) fn tls_failure(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
+    use std::io::ErrorKind::{InvalidData, NotFound};
+    match error {
+        sqlx::Error::Tls(reason) => Some(reason.to_string()),
+        // rustls reports failed handshakes as invalid data.
+        sqlx::Error::Io(reason) if reason.kind() == InvalidData => Some(reason.to_string()),
+        // The URL may name files with certificates. A missing socket is not found, too.
+        sqlx::Error::Io(reason) if reason.kind() == NotFound && !uses_socket(options) => {
+            Some(format!("a certificate file in the URL can't be read ({reason})"))
+        }
+        _ => None,
+    }
+}
+
 /// The settings of a connection aren't in effect, so the connection goes through a pooler.
 ///
 /// Without the settings, the role bound by row-level security isn't set, and a backfill that forgets to set its role
@@ -102,6 +119,18 @@ pub enum OpenError {
         /// The connect timeout.
         waited: Duration,
         /// The last error.
+        reason: String,
+    },
+    /// The server has no TLS, or its certificate isn't trusted.
+    #[error(
+        "no secure connection to the database at {address}: {reason}; enable TLS on the server with a certificate for \
+         this host name, add its CA to this system or to the URL (sslrootcert=FILE), or set sslmode in the URL if the \
+         network is trusted"
+    )]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What is wrong with the server or its certificate.
         reason: String,
     },
     /// The server version is not supported.
