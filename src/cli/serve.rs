@@ -132,7 +132,9 @@ fn print_banner(addr: SocketAddr, demo: bool, config: &AppConfig) {
     let url = format!("http://{addr}");
     print("tenantry is ready; press Ctrl-C to stop");
     print(format_args!("  API      {url}/v1/me"));
-    print(format_args!("  docs     {url}/docs/"));
+    if config.http.docs {
+        print(format_args!("  docs     {url}/docs/"));
+    }
     print(format_args!("  health   {url}/health/ready"));
     #[cfg(feature = "seeds")]
     if demo {

@@ -70,6 +70,11 @@ const HTTP: &[Key] = &[
     Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024. Default: one per core."),
     Key::new("HTTP_BODY_LIMIT_BYTES", "65536", "Maximum request body in bytes, 1024 to 16777216."),
     Key::unset(
+        "HTTP_DOCS",
+        "true",
+        "true or false: whether /docs/ serves Swagger UI. Default: true; false in production.",
+    ),
+    Key::unset(
         "TRUSTED_PROXIES",
         "10.0.0.1,10.0.0.2",
         "Comma-separated IP addresses of proxies whose X-Forwarded-For is trusted. Default: none.",
@@ -173,6 +178,7 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("HTTP_PORT", &["-1", "65536", "http"]),
     ("HTTP_WORKERS", &["0", "1025"]),
     ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
+    ("HTTP_DOCS", &["yes", "0"]),
     ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
     (
         "PUBLIC_URL",
