@@ -117,6 +117,12 @@ const DATABASE: &[Key] = &[
         "true or false: whether the embedded database downloads PostgreSQL if none is installed.",
     ),
     Key::new("POSTGRES_DOWNLOAD_VERSION", "17.11.0", "Full version to download, 15 or newer."),
+    Key::unset(
+        "POSTGRES_DOWNLOAD_SHA256",
+        "b7a1ba6bae6499d8296e3e81b0171eecfd1766ca9aaa0057e41ad3e844e5e2e0",
+        "SHA-256 of the archive to download. Default: built in for the default version on Linux (glibc) and macOS, x86-64 \
+         and ARM64; otherwise required.",
+    ),
     Key::new(
         "POSTGRES_DOWNLOAD_URL",
         "https://github.com/theseus-rs/postgresql-binaries/releases/download",
@@ -201,6 +207,10 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("POSTGRES_BIN_DIR", &[]),
     ("POSTGRES_DOWNLOAD", &["yes", "0"]),
     ("POSTGRES_DOWNLOAD_VERSION", &["17", "17.11", "14.2.0", "latest", "17.11.0/.."]),
+    (
+        "POSTGRES_DOWNLOAD_SHA256",
+        &["b7a1ba6b", "sha256:b7a1ba6bae6499d8296e3e81b0171eecfd1766ca9aaa0057e41ad3e844e5e2e0"],
+    ),
     ("POSTGRES_DOWNLOAD_URL", &["http://mirror.internal/releases", "ftp://127.0.0.1", "https://", "releases"]),
     ("POSTGRES_CACHE_DIR", &[]),
     ("AUTH_ISSUER", &[]),

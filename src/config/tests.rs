@@ -462,11 +462,21 @@ fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
         let download = download(environment)?;
         assert_eq!(download.cache, Path::new(cache));
         assert!(download.enabled && download.proxy.is_none());
-        // The default pins the exact version and the source.
+        // The default pins the exact version, the source and, on the supported platforms, the archive.
         assert_eq!(download.version, "17.11.0");
+        assert!(download.sha256.is_some() || cfg!(target_env = "musl"), "add the version to download/pins.rs");
         assert!(download.url.starts_with("https://"), "{}", download.url);
     }
     assert!(!download(&[("POSTGRES_DOWNLOAD", "false")])?.enabled);
+    let version = ("POSTGRES_DOWNLOAD_VERSION", "18.1.0");
+    assert_eq!(download(&[version])?.sha256, None);
+    let configured = "AB".repeat(32);
+    for environment in [
+        &[("POSTGRES_DOWNLOAD_SHA256", configured.as_str())][..],
+        &[version, ("POSTGRES_DOWNLOAD_SHA256", &configured)],
+    ] {
+        assert_eq!(download(environment)?.sha256, Some("ab".repeat(32)));
+    }
 
     let proxied = download(&[("HTTPS_PROXY", "http://u:hunter2@proxy:3128"), ("no_proxy", "mirror.internal")])?;
     assert!(!format!("{proxied:?}").contains("hunter2"), "{proxied:?}");

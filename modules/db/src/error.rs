@@ -239,15 +239,19 @@ fn version_mismatch_message(
 #[cfg(feature = "embedded")]
 fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
     use embedded_postgres::Error::{
-        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed, UnsafeCacheDir,
+        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnknownChecksum, UnpackFailed,
+        UnsafeCacheDir,
     };
     match error {
         NotInstalled => " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)",
         DownloadFailed { .. } | InvalidArchive { .. } => {
             " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
         }
+        UnknownChecksum { .. } => {
+            " (settings: POSTGRES_DOWNLOAD_SHA256, POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
+        }
         UnpackFailed { .. } | UnsafeCacheDir { .. } => " (setting: POSTGRES_CACHE_DIR)",
-        DownloadVersionMismatch { .. } => " (setting: POSTGRES_DOWNLOAD_VERSION)",
+        DownloadVersionMismatch { .. } => " (settings: POSTGRES_DOWNLOAD_VERSION, POSTGRES_DOWNLOAD_SHA256)",
         _ => "",
     }
 }
@@ -305,8 +309,8 @@ pub enum MigrateError {
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use embedded_postgres::Error::{
-        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed,
-        UnsafeCacheDir,
+        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled,
+        UnknownChecksum, UnpackFailed, UnsafeCacheDir,
     };
 
     use super::*;
@@ -316,21 +320,25 @@ mod tests {
         let (dir, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "interrupted".into());
         let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
         let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
-        let cases: [(Error, &[&str]); 7] = [
+        let with_checksum = [&["POSTGRES_DOWNLOAD_SHA256"], &without_download[..]].concat();
+        let cases: [(Error, &[&str]); 8] = [
             (NotInstalled, &all),
             (DownloadFailed { url: url(), reason: reason() }, &without_download),
             (InvalidArchive { url: url(), reason: reason() }, &without_download),
+            (UnknownChecksum { release: "postgresql-17.1.0".into() }, &with_checksum),
             (UnpackFailed { dir: dir(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
             (UnsafeCacheDir { dir: dir() }, &["POSTGRES_CACHE_DIR"]),
             (
                 DownloadVersionMismatch { dir: dir(), data_major: 15, offered: "17.1.0".into() },
-                &["POSTGRES_DOWNLOAD_VERSION"],
+                &["POSTGRES_DOWNLOAD_VERSION", "POSTGRES_DOWNLOAD_SHA256"],
             ),
             (DownloadCancelled, &[]),
         ];
         for (error, settings) in cases {
             let message = OpenError::from(error).to_string();
-            let named = message.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
+            let named = message
+                .split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_')
+                .filter(|word| word.contains('_'));
             assert_eq!(named.collect::<Vec<_>>(), settings, "{message}");
         }
     }
