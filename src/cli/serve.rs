@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use db::SystemReason;
+#[cfg(feature = "seeds")]
 use kernel::TenancyMode;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 use crate::logs::ErrorChain;
 use crate::{
     bootstrap::{App, create_app},
-    config::AppConfig,
+    config::{AppConfig, AppEnv},
     http::{self, BoundListener},
 };
 
@@ -49,13 +50,13 @@ enum Shutdown {
 async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut Signals) -> Result<Shutdown, CliError> {
     let addr = bound.addr;
     let demo = tokio::select! {
-        demo = startup_checks(&app, addr, &config.tenancy) => demo?,
+        demo = startup_checks(&app, addr, &config) => demo?,
         () = signals.next() => return Ok(Shutdown::Graceful),
     };
     let mut server = pin!(http::start(bound, &config.http, app.module)?);
     let stopping = {
         let handle = server.handle();
-        print_banner(addr, demo, &config.tenancy);
+        print_banner(addr, demo, &config);
         async move {
             signals.next().await;
             print("stopping: waiting up to 10 seconds for open requests; press Ctrl-C again to stop immediately");
@@ -71,46 +72,74 @@ async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut 
 }
 
 /// Warns about problems that only the operator can fix. Returns whether demo accounts exist.
-async fn startup_checks(app: &App, addr: SocketAddr, tenancy: &TenancyMode) -> Result<bool, CliError> {
-    let demo = check_demo_accounts(app, addr).await?;
-    tenants::warn_if_missing(&app.db, tenancy).await?;
+async fn startup_checks(app: &App, addr: SocketAddr, config: &AppConfig) -> Result<bool, CliError> {
+    let demo = check_demo_accounts(app, exposure(config, addr)).await?;
+    tenants::warn_if_missing(&app.db, &config.tenancy).await?;
     policies::warn_if_outdated(&app.db).await?;
     Ok(demo)
 }
 
-/// Seeds a new embedded database if the server listens on loopback. Returns whether demo accounts exist.
+/// Why other machines may reach the server.
+struct Exposure {
+    reason: String,
+    /// Ends with a comma and a space; empty if the setting should be kept.
+    remedy: &'static str,
+}
+
+/// Returns why other machines may reach the server; `None` if it is only for this one. A server behind a proxy may
+/// listen on a loopback address, too.
+fn exposure(config: &AppConfig, addr: SocketAddr) -> Option<Exposure> {
+    let exposure = |reason: &str, remedy| Some(Exposure { reason: reason.to_owned(), remedy });
+    if config.environment == AppEnv::Production {
+        exposure("APP_ENV is production", "")
+    } else if config.http.public_url.is_some() {
+        exposure("PUBLIC_URL is set", "unset PUBLIC_URL, ")
+    } else if !config.http.trusted_proxies.is_empty() {
+        exposure("TRUSTED_PROXIES is set", "unset TRUSTED_PROXIES, ")
+    } else if !addr.ip().is_loopback() {
+        exposure(&format!("{addr} is not a loopback address"), "set HTTP_HOST=127.0.0.1, ")
+    } else {
+        None
+    }
+}
+
+/// Seeds a new embedded database, unless other machines may reach the server. Such a database isn't seeded later
+/// either, since it may have real users by then. Returns whether demo accounts exist.
 ///
 /// # Errors
-/// Demo accounts exist, whose password is public, and the server listens on the network.
-async fn check_demo_accounts(app: &App, addr: SocketAddr) -> Result<bool, CliError> {
-    let is_loopback = addr.ip().is_loopback();
-    if is_loopback && app.db.needs_setup() {
+/// Demo accounts exist, whose password is public, and other machines may reach the server.
+async fn check_demo_accounts(app: &App, exposure: Option<Exposure>) -> Result<bool, CliError> {
+    if app.db.needs_setup() {
         #[cfg(feature = "seeds")]
-        seeds::run(&*app.db.system()).await.map_err(|error| ErrorChain(&error).to_string())?;
+        if exposure.is_none() {
+            seeds::run(&*app.db.system()).await.map_err(|error| ErrorChain(&error).to_string())?;
+        }
         app.db.mark_initialized()?;
     }
     let mut tx = app.db.system().begin(SystemReason::Seed).await?;
     let demo = user::seed::any_active(&mut tx).await?;
-    if demo && !is_loopback {
-        return Err(format!(
-            "this database has the demo accounts, whose password is public, and {addr} is not a loopback address: \
-             set HTTP_HOST=127.0.0.1, use another database, or deactivate the accounts with \
-             UPDATE users SET deactivated_at = now() WHERE email IN ('alice@example.com', 'bob@example.com')"
+    match exposure {
+        Some(Exposure { reason, remedy }) if demo => Err(format!(
+            "this database has the demo accounts, whose password is public, and {reason}: {remedy}use another database, \
+             or deactivate the accounts with UPDATE users SET deactivated_at = now() \
+             WHERE email IN ('alice@example.com', 'bob@example.com')"
         )
-        .into());
+        .into()),
+        _ => Ok(demo),
     }
-    Ok(demo)
 }
 
-fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
+fn print_banner(addr: SocketAddr, demo: bool, config: &AppConfig) {
     let url = format!("http://{addr}");
     print("tenantry is ready; press Ctrl-C to stop");
     print(format_args!("  API      {url}/v1/me"));
-    print(format_args!("  docs     {url}/docs/"));
+    if config.http.docs {
+        print(format_args!("  docs     {url}/docs/"));
+    }
     print(format_args!("  health   {url}/health/ready"));
     #[cfg(feature = "seeds")]
     if demo {
-        let password = seeds::PASSWORD;
+        let (password, tenancy) = (seeds::PASSWORD, &config.tenancy);
         print(match tenancy {
             TenancyMode::Personal => {
                 "  accounts alice@example.com, bob@example.com (POST /v1/tenants creates a personal tenant)"
@@ -121,7 +150,7 @@ fn print_banner(addr: SocketAddr, demo: bool, tenancy: &TenancyMode) {
         print(format_args!("\nTry it:\n\n{}\n", example_request(&url, password, tenancy)));
     }
     #[cfg(not(feature = "seeds"))]
-    let _ = (demo, tenancy);
+    let _ = demo;
 }
 
 /// Returns a curl command to paste. It signs in and lists members, or the user's tenants if a header can't select one.

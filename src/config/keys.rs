@@ -70,6 +70,11 @@ const HTTP: &[Key] = &[
     Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024. Default: one per core."),
     Key::new("HTTP_BODY_LIMIT_BYTES", "65536", "Maximum request body in bytes, 1024 to 16777216."),
     Key::unset(
+        "HTTP_DOCS",
+        "true",
+        "true or false: whether /docs/ serves Swagger UI. Default: true; false in production.",
+    ),
+    Key::unset(
         "TRUSTED_PROXIES",
         "10.0.0.1,10.0.0.2",
         "Comma-separated IP addresses of proxies whose X-Forwarded-For is trusted. Default: none.",
@@ -112,6 +117,12 @@ const DATABASE: &[Key] = &[
         "true or false: whether the embedded database downloads PostgreSQL if none is installed.",
     ),
     Key::new("POSTGRES_DOWNLOAD_VERSION", "17.11.0", "Full version to download, 15 or newer."),
+    Key::unset(
+        "POSTGRES_DOWNLOAD_SHA256",
+        "b7a1ba6bae6499d8296e3e81b0171eecfd1766ca9aaa0057e41ad3e844e5e2e0",
+        "SHA-256 of the archive to download. Default: built in for the default version on Linux (glibc) and macOS, x86-64 \
+         and ARM64; otherwise required.",
+    ),
     Key::new(
         "POSTGRES_DOWNLOAD_URL",
         "https://github.com/theseus-rs/postgresql-binaries/releases/download",
@@ -173,6 +184,7 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("HTTP_PORT", &["-1", "65536", "http"]),
     ("HTTP_WORKERS", &["0", "1025"]),
     ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
+    ("HTTP_DOCS", &["yes", "0"]),
     ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
     (
         "PUBLIC_URL",
@@ -195,6 +207,10 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("POSTGRES_BIN_DIR", &[]),
     ("POSTGRES_DOWNLOAD", &["yes", "0"]),
     ("POSTGRES_DOWNLOAD_VERSION", &["17", "17.11", "14.2.0", "latest", "17.11.0/.."]),
+    (
+        "POSTGRES_DOWNLOAD_SHA256",
+        &["b7a1ba6b", "sha256:b7a1ba6bae6499d8296e3e81b0171eecfd1766ca9aaa0057e41ad3e844e5e2e0"],
+    ),
     ("POSTGRES_DOWNLOAD_URL", &["http://mirror.internal/releases", "ftp://127.0.0.1", "https://", "releases"]),
     ("POSTGRES_CACHE_DIR", &[]),
     ("AUTH_ISSUER", &[]),

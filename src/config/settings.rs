@@ -59,6 +59,8 @@ pub struct HttpConfig {
     pub workers: Option<NonZero<usize>>,
     /// Maximum size of a request body in bytes, 1 KiB to 16 MiB.
     pub body_limit: usize,
+    /// Whether `/docs/` serves Swagger UI.
+    pub docs: bool,
     /// Proxies whose `X-Forwarded-For` is trusted. IPv4 addresses are never IPv6-mapped, so compare with the peer's
     /// [`IpAddr::to_canonical`].
     pub trusted_proxies: Vec<IpAddr>,
@@ -71,7 +73,7 @@ impl Default for HttpConfig {
     /// Returns the defaults of the configuration keys.
     fn default() -> Self {
         let mut validator = Validator { layers: read_layers(None, None, []) };
-        validator.http().expect("the defaults are valid")
+        validator.http(Some(AppEnv::Development)).expect("the defaults are valid")
     }
 }
 
@@ -132,7 +134,7 @@ impl AppConfig {
 impl Validator {
     fn app(&mut self, scope: ConfigScope) -> Option<AppConfig> {
         let environment = self.environment();
-        let http = self.http();
+        let http = self.http(environment);
         let data_dir = self.value("DATA_DIR", from_str);
         let db = self.db(environment);
         let auth = self.auth(environment, scope);
@@ -154,16 +156,25 @@ impl Validator {
         self.value("APP_ENV", one_of(all))
     }
 
-    fn http(&mut self) -> Option<HttpConfig> {
+    fn http(&mut self, environment: Option<AppEnv>) -> Option<HttpConfig> {
         let host = self.value("HTTP_HOST", |text| {
             text.parse().map_err(|_| "must be an IP address, such as 127.0.0.1 or ::1".to_owned())
         });
         let port = self.value("HTTP_PORT", whole_number(0..=u16::MAX));
         let workers = self.value("HTTP_WORKERS", whole_number(1..=1024)).and_then(NonZero::new);
         let body_limit = self.value("HTTP_BODY_LIMIT_BYTES", whole_number(1024..=16 * 1024 * 1024));
+        let docs = self.value("HTTP_DOCS", one_of([("true", true), ("false", false)]));
         let trusted_proxies = self.value("TRUSTED_PROXIES", ip_addresses).unwrap_or_default();
         let public_url = self.value("PUBLIC_URL", public_url);
-        Some(HttpConfig { host: host?, port: port?, workers, body_limit: body_limit?, trusted_proxies, public_url })
+        Some(HttpConfig {
+            host: host?,
+            port: port?,
+            workers,
+            body_limit: body_limit?,
+            docs: docs.unwrap_or(environment? != AppEnv::Production),
+            trusted_proxies,
+            public_url,
+        })
     }
 
     fn auth(&mut self, environment: Option<AppEnv>, scope: ConfigScope) -> Option<AuthConfig> {

@@ -62,7 +62,7 @@ fn development_needs_no_config() -> Result<(), ConfigErrors> {
     let config = config("", "", &[])?;
     assert_eq!(config.environment, AppEnv::Development);
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("127.0.0.1", 8080));
-    assert_eq!((config.http.workers, config.http.body_limit), (None, 65536));
+    assert_eq!((config.http.workers, config.http.body_limit, config.http.docs), (None, 65536, true));
     assert!(config.http.trusted_proxies.is_empty() && config.http.public_url.is_none());
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (10, Duration::from_secs(5)));
     assert!(!config.db.production);
@@ -90,6 +90,7 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
             ("HTTP_PORT", "0"),
             ("HTTP_WORKERS", "3"),
             ("HTTP_BODY_LIMIT_BYTES", "1024"),
+            ("HTTP_DOCS", "true"),
             ("TRUSTED_PROXIES", "10.0.0.1, ::ffff:10.0.0.2"),
             ("PUBLIC_URL", "https://app.example.com/tenantry/"),
             ("DB_POOL_SIZE", "500"),
@@ -107,7 +108,8 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
     )?;
     assert_eq!(config.environment, AppEnv::Production);
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("::", 0));
-    assert_eq!((config.http.workers.map(NonZero::get), config.http.body_limit), (Some(3), 1024));
+    let http = &config.http;
+    assert_eq!((http.workers.map(NonZero::get), http.body_limit, http.docs), (Some(3), 1024, true));
     let proxies = ["10.0.0.1", "10.0.0.2"];
     assert_eq!(config.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), proxies);
     assert_eq!(config.http.public_url.as_deref(), Some("https://app.example.com/tenantry"));
@@ -376,6 +378,7 @@ fn production_requires_url_and_signing_key() -> Result<(), ConfigErrors> {
 
     let config = config_from("", "", &[PRODUCTION, URL, SIGNING_KEY])?;
     assert!(config.db.production && matches!(config.db.driver, DbDriver::Postgres(_)));
+    assert!(!config.http.docs);
     Ok(())
 }
 
@@ -459,11 +462,21 @@ fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
         let download = download(environment)?;
         assert_eq!(download.cache, Path::new(cache));
         assert!(download.enabled && download.proxy.is_none());
-        // The default pins the exact version and the source.
+        // The default pins the exact version, the source and, on the supported platforms, the archive.
         assert_eq!(download.version, "17.11.0");
+        assert!(download.sha256.is_some() || cfg!(target_env = "musl"), "add the version to download/pins.rs");
         assert!(download.url.starts_with("https://"), "{}", download.url);
     }
     assert!(!download(&[("POSTGRES_DOWNLOAD", "false")])?.enabled);
+    let version = ("POSTGRES_DOWNLOAD_VERSION", "18.1.0");
+    assert_eq!(download(&[version])?.sha256, None);
+    let configured = "AB".repeat(32);
+    for environment in [
+        &[("POSTGRES_DOWNLOAD_SHA256", configured.as_str())][..],
+        &[version, ("POSTGRES_DOWNLOAD_SHA256", &configured)],
+    ] {
+        assert_eq!(download(environment)?.sha256, Some("ab".repeat(32)));
+    }
 
     let proxied = download(&[("HTTPS_PROXY", "http://u:hunter2@proxy:3128"), ("no_proxy", "mirror.internal")])?;
     assert!(!format!("{proxied:?}").contains("hunter2"), "{proxied:?}");

@@ -136,8 +136,8 @@ fn syntax_error(error: &serde_json::Error) -> Problem {
 /// Describes serde's error without the input that its message quotes.
 fn sanitized_reason(message: &str) -> &'static str {
     const REASONS: [(&str, &str); 5] = [
-        ("missing field", "A required field is missing. See /docs/ for the list of fields."),
-        ("unknown field", "Unknown field. See /docs/ for the list of fields."),
+        ("missing field", "A required field is missing. See /openapi.json for the list of fields."),
+        ("unknown field", "Unknown field. See /openapi.json for the list of fields."),
         ("unknown variant", "The value is not one of the allowed values."),
         ("duplicate field", "Duplicate field."),
         ("invalid type", "The value has the wrong type."),

@@ -83,15 +83,16 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
     let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
     let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
+    let (openapi, docs) = (Data::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
     let limit = BodyLimit(config.body_limit);
     let mut server = HttpServer::new(move || {
-        let swagger_config = Config::default()
+        let swagger_config = Config::new(["/openapi.json"])
             .persist_authorization(true)
             .try_it_out_enabled(true)
             // By default, the page sends the document's URL to a validator of swagger.io.
             .validator_url("none");
-        let docs = SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi.clone()).config(swagger_config);
+        let swagger_ui = docs.then(|| SwaggerUi::new("/docs/{_:.*}").config(swagger_config));
         let csp = csp.clone();
         ActixApp::new()
             .app_data(app.clone())
@@ -99,8 +100,17 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             .app_data(public_urls.clone())
             .app_data(limit)
             .configure(|config| handlers::routes(&tenancy).configure(config))
-            .route("/docs", web::get().to(async || web::Redirect::to("/docs/").permanent()))
-            .service(docs)
+            .app_data(openapi.clone())
+            .route(
+                "/openapi.json",
+                web::get().to(async |openapi: Data<OpenApi>| HttpResponse::Ok().json(openapi.get_ref())),
+            )
+            .configure(|config| {
+                if let Some(swagger_ui) = swagger_ui {
+                    config.route("/docs", web::get().to(async || web::Redirect::to("/docs/").permanent()));
+                    config.service(swagger_ui);
+                }
+            })
             .route("/join", web::get().to(move || std::future::ready(join_page::response(&csp))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
             .wrap(from_fn(request_middleware))

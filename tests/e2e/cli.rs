@@ -10,7 +10,7 @@ use std::{
 
 use db::{DatabaseUrl, MIGRATIONS};
 use serde_json::json;
-use test_support::TempDb;
+use test_support::{Logins, OwnedDb, TempDb};
 
 use crate::{
     database::DbConnection,
@@ -173,10 +173,62 @@ async fn auto_migrate_is_local_development_only() {
 }
 
 #[test]
-fn demo_accounts_require_loopback() {
+fn demo_accounts_are_only_for_this_machine() {
     let work_dir = seeded_work_dir();
-    let output = run(work_dir.path(), &[("HTTP_HOST", "0.0.0.0"), ("LOG_LEVEL", "error")], &[]);
-    assert_failure(&output, "password is public");
+    for (setting, reason) in [
+        (("HTTP_HOST", "0.0.0.0"), "is not a loopback address: set HTTP_HOST=127.0.0.1, use another database"),
+        (("PUBLIC_URL", "http://localhost:8080"), "PUBLIC_URL is set: unset PUBLIC_URL, use another database"),
+        (("TRUSTED_PROXIES", "127.0.0.1"), "TRUSTED_PROXIES is set: unset TRUSTED_PROXIES, use another database"),
+    ] {
+        let message = assert_one_line_failure(&run(work_dir.path(), &[setting, ("LOG_LEVEL", "error")], &[]), reason);
+        assert!(message.contains("password is public"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn demo_accounts_are_rejected_in_production() {
+    let (empty, work_dir) = (OwnedDb::new(Logins::Separate).await, work_dir());
+    let [application, owner] = empty.urls();
+    let settings = |environment| {
+        [
+            ("APP_ENV", environment),
+            ("DB_DRIVER", "postgres"),
+            ("DATABASE_URL", application.as_str()),
+            ("MIGRATION_DATABASE_URL", owner.as_str()),
+            ("AUTH_SIGNING_KEY", SIGNING_KEY),
+            ("LOG_LEVEL", "error"),
+        ]
+    };
+    assert_success(&run(work_dir.path(), &settings("test"), &["migrate", "run"]));
+    assert_success(&run(work_dir.path(), &settings("test"), &["seed"]));
+    let output = run(work_dir.path(), &settings("production"), &[]);
+    assert_one_line_failure(&output, "APP_ENV is production: use another database, or deactivate the accounts");
+}
+
+#[test]
+fn exposed_database_is_never_seeded() {
+    let work_dir = work_dir();
+    for settings in [&[("PUBLIC_URL", "https://app.example.com")][..], &[]] {
+        let output = RunningServer::start_and_stop(work_dir.path(), settings);
+        assert!(!output.contains("alice@example.com"), "{output}");
+    }
+    assert_eq!(start_embedded(work_dir.path()).sql("SELECT count(*) FROM users").trim(), "0");
+}
+
+#[test]
+fn weak_sslmode_is_logged_once() {
+    let settings = [
+        ("APP_ENV", "production"),
+        ("AUTH_SIGNING_KEY", SIGNING_KEY),
+        ("DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=disable"),
+        ("MIGRATION_DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=require"),
+        ("DB_CONNECT_TIMEOUT_SECS", "1"),
+    ];
+    let output = run(work_dir().path(), &settings, &[]);
+    for warning in ["MIGRATION_DATABASE_URL sets sslmode=require", " DATABASE_URL sets sslmode=disable"] {
+        assert_eq!(assert_failure(&output, "0.0.0.0:1").replace('"', " ").matches(warning).count(), 1, "{warning}");
+    }
+    assert!(!stderr(&output).contains("hunter2"));
 }
 
 /// Sends secrets through every kind of input and checks that none is logged, even at level `trace`.

@@ -54,6 +54,10 @@ async fn production_bootstrap_to_first_sign_in() {
 
     let server = RunningServer::start(work_dir.path(), &[&settings[..], &[("AUTH_SIGNING_KEY", SIGNING_KEY)]].concat());
     assert_eq!(server.client().login("carol@example.com", "carol's other words").status, 401);
+    assert!(!server.output().contains("/docs/"), "{}", server.output());
+    for (path, status) in [("/docs", 404), ("/docs/", 404), ("/docs/swagger-ui.css", 404), ("/openapi.json", 200)] {
+        assert_eq!(server.client().get(path).status, status, "{path}");
+    }
     let me = server.client().sign_in("carol@example.com", PASSWORD).get("/v1/me").json();
     assert_eq!((&me["display_name"], &me["tenants"][0]["slug"]), (&"carol".into(), &"acme".into()));
 

@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf};
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use url::Url;
 
 /// Configuration of the database.
 #[derive(Debug, Clone)]
@@ -16,7 +17,7 @@ pub struct DbConfig {
     pub pool_size: u32,
     /// How long to wait for a connection, at start-up and in requests.
     pub connect_timeout: Duration,
-    /// Whether logins that bypass row-level security are rejected.
+    /// Whether logins that bypass row-level security are rejected, and servers on other machines must use TLS.
     pub production: bool,
     /// Whether opening the database applies pending migrations. Otherwise an outdated schema is an error.
     pub migrate_on_start: bool,
@@ -84,16 +85,49 @@ impl DatabaseUrl {
 
     /// Whether the server is on this machine: a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
-        let options = self.options();
-        let host = options.get_host().trim_matches(['[', ']']);
+        let options = self.parsed();
+        let host = options.get_host();
         let loopback = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-        options.get_socket().is_some() || loopback()
+        uses_socket(&options) || loopback()
     }
 
-    pub(super) fn options(&self) -> PgConnectOptions {
-        #[expect(clippy::expect_used, reason = "`parse` accepted the URL, and parsing is deterministic")]
-        PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that has been parsed can be parsed again")
+    /// Returns the options of a connection.
+    ///
+    /// In production, a server on another machine must present a trusted certificate for its host name, unless the URL
+    /// has an `sslmode`. `PGSSLMODE`, which sqlx reads, doesn't change that.
+    pub(super) fn options(&self, production: bool) -> PgConnectOptions {
+        let options = self.parsed();
+        let verify = production && !self.is_local() && self.sslmode().is_none();
+        if verify { options.ssl_mode(PgSslMode::VerifyFull) } else { options }
     }
+
+    /// Returns the URL's `sslmode` if another machine on the network may pass for the server or read the connection.
+    pub(super) fn weak_sslmode(&self) -> Option<String> {
+        self.sslmode().filter(|mode| !self.is_local() && !mode.eq_ignore_ascii_case("verify-full"))
+    }
+
+    /// Returns the last `sslmode` of the URL, as sqlx does. Its value is valid, since `parse` accepted the URL.
+    fn sslmode(&self) -> Option<String> {
+        let url = Url::parse(self.0.expose_secret()).ok()?;
+        let modes = url.query_pairs().filter(|(key, _)| matches!(&**key, "sslmode" | "ssl-mode"));
+        modes.last().map(|(_, mode)| mode.into_owned())
+    }
+
+    fn parsed(&self) -> PgConnectOptions {
+        #[expect(clippy::expect_used, reason = "`parse` accepted the URL, and parsing is deterministic")]
+        let options =
+            PgConnectOptions::from_str(self.0.expose_secret()).expect("a URL that has been parsed can be parsed again");
+        // A certificate's name for an IPv6 address has no brackets.
+        match options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned) {
+            Some(host) => options.host(&host),
+            None => options,
+        }
+    }
+}
+
+/// Whether these options lead to a Unix socket. Without a host in the URL, sqlx's default host may be its directory.
+pub(super) fn uses_socket(options: &PgConnectOptions) -> bool {
+    options.get_socket().is_some() || options.get_host().starts_with('/')
 }
 
 /// Host and port, or the socket directory, without user and password.
@@ -103,6 +137,7 @@ impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.get_socket() {
             Some(socket_dir) => socket_dir.display().fmt(f),
+            None if self.0.get_host().contains(':') => write!(f, "[{}]:{}", self.0.get_host(), self.0.get_port()),
             None => write!(f, "{}:{}", self.0.get_host(), self.0.get_port()),
         }
     }
@@ -131,11 +166,42 @@ mod tests {
             ("postgres://u@localhost:5433/d", true),
             ("postgres://u@[::1]/d", true),
             ("postgres://u@ignored/d?host=/run/postgresql", true),
+            ("postgres://u@%2Frun%2Fpostgresql/d", true),
             ("postgres://u@10.0.0.1/d", false),
             ("postgres://u@db.example.com/d", false),
             ("postgres://u@localhost.example.com/d", false),
         ] {
             assert_eq!(DatabaseUrl::parse(url).map(|url| url.is_local()), Ok(local), "{url}");
         }
+    }
+
+    #[test]
+    fn remote_server_is_verified_in_production() {
+        use PgSslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
+        for (url, development, production, weak) in [
+            ("postgres://u@db.example.com/d", Prefer, VerifyFull, None),
+            ("postgres://u@10.0.0.1/d?sslrootcert=ca.pem", Prefer, VerifyFull, None),
+            ("postgres://u@[2001:db8::1]/d", Prefer, VerifyFull, None),
+            // No query, but part of the password or the fragment.
+            ("postgres://u:sslmode=disable@h/d#?sslmode=disable", Prefer, VerifyFull, None),
+            ("postgres://u@h/d?sslmode=disable", Disable, Disable, Some("disable")),
+            ("postgres://u@h/d?ssl-mode=prefer", Prefer, Prefer, Some("prefer")),
+            ("postgres://u@h/d?sslmode=verify-full&sslmode=Require", Require, Require, Some("Require")),
+            ("postgres://u@h/d?sslmode=verify-ca", VerifyCa, VerifyCa, Some("verify-ca")),
+            ("postgres://u@h/d?sslmode=Verify-Full", VerifyFull, VerifyFull, None),
+            ("postgres://u@localhost/d", Prefer, Prefer, None),
+            ("postgres://u@h/d?host=/run/postgresql&sslmode=disable", Disable, Disable, None),
+        ] {
+            let parsed = DatabaseUrl::parse(url).unwrap();
+            let mode = |production| format!("{:?}", parsed.options(production).get_ssl_mode());
+            assert_eq!((mode(false), mode(true)), (format!("{development:?}"), format!("{production:?}")), "{url}");
+            assert_eq!(parsed.weak_sslmode().as_deref(), weak, "{url}");
+        }
+    }
+
+    #[test]
+    fn ipv6_host_has_no_brackets() {
+        let options = DatabaseUrl::parse("postgres://u@[2001:db8::1]/d").unwrap().options(true);
+        assert_eq!((options.get_host(), Address(&options).to_string()), ("2001:db8::1", "[2001:db8::1]:5432".into()));
     }
 }

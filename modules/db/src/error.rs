@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use kernel::PortError;
+use sqlx::postgres::PgConnectOptions;
 
+use super::config::uses_socket;
 use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
 
 /// A statement or transaction failed.
@@ -76,6 +78,21 @@ pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
+pub(super) fn tls_failure(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
+    use std::io::ErrorKind::{InvalidData, NotFound};
+    match error {
+        sqlx::Error::Tls(reason) => Some(reason.to_string()),
+        // rustls reports failed handshakes as invalid data.
+        sqlx::Error::Io(reason) if reason.kind() == InvalidData => Some(reason.to_string()),
+        // The URL may name files with certificates. A missing socket is not found, too.
+        sqlx::Error::Io(reason) if reason.kind() == NotFound && !uses_socket(options) => {
+            Some(format!("a certificate file in the URL can't be read ({reason})"))
+        }
+        _ => None,
+    }
+}
+
 /// The settings of a connection aren't in effect, so the connection goes through a pooler.
 ///
 /// Without the settings, the role bound by row-level security isn't set, and a backfill that forgets to set its role
@@ -102,6 +119,18 @@ pub enum OpenError {
         /// The connect timeout.
         waited: Duration,
         /// The last error.
+        reason: String,
+    },
+    /// The server has no TLS, or its certificate isn't trusted.
+    #[error(
+        "no secure connection to the database at {address}: {reason}; enable TLS on the server with a certificate for \
+         this host name, add its CA to this system or to the URL (sslrootcert=FILE), or set sslmode in the URL if the \
+         network is trusted"
+    )]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What is wrong with the server or its certificate.
         reason: String,
     },
     /// The server version is not supported.
@@ -210,15 +239,19 @@ fn version_mismatch_message(
 #[cfg(feature = "embedded")]
 fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
     use embedded_postgres::Error::{
-        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed, UnsafeCacheDir,
+        DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnknownChecksum, UnpackFailed,
+        UnsafeCacheDir,
     };
     match error {
         NotInstalled => " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL, POSTGRES_DOWNLOAD=true)",
         DownloadFailed { .. } | InvalidArchive { .. } => {
             " (settings: POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
         }
+        UnknownChecksum { .. } => {
+            " (settings: POSTGRES_DOWNLOAD_SHA256, POSTGRES_BIN_DIR, DB_DRIVER=postgres with DATABASE_URL)"
+        }
         UnpackFailed { .. } | UnsafeCacheDir { .. } => " (setting: POSTGRES_CACHE_DIR)",
-        DownloadVersionMismatch { .. } => " (setting: POSTGRES_DOWNLOAD_VERSION)",
+        DownloadVersionMismatch { .. } => " (settings: POSTGRES_DOWNLOAD_VERSION, POSTGRES_DOWNLOAD_SHA256)",
         _ => "",
     }
 }
@@ -276,8 +309,8 @@ pub enum MigrateError {
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use embedded_postgres::Error::{
-        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled, UnpackFailed,
-        UnsafeCacheDir,
+        self, DownloadCancelled, DownloadFailed, DownloadVersionMismatch, InvalidArchive, NotInstalled,
+        UnknownChecksum, UnpackFailed, UnsafeCacheDir,
     };
 
     use super::*;
@@ -287,21 +320,25 @@ mod tests {
         let (dir, url, reason) = (|| "/srv".into(), || "https://example.com".into(), || "interrupted".into());
         let without_download = ["POSTGRES_BIN_DIR", "DB_DRIVER", "DATABASE_URL"];
         let all = [&without_download[..], &["POSTGRES_DOWNLOAD"]].concat();
-        let cases: [(Error, &[&str]); 7] = [
+        let with_checksum = [&["POSTGRES_DOWNLOAD_SHA256"], &without_download[..]].concat();
+        let cases: [(Error, &[&str]); 8] = [
             (NotInstalled, &all),
             (DownloadFailed { url: url(), reason: reason() }, &without_download),
             (InvalidArchive { url: url(), reason: reason() }, &without_download),
+            (UnknownChecksum { release: "postgresql-17.1.0".into() }, &with_checksum),
             (UnpackFailed { dir: dir(), reason: reason() }, &["POSTGRES_CACHE_DIR"]),
             (UnsafeCacheDir { dir: dir() }, &["POSTGRES_CACHE_DIR"]),
             (
                 DownloadVersionMismatch { dir: dir(), data_major: 15, offered: "17.1.0".into() },
-                &["POSTGRES_DOWNLOAD_VERSION"],
+                &["POSTGRES_DOWNLOAD_VERSION", "POSTGRES_DOWNLOAD_SHA256"],
             ),
             (DownloadCancelled, &[]),
         ];
         for (error, settings) in cases {
             let message = OpenError::from(error).to_string();
-            let named = message.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.contains('_'));
+            let named = message
+                .split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_')
+                .filter(|word| word.contains('_'));
             assert_eq!(named.collect::<Vec<_>>(), settings, "{message}");
         }
     }

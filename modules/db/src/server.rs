@@ -8,10 +8,11 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use super::embedded_server;
 use super::{
-    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, SystemDatabase,
+    Database, DatabaseUrl, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, PostgresConfig,
+    SystemDatabase,
     config::Address,
     constants::MIN_MAJOR_VERSION,
-    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate, tls_failure},
     migrate::AppliedMigrations,
     module::DbModule,
     pool::{Pool, app_options, plain_options},
@@ -38,8 +39,11 @@ impl DbServer {
                 Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
             }
             DbDriver::Postgres(postgres) => {
-                let app = postgres.url.options();
-                let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
+                if config.production {
+                    warn_about_weak_sslmodes(&postgres);
+                }
+                let app = postgres.url.options(config.production);
+                let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options(config.production));
                 check_server(&owner, config.connect_timeout).await?;
                 Ok(Self {
                     config,
@@ -79,6 +83,19 @@ impl DbServer {
     }
 }
 
+/// Explicit settings are kept, but the operator should know what they mean.
+fn warn_about_weak_sslmodes(config: &PostgresConfig) {
+    let urls = [("DATABASE_URL", Some(&config.url)), ("MIGRATION_DATABASE_URL", config.migration_url.as_ref())];
+    for (key, url) in urls {
+        if let Some(sslmode) = url.and_then(DatabaseUrl::weak_sslmode) {
+            tracing::warn!(
+                "{key} sets sslmode={sslmode}, so another machine on the network may pass for the database server; \
+                 remove sslmode from the URL to verify the server's certificate"
+            );
+        }
+    }
+}
+
 /// Connects and runs the checks, with a deadline for both. Connecting is retried while the server is unavailable,
 /// since it may be starting.
 ///
@@ -97,6 +114,9 @@ async fn with_deadline(
                 Ok(connection) => break connection,
                 Err(error) if is_pooler_rejection(&error) => {
                     return Err(PoolerDetected { address: address.clone() }.into());
+                }
+                Err(error) if let Some(reason) = tls_failure(&error, options) => {
+                    return Err(OpenError::Tls { address: address.clone(), reason });
                 }
                 Err(error) if is_unavailable(&error) => reason = error.to_string(),
                 Err(error) => {

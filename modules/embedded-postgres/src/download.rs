@@ -15,6 +15,7 @@ mod archive;
 mod cache;
 mod fetch;
 pub(crate) mod options;
+mod pins;
 
 use std::io;
 use std::path::{Path, PathBuf};

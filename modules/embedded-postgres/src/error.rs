@@ -31,6 +31,15 @@ pub enum Error {
          of its programs, or use a running server"
     )]
     DownloadFailed { url: String, reason: String },
+    /// The archive can't be verified, since [`DownloadOptions::sha256`](crate::DownloadOptions::sha256) isn't set.
+    /// Nothing was downloaded.
+    #[cfg(feature = "download")]
+    #[error(
+        "no PostgreSQL server is installed on this machine, and {release} wasn't downloaded, because its SHA-256 isn't \
+         known; configure it, install version 15 or newer (`apt install postgresql`, `brew install postgresql@17`), \
+         configure the directory of its programs, or use a running server"
+    )]
+    UnknownChecksum { release: String },
     /// The downloaded archive failed a check. It isn't kept.
     #[cfg(feature = "download")]
     #[error(

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use embedded_postgres::{Options, Server};
 
-const USAGE: &str = "usage: embedded-postgres DIR [--fast] [--download URL VERSION CACHE]
+const USAGE: &str = "usage: embedded-postgres DIR [--fast] [--download URL VERSION SHA256 CACHE]
 
 Runs a PostgreSQL server in DIR until standard input is closed, and prints the command that connects to it.
   --fast       don't wait for the disk; a power failure may destroy the data
-  --download   ignore installed versions; download VERSION from URL into CACHE
-               (only in builds with the feature `download`)";
+  --download   ignore installed versions; download VERSION, whose archive has this SHA256,
+               from URL into CACHE (only in builds with the feature `download`)";
 
 fn main() -> ExitCode {
     let Some(options) = options(std::env::args_os().skip(1)) else {
@@ -45,8 +45,9 @@ fn options(mut arguments: impl Iterator<Item = OsString>) -> Option<Options> {
             #[cfg(feature = "download")]
             Some("--download") => {
                 let mut text = || arguments.next()?.into_string().ok();
-                let (url, version, cache) = (text()?, text()?, text()?);
-                options.download = Some(embedded_postgres::DownloadOptions::new(cache, version, url));
+                let (url, version, sha256, cache) = (text()?, text()?, text()?, text()?);
+                let download = embedded_postgres::DownloadOptions::new(cache, version, url);
+                options.download = Some(embedded_postgres::DownloadOptions { sha256: Some(sha256), ..download });
                 (options.search_path, options.search_well_known_dirs) = (None, false);
             }
             Some(flag) if flag.starts_with('-') => return None,

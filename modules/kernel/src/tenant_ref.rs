@@ -90,6 +90,19 @@ mod tests {
         }
     }
 
+    /// Two slugs that look the same are the same.
+    #[test]
+    fn confusable_slug_is_rejected() {
+        let invisible =
+            ["ac\u{200b}me", "acme\u{200d}", "\u{feff}acme", "ac\u{ad}me", "acme\u{202e}", "acme\n", "acme\0"];
+        let similar =
+            ["\u{430}cme", "\u{ff41}cme", "acm\u{e9}", "acme\u{301}", "ac\u{2010}me", "acme\u{660}", "\u{212a}acme"];
+        for text in invisible.into_iter().chain(similar) {
+            assert_eq!(text.parse::<TenantSlug>(), Err(InvalidSlug), "{text:?}");
+            assert_eq!(text.parse::<TenantRef>(), Err(InvalidSlug), "{text:?}");
+        }
+    }
+
     #[test]
     fn uuid_like_slug_is_rejected() {
         for text in [

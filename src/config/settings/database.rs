@@ -14,8 +14,8 @@ use crate::config::validator::{Validator, one_of, whole_number};
 /// Example of a `DATABASE_URL`.
 const URL_EXAMPLE: &str = "postgres://user:password@host:5432/database";
 
-/// The download of PostgreSQL: whether it is enabled, the version and the URL.
-type Download = (bool, String, String);
+/// The download of PostgreSQL: whether it is enabled, the version, the SHA-256 and the URL.
+type Download = (bool, String, Option<String>, String);
 
 impl Validator {
     pub(super) fn db(&mut self, environment: Option<AppEnv>) -> Option<DbConfig> {
@@ -60,8 +60,9 @@ impl Validator {
     fn download(&mut self) -> Option<Download> {
         let enabled = self.value("POSTGRES_DOWNLOAD", one_of([("true", true), ("false", false)]));
         let version = self.value("POSTGRES_DOWNLOAD_VERSION", postgres_version);
+        let sha256 = self.value("POSTGRES_DOWNLOAD_SHA256", sha256);
         let url = self.value("POSTGRES_DOWNLOAD_URL", download_url);
-        Some((enabled?, version?, url?))
+        Some((enabled?, version?, sha256, url?))
     }
 
     #[cfg(feature = "embedded")]
@@ -83,11 +84,12 @@ impl Validator {
         let data_dir: PathBuf = self.value("DATA_DIR", from_str)?;
         let bin_dir = self.value("POSTGRES_BIN_DIR", from_str);
         let cache = self.value("POSTGRES_CACHE_DIR", from_str);
-        let (enabled, version, url) = download?;
+        let (enabled, version, sha256, url) = download?;
         let standard_variables = &self.layers.standard_variables;
         let cache = cache.or_else(|| standard_variables.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
         let mut download = db::DownloadOptions::new(cache, version, url);
         download.fallback_cache = PathBuf::from("/var/cache/tenantry/postgres");
+        download.sha256 = sha256.or(download.sha256);
         download.enabled = enabled;
         download.proxy = standard_variables.proxy();
         Some(DbDriver::Embedded(Box::new(db::EmbeddedConfig {
@@ -127,8 +129,12 @@ fn postgres_version(text: &str) -> Result<String, String> {
     }
 }
 
-/// Requires https, or http to this machine. The checksum comes from the same server as the archive, so the transport
-/// must be authenticated.
+fn sha256(text: &str) -> Result<String, String> {
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| text.to_ascii_lowercase()).ok_or_else(|| "must be 64 hexadecimal digits".to_owned())
+}
+
+/// Requires https, or http to this machine. The archive has a checksum; the transport is authenticated in addition.
 fn download_url(text: &str) -> Result<String, String> {
     let uri = text.parse::<actix_web::http::Uri>().ok();
     let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));

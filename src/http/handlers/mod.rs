@@ -30,7 +30,7 @@ pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     billing::register(&mut routes);
     health::register(&mut routes);
     routes.page("/openapi.json", "This OpenAPI document");
-    routes.page("/docs/", "Swagger UI for this document");
+    routes.page("/docs/", "Swagger UI for this document, unless HTTP_DOCS is false");
     routes.page("/join", "Page that an invitation link opens");
     routes
 }

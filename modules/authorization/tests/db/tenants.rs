@@ -109,6 +109,10 @@ async fn slug_type_matches_check_constraint(#[future(awt)] test_db: TestDb) {
         "019a0000-0000-7000-8000-00000000acee1",
         "ab",
         "a--b",
+        // The same to a reader as acme: with a zero-width space, in Cyrillic, and with a line break at the end.
+        "ac\u{200b}me",
+        "\u{430}cme",
+        "acme\n",
         longest.as_str(),
     ];
     for slug in TenantSlug::RESERVED.into_iter().chain(others) {

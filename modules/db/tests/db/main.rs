@@ -15,4 +15,5 @@ mod row_level_security;
 mod single_statement_reads;
 mod startup_checks;
 mod tcp_proxy;
+mod tls;
 mod transactions;

@@ -19,6 +19,19 @@ pub(crate) async fn through_proxy<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    through_proxy_at(db, "127.0.0.1", "sslmode=disable", handler).await
+}
+
+/// Like [`through_proxy`], with this host and query in the URL.
+pub(crate) async fn through_proxy_at<F>(
+    db: &TestDb,
+    host: &str,
+    query: &str,
+    handler: impl Fn(TcpStream, PgConnectOptions) -> F + Send + 'static,
+) -> DbConfig
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = db.url();
@@ -30,12 +43,12 @@ where
     });
     let (before, after) = url.split_once('@').unwrap();
     let path = after.split_once('/').unwrap().1.split('?').next().unwrap();
-    let url = DatabaseUrl::parse(&format!("{before}@127.0.0.1:{port}/{path}?sslmode=disable")).unwrap();
+    let url = DatabaseUrl::parse(&format!("{before}@{host}:{port}/{path}?{query}")).unwrap();
     DbConfig { driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None }), ..db.config(1) }
 }
 
 /// Sends `first` to the server, then copies data in both directions.
-pub(crate) async fn relay(client: TcpStream, server: &PgConnectOptions, first: &[u8]) {
+pub(crate) async fn relay(client: impl AsyncRead + AsyncWrite + Unpin, server: &PgConnectOptions, first: &[u8]) {
     match server.get_socket() {
         Some(socket_dir) => {
             let path = socket_dir.join(format!(".s.PGSQL.{}", server.get_port()));
@@ -45,7 +58,11 @@ pub(crate) async fn relay(client: TcpStream, server: &PgConnectOptions, first: &
     }
 }
 
-async fn copy(mut client: TcpStream, mut server: impl AsyncRead + AsyncWrite + Unpin, first: &[u8]) {
+async fn copy(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    first: &[u8],
+) {
     server.write_all(first).await.unwrap();
     // Either side may disconnect.
     let _ = copy_bidirectional(&mut client, &mut server).await;

@@ -12,25 +12,25 @@ use crate::Error;
 
 /// In bytes. Current archives have 10 to 30 MB.
 const MAX_ARCHIVE_SIZE: usize = 256 * 1024 * 1024;
-/// In bytes. The file contains a checksum and a file name.
-const MAX_CHECKSUM_SIZE: usize = 4096;
 /// How often to check for cancellation.
 const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Downloads an archive and verifies its checksum.
+/// Downloads an archive and verifies its checksum. Without a checksum, the archive isn't requested.
 pub(super) fn archive(download: &DownloadOptions, url: &str) -> Result<Vec<u8>, Error> {
+    let expected = download.sha256.as_deref();
+    let expected = expected.ok_or_else(|| Error::UnknownChecksum { release: download.release_name() })?;
     // On a separate thread, since the caller's thread may already run an asynchronous runtime.
     let fetched = thread::scope(|scope| scope.spawn(|| run(download, url)).join());
-    let (bytes, expected) = fetched.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let bytes = fetched.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let invalid = |reason| Error::InvalidArchive { url: url.to_owned(), reason };
     let actual = sha2_256::hash(&bytes).map_err(|error| invalid(error.to_string()))?;
-    if actual != expected {
+    if !actual.eq_ignore_ascii_case(expected) {
         return Err(invalid(format!("its SHA-256 is {actual}, expected {expected}")));
     }
     Ok(bytes)
 }
 
-fn run(download: &DownloadOptions, url: &str) -> Result<(Vec<u8>, String), Error> {
+fn run(download: &DownloadOptions, url: &str) -> Result<Vec<u8>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| download_failed(url, error.to_string()))?;
     runtime.block_on(async {
@@ -47,19 +47,11 @@ async fn cancelled(download: &DownloadOptions) {
     }
 }
 
-/// Downloads the checksum and then the archive. Without a checksum, the archive isn't requested.
-async fn fetch(download: &DownloadOptions, url: &str) -> Result<(Vec<u8>, String), Error> {
-    let checksum_url = format!("{url}.sha256");
+async fn fetch(download: &DownloadOptions, url: &str) -> Result<Vec<u8>, Error> {
     let client = client(download).map_err(|error| download_failed(url, error_chain(&error)))?;
-    let checksum = fetch_body(&client, &checksum_url, MAX_CHECKSUM_SIZE, &|_, _| {}).await;
-    let checksum = checksum.map_err(|reason| download_failed(&checksum_url, reason))?;
-    let expected = parse_checksum(&String::from_utf8_lossy(&checksum))
-        .ok_or_else(|| download_failed(&checksum_url, "it isn't a SHA-256 checksum".to_owned()))?;
     let on_progress = |received, total| download.progress.report(Step::Downloading { received, total });
-    let bytes = fetch_body(&client, url, MAX_ARCHIVE_SIZE, &on_progress)
-        .await
-        .map_err(|reason| download_failed(url, reason))?;
-    Ok((bytes, expected))
+    let bytes = fetch_body(&client, url, MAX_ARCHIVE_SIZE, &on_progress).await;
+    bytes.map_err(|reason| download_failed(url, reason))
 }
 
 fn client(download: &DownloadOptions) -> Result<Client, reqwest::Error> {
@@ -101,13 +93,6 @@ async fn fetch_body(
     Ok(bytes)
 }
 
-/// Parses a checksum alone, or followed by a file name as `sha256sum` writes it.
-fn parse_checksum(text: &str) -> Option<String> {
-    let word = text.split_whitespace().next()?;
-    let is_checksum = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_checksum.then(|| word.to_ascii_lowercase())
-}
-
 fn download_failed(url: &str, reason: String) -> Error {
     Error::DownloadFailed { url: url.to_owned(), reason }
 }
@@ -121,19 +106,4 @@ fn error_chain(error: &reqwest::Error) -> String {
     let sources = std::iter::successors(error.source(), |&source| source.source()).map(ToString::to_string);
     let chain: Vec<String> = timeout.into_iter().chain(sources).collect();
     if chain.is_empty() { error.to_string() } else { chain.join(": ") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checksum_file_formats() {
-        let sum = "B7586D310e5efb1b7d10a917ba5af403adbf54f4f77fe7fdcb4880a95dac7e7e";
-        assert_eq!(parse_checksum(&format!("{sum}\n")), Some(sum.to_ascii_lowercase()));
-        assert_eq!(parse_checksum(&format!("{sum}  postgresql.tar.gz\n")), Some(sum.to_ascii_lowercase()));
-        for text in ["", "\n", "<html>", &sum[1..], &format!("{sum}0"), &sum.replace('B', "g")] {
-            assert_eq!(parse_checksum(text), None, "{text}");
-        }
-    }
 }

