@@ -22,6 +22,7 @@ mod fuzz_tenants;
 mod get_is_read_only;
 mod http_errors;
 mod invitations;
+mod logs;
 mod members;
 mod migration_checksums;
 mod openapi;
