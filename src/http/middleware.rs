@@ -15,7 +15,9 @@ use shaku::HasComponent;
 use tracing::{Instrument, Span, field};
 
 use super::{
-    context::{HttpRequestContext, TrustedProxies},
+    client_addr::TrustedProxies,
+    connection_deadline::ConnectionDeadline,
+    context::HttpRequestContext,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
 };
@@ -41,6 +43,7 @@ pub(super) async fn request_middleware<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let _suspended_deadline = request.conn_data::<ConnectionDeadline>().map(ConnectionDeadline::suspend);
     let tenancy: &TenancyMode = app.resolve_ref();
     let context = HttpRequestContext::new(&request, &proxies, tenancy);
     let (request_id, client) = (context.request_id(), context.client_addr());
