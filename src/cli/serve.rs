@@ -17,11 +17,12 @@ use crate::logs::ErrorChain;
 use crate::{
     bootstrap::{App, create_app},
     config::{AppConfig, AppEnv},
-    http::{self, BoundListener},
+    http::{self, BoundListener, ConnectionLimit},
 };
 
 pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
+    let limit = ConnectionLimit::reserve(&config.http, config.db.pool_size)?;
     let bound = http::bind(&config.http)?;
     // Cancelled by a signal, it rolls back its transaction and stops an embedded server that is starting.
     let app = tokio::select! {
@@ -29,7 +30,7 @@ pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
         () = signals.next() => return Ok(()),
     };
     let db = app.db.clone();
-    let shutdown = serve(bound, app, config, &mut signals).await;
+    let shutdown = serve(bound, limit, app, config, &mut signals).await;
     if let Ok(Shutdown::Immediate) = shutdown {
         // Connections in use are abandoned. An embedded server stops when its last handle is dropped.
         return Ok(());
@@ -47,13 +48,19 @@ enum Shutdown {
     Immediate,
 }
 
-async fn serve(bound: BoundListener, app: App, config: AppConfig, signals: &mut Signals) -> Result<Shutdown, CliError> {
+async fn serve(
+    bound: BoundListener,
+    limit: ConnectionLimit,
+    app: App,
+    config: AppConfig,
+    signals: &mut Signals,
+) -> Result<Shutdown, CliError> {
     let addr = bound.addr;
     let demo = tokio::select! {
         demo = startup_checks(&app, addr, &config) => demo?,
         () = signals.next() => return Ok(Shutdown::Graceful),
     };
-    let mut server = pin!(http::start(bound, &config.http, app.module)?);
+    let mut server = pin!(http::start(bound, &config.http, limit, app.module)?);
     let stopping = {
         let handle = server.handle();
         print_banner(addr, demo, &config);

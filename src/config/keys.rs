@@ -67,8 +67,18 @@ const ENVIRONMENT: &[Key] =
 const HTTP: &[Key] = &[
     Key::new("HTTP_HOST", "127.0.0.1", "IP address to listen on."),
     Key::new("HTTP_PORT", "8080", "Port to listen on; 0 picks a free one."),
-    Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 1024. Default: one per core."),
+    Key::unset("HTTP_WORKERS", "4", "Worker threads, 1 to 512. Default: one per core."),
     Key::new("HTTP_BODY_LIMIT_BYTES", "65536", "Maximum request body in bytes, 1024 to 16777216."),
+    Key::new(
+        "HTTP_MAX_CONNECTIONS",
+        "2048",
+        "Maximum open connections, 1 to 100000; fewer if the hard limit of open files is too low for twice as many.",
+    ),
+    Key::new(
+        "HTTP_CLIENT_TIMEOUT_SECS",
+        "10",
+        "Seconds that a client may take to send a body, or to read a response and send the next request, 1 to 300.",
+    ),
     Key::unset(
         "HTTP_DOCS",
         "true",
@@ -76,8 +86,13 @@ const HTTP: &[Key] = &[
     ),
     Key::unset(
         "TRUSTED_PROXIES",
-        "10.0.0.1,10.0.0.2",
-        "Comma-separated IP addresses of proxies whose X-Forwarded-For is trusted. Default: none.",
+        "10.0.0.1,10.0.1.0/24",
+        "Comma-separated IP addresses and ranges of proxies whose FORWARDED_HEADER is trusted. Default: none.",
+    ),
+    Key::new(
+        "FORWARDED_HEADER",
+        "x-forwarded-for",
+        "Header to which trusted proxies append the client's address: x-forwarded-for or forwarded (RFC 7239).",
     ),
     Key::unset(
         "PUBLIC_URL",
@@ -182,10 +197,26 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("APP_ENV", &["prod"]),
     ("HTTP_HOST", &["localhost", "127.0.0.1:80"]),
     ("HTTP_PORT", &["-1", "65536", "http"]),
-    ("HTTP_WORKERS", &["0", "1025"]),
+    ("HTTP_WORKERS", &["0", "513"]),
     ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
     ("HTTP_DOCS", &["yes", "0"]),
-    ("TRUSTED_PROXIES", &["10.0.0.0/8", "10.0.0.1,,10.0.0.2", "proxy"]),
+    ("HTTP_MAX_CONNECTIONS", &["0", "100001"]),
+    ("HTTP_CLIENT_TIMEOUT_SECS", &["0", "301"]),
+    (
+        "TRUSTED_PROXIES",
+        &[
+            "10.0.0.1/8",
+            "010.0.0.1",
+            "010.0.0.0/8",
+            "10.0.0.0/08",
+            "10.0.0.0/33",
+            "0.0.0.0/0",
+            "::/0",
+            "10.0.0.1,,10.0.0.2",
+            "proxy",
+        ],
+    ),
+    ("FORWARDED_HEADER", &["x-real-ip", "X-Forwarded-For,Forwarded"]),
     (
         "PUBLIC_URL",
         &[

@@ -24,7 +24,7 @@ pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{Key, SECTIONS, keys};
 #[cfg(feature = "embedded")]
 pub use psql_env::psql_env;
-pub use settings::{AppConfig, AppEnv, AuthConfig, ConfigScope, HttpConfig, LogConfig, LogFormat};
+pub use settings::{AppConfig, AppEnv, AuthConfig, ConfigScope, ForwardedHeader, HttpConfig, LogConfig, LogFormat};
 
 use layers::{CONFIG_FILE, DOTENV_FILE, read_file, read_layers};
 

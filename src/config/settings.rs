@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use auth::SigningKey;
+use authorization::parse_ip_range;
 use db::DbConfig;
+use ipnet::IpNet;
 use kernel::TenancyMode;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
@@ -55,17 +57,33 @@ pub struct HttpConfig {
     pub host: IpAddr,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
-    /// Number of worker threads, at most 1024; `None` is one per core.
+    /// Number of worker threads, at most 512; `None` is one per core.
     pub workers: Option<NonZero<usize>>,
     /// Maximum size of a request body in bytes, 1 KiB to 16 MiB.
     pub body_limit: usize,
     /// Whether `/docs/` serves Swagger UI.
     pub docs: bool,
-    /// Proxies whose `X-Forwarded-For` is trusted. IPv4 addresses are never IPv6-mapped, so compare with the peer's
+    /// Maximum number of open connections, 1 to 100,000.
+    pub max_connections: usize,
+    /// How long a client may take to send a body, or to read a response and send the next request; 1 second to 5 minutes.
+    pub client_timeout: Duration,
+    /// Proxies whose [`ForwardedHeader`] is trusted. IPv4 addresses are never IPv6-mapped, so compare with the peer's
     /// [`IpAddr::to_canonical`].
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header that is read from trusted proxies.
+    pub forwarded_header: ForwardedHeader,
     /// Base URL under which users reach the program, without a trailing slash; `None` is the listening address.
     pub public_url: Option<String>,
+}
+
+/// The header in which trusted proxies send the client's address. The other one is client input and is ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 #[expect(clippy::expect_used, reason = "the tests check that the defaults are valid")]
@@ -161,10 +179,16 @@ impl Validator {
             text.parse().map_err(|_| "must be an IP address, such as 127.0.0.1 or ::1".to_owned())
         });
         let port = self.value("HTTP_PORT", whole_number(0..=u16::MAX));
-        let workers = self.value("HTTP_WORKERS", whole_number(1..=1024)).and_then(NonZero::new);
+        let workers = self.value("HTTP_WORKERS", whole_number(1..=512)).and_then(NonZero::new);
         let body_limit = self.value("HTTP_BODY_LIMIT_BYTES", whole_number(1024..=16 * 1024 * 1024));
         let docs = self.value("HTTP_DOCS", one_of([("true", true), ("false", false)]));
-        let trusted_proxies = self.value("TRUSTED_PROXIES", ip_addresses).unwrap_or_default();
+        let max_connections = self.value("HTTP_MAX_CONNECTIONS", whole_number(1..=100_000));
+        let client_timeout = self.value("HTTP_CLIENT_TIMEOUT_SECS", whole_number(1..=300)).map(Duration::from_secs);
+        let trusted_proxies = self.value("TRUSTED_PROXIES", proxy_ranges).unwrap_or_default();
+        let forwarded_header = self.value(
+            "FORWARDED_HEADER",
+            one_of([("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)]),
+        );
         let public_url = self.value("PUBLIC_URL", public_url);
         Some(HttpConfig {
             host: host?,
@@ -172,7 +196,10 @@ impl Validator {
             workers,
             body_limit: body_limit?,
             docs: docs.unwrap_or(environment? != AppEnv::Production),
+            max_connections: max_connections?,
+            client_timeout: client_timeout?,
             trusted_proxies,
+            forwarded_header: forwarded_header?,
             public_url,
         })
     }
@@ -224,10 +251,15 @@ fn log_filter(text: &str) -> Result<String, String> {
     filter.map(|_| text.to_owned())
 }
 
-fn ip_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
-    let addresses = text.split(',').map(|entry| entry.trim().parse::<IpAddr>().map(|address| address.to_canonical()));
-    addresses.collect::<Result<_, _>>().map_err(|_| {
-        "must be comma-separated IP addresses, such as 10.0.0.1,10.0.0.2; host names and ranges aren't supported"
+/// Parses IP addresses and ranges. Rejects `/0`: if every client is a trusted proxy, each can choose its address.
+fn proxy_ranges(text: &str) -> Result<Vec<IpNet>, String> {
+    let range = |entry: &str| match entry.parse::<IpAddr>() {
+        Ok(addr) => Some(addr.to_canonical().into()),
+        Err(_) => parse_ip_range(entry).ok().filter(|range| range.prefix_len() > 0),
+    };
+    text.split(',').map(|entry| range(entry.trim())).collect::<Option<_>>().ok_or_else(|| {
+        "must be comma-separated IP addresses and ranges, such as 10.0.0.1,10.0.1.0/24, without leading zeros or bits \
+         beyond the prefix length; host names and /0 aren't supported"
             .to_owned()
     })
 }

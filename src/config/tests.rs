@@ -63,7 +63,9 @@ fn development_needs_no_config() -> Result<(), ConfigErrors> {
     assert_eq!(config.environment, AppEnv::Development);
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("127.0.0.1", 8080));
     assert_eq!((config.http.workers, config.http.body_limit, config.http.docs), (None, 65536, true));
+    assert_eq!((config.http.max_connections, config.http.client_timeout), (2048, Duration::from_secs(10)));
     assert!(config.http.trusted_proxies.is_empty() && config.http.public_url.is_none());
+    assert_eq!(config.http.forwarded_header, ForwardedHeader::XForwardedFor);
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (10, Duration::from_secs(5)));
     assert!(!config.db.production);
     assert_eq!(config.db.migrate_on_start, cfg!(feature = "embedded"));
@@ -91,7 +93,10 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
             ("HTTP_WORKERS", "3"),
             ("HTTP_BODY_LIMIT_BYTES", "1024"),
             ("HTTP_DOCS", "true"),
-            ("TRUSTED_PROXIES", "10.0.0.1, ::ffff:10.0.0.2"),
+            ("HTTP_MAX_CONNECTIONS", "100000"),
+            ("HTTP_CLIENT_TIMEOUT_SECS", "300"),
+            ("TRUSTED_PROXIES", "10.0.0.1, ::ffff:10.0.0.2, 10.0.1.0/24, 2001:db8::/32"),
+            ("FORWARDED_HEADER", "forwarded"),
             ("PUBLIC_URL", "https://app.example.com/tenantry/"),
             ("DB_POOL_SIZE", "500"),
             ("DB_CONNECT_TIMEOUT_SECS", "300"),
@@ -110,8 +115,10 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
     assert_eq!((config.http.host.to_string().as_str(), config.http.port), ("::", 0));
     let http = &config.http;
     assert_eq!((http.workers.map(NonZero::get), http.body_limit, http.docs), (Some(3), 1024, true));
-    let proxies = ["10.0.0.1", "10.0.0.2"];
+    assert_eq!((config.http.max_connections, config.http.client_timeout), (100_000, Duration::from_secs(300)));
+    let proxies = ["10.0.0.1/32", "10.0.0.2/32", "10.0.1.0/24", "2001:db8::/32"];
     assert_eq!(config.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), proxies);
+    assert_eq!(config.http.forwarded_header, ForwardedHeader::Forwarded);
     assert_eq!(config.http.public_url.as_deref(), Some("https://app.example.com/tenantry"));
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (500, Duration::from_secs(300)));
     assert!(config.db.production);

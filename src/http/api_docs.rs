@@ -20,8 +20,9 @@ use super::{
     problem::{
         PROBLEM_JSON, PROBLEM_TYPES, ProblemBody, ProblemType,
         types::{
-            BODY_TOO_LARGE, INVALID_BODY, MALFORMED, NOT_FOUND, PERMISSION_MISSING, TENANT_HEADER_NOT_ALLOWED,
-            TENANT_NOT_FOUND, TENANT_REQUIRED, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED_MEDIA_TYPE,
+            BODY_TIMEOUT, BODY_TOO_LARGE, INVALID_BODY, MALFORMED, NOT_FOUND, PERMISSION_MISSING,
+            TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED, UNAUTHENTICATED, UNAVAILABLE,
+            UNSUPPORTED_MEDIA_TYPE,
         },
     },
     requested_tenant::{TENANT_HEADER, selection_hint},
@@ -82,7 +83,7 @@ impl OperationDoc {
         let content = Content::new(Some(self.schema::<T>()));
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.edit(|operation| operation.request_body(Some(body.build())));
-        self.problems(&[MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY]);
+        self.problems(&[MALFORMED, BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY]);
     }
 
     /// Adds query parameters.

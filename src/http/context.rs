@@ -10,11 +10,7 @@ use kernel::{RequestContext, RequestedTenant, TenancyMode, TenantSource};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::requested_tenant;
-
-/// The proxies whose `X-Forwarded-For` is trusted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct TrustedProxies(pub(crate) Vec<IpAddr>);
+use super::{client_addr::TrustedProxies, requested_tenant};
 
 /// The [`RequestContext`] of an HTTP request.
 pub(super) struct HttpRequestContext {
@@ -35,7 +31,7 @@ impl HttpRequestContext {
             host_tenant: tenancy
                 .base_domain()
                 .map_or(RequestedTenant::Absent, |base| requested_tenant::from_host(request, base)),
-            client_addr: client_addr(request, proxies),
+            client_addr: proxies.client_addr(request.peer_addr(), headers),
             user_agent: headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(Into::into),
             request_id: Uuid::now_v7(),
         }
@@ -84,28 +80,6 @@ fn credential(headers: &HeaderMap) -> Option<SecretString> {
     Some(token.unwrap_or_default().into())
 }
 
-/// Returns the socket's peer or, if that is a trusted proxy, the last address in `X-Forwarded-For` that isn't a trusted
-/// proxy. Addresses to the left of it are client input and can be forged. An invalid entry ends the search; the result
-/// is then the address to its right, or the peer.
-fn client_addr(request: &ServiceRequest, proxies: &TrustedProxies) -> Option<IpAddr> {
-    let trusted = |addr: &IpAddr| proxies.0.contains(addr);
-    let peer = request.peer_addr()?.ip().to_canonical();
-    if !trusted(&peer) {
-        return Some(peer);
-    }
-    let values = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
-    let mut client = peer;
-    for hop in hops.into_iter().rev() {
-        let Ok(addr) = hop.trim().parse::<IpAddr>() else { break };
-        client = addr.to_canonical();
-        if !trusted(&client) {
-            break;
-        }
-    }
-    Some(client)
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
@@ -113,39 +87,12 @@ mod tests {
 
     use super::*;
 
-    fn context(request: TestRequest) -> HttpRequestContext {
-        let proxies = TrustedProxies(vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()]);
-        HttpRequestContext::new(&request.to_srv_request(), &proxies, &TenancyMode::default())
-    }
-
-    fn client(peer: &str, forwarded: &[&str]) -> String {
-        let request = TestRequest::default().peer_addr(format!("{peer}:1234").parse().unwrap());
-        let add = |request: TestRequest, value: &&str| request.append_header(("X-Forwarded-For", *value));
-        context(forwarded.iter().fold(request, add)).client_addr().unwrap().to_string()
-    }
-
-    #[test]
-    fn untrusted_forwarded_for_is_ignored() {
-        assert_eq!(client("192.0.2.7", &[]), "192.0.2.7");
-        assert_eq!(client("192.0.2.7", &["198.51.100.1"]), "192.0.2.7");
-        assert_eq!(client("[::ffff:192.0.2.7]", &[]), "192.0.2.7");
-    }
-
-    #[test]
-    fn client_addr_is_last_untrusted_hop() {
-        assert_eq!(client("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["203.0.113.9", "198.51.100.1", "10.0.0.2"]), "198.51.100.1");
-        assert_eq!(client("10.0.0.1", &["198.51.100.1, nonsense"]), "10.0.0.1");
-        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
-    }
-
     #[test]
     fn non_bearer_credentials_are_invalid() {
         let token = |values: &[&str]| {
             let add = |request: TestRequest, value: &&str| request.append_header((AUTHORIZATION, *value));
-            let context = context(values.iter().fold(TestRequest::default(), add));
+            let request = values.iter().fold(TestRequest::default(), add).to_srv_request();
+            let context = HttpRequestContext::new(&request, &TrustedProxies::default(), &TenancyMode::default());
             context.credential().map(|token| token.expose_secret().to_owned())
         };
         assert_eq!(token(&[]), None);

@@ -2,15 +2,19 @@
 //! of the error and echoes no input. `clippy.toml` bans actix's own `Json`, `Path` and `Query`, because they would
 //! reject a request before it is authorized.
 
-use std::{ops::Deref, str::FromStr, sync::Arc};
+use std::{ops::Deref, str::FromStr, sync::Arc, time::Duration};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::CONTENT_LENGTH, web};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     api_docs::OperationDoc,
-    problem::{FieldError, Problem, types::UNSUPPORTED_MEDIA_TYPE},
+    problem::{
+        FieldError, Problem,
+        types::{BODY_TIMEOUT, UNSUPPORTED_MEDIA_TYPE},
+    },
 };
 use crate::services::{HandlerService, RequestModule};
 
@@ -75,9 +79,14 @@ impl<A: RequestInput, B: RequestInput> RequestInput for (A, B) {
     }
 }
 
-/// Maximum size of a request body, in bytes.
+/// Limits of a request body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimit(pub(crate) usize);
+pub(crate) struct BodyLimits {
+    /// Maximum size in bytes.
+    pub(crate) bytes: usize,
+    /// How long the client may take to send it.
+    pub(crate) timeout: Duration,
+}
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -88,8 +97,9 @@ impl<T: DeserializeOwned + ToSchema + 'static> RequestInput for Body<T> {
     }
 
     async fn extract(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        // The server sets a limit. Without one, every body would be too large.
-        let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
+        let Some(&BodyLimits { bytes: limit, timeout: deadline }) = request.app_data() else {
+            return Err(Problem::internal("the server has no body limits"));
+        };
         if request.mime_type().ok().flatten().is_none_or(|mime| mime.essence_str() != "application/json") {
             return Err(UNSUPPORTED_MEDIA_TYPE.into());
         }
@@ -98,7 +108,9 @@ impl<T: DeserializeOwned + ToSchema + 'static> RequestInput for Body<T> {
             return Err(Problem::body_too_large(limit));
         }
         let payload = web::Payload::from_request(request, payload).into_inner().map_err(|_| body_read_error())?;
-        let bytes = payload.to_bytes_limited(limit).await.map_err(|_| Problem::body_too_large(limit))?;
+        let bytes =
+            timeout(deadline, payload.to_bytes_limited(limit)).await.map_err(|_| Problem::from(BODY_TIMEOUT))?;
+        let bytes = bytes.map_err(|_| Problem::body_too_large(limit))?;
         parse(&bytes.map_err(|_| body_read_error())?).map(Self)
     }
 }

@@ -15,12 +15,14 @@ use shaku::HasComponent;
 use tracing::{Instrument, Span, field};
 
 use super::{
-    context::{HttpRequestContext, TrustedProxies},
+    client_addr::TrustedProxies,
+    connection_deadline::ConnectionDeadline,
+    context::HttpRequestContext,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
 };
 use crate::{
-    logs::ErrorChain,
+    logs::{client_text, error_text},
     services::{AppModule, RequestModule},
 };
 
@@ -41,18 +43,19 @@ pub(super) async fn request_middleware<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let _suspended_deadline = request.conn_data::<ConnectionDeadline>().map(ConnectionDeadline::suspend);
     let tenancy: &TenancyMode = app.resolve_ref();
     let context = HttpRequestContext::new(&request, &proxies, tenancy);
     let (request_id, client) = (context.request_id(), context.client_addr());
-    let user_agent = context.user_agent().map(ToOwned::to_owned);
     let span = tracing::info_span!(
         "request",
         %request_id,
-        method = %request.method(),
+        // Any token is a method.
+        method = %client_text(request.method()),
         // The route pattern instead of the path: ids and other client input must not get into the logs.
         route = request.match_pattern().as_deref().unwrap_or("-"),
         client = client.map(field::display),
-        user_agent,
+        user_agent = context.user_agent().map(|text| field::display(client_text(text))),
         user = field::Empty,
         tenant = field::Empty,
     );
@@ -101,7 +104,7 @@ fn log_response<B>(response: &ServiceResponse<B>, started: Instant) {
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     match problem.and_then(Problem::source) {
-        Some(source) => tracing::error!(status, millis, error = %ErrorChain(source), "request failed"),
+        Some(source) => tracing::error!(status, millis, error = %error_text(source), "request failed"),
         None => tracing::info!(status, millis, "request completed"),
     }
 }

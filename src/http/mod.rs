@@ -2,7 +2,9 @@
 //!
 //! - `server.rs`: binds the port and starts the server
 //! - `middleware.rs`: wraps every request: module, span, log line, response headers
+//! - `connection_limit.rs`, `connection_deadline.rs`: how many connections are open, and for how long
 //! - `context.rs`: the request's data that is known before its token is verified
+//! - `client_addr.rs`: the client's address, also behind proxies
 //! - `requested_tenant.rs`: reads the tenant from the header or host
 //! - `access.rs`: the access types: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
 //! - `extract.rs`: the other handler arguments: services, bodies, queries, ids
@@ -20,6 +22,9 @@
 
 mod access;
 mod api_docs;
+mod client_addr;
+mod connection_deadline;
+mod connection_limit;
 mod context;
 mod extract;
 mod handlers;
@@ -34,6 +39,7 @@ mod route;
 mod server;
 mod validation;
 
+pub use connection_limit::ConnectionLimit;
 pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use route::RouteInfo;
 pub use server::{BoundListener, bind, openapi, routes, start};

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{
@@ -18,8 +19,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    context::TrustedProxies,
-    extract::BodyLimit,
+    client_addr::TrustedProxies,
+    connection_deadline::{ConnectionDeadline, FIRST_HEAD_TIMEOUT},
+    connection_limit::ConnectionLimit,
+    extract::BodyLimits,
     handlers, join_page,
     middleware::request_middleware,
     problem::Problem,
@@ -72,21 +75,30 @@ pub fn routes() -> Vec<RouteInfo> {
     handlers::routes(&TenancyMode::default()).infos()
 }
 
+/// How long a connection without a request is kept open.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 /// Starts the server on a bound port. It runs while the returned future is awaited and doesn't handle signals.
 ///
 /// # Errors
 /// The listener can't be registered.
 #[expect(clippy::disallowed_methods, reason = "static pages without a handler; `handlers::routes` documents them")]
-pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> io::Result<Server> {
+pub fn start(
+    bound: BoundListener,
+    config: &HttpConfig,
+    limit: ConnectionLimit,
+    app: Arc<AppModule>,
+) -> io::Result<Server> {
     let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
-    let proxies = Data::new(TrustedProxies(config.trusted_proxies.clone()));
+    let proxies = Data::new(TrustedProxies::new(config));
     let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
     let (openapi, docs) = (Data::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
-    let limit = BodyLimit(config.body_limit);
-    let mut server = HttpServer::new(move || {
+    let client_timeout = config.client_timeout;
+    let body_limits = BodyLimits { bytes: config.body_limit, timeout: client_timeout };
+    let server = HttpServer::new(move || {
         let swagger_config = Config::new(["/openapi.json"])
             .persist_authorization(true)
             .try_it_out_enabled(true)
@@ -98,7 +110,7 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             .app_data(app.clone())
             .app_data(proxies.clone())
             .app_data(public_urls.clone())
-            .app_data(limit)
+            .app_data(body_limits)
             .configure(|config| handlers::routes(&tenancy).configure(config))
             .app_data(openapi.clone())
             .route(
@@ -115,11 +127,17 @@ pub fn start(bound: BoundListener, config: &HttpConfig, app: Arc<AppModule>) -> 
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
             .wrap(from_fn(request_middleware))
     })
+    .on_connect(move |io, extensions| {
+        if let Some(deadline) = ConnectionDeadline::watch(io, client_timeout) {
+            extensions.insert(deadline);
+        }
+    })
+    .workers(limit.workers)
+    .max_connections(limit.per_worker)
+    .client_request_timeout(FIRST_HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
     .disable_signals()
     .shutdown_timeout(10);
-    if let Some(workers) = config.workers {
-        server = server.workers(workers.get());
-    }
     Ok(server.listen(bound.listener)?.run())
 }
 

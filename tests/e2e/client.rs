@@ -18,7 +18,11 @@ use rstest::fixture;
 use secrecy::SecretString;
 use seeds::Seed;
 use serde_json::{Value, json};
-use tenantry::{bootstrap, config::HttpConfig, http};
+use tenantry::{
+    bootstrap,
+    config::HttpConfig,
+    http::{self, ConnectionLimit},
+};
 use test_support::SeededDb;
 
 use crate::database::DbConnection;
@@ -55,10 +59,21 @@ impl TestApp {
 
     /// Starts a server in this tenancy mode.
     pub(crate) fn with_tenancy(tenancy: TenancyMode) -> Self {
+        Self::with_settings(tenancy, |_| ())
+    }
+
+    /// Starts a server with changed HTTP settings.
+    pub(crate) fn with_http(configure: impl FnOnce(&mut HttpConfig) + Send + 'static) -> Self {
+        Self::with_settings(TenancyMode::default(), configure)
+    }
+
+    fn with_settings(tenancy: TenancyMode, configure: impl FnOnce(&mut HttpConfig) + Send + 'static) -> Self {
+        let mut config = HttpConfig { port: 0, workers: NonZero::new(1), body_limit: 8192, ..HttpConfig::default() };
+        configure(&mut config);
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, started))
+            actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, config, started))
         });
         let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server did not start");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
@@ -111,9 +126,7 @@ impl TestApp {
 
     /// Sends a raw HTTP request and returns everything until the server closes the connection.
     pub(crate) fn send_raw(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.addr).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        std::io::read_to_string(stream).unwrap()
+        send_raw(self.addr, request)
     }
 
     /// Connects to its database as the superuser.
@@ -148,7 +161,12 @@ impl Drop for TestApp {
     }
 }
 
-async fn run_server(signing_key: SigningKey, tenancy: TenancyMode, started: mpsc::Sender<StartedServer>) {
+async fn run_server(
+    signing_key: SigningKey,
+    tenancy: TenancyMode,
+    config: HttpConfig,
+    started: mpsc::Sender<StartedServer>,
+) {
     let seeded = SeededDb::new().await;
     let settings = AuthSettings {
         issuer: "tenantry".into(),
@@ -157,13 +175,20 @@ async fn run_server(signing_key: SigningKey, tenancy: TenancyMode, started: mpsc
         signing_key,
     };
     let module = bootstrap::build_app(seeded.db.module(), tenancy, settings);
-    let config = HttpConfig { port: 0, workers: NonZero::new(1), body_limit: 8192, ..HttpConfig::default() };
+    let limit = ConnectionLimit::reserve(&config, 10).unwrap();
     let bound = http::bind(&config).unwrap();
     let addr = bound.addr;
-    let server = http::start(bound, &config, module).unwrap();
+    let server = http::start(bound, &config, limit, module).unwrap();
     let (seed, database_url) = (seeded.seed.clone(), seeded.url());
     started.send(StartedServer { seed, addr, database_url, server: server.handle() }).unwrap();
     server.await.unwrap();
+}
+
+/// Sends a raw HTTP request and returns everything until the server closes the connection.
+pub(crate) fn send_raw(addr: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    std::io::read_to_string(stream).unwrap()
 }
 
 /// Sends requests with a fixed set of headers.

@@ -74,6 +74,15 @@ pub(crate) fn tenantry_command(work_dir: &Path, settings: &[(&str, &str)], argum
     command
 }
 
+/// Like [`tenantry_command`] without arguments, run by a shell after `setup`.
+pub(crate) fn tenantry_command_in_shell(work_dir: &Path, settings: &[(&str, &str)], setup: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("{setup} && exec \"$0\""), env!("CARGO_BIN_EXE_tenantry")]);
+    command.env_clear().env("PATH", search_path().unwrap()).env("HTTP_PORT", "0").envs(settings.iter().copied());
+    command.current_dir(work_dir).stdin(Stdio::null());
+    command
+}
+
 /// Runs a command until it exits. Each output must fit into a pipe's buffer.
 pub(crate) fn run(work_dir: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     wait_with_timeout(&mut tenantry_command(work_dir, settings, arguments))
@@ -87,7 +96,7 @@ pub(crate) fn run_with_stdin(work_dir: &Path, settings: &[(&str, &str)], argumen
     wait_with_timeout(tenantry_command(work_dir, settings, arguments).stdin(reader))
 }
 
-fn wait_with_timeout(command: &mut Command) -> Output {
+pub(crate) fn wait_with_timeout(command: &mut Command) -> Output {
     let mut child = spawn_piped(command);
     let deadline = Instant::now() + Duration::from_secs(60);
     while child.try_wait().unwrap().is_none() {
@@ -174,7 +183,17 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Starts a server and waits until it has printed its address.
     pub(crate) fn start(work_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = spawn_piped(&mut tenantry_command(work_dir, settings, &[]));
+        Self::start_command(&mut tenantry_command(work_dir, settings, &[]))
+    }
+
+    /// Like [`start`](Self::start), with this soft and hard limit of open files.
+    pub(crate) fn start_with_open_files(work_dir: &Path, settings: &[(&str, &str)], limit: u32) -> Self {
+        let mut command = tenantry_command_in_shell(work_dir, settings, &format!("ulimit -n {limit}"));
+        Self::start_command(&mut command)
+    }
+
+    pub(crate) fn start_command(command: &mut Command) -> Self {
+        let mut child = spawn_piped(command);
         let output = Arc::new(Mutex::new(String::new()));
         let stderr_reader = read_on_thread(child.stderr.take().unwrap(), &output);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

@@ -2,6 +2,7 @@
 //!
 //! - [`AuthorizationModule`]: the module, for the composition root
 //! - [`seed`]: the demo tenants
+//! - [`parse_ip_range`]: IP ranges in conditions and in the configuration
 //!
 //! The policy engine in `engine/` does no I/O. It denies by default, and a deny overrides an allow. An indeterminate
 //! condition never satisfies an allow and always satisfies a deny.
@@ -18,4 +19,5 @@ pub mod seed;
 mod templates;
 mod tenants;
 
+pub use engine::{IpRangeError, parse_ip_range};
 pub use module::AuthorizationModule;

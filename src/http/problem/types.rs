@@ -48,6 +48,8 @@ problem_types! {
         "The tenant does not exist, is archived, or the caller is not a member. The response does not reveal which. In the mode `personal`, the caller has no tenant.";
     METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED "method-not-allowed", "Method not allowed",
         "The route does not allow the method. The header `Allow` lists the allowed ones.";
+    BODY_TIMEOUT = REQUEST_TIMEOUT "body-timeout", "Body timeout",
+        "The body was not received within `HTTP_CLIENT_TIMEOUT_SECS`. Send the request again, without pauses.";
     ALREADY_INVITED = CONFLICT "already-invited", "Already invited",
         "An invitation for this e-mail address is already open. Resend or revoke it.";
     ALREADY_MEMBER = CONFLICT "already-member", "Already a member",

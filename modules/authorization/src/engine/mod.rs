@@ -1,6 +1,7 @@
 //! The policy engine. It does no I/O.
 //!
 //! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
+//! - `ip_range.rs`: parser for IP ranges
 //! - `parse.rs`: parser for conditions in JSON; errors carry JSON pointers
 //! - `compiled_condition.rs`, `policy_index.rs`: compiled conditions; index by role, resource and verb
 //! - `compiled_policies.rs`: decisions and explanations
@@ -11,6 +12,7 @@ mod compiled_condition;
 mod compiled_policies;
 mod condition;
 mod escalation;
+mod ip_range;
 mod parse;
 mod policy;
 mod policy_index;
@@ -22,6 +24,7 @@ use compiled_condition::{CompiledCondition, EvalContext};
 pub(crate) use compiled_policies::CompiledPolicies;
 pub(crate) use condition::Condition;
 pub(crate) use escalation::{EffectivePermissions, may_invite_to_role};
+pub use ip_range::{IpRangeError, parse_ip_range};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
 use time_window::{Days, TimeOfDay, TimeWindow};

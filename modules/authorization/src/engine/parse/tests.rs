@@ -121,6 +121,8 @@ fn parse_errors_carry_json_pointers() {
         (json!({"client_addr": vec!["10.0.0.0/8"; 65]}), "/client_addr"),
         (json!({"client_addr": ["10.0.0.0/8", "10.0.0.0/33"]}), "/client_addr/1"),
         (json!({"client_addr": ["10.0.0.1"]}), "/client_addr/0"),
+        (json!({"client_addr": ["010.0.0.0/8"]}), "/client_addr/0"),
+        (json!({"client_addr": ["10.0.0.0/08"]}), "/client_addr/0"),
         (json!({"client_addr": ["10.0.0.1/8"]}), "/client_addr/0"),
         (json!({"client_addr": ["2001:db8::1/32"]}), "/client_addr/0"),
         (json!({"client_addr": ["localhost/8"]}), "/client_addr/0"),

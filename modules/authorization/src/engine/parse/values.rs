@@ -1,10 +1,13 @@
 //! Parsing of the leaf conditions with structured values: comparisons, IP ranges and time windows.
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{
-    super::{Attribute, AttributeType, Comparison, Days, Literal, Predicate, TimeOfDay, TimeWindow, time_window},
+    super::{
+        Attribute, AttributeType, Comparison, Days, IpRangeError, Literal, Predicate, TimeOfDay, TimeWindow,
+        parse_ip_range, time_window,
+    },
     ConditionParser,
 };
 
@@ -78,16 +81,17 @@ impl ConditionParser {
     }
 
     pub(super) fn range(&mut self, value: &Value, pointer: &str) -> Option<IpNet> {
-        let Some(range) = value.as_str().and_then(|text| text.parse::<IpNet>().ok()) else {
-            return self.fail(pointer, "Expected an IP range in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32.");
-        };
-        if range != range.trunc() {
-            return self.fail(
+        match value.as_str().map_or(Err(IpRangeError::Malformed), parse_ip_range) {
+            Ok(range) => Some(range),
+            Err(IpRangeError::Malformed) => self.fail(
+                pointer,
+                "Expected an IP range in CIDR notation without leading zeros, such as 10.0.0.0/8 or 2001:db8::/32.",
+            ),
+            Err(IpRangeError::HostBits) => self.fail(
                 pointer,
                 "The address has bits set beyond its prefix length. Correct the address or the prefix length.",
-            );
+            ),
         }
-        Some(unmap_ipv4(range))
     }
 
     pub(super) fn window(&mut self, value: &Value, pointer: &str) -> Option<TimeWindow> {
@@ -134,11 +138,4 @@ impl ConditionParser {
         let days = names.and_then(|names| names.iter().try_fold(Days::NONE, |days, name| days.with(name.as_str()?)));
         days.or_else(|| self.fail(pointer, "Expected a list of at least one of mon, tue, wed, thu, fri, sat and sun."))
     }
-}
-
-/// Converts an IPv4-mapped IPv6 range to an IPv4 range, because client addresses are converted the same way.
-fn unmap_ipv4(range: IpNet) -> IpNet {
-    let IpNet::V6(v6) = range else { return range };
-    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
-    v4.and_then(|(addr, length)| Ipv4Net::new(addr, length).ok()).map_or(range, IpNet::V4)
 }
