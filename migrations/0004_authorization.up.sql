@@ -22,8 +22,9 @@ CREATE TABLE tenants (
       'support', 'system', 'tenantry', 'www')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
   status tenant_status NOT NULL DEFAULT 'active',
-  -- Incremented by every change to policies or tenant attributes, in the transaction of that change.
-  policy_version bigint NOT NULL DEFAULT 1 CHECK (policy_version > 0),
+  -- Renewed by every change to policies or tenant attributes, in the transaction of that change. It is random, since a
+  -- number would repeat after a failover or restore that loses commits.
+  policy_version uuid NOT NULL DEFAULT gen_random_uuid(),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. tenantry_app can't write it.
@@ -161,7 +162,7 @@ CREATE POLICY tenant ON invitations TO tenantry_app
 CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (true);
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
--- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only
+-- Members may rename and archive their tenant where its policies allow it, and renew its policy version. Only
 -- tenantry_system can change the plan and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
@@ -171,28 +172,28 @@ GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
 
--- Every instance caches compiled policies under their tenant's policy_version. These triggers increment it in the
+-- Every instance caches compiled policies under their tenant's policy_version. These triggers renew it in the
 -- transaction that changes policies or attributes.
-CREATE FUNCTION bump_policy_version() RETURNS trigger
+CREATE FUNCTION renew_policy_version() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE tenants
-  SET policy_version = policy_version + 1
+  SET policy_version = gen_random_uuid()
   WHERE id IN (SELECT tenant_id FROM changed);
   RETURN NULL;
 END
 $$;
 
 CREATE TRIGGER policies_inserted AFTER INSERT ON policies
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER policies_updated AFTER UPDATE ON policies
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER policies_deleted AFTER DELETE ON policies
-  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 
 CREATE TRIGGER tenant_attributes_inserted AFTER INSERT ON tenant_attributes
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER tenant_attributes_updated AFTER UPDATE ON tenant_attributes
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
-  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();

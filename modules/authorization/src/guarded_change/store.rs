@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 
 use crate::{
-    engine::{Policy, TenantAttributes},
+    engine::{Policy, PolicyVersion, TenantAttributes},
     policies::store::TenantPolicies,
 };
 
@@ -47,7 +47,7 @@ pub(crate) async fn read_policy_state(
     member: UserId,
 ) -> Result<Option<PolicyState>, DbError> {
     let state = sqlx::query!(
-        r#"SELECT t.policy_version, a.plan, a.contract_type, a.features, a.seat_limit,
+        r#"SELECT t.policy_version AS "policy_version: PolicyVersion", a.plan, a.contract_type, a.features, a.seat_limit,
              (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = t.id)
                AS "policies!: Json<Vec<Policy>>",
              (SELECT coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'in_use', EXISTS (

@@ -8,6 +8,8 @@ use shaku::{Component, Interface};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::engine::PolicyVersion;
+
 /// An active user, with their membership in the tenant if there is one.
 #[derive(Debug)]
 pub(crate) struct AdmissionRow {
@@ -20,7 +22,7 @@ pub(crate) struct MembershipSummary {
     pub(crate) tenant: TenantId,
     pub(crate) role: RoleId,
     pub(crate) status: TenantStatus,
-    pub(crate) policy_version: i64,
+    pub(crate) policy_version: PolicyVersion,
 }
 
 /// A membership with its role and user.
@@ -97,7 +99,7 @@ impl MembershipRepository for PgMembershipRepository {
             // user rows: membership is checked before there is a tenant scope.
             sqlx::query!(
                 r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
-                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
+                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?: PolicyVersion"
                    FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT m.tenant_id, m.role_id, m.status, m.policy_version

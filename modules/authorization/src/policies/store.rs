@@ -10,12 +10,12 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::engine::{NewPolicy, Policy, TenantAttributes};
+use crate::engine::{NewPolicy, Policy, PolicyVersion, TenantAttributes};
 
 /// Everything that a tenant's decisions depend on, from one snapshot.
 #[derive(Debug)]
 pub(crate) struct TenantPolicies {
-    pub(crate) version: i64,
+    pub(crate) version: PolicyVersion,
     pub(crate) attributes: TenantAttributes,
     pub(crate) policies: Vec<Policy>,
 }
@@ -93,7 +93,7 @@ impl PolicyRepository for PgPolicyRepository {
         let id = tenant.as_uuid();
         let query = || {
             sqlx::query!(
-                r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!",
+                r#"SELECT a.policy_version AS "policy_version!: PolicyVersion", a.plan AS "plan!",
                      a.contract_type AS "contract_type!", a.features AS "features!", a.seat_limit AS "seat_limit!",
                      a.policies AS "policies!: Json<Vec<Policy>>"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
