@@ -110,6 +110,7 @@ impl From<TenantsError> for Problem {
             TenantsError::SlugImmutable => {
                 Self::invalid_body_at("/slug", "The slug of the only tenant can't be changed.")
             }
+            TenantsError::Change(error) => error.into(),
             TenantsError::Db(error) => error.into(),
         }
     }

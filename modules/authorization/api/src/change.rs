@@ -1,9 +1,9 @@
-//! Errors that all changes to a tenant's permissions share.
+//! Errors that all changes to a tenant and its permissions share.
 
 use db::DbError;
 use kernel::PermissionDenied;
 
-/// Reasons why a change to a tenant's permissions (roles, policies, members, invitations) is rejected.
+/// Reasons why a change to a tenant or its permissions (roles, policies, members, invitations) is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The tenant was archived or the caller was removed after the request had been admitted.

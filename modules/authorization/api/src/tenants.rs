@@ -8,7 +8,7 @@ use shaku::Interface;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::RoleSummary;
+use crate::{ChangeError, RoleSummary};
 
 kernel::permission! {
     /// Read the tenant's name, plan and limits.
@@ -104,6 +104,9 @@ pub enum TenantsError {
     /// In [`kernel::TenancyMode::Single`]: the slug is fixed by the configuration.
     #[error("the slug is fixed by the configuration in single-tenant mode")]
     SlugImmutable,
+    /// The caller lost the membership or the permission, or the tenant was archived, after the request had been admitted.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -130,7 +133,7 @@ pub trait Tenants: Interface {
     /// Updates name and slug.
     async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError>;
 
-    /// Archives the tenant, effective from the next request. Idempotent.
+    /// Archives the tenant, effective from the next request.
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError>;
 
     /// Restores the tenant. Idempotent.

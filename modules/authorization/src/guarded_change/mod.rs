@@ -1,4 +1,4 @@
-//! The transaction in which a member changes a tenant's roles, policies, members and invitations.
+//! The transaction in which a member changes a tenant, its roles, policies, members and invitations.
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
@@ -6,21 +6,25 @@
 //! without an admin.
 
 pub(crate) mod store;
+pub(crate) mod tx;
 
 use std::collections::{HashMap, HashSet};
 
-use authorization_api::ChangeError;
-use db::{Database, TenantTx};
-use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
+use authorization_api::{ChangeError, TenantStatus};
+use db::{Database, SystemTx};
+use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
 
 use crate::{
     engine::{CompiledPolicies, EffectivePermissions, Policy},
-    guarded_change::store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
+    guarded_change::{
+        store::{PolicyState, RoleUsage, read_policy_state},
+        tx::{GuardedTx, lock_tenant},
+    },
 };
 
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
-    tx: TenantTx,
+    tx: GuardedTx,
     caller: UserId,
     before: PolicyState,
 }
@@ -48,10 +52,7 @@ impl GuardedChange {
     /// Like [`GuardedChange::begin`], for a change that any member may make.
     pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
         let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
-        let mut tx = database.begin(scope).await?;
-        if !lock_tenant(&mut tx, scope.tenant()).await? {
-            return Err(ChangeError::NoLongerMember);
-        }
+        let mut tx = GuardedTx::begin(database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
         match read_policy_state(&mut tx, scope.tenant(), caller).await? {
             Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
             _ => Err(ChangeError::NoLongerMember),
@@ -59,7 +60,7 @@ impl GuardedChange {
     }
 
     /// Returns the transaction to write in.
-    pub(crate) fn tx(&mut self) -> &mut TenantTx {
+    pub(crate) fn tx(&mut self) -> &mut GuardedTx {
         &mut self.tx
     }
 
@@ -79,6 +80,23 @@ impl GuardedChange {
         check(&self.before, &after, self.caller, assignments)?;
         Ok(self.tx.commit().await?)
     }
+}
+
+/// Locks a tenant, which may be archived, and reauthorizes the permit to restore it under its current policies.
+pub(crate) async fn lock_to_restore<P: Permission>(
+    tx: &mut SystemTx,
+    permit: &RestorePermit<P>,
+) -> Result<(), ChangeError> {
+    let Principal::User(caller) = permit.principal() else { return Err(ChangeError::NoLongerMember) };
+    let status = lock_tenant(tx, permit.tenant()).await?.ok_or(ChangeError::NoLongerMember)?;
+    let state = read_policy_state(tx, permit.tenant(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
+    let PolicyState { tenant, role, .. } = &state;
+    let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
+    let role = role.ok_or(ChangeError::NoLongerMember)?;
+    permit.reauthorize(role, &compiled, status == TenantStatus::Archived).map_err(|error| match error {
+        RestoreError::NotFound => ChangeError::NoLongerMember,
+        RestoreError::Denied(denied) => denied.into(),
+    })
 }
 
 /// Compares the state before and after a change by `caller`. Does no I/O.

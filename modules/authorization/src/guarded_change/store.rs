@@ -27,19 +27,6 @@ pub(crate) struct RoleUsage {
     pub(crate) in_use: bool,
 }
 
-/// Locks the tenant until the transaction ends, after waiting for other changes. Every change to roles, policies,
-/// members or invitations takes this lock first. Returns `false` if there is no such active tenant.
-pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<bool, DbError> {
-    let lock = sqlx::query!(
-        "SELECT id
-         FROM tenants
-         WHERE id = $1 AND status = 'active'
-         FOR NO KEY UPDATE",
-        tenant.as_uuid(),
-    );
-    Ok(lock.fetch_optional(tx.conn()).await?.is_some())
-}
-
 /// Reads the current state, including uncommitted changes of this transaction.
 pub(crate) async fn read_policy_state(
     tx: &mut Tx,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authorization_api::{
     AcceptError, Invitation, InvitationId, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
-    MemberInvite, UserTenant,
+    MemberInvite, TenantStatus, UserTenant,
 };
 use db::{Database, SystemDatabase, SystemReason, SystemTx, TenantTx};
 use kernel::{Email, Identity, Permit, RoleId, TenancyMode, TenantId};
@@ -17,10 +17,7 @@ use shaku::Component;
 
 use crate::{
     engine::may_invite_to_role,
-    guarded_change::{
-        GuardedChange, RoleAssignment,
-        store::{lock_tenant, read_policy_state},
-    },
+    guarded_change::{GuardedChange, RoleAssignment, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
         store::InvitationConflicts,
@@ -154,7 +151,7 @@ impl InvitationService {
         identity: &Identity,
         token_hash: TokenHash,
     ) -> Result<Option<UserTenant>, AcceptError> {
-        if !lock_tenant(tx, tenant_id).await? {
+        if lock_tenant(tx, tenant_id).await? != Some(TenantStatus::Active) {
             return Ok(None);
         }
         let invitation = acceptance::find_open(tx, tenant_id, token_hash).await?;

@@ -8,7 +8,7 @@ use shaku::{Component, Interface};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::engine::PolicyVersion;
+use crate::{engine::PolicyVersion, guarded_change::tx::GuardedTx};
 
 /// An active user, with their membership in the tenant if there is one.
 #[derive(Debug)]
@@ -72,10 +72,10 @@ pub(crate) trait MembershipRepository: Interface {
     /// Returns the member's role, or `None` if the user isn't a member.
     async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 
-    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
+    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
     /// Deletes the membership. Returns `false` if there was none.
-    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<bool, DbError>;
 }
 
 #[derive(Component)]
@@ -211,7 +211,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(role.fetch_optional(tx.conn()).await?)
     }
 
-    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError> {
+    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError> {
         let changed = sqlx::query!(
             "UPDATE memberships
              SET role_id = $3
@@ -224,7 +224,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(())
     }
 
-    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError> {
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<bool, DbError> {
         let removed = sqlx::query!(
             "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2",
             tx.tenant().as_uuid(),

@@ -10,7 +10,10 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::engine::{NewPolicy, Policy, PolicyVersion, TenantAttributes};
+use crate::{
+    engine::{NewPolicy, Policy, PolicyVersion, TenantAttributes},
+    guarded_change::tx::GuardedTx,
+};
 
 /// Everything that a tenant's decisions depend on, from one snapshot.
 #[derive(Debug)]
@@ -41,13 +44,13 @@ pub(crate) trait PolicyRepository: Interface {
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom policy.
-    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+    async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
     /// Replaces a custom policy, except for its role.
-    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+    async fn update(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
     /// Deletes a custom policy.
-    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError>;
+    async fn delete(&self, tx: &mut GuardedTx, id: PolicyId) -> Result<(), DbError>;
 }
 
 /// A row of `policies`.
@@ -198,7 +201,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(count.fetch_one(tx.conn()).await?)
     }
 
-    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+    async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
         let created = sqlx::query_as!(
             PolicyRow,
             r#"INSERT INTO policies AS p (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
@@ -217,7 +220,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(created.fetch_one(tx.conn()).await?.into())
     }
 
-    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+    async fn update(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
         let updated = sqlx::query_as!(
             PolicyRow,
             r#"UPDATE policies AS p
@@ -237,7 +240,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(updated.fetch_one(tx.conn()).await?.into())
     }
 
-    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError> {
+    async fn delete(&self, tx: &mut GuardedTx, id: PolicyId) -> Result<(), DbError> {
         let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
         sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND id = $2 AND NOT is_template", tenant, id)
             .execute(tx.conn())

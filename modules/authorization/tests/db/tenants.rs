@@ -1,6 +1,6 @@
 //! Creating, updating, archiving and restoring tenants.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use authorization_api::{
     OperatorTenants, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
@@ -9,6 +9,7 @@ use authorization_api::{
 use kernel::{RestoreError, ScopeError, TenancyMode, TenantSlug, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
+use sqlx::Connection;
 use test_support::{SeededDb, TestDb, seeded, test_db};
 use tokio::task::JoinSet;
 
@@ -205,14 +206,14 @@ async fn archived_tenant_only_allows_restore(#[future(awt)] seeded: SeededDb) {
     let denied = seeded.restore_permit(bob, "acme").await.unwrap_err();
     assert!(matches!(denied, RestoreError::Denied(_)), "{denied:?}");
     tenants(&seeded).archive(&archive).await.unwrap();
-    tenants(&seeded).archive(&archive).await.unwrap();
+    assert_eq!(outcome(&tenants(&seeded).archive(&archive).await), "NoLongerMember");
 
     // No member gets a scope, and permits from before have no effect.
     for user in [alice, bob] {
         assert!(matches!(seeded.scope(user, "acme").await, Err(ScopeError::NotFound)));
     }
     let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
-    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "NotFound");
+    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "NoLongerMember");
     assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreError::NotFound)));
     let non_member = seeded.create_user().await;
     for (user, tenant) in [(non_member, "acme"), (bob, "globex"), (alice, "nowhere")] {
@@ -254,9 +255,14 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
         for (archive, restore) in permits {
             let (one, other) = (tenants(&seeded), tenants(&seeded));
             tasks.spawn(async move { outcome(&one.archive(&archive).await) });
-            tasks.spawn(async move { outcome(&other.restore(&restore).await) });
+            tasks.spawn(async move { format!("restored: {}", outcome(&other.restore(&restore).await)) });
         }
-        assert_eq!(outcomes(tasks).await, counted([("done", 20)]));
+        let outcomes = outcomes(tasks).await;
+        // Archiving an archived tenant is rejected.
+        let archived = outcomes.get("done").copied().unwrap_or_default();
+        let rejected = outcomes.get("NoLongerMember").copied().unwrap_or_default();
+        assert_eq!((outcomes["restored: done"], archived + rejected), (10, 10), "{outcomes:?}");
+        assert!(archived >= 1, "{outcomes:?}");
         let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
             .fetch_one(&mut seeded.superuser().await)
             .await
@@ -267,6 +273,75 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
         tenants(&seeded).restore(&restore).await.unwrap();
         assert!(seeded.scope(alice, "acme").await.is_ok());
     }
+}
+
+/// Each change waits for the tenant's lock. Meanwhile, its caller is removed or loses the permission.
+#[rstest]
+#[case::removed("DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2", "NoLongerMember", "NoLongerMember")]
+#[case::demoted(
+    "UPDATE memberships SET role_id = (SELECT id FROM roles WHERE tenant_id = $2 AND name = 'member')
+     WHERE user_id = $1 AND tenant_id = $2",
+    "Denied",
+    "NoLongerMember"
+)]
+#[tokio::test]
+async fn tenant_change_reauthorizes_after_lock(
+    #[future(awt)] seeded: SeededDb,
+    #[case] loss: &'static str,
+    #[case] expected: &str,
+    #[case] expected_if_archived: &str,
+) {
+    let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
+    let stored = async || -> (String, String) {
+        let row = sqlx::query_as("SELECT name, status::text FROM tenants WHERE id = $1").bind(acme.as_uuid());
+        row.fetch_one(&mut seeded.superuser().await).await.unwrap()
+    };
+    for status in ["active", "archived"] {
+        seeded.execute(&format!("UPDATE tenants SET status = '{status}' WHERE slug = 'acme'")).await;
+        let mut superuser = seeded.superuser().await;
+        let mut lock = superuser.begin().await.unwrap();
+        for sql in ["SELECT id FROM tenants WHERE id = $2 AND $1::uuid IS NOT NULL FOR UPDATE", loss] {
+            sqlx::query(sql).bind(alice.as_uuid()).bind(acme.as_uuid()).execute(&mut *lock).await.unwrap();
+        }
+        let mut tasks = JoinSet::new();
+        if status == "active" {
+            let (one, other) = (tenants(&seeded), tenants(&seeded));
+            let update = seeded.permit::<TenantUpdate>(alice, acme).await.unwrap();
+            let archive = seeded.permit::<TenantArchive>(alice, acme).await.unwrap();
+            tasks.spawn(async move {
+                let change = TenantChange { name: Some("Renamed".parse().unwrap()), slug: None };
+                outcome(&one.update(&update, &change).await)
+            });
+            tasks.spawn(async move { outcome(&other.archive(&archive).await) });
+        } else {
+            let (tenants, restore) = (tenants(&seeded), seeded.restore_permit(alice, acme).await.unwrap());
+            tasks.spawn(async move { outcome(&tenants.restore(&restore).await) });
+        }
+        let before = stored().await;
+        wait_for_blocked(&seeded, tasks.len()).await;
+        lock.commit().await.unwrap();
+        let (expected, count) = if status == "active" { (expected, 2) } else { (expected_if_archived, 1) };
+        assert_eq!(outcomes(tasks).await, counted([(expected, count)]), "{status}");
+        assert_eq!(stored().await, before, "{status}");
+        let restored = "INSERT INTO memberships (tenant_id, user_id, role_id)
+             SELECT tenant_id, $1, id FROM roles WHERE tenant_id = $2 AND name = 'admin'
+             ON CONFLICT (tenant_id, user_id) DO UPDATE SET role_id = excluded.role_id";
+        let restored = sqlx::query(restored).bind(alice.as_uuid()).bind(acme.as_uuid());
+        restored.execute(&mut seeded.superuser().await).await.unwrap();
+    }
+}
+
+/// Waits until this many connections to the database wait for a lock.
+async fn wait_for_blocked(db: &TestDb, count: usize) {
+    let blocked =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut superuser = db.superuser().await;
+    let wait = async {
+        while sqlx::query_scalar::<_, i64>(blocked).fetch_one(&mut superuser).await.unwrap() < count as i64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
 }
 
 /// The application role's grants on tenants and tenant attributes.
