@@ -28,8 +28,11 @@ CREATE TABLE tenants (
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. tenantry_app can't write it.
-  personal_user_id uuid UNIQUE REFERENCES users
+  personal_user_id uuid UNIQUE REFERENCES users,
+  -- The user who created the tenant, for the limit per user; NULL if the operator did. tenantry_app can't write it.
+  created_by uuid REFERENCES users
 );
+CREATE INDEX tenants_created_by ON tenants (created_by);
 
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
@@ -163,7 +166,7 @@ CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
 -- Members may rename and archive their tenant where its policies allow it, and renew its policy version. Only
--- tenantry_system can change the plan and the owner of a personal tenant.
+-- tenantry_system can change the plan, the creator and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;

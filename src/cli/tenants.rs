@@ -56,10 +56,6 @@ fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
         (TenantsError::SlugTaken, _) => {
             "this slug is already in use, possibly by an archived tenant; choose another --slug".into()
         }
-        (TenantsError::LimitReached { limit }, _) => {
-            format!("tenant limit reached: this user is already admin of {limit} tenants; choose another --admin")
-                .into()
-        }
         _ => error.into(),
     }
 }

@@ -103,7 +103,9 @@ impl From<TenantsError> for Problem {
             TenantsError::SlugTaken => Self::from(SLUG_TAKEN).with_field_error("/slug", "Already in use."),
             TenantsError::LimitReached { limit } => Self::new(
                 TOO_MANY_TENANTS,
-                format!("A user can be admin of at most {limit} tenants, including archived ones."),
+                format!(
+                    "A user can create at most {limit} tenants. Archived ones and those that the user has left count."
+                ),
             ),
             TenantsError::PersonalTenantExists => PERSONAL_TENANT_EXISTS.into(),
             TenantsError::SingleTenantMode => TENANT_CREATION_DISABLED.into(),

@@ -79,7 +79,7 @@ problem_types! {
     TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
         "The tenant has the maximum number of roles.";
     TOO_MANY_TENANTS = CONFLICT "too-many-tenants", "Too many tenants",
-        "The caller is an admin of the maximum number of tenants, archived ones included.";
+        "The caller has created the maximum number of tenants. Archived ones and those that the caller has left count.";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",
         "The body exceeds `HTTP_BODY_LIMIT_BYTES`.";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type",

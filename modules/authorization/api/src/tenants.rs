@@ -89,10 +89,10 @@ pub enum TenantsError {
     /// Another tenant, possibly archived, has this slug.
     #[error("the slug is taken")]
     SlugTaken,
-    /// The user is admin of the maximum number of tenants.
-    #[error("tenant limit reached: the user is admin of {limit} tenants")]
+    /// The user has created the maximum number of tenants.
+    #[error("tenant limit reached: the user has created {limit} tenants, archived ones included")]
     LimitReached {
-        /// Maximum number of tenants per user.
+        /// Maximum number of tenants that a user can create.
         limit: u16,
     },
     /// In [`kernel::TenancyMode::Personal`]: the user already has a personal tenant, possibly archived.
@@ -143,7 +143,7 @@ pub trait Tenants: Interface {
 /// Creates tenants on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
 pub trait OperatorTenants: Interface {
-    /// Like [`Tenants::create`], with `admin` as the admin. The only way to create the tenant of
+    /// Like [`Tenants::create`], with `admin` as the admin, but without a limit. The only way to create the tenant of
     /// [`kernel::TenancyMode::Single`]; there, any slug but the configured one is rejected with
     /// [`TenantsError::SingleTenantMode`].
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;

@@ -18,7 +18,7 @@ use shaku::Component;
 use crate::{
     guarded_change::{GuardedChange, lock_to_restore},
     tenants::{
-        creation::{create_tenant, tenants_error},
+        creation::{Creator, create_tenant, tenants_error},
         slug_candidates::slug_candidates,
         store::TenantRepository,
     },
@@ -50,10 +50,10 @@ impl Tenants for TenantService {
             return Err(TenantsError::SingleTenantMode);
         }
         if let Some(slug) = slug {
-            return create_tenant(&*self.system, &self.tenancy, identity.user(), name, slug).await;
+            return create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, slug).await;
         }
         for slug in slug_candidates(name) {
-            match create_tenant(&*self.system, &self.tenancy, identity.user(), name, &slug).await {
+            match create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }

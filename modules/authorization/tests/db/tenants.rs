@@ -164,6 +164,36 @@ async fn tenant_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[tokio::test]
+async fn tenant_limit_counts_created_tenants(#[future(awt)] test_db: TestDb) {
+    let (user, other) = (test_db.create_user().await, test_db.create_user().await);
+    let operator: Arc<dyn OperatorTenants> = module(&test_db).resolve();
+    for number in 0..20 {
+        // Those that the operator creates don't count.
+        let slug = format!("operated-{number}").parse().unwrap();
+        operator.create_for(user, &"Operated".parse().unwrap(), &slug).await.unwrap();
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "done", "{number}");
+    }
+    operator.create_for(user, &"Operated".parse().unwrap(), &"one-more".parse().unwrap()).await.unwrap();
+    for sql in [
+        "SELECT",
+        // The creator has a custom role.
+        "INSERT INTO roles (tenant_id, id, name, name_key) SELECT id, gen_random_uuid(), 'owner', 'owner' FROM tenants;
+         UPDATE memberships AS m SET role_id = r.id
+         FROM roles AS r WHERE r.tenant_id = m.tenant_id AND r.name = 'owner'",
+        "DELETE FROM memberships",
+    ] {
+        test_db.execute(sql).await;
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "LimitReached", "{sql}");
+    }
+    // Tenants of which the user is only an admin don't count.
+    let admin_of_all = "INSERT INTO memberships (tenant_id, user_id, role_id)
+        SELECT r.tenant_id, u.id, r.id FROM roles AS r, users AS u WHERE r.name = 'admin'";
+    test_db.execute(&format!("{admin_of_all} AND u.id = '{other}'")).await;
+    assert_eq!(outcome(&create_tenant_as(&test_db, other, "Mine", None).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
 async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let read = async |tenant: &str| {
@@ -352,6 +382,7 @@ async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
     for (sql, allowed) in [
         ("UPDATE tenants SET name = 'X', updated_at = now()", true),
         ("UPDATE tenants SET created_at = now()", false),
+        ("UPDATE tenants SET created_by = NULL", false),
         ("UPDATE tenants SET id = id", false),
         ("UPDATE tenant_attributes SET plan = 'enterprise'", false),
     ] {
