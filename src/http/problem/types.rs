@@ -39,7 +39,7 @@ problem_types! {
     PERMISSION_MISSING = FORBIDDEN "permission-missing", "Permission missing",
         "The tenant's policies do not allow the operation. `permission` names the missing permission.";
     PRIVILEGE_ESCALATION = FORBIDDEN "privilege-escalation", "Privilege escalation",
-        "The change would grant a permission that the caller does not have under the same conditions. `permission` names it.";
+        "The change would grant or take away a permission that the caller does not have under the same conditions. `permission` names it.";
     INVITATION_NOT_FOUND = NOT_FOUND "invitation-not-found", "Invitation not found",
         "The invitation does not exist, or has been used, revoked or expired, or is for a different e-mail address. Ask for a new one.";
     NOT_FOUND = NOT_FOUND "not-found", "Not found",

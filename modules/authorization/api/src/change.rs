@@ -18,6 +18,12 @@ pub enum ChangeError {
         /// `resource:verb`; either part may be `*`.
         permission: String,
     },
+    /// The change would take away a permission that the caller doesn't hold under the same conditions.
+    #[error("privilege escalation: the caller doesn't hold {permission} and can't take it away")]
+    UnheldRemoval {
+        /// `resource:verb`; either part may be `*`.
+        permission: String,
+    },
     /// The tenant would be left without an admin: an active member who is allowed `*:*` unconditionally and denied
     /// nothing. Only such a member can undo every other change.
     #[error("the tenant would be left without an admin; promote another admin first")]

@@ -2,8 +2,8 @@
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
-//! rejected if it would grant any user a permission that the caller doesn't hold, or if it would leave the tenant
-//! without an admin.
+//! rejected if it would grant any user a permission that the caller doesn't hold, or take one away, or if it would leave
+//! the tenant without an admin.
 
 pub(crate) mod store;
 pub(crate) mod tx;
@@ -29,14 +29,15 @@ pub(crate) struct GuardedChange {
     before: PolicyState,
 }
 
-/// A user who gets a role, for the escalation check.
+/// A user who gets or loses a role, for the escalation check.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RoleAssignment {
+pub(crate) struct RoleChange {
     /// `None` if the user isn't known yet, as for an invitation.
     pub(crate) user: Option<UserId>,
-    /// The previous role; `None` if the user wasn't a member.
+    /// The previous role; `None` if the user wasn't a member or invited.
     pub(crate) from: Option<RoleId>,
-    pub(crate) to: RoleId,
+    /// The new role; `None` if the user is removed or the invitation revoked.
+    pub(crate) to: Option<RoleId>,
 }
 
 impl GuardedChange {
@@ -73,11 +74,11 @@ impl GuardedChange {
         self.before.roles.iter().any(|existing| existing.id == role)
     }
 
-    /// Checks the change and commits it. Changed policies are detected; changed role assignments must be passed in.
-    pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
+    /// Checks the change and commits it. Changed policies are detected; changed roles of users must be passed in.
+    pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.caller, assignments)?;
+        check(&self.before, &after, self.caller, role_changes)?;
         Ok(self.tx.commit().await?)
     }
 }
@@ -104,18 +105,22 @@ fn check(
     before: &PolicyState,
     after: &PolicyState,
     caller: UserId,
-    assignments: &[RoleAssignment],
+    role_changes: &[RoleChange],
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.tenant.policies, &after.tenant.policies);
     let granter = EffectivePermissions::of(old, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     // Members keep a role whose policies change.
     let kept = affected_roles(old, new, &unchanged, &after.roles)
-        .map(|role| (RoleAssignment { user: None, from: Some(role), to: role }, &unchanged));
-    for (RoleAssignment { user, from, to }, unchanged) in kept.chain(assignments.iter().map(|one| (*one, &none))) {
-        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
+        .map(|role| (RoleChange { user: None, from: Some(role), to: Some(role) }, &unchanged));
+    for (RoleChange { user, from, to }, unchanged) in kept.chain(role_changes.iter().map(|one| (*one, &none))) {
+        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, to, user));
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
+        }
+        // What the users lose is what they would gain by the opposite change.
+        if let Some(permission) = granter.first_escalation(&to, &from, unchanged) {
+            return Err(ChangeError::UnheldRemoval { permission: permission.to_string() });
         }
     }
     if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }

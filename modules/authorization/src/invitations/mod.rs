@@ -17,7 +17,7 @@ use shaku::Component;
 
 use crate::{
     engine::may_invite_to_role,
-    guarded_change::{GuardedChange, RoleAssignment, store::read_policy_state, tx::lock_tenant},
+    guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
         store::InvitationConflicts,
@@ -54,7 +54,7 @@ impl Invitations for InvitationService {
         self.ensure_invitable(change.tx(), email, None).await?;
         let caller = change.caller();
         let invitation = store::create(change.tx(), email, role, caller, token_hash).await?;
-        change.commit(&[invitee_assignment(role)]).await?;
+        change.commit(&[invitee_role(role)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
@@ -80,16 +80,14 @@ impl Invitations for InvitationService {
         let caller = change.caller();
         let resent = store::resend(change.tx(), id, caller, token_hash).await?;
         let invitation = resent.ok_or(InvitationsError::NotFound)?;
-        change.commit(&[invitee_assignment(invitation.role.id)]).await?;
+        change.commit(&[invitee_role(invitation.role.id)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        if !store::revoke(change.tx(), id).await? {
-            return Err(InvitationsError::NotFound);
-        }
-        Ok(change.commit(&[]).await?)
+        let role = store::revoke(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
+        Ok(change.commit(&[RoleChange { user: None, from: Some(role), to: None }]).await?)
     }
 
     async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
@@ -165,7 +163,7 @@ impl InvitationService {
     }
 }
 
-/// Returns the role assignment that accepting an invitation makes. Its user isn't known before that.
-fn invitee_assignment(role: RoleId) -> RoleAssignment {
-    RoleAssignment { user: None, from: None, to: role }
+/// Returns the role change that accepting an invitation makes. Its user isn't known before that.
+fn invitee_role(role: RoleId) -> RoleChange {
+    RoleChange { user: None, from: None, to: Some(role) }
 }

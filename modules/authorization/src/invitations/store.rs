@@ -192,13 +192,14 @@ pub(crate) async fn resend(
     Ok(resent.fetch_optional(tx.conn()).await?.map(Into::into))
 }
 
-/// Deletes the invitation. Returns `false` if there was none.
-pub(crate) async fn revoke(tx: &mut GuardedTx, id: InvitationId) -> Result<bool, DbError> {
-    let revoked = sqlx::query!(
+/// Deletes the invitation. Returns its role, or `None` if there was none.
+pub(crate) async fn revoke(tx: &mut GuardedTx, id: InvitationId) -> Result<Option<RoleId>, DbError> {
+    let revoked = sqlx::query_scalar!(
         "DELETE FROM invitations
-         WHERE tenant_id = $1 AND id = $2",
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING role_id",
         tx.tenant().as_uuid(),
         id.as_uuid(),
     );
-    Ok(revoked.execute(tx.conn()).await?.rows_affected() == 1)
+    Ok(revoked.fetch_optional(tx.conn()).await?)
 }

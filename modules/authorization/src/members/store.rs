@@ -74,8 +74,8 @@ pub(crate) trait MembershipRepository: Interface {
 
     async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
-    /// Deletes the membership. Returns `false` if there was none.
-    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<bool, DbError>;
+    /// Deletes the membership. Returns its role, or `None` if there was none.
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 }
 
 #[derive(Component)]
@@ -224,13 +224,15 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(())
     }
 
-    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<bool, DbError> {
-        let removed = sqlx::query!(
-            "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<Option<RoleId>, DbError> {
+        let removed = sqlx::query_scalar!(
+            "DELETE FROM memberships
+             WHERE tenant_id = $1 AND user_id = $2
+             RETURNING role_id",
             tx.tenant().as_uuid(),
             user.as_uuid(),
         );
-        Ok(removed.execute(tx.conn()).await?.rows_affected() == 1)
+        Ok(removed.fetch_optional(tx.conn()).await?)
     }
 }
 
