@@ -1,4 +1,5 @@
-DROP TABLE invitations, tenant_attributes, policies, memberships, roles, tenants;
+DROP TABLE invitations, tenant_attributes, policies, memberships, roles, former_slugs, tenants;
+DROP FUNCTION keep_former_slug;
 DROP FUNCTION renew_policy_version;
 DROP TYPE policy_effect;
 DROP TYPE tenant_status;

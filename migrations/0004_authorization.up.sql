@@ -34,6 +34,16 @@ CREATE TABLE tenants (
 );
 CREATE INDEX tenants_created_by ON tenants (created_by);
 
+-- Slugs that tenants gave up. Only the former owner can use one within 90 days, so that links and clients that still
+-- name it don't reach another tenant. Only the trigger keep_former_slug uses this table: no role has a privilege on it,
+-- so it has no row-level security either. That would hide the slugs of other tenants.
+CREATE TABLE former_slugs (
+  slug text PRIMARY KEY,
+  former_owner uuid NOT NULL REFERENCES tenants,
+  freed_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX former_slugs_former_owner ON former_slugs (former_owner);
+
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
@@ -174,6 +184,41 @@ GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;
 GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
+
+-- Keeps the slug that a tenant gives up, and rejects one that another tenant gave up within 90 days. It runs after the
+-- unique index has waited for concurrent changes of the same slug, and therefore sees what they have kept.
+CREATE FUNCTION keep_former_slug() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  reserved_since CONSTANT timestamptz := now() - interval '90 days';
+BEGIN
+  IF EXISTS (SELECT FROM former_slugs
+             WHERE slug = NEW.slug AND former_owner <> NEW.id AND freed_at > reserved_since) THEN
+    RAISE unique_violation USING
+      MESSAGE = 'another tenant gave up this slug within the last 90 days; choose a different one',
+      CONSTRAINT = 'tenants_slug_reserved';
+  END IF;
+  DELETE FROM former_slugs
+  WHERE slug = NEW.slug OR (former_owner = NEW.id AND freed_at <= reserved_since);
+  IF TG_OP = 'UPDATE' THEN
+    INSERT INTO former_slugs (slug, former_owner) VALUES (OLD.slug, OLD.id);
+    -- Otherwise a tenant could reserve any number of slugs.
+    IF (SELECT count(*) FROM former_slugs WHERE former_owner = NEW.id) > 10 THEN
+      RAISE check_violation USING
+        MESSAGE = 'the tenant gave up 10 slugs within the last 90 days; keep the slug or take back a former one',
+        CONSTRAINT = 'tenants_slug_changes';
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+-- A trigger runs it without this privilege. With it, a role could attach the function to a table of its own.
+REVOKE EXECUTE ON FUNCTION keep_former_slug() FROM PUBLIC;
+
+CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants
+  FOR EACH ROW EXECUTE FUNCTION keep_former_slug();
+CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
+  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION keep_former_slug();
 
 -- Every instance caches compiled policies under their tenant's policy_version. These triggers renew it in the
 -- transaction that changes policies or attributes.

@@ -139,10 +139,12 @@ async fn find_created(tx: &mut SystemTx, id: TenantId) -> Result<Tenant, DbError
     Ok(tenant.fetch_one(tx.conn()).await?)
 }
 
-/// Maps violations of unique constraints to their errors.
+/// Maps violations of constraints to their errors.
 pub(crate) fn tenants_error(error: DbError) -> TenantsError {
-    if error.violates("tenants_slug_key") {
+    if error.violates("tenants_slug_key") || error.violates("tenants_slug_reserved") {
         TenantsError::SlugTaken
+    } else if error.violates("tenants_slug_changes") {
+        TenantsError::TooManySlugChanges
     } else if error.violates("tenants_personal_user_id_key") {
         TenantsError::PersonalTenantExists
     } else {

@@ -6,7 +6,7 @@ use authorization_api::{
     OperatorTenants, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
     TenantsError, UserRead,
 };
-use kernel::{RestoreError, ScopeError, TenancyMode, TenantSlug, UserId};
+use kernel::{RestoreError, ScopeError, TenancyMode, TenantId, TenantSlug, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::Connection;
@@ -223,6 +223,69 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
         .await
         .unwrap();
     assert_eq!(updated, [true, false]);
+}
+
+async fn change_slug(db: &TestDb, user: UserId, tenant: TenantId, slug: &str) -> String {
+    let permit = db.permit::<TenantUpdate>(user, tenant).await.unwrap();
+    outcome(&tenants(db).update(&permit, &TenantChange { name: None, slug: Some(slug.parse().unwrap()) }).await)
+}
+
+#[rstest]
+#[tokio::test]
+async fn freed_slug_is_reserved_for_former_owner(#[future(awt)] seeded: SeededDb) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
+    let (acme, globex) = (seeded.seed.tenants.acme.id, seeded.seed.tenants.globex.id);
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
+    assert_eq!(change_slug(&seeded, alice, globex, "acme").await, "SlugTaken");
+    assert_eq!(outcome(&create_tenant_as(&seeded, bob, "Another", Some("acme")).await), "SlugTaken");
+    assert!(create_tenant_as(&seeded, bob, "Acme", None).await.unwrap().slug.as_str().starts_with("acme-"));
+    // The former owner can take it back.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
+    for (age, expected) in [("89 days", "SlugTaken"), ("91 days", "done")] {
+        seeded.execute(&format!("UPDATE former_slugs SET freed_at = now() - interval '{age}'")).await;
+        assert_eq!(change_slug(&seeded, alice, globex, "acme").await, expected, "{age}");
+    }
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "SlugTaken");
+    assert_eq!(change_slug(&seeded, alice, acme, "globex").await, "SlugTaken");
+    let scope = seeded.scope(alice, acme).await.unwrap();
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    let error = sqlx::query("SELECT FROM former_slugs").execute(tx.conn()).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
+}
+
+#[rstest]
+#[tokio::test]
+async fn slug_given_up_concurrently_is_reserved(#[future(awt)] seeded: SeededDb) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.identity(seeded.seed.users.bob.id).await.unwrap());
+    let globex = seeded.permit::<TenantUpdate>(alice, "globex").await.unwrap();
+    let slug: TenantSlug = "acme".parse().unwrap();
+    let mut superuser = seeded.superuser().await;
+    let mut change = superuser.begin().await.unwrap();
+    sqlx::query("UPDATE tenants SET slug = 'acme-new' WHERE slug = 'acme'").execute(&mut *change).await.unwrap();
+    let (mut tasks, one, other) = (JoinSet::new(), tenants(&seeded), tenants(&seeded));
+    let taken = slug.clone();
+    tasks.spawn(async move { outcome(&one.create(&bob, &"Another".parse().unwrap(), Some(&taken)).await) });
+    let update = TenantChange { name: None, slug: Some(slug) };
+    tasks.spawn(async move { outcome(&other.update(&globex, &update).await) });
+    wait_for_blocked(&seeded, 2).await;
+    change.commit().await.unwrap();
+    assert_eq!(outcomes(tasks).await, counted([("SlugTaken", 2)]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn slug_changes_are_limited(#[future(awt)] seeded: SeededDb) {
+    let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
+    for number in 1..=10 {
+        assert_eq!(change_slug(&seeded, alice, acme, &format!("acme-{number}")).await, "done", "{number}");
+    }
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
+    // Taking back a slug gives up another one.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
+    seeded.execute("UPDATE former_slugs SET freed_at = now() - interval '91 days' WHERE slug = 'acme-5'").await;
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "done");
 }
 
 #[rstest]
