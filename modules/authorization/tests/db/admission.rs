@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use authorization::AuthorizationModule;
 use authorization_api::{Members, MembersError, UserRead, UserTenants};
 use kernel::{
-    AccessRequest, Decision, Environment, Permission, ScopeError, TenantAdmission, TenantId, TenantTarget, UserId,
-    VerifiedClaims,
+    AccessRequest, Decision, Environment, Permission, Principal, ScopeError, TenancyMode, TenantAdmission, TenantId,
+    TenantTarget, UserId, ValueModule, VerifiedClaims,
 };
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{SeededDb, TestDb, seeded, test_db};
+use test_support::{FailoverDb, SeededDb, TestDb, seeded, test_db};
 use uuid::Uuid;
 
 use crate::helpers::module;
@@ -196,8 +197,41 @@ async fn policies_of_lost_commit_are_not_used(#[future(awt)] seeded: SeededDb) {
              UPDATE tenants SET policy_version = '{before}' WHERE slug = 'acme'"
         ))
         .await;
-    assert!(can_read().await);
+    // No read before the next change, as it would replace the cached policies.
     seeded.execute(&insert("allow", "billing")).await;
+    assert!(can_read().await, "the lost deny is applied");
+}
+
+/// The promoted standby lacks the last commit, whose policies are cached. It gives the next change a version of its own.
+#[tokio::test]
+async fn promoted_lagging_standby_does_not_revive_policies() {
+    let mut failover = FailoverDb::start().await;
+    let (bob, acme) = (failover.seed.users.bob.id, failover.seed.tenants.acme.id);
+    #[expect(clippy::disallowed_methods, reason = "tests choose the user")]
+    let claims = VerifiedClaims::new(bob, None);
+    let module =
+        AuthorizationModule::builder(failover.db.module(), ValueModule::new(Arc::new(TenancyMode::default()))).build();
+    let admission: Arc<dyn TenantAdmission> = module.resolve();
+    let can_read = async || {
+        let admission = admission.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
+        let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
+        let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
+        let decision = admission.policies.decide(Principal::User(bob), admission.role, &request);
+        matches!(decision, Decision::Allow(_))
+    };
+    let insert = async |failover: &FailoverDb, effect: &str, resource: &str| {
+        let insert = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+             VALUES ($1, gen_random_uuid(), $2::policy_effect, $3, '{read}', sha256('1'))";
+        let insert = sqlx::query(insert).bind(acme.as_uuid()).bind(effect).bind(resource);
+        insert.execute(&mut failover.superuser().await).await.unwrap();
+    };
+    assert!(can_read().await);
+    failover.create_standby();
+    insert(&failover, "deny", "user").await;
+    assert!(!can_read().await);
+    failover.fail_over().await;
+    // No read before the next change, as it would replace the cached policies.
+    insert(&failover, "allow", "billing").await;
     assert!(can_read().await, "the lost deny is applied");
 }
 
