@@ -212,7 +212,7 @@ BEGIN
   RETURN NULL;
 END
 $$;
--- A trigger runs it without this privilege. With it, a role could attach the function to a table of its own.
+-- A trigger runs it without this privilege. With it, a role could attach the function to its own table.
 REVOKE EXECUTE ON FUNCTION keep_former_slug() FROM PUBLIC;
 
 CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants

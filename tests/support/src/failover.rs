@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{search_path, temp_dir};
 
-/// A migrated database with the demo data, on a server of its own. All servers have the same URL, so an open [`Db`]
+/// A migrated database with the demo data, on a separate server. All servers have the same URL, so an open [`Db`]
 /// reconnects to the new primary after a failover.
 pub struct FailoverDb {
     /// The open database.

@@ -2,8 +2,8 @@
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
-//! rejected if it would grant any user a permission that the caller doesn't hold, or take one away, or if it would leave
-//! the tenant without an admin.
+//! rejected if any user would gain or lose a permission that the caller doesn't hold, or if the tenant would be left
+//! without an admin.
 
 pub(crate) mod store;
 pub(crate) mod tx;

@@ -202,7 +202,7 @@ async fn policies_of_lost_commit_are_not_used(#[future(awt)] seeded: SeededDb) {
     assert!(can_read().await, "the lost deny is applied");
 }
 
-/// The promoted standby lacks the last commit, whose policies are cached. It gives the next change a version of its own.
+/// The promoted standby lacks the last commit, whose policies are cached. It gives the next change a new version.
 #[tokio::test]
 async fn promoted_lagging_standby_does_not_revive_policies() {
     let mut failover = FailoverDb::start().await;
