@@ -1,5 +1,6 @@
 DROP POLICY member ON users;
-DROP TABLE invitations, tenant_attributes, policies, memberships, roles, tenants;
-DROP FUNCTION bump_policy_version;
+DROP TABLE invitations, tenant_attributes, policies, memberships, roles, former_slugs, tenants;
+DROP FUNCTION keep_former_slug;
+DROP FUNCTION renew_policy_version;
 DROP TYPE policy_effect;
 DROP TYPE tenant_status;

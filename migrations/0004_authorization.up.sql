@@ -22,13 +22,27 @@ CREATE TABLE tenants (
       'support', 'system', 'tenantry', 'www')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
   status tenant_status NOT NULL DEFAULT 'active',
-  -- Incremented by every change to policies or tenant attributes, in the transaction of that change.
-  policy_version bigint NOT NULL DEFAULT 1 CHECK (policy_version > 0),
+  -- Renewed by every change to policies or tenant attributes, in the transaction of that change. It is random, since a
+  -- number would repeat after a failover or restore that loses commits.
+  policy_version uuid NOT NULL DEFAULT gen_random_uuid(),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   -- The owner of a personal tenant (tenancy mode `personal`); a user owns at most one. tenantry_app can't write it.
-  personal_user_id uuid UNIQUE REFERENCES users
+  personal_user_id uuid UNIQUE REFERENCES users,
+  -- The user who created the tenant, for the limit per user; NULL if the operator did. tenantry_app can't write it.
+  created_by uuid REFERENCES users
 );
+CREATE INDEX tenants_created_by ON tenants (created_by);
+
+-- Slugs that tenants gave up. Only the former owner can use one within 90 days, so that links and clients that still
+-- name it don't reach another tenant. Only the trigger keep_former_slug uses this table: no role has a privilege on it,
+-- so it has no row-level security either. That would hide the slugs of other tenants.
+CREATE TABLE former_slugs (
+  slug text PRIMARY KEY,
+  former_owner uuid NOT NULL REFERENCES tenants,
+  freed_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX former_slugs_former_owner ON former_slugs (former_owner);
 
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
@@ -164,8 +178,8 @@ CREATE POLICY tenant ON invitations TO tenantry_app
 CREATE POLICY system ON invitations TO tenantry_system USING (true) WITH CHECK (true);
 
 GRANT SELECT ON tenants, tenant_attributes TO tenantry_app;
--- Members may rename and archive their tenant where its policies allow it, and increment its policy version. Only
--- tenantry_system can change the plan and the owner of a personal tenant.
+-- Members may rename and archive their tenant where its policies allow it, and renew its policy version. Only
+-- tenantry_system can change the plan, the creator and the owner of a personal tenant.
 GRANT UPDATE (slug, name, status, updated_at, policy_version) ON tenants TO tenantry_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_app;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;
@@ -174,28 +188,63 @@ GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
 
--- Every instance caches compiled policies under their tenant's policy_version. These triggers increment it in the
+-- Keeps the slug that a tenant gives up, and rejects one that another tenant gave up within 90 days. It runs after the
+-- unique index has waited for concurrent changes of the same slug, and therefore sees what they have kept.
+CREATE FUNCTION keep_former_slug() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  reserved_since CONSTANT timestamptz := now() - interval '90 days';
+BEGIN
+  IF EXISTS (SELECT FROM former_slugs
+             WHERE slug = NEW.slug AND former_owner <> NEW.id AND freed_at > reserved_since) THEN
+    RAISE unique_violation USING
+      MESSAGE = 'another tenant gave up this slug within the last 90 days; choose a different one',
+      CONSTRAINT = 'tenants_slug_reserved';
+  END IF;
+  DELETE FROM former_slugs
+  WHERE slug = NEW.slug OR (former_owner = NEW.id AND freed_at <= reserved_since);
+  IF TG_OP = 'UPDATE' THEN
+    INSERT INTO former_slugs (slug, former_owner) VALUES (OLD.slug, OLD.id);
+    -- Otherwise a tenant could reserve any number of slugs.
+    IF (SELECT count(*) FROM former_slugs WHERE former_owner = NEW.id) > 10 THEN
+      RAISE check_violation USING
+        MESSAGE = 'the tenant gave up 10 slugs within the last 90 days; keep the slug or take back a former one',
+        CONSTRAINT = 'tenants_slug_changes';
+    END IF;
+  END IF;
+  RETURN NULL;
+END
+$$;
+-- A trigger runs it without this privilege. With it, a role could attach the function to its own table.
+REVOKE EXECUTE ON FUNCTION keep_former_slug() FROM PUBLIC;
+
+CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants
+  FOR EACH ROW EXECUTE FUNCTION keep_former_slug();
+CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
+  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION keep_former_slug();
+
+-- Every instance caches compiled policies under their tenant's policy_version. These triggers renew it in the
 -- transaction that changes policies or attributes.
-CREATE FUNCTION bump_policy_version() RETURNS trigger
+CREATE FUNCTION renew_policy_version() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE tenants
-  SET policy_version = policy_version + 1
+  SET policy_version = gen_random_uuid()
   WHERE id IN (SELECT tenant_id FROM changed);
   RETURN NULL;
 END
 $$;
 
 CREATE TRIGGER policies_inserted AFTER INSERT ON policies
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER policies_updated AFTER UPDATE ON policies
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER policies_deleted AFTER DELETE ON policies
-  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 
 CREATE TRIGGER tenant_attributes_inserted AFTER INSERT ON tenant_attributes
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER tenant_attributes_updated AFTER UPDATE ON tenant_attributes
-  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
-  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bump_policy_version();
+  REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();

@@ -54,11 +54,7 @@ fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
             format!("TENANCY_MODE=single allows only the tenant named by TENANT_SLUG; pass --slug {slug}").into()
         }
         (TenantsError::SlugTaken, _) => {
-            "this slug is already in use, possibly by an archived tenant; choose another --slug".into()
-        }
-        (TenantsError::LimitReached { limit }, _) => {
-            format!("tenant limit reached: this user is already admin of {limit} tenants; choose another --admin")
-                .into()
+            "this slug is already in use, possibly by an archived tenant, or was within the last 90 days; choose another --slug".into()
         }
         _ => error.into(),
     }

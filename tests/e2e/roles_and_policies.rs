@@ -65,15 +65,20 @@ fn conditional_custom_role_end_to_end(app: TestApp) {
 fn escalation_error_names_permission(app: TestApp) {
     let (acme, bob) = (app.alice().in_tenant("acme"), app.bob().in_tenant("acme"));
     let member = app.seed.tenants.acme.member_role;
-    let insert_policy = "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
-        SELECT tenant_id, gen_random_uuid(), id, 'allow', 'policy', '{*}', sha256('1') FROM roles WHERE name = 'member'";
-    app.sql(insert_policy);
+    let insert_policies = "INSERT INTO policies (tenant_id, id, role_id, effect, resource, verbs, digest)
+        SELECT tenant_id, gen_random_uuid(), id, 'allow', resource, '{*}', sha256(resource::bytea)
+        FROM roles, unnest(ARRAY['policy', 'member']) AS resource WHERE name = 'member'";
+    app.sql(insert_policies);
     let everything = |effect: &str, role: Option<RoleId>| json!({"role_id": role, "effect": effect, "resource": "*", "verbs": ["*"]});
     let before = acme.get("/v1/policies").body;
     let rejected = bob.post("/v1/policies", everything("allow", Some(member)));
-    assert_eq!(rejected.json()["permission"], "*:*");
+    let alice = bob.delete(&format!("/v1/members/{}", app.seed.users.alice.id));
+    for response in [&rejected, &alice] {
+        assert_eq!(response.json()["permission"], "*:*");
+    }
     let text = transcript([
         ("POST /v1/policies", rejected),
+        ("DELETE /v1/members/{id}, an admin", alice),
         ("POST /v1/policies, a deny for every member", acme.post("/v1/policies", everything("deny", None))),
         ("POST /v1/tenant/leave, as the only admin", acme.send("POST", "/v1/tenant/leave", None)),
     ]);

@@ -139,7 +139,7 @@ async fn seed_tenant(
     let slug: TenantSlug = slug.parse().map_err(|_| AuthorizationSeedError::InvalidConstant)?;
     let mut ids = DemoIds { tenant: id, policies: 0 };
     let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
-    let created = provision(tx, &NewTenant { id, slug: &slug, name, plan }, &mut ids).await?;
+    let created = provision(tx, &NewTenant { id, slug: &slug, name, plan, created_by: None }, &mut ids).await?;
     Ok(SeededTenant { id, slug, admin_role, member_role, created })
 }
 

@@ -6,7 +6,8 @@
 use std::marker::PhantomData;
 
 use crate::{
-    AccessRequest, Decision, Environment, Permission, PermissionDenied, RestoreAdmission, TenantId, TenantScope,
+    AccessRequest, Decision, Environment, Permission, PermissionDenied, PolicySet, Principal, RestoreAdmission, RoleId,
+    TenantId, TenantScope,
 };
 
 /// Proof that the principal is an active member of this tenant, which may be archived. Its only use is to obtain a
@@ -46,6 +47,8 @@ pub enum RestoreError {
 #[derive(Debug)]
 pub struct RestorePermit<P> {
     tenant: TenantId,
+    principal: Principal,
+    environment: Environment,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -54,15 +57,34 @@ impl<P: Permission> RestorePermit<P> {
     pub fn authorize(scope: &RestoreScope, environment: &Environment) -> Result<Self, RestoreError> {
         let permission = const { &P::INFO };
         let request = AccessRequest { permission, resource: None, environment };
-        match scope.scope.decide(&request) {
-            Decision::Allow(_) => Ok(Self { tenant: scope.tenant(), permission: PhantomData }),
-            Decision::Deny(_) if scope.archived => Err(RestoreError::NotFound),
-            Decision::Deny(reason) => Err(PermissionDenied { permission, reason }.into()),
-        }
+        to_result::<P>(scope.scope.decide(&request), scope.archived)?;
+        let (tenant, principal) = (scope.tenant(), scope.scope.principal());
+        Ok(Self { tenant, principal, environment: *environment, permission: PhantomData })
+    }
+
+    /// Evaluates the permission again for the same request, with the current role, policies and status. Called after
+    /// waiting for a lock, during which they may have changed.
+    pub fn reauthorize(&self, role: RoleId, policies: &dyn PolicySet, archived: bool) -> Result<(), RestoreError> {
+        let permission = const { &P::INFO };
+        let request = AccessRequest { permission, resource: None, environment: &self.environment };
+        to_result::<P>(policies.decide(self.principal, role, &request), archived)
     }
 
     /// The tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    /// The principal.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+}
+
+fn to_result<P: Permission>(decision: Decision, archived: bool) -> Result<(), RestoreError> {
+    match decision {
+        Decision::Allow(_) => Ok(()),
+        Decision::Deny(_) if archived => Err(RestoreError::NotFound),
+        Decision::Deny(reason) => Err(PermissionDenied { permission: const { &P::INFO }, reason }.into()),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
         .post("/v1/invitations/{id}/resend", "Resend an invitation; a new link replaces the old one", resend)
         .problems(&[PRIVILEGE_ESCALATION, ALREADY_MEMBER, SEAT_LIMIT_REACHED])
         .problems(invitations_disabled);
-    routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke);
+    routes.delete("/v1/invitations/{id}", "Revoke an invitation", revoke).problems(&[PRIVILEGE_ESCALATION]);
     routes.post("/v1/invitations/accept", "Accept an invitation", accept).problems(&[
         INVITATION_NOT_FOUND,
         ALREADY_MEMBER,

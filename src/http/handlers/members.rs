@@ -21,7 +21,8 @@ use crate::http::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateMemberRequest {
-    /// Id of the new role, one of `GET /v1/roles`. The caller must hold all of its permissions.
+    /// Id of the new role, one of `GET /v1/roles`. The caller must hold each permission that the
+    /// member gains or loses.
     #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
     role_id: Uuid,
 }
@@ -40,11 +41,19 @@ pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/members", "List the tenant's members", list);
     routes.get("/v1/members/{id}", "Read a member", show);
     routes
-        .patch("/v1/members/{id}", "Change a member's role; it must not exceed the caller's permissions", change_role)
+        .patch(
+            "/v1/members/{id}",
+            "Change a member's role; neither role may exceed the caller's permissions",
+            change_role,
+        )
         .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN]);
     routes
-        .delete("/v1/members/{id}", "Remove a member from the tenant; applies from their next request", remove)
-        .problems(&[LAST_ADMIN]);
+        .delete(
+            "/v1/members/{id}",
+            "Remove a member, whose permissions must not exceed the caller's, from the tenant",
+            remove,
+        )
+        .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN]);
     routes.post("/v1/tenant/leave", "Leave the tenant", leave).problems(&[LAST_ADMIN]);
 }
 

@@ -83,7 +83,7 @@ pub(super) fn register(routes: &mut Routes) {
     routes.get("/v1/policies", "List the tenant's policies", list);
     routes.get("/v1/policies/{id}", "Read a policy", show);
     routes
-        .post("/v1/policies", "Create a policy; it must not grant more than the caller's permissions", create)
+        .post("/v1/policies", "Create a policy; it must not grant or deny more than the caller's permissions", create)
         .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN, POLICY_EXISTS, TOO_MANY_POLICIES]);
     routes.patch("/v1/policies/{id}", "Update a policy; narrowing a deny grants what it denied", update).problems(&[
         PRIVILEGE_ESCALATION,

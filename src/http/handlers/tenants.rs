@@ -10,7 +10,9 @@ use crate::http::{
     extract::{Body, Inject},
     problem::{
         Problem,
-        types::{PERSONAL_TENANT_EXISTS, SLUG_TAKEN, TENANT_CREATION_DISABLED, TOO_MANY_TENANTS},
+        types::{
+            PERSONAL_TENANT_EXISTS, SLUG_TAKEN, TENANT_CREATION_DISABLED, TOO_MANY_SLUG_CHANGES, TOO_MANY_TENANTS,
+        },
     },
     route::{CreatedWithoutUrl, Json, NoContent, Routes},
     validation::{non_null, validate, validate_optional, zip_errors},
@@ -38,7 +40,7 @@ pub(super) struct UpdateTenantRequest {
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     name: Option<String>,
-    /// Identifies the tenant in requests. Other tenants may then use the old slug.
+    /// Identifies the tenant in requests. Other tenants can use the old slug after 90 days.
     #[schema(example = "acme-corporation", min_length = 3, max_length = 63, nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
     slug: Option<String>,
@@ -53,7 +55,9 @@ pub(super) fn register(routes: &mut Routes, tenancy: &TenancyMode) {
         },
     );
     routes.get("/v1/tenant", "Read the tenant", show);
-    routes.patch("/v1/tenant", "Update the tenant's name or slug", update).problems(&[SLUG_TAKEN]);
+    routes
+        .patch("/v1/tenant", "Update the tenant's name or slug", update)
+        .problems(&[SLUG_TAKEN, TOO_MANY_SLUG_CHANGES]);
     routes.post("/v1/tenant/archive", "Archive the tenant; it then responds as if it did not exist", archive);
     routes.post("/v1/tenant/restore", "Restore the archived tenant", restore);
 }
@@ -101,15 +105,19 @@ impl From<TenantsError> for Problem {
         match error {
             TenantsError::NotFound => ScopeError::NotFound.into(),
             TenantsError::SlugTaken => Self::from(SLUG_TAKEN).with_field_error("/slug", "Already in use."),
+            TenantsError::TooManySlugChanges => TOO_MANY_SLUG_CHANGES.into(),
             TenantsError::LimitReached { limit } => Self::new(
                 TOO_MANY_TENANTS,
-                format!("A user can be admin of at most {limit} tenants, including archived ones."),
+                format!(
+                    "A user can create at most {limit} tenants. Archived ones and those that the user has left count."
+                ),
             ),
             TenantsError::PersonalTenantExists => PERSONAL_TENANT_EXISTS.into(),
             TenantsError::SingleTenantMode => TENANT_CREATION_DISABLED.into(),
             TenantsError::SlugImmutable => {
                 Self::invalid_body_at("/slug", "The slug of the only tenant can't be changed.")
             }
+            TenantsError::Change(error) => error.into(),
             TenantsError::Db(error) => error.into(),
         }
     }

@@ -89,6 +89,13 @@ impl From<ChangeError> for Problem {
                 );
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
+            ChangeError::UnheldRemoval { permission } => {
+                let detail = format!(
+                    "This would take away {permission}, which you do not hold under the same conditions. Ask a member \
+                     who holds it."
+                );
+                Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
+            }
             ChangeError::LastAdmin => LAST_ADMIN.into(),
             ChangeError::Db(error) => error.into(),
         }

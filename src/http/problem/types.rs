@@ -39,7 +39,7 @@ problem_types! {
     PERMISSION_MISSING = FORBIDDEN "permission-missing", "Permission missing",
         "The tenant's policies do not allow the operation. `permission` names the missing permission.";
     PRIVILEGE_ESCALATION = FORBIDDEN "privilege-escalation", "Privilege escalation",
-        "The change would grant a permission that the caller does not have under the same conditions. `permission` names it.";
+        "The change would grant or take away a permission that the caller does not have under the same conditions. `permission` names it.";
     INVITATION_NOT_FOUND = NOT_FOUND "invitation-not-found", "Invitation not found",
         "The invitation does not exist, or has been used, revoked or expired, or is for a different e-mail address. Ask for a new one.";
     NOT_FOUND = NOT_FOUND "not-found", "Not found",
@@ -69,7 +69,7 @@ problem_types! {
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
         "All seats are in use. When inviting, open invitations use seats as well. Remove a member, revoke an invitation or change the plan.";
     SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",
-        "Another tenant has this slug. Choose a different one.";
+        "Another tenant has this slug, or had it within the last 90 days. Choose a different one.";
     SYSTEM_ROLE_IMMUTABLE = CONFLICT "system-role-immutable", "System role is immutable",
         "System roles can't be changed or deleted. Create a custom role instead.";
     TEMPLATE_POLICY_IMMUTABLE = CONFLICT "template-policy-immutable", "Template policy is immutable",
@@ -80,8 +80,10 @@ problem_types! {
         "The tenant has the maximum number of policies.";
     TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
         "The tenant has the maximum number of roles.";
+    TOO_MANY_SLUG_CHANGES = CONFLICT "too-many-slug-changes", "Too many slug changes",
+        "The tenant gave up 10 slugs within the last 90 days. Keep the slug or take back a former one.";
     TOO_MANY_TENANTS = CONFLICT "too-many-tenants", "Too many tenants",
-        "The caller is an admin of the maximum number of tenants, archived ones included.";
+        "The caller has created the maximum number of tenants. Archived ones and those that the caller has left count.";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",
         "The body exceeds `HTTP_BODY_LIMIT_BYTES`.";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type",

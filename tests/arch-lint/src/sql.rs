@@ -79,10 +79,14 @@ fn collect(stream: TokenStream, parameters: &str, file: (&Source, &PathResolver)
     let mut parameters = parameters.to_owned();
     let mut in_signature = false;
     for (at, token) in list.iter().enumerate() {
-        in_signature |= word(&list, at).is_some_and(|word| word == "fn");
+        if word(&list, at).is_some_and(|word| word == "fn") {
+            in_signature = true;
+            parameters.clear();
+        }
         let TokenTree::Group(group) = token else { continue };
+        // The return type may have parentheses as well, as in `Result<(), DbError>`.
         if in_signature && group.delimiter() == Delimiter::Parenthesis {
-            parameters = group.stream().to_string();
+            parameters.push_str(&group.stream().to_string());
         }
         in_signature &= group.delimiter() != Delimiter::Brace;
         let query =

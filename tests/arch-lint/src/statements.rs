@@ -1,11 +1,12 @@
 //! The SQL of a module only uses the module's tables and shared views, and only rows of one tenant. A shared view is
 //! listed at the top of `module.rs`: by its owner under "owns", and by the module that reads it under "needs".
+//! Members' changes in the module `authorization` are guarded.
 
 use crate::{
     migrations::Tables,
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, for_each_token_list, line, program_sources, tokens, word},
-    sql::{Statement, TenantFilterExemption, statements},
+    sql::{Statement, TenantFilterExemption, sql_tokens, statements},
     tenant_filter::{StatementTables, statement_tables},
     violation::{Message, Violation, assert_all_pass, assert_no_violations, assert_rule},
 };
@@ -38,6 +39,7 @@ fn violations(statement: &Statement, tables: &Tables, doc_tables: &[ModuleDocTab
         let problem = format!("a CTE or function has the name of the table `{name}`");
         violations.push(violation(problem, "rename it, so that uses of the table can be identified"));
     }
+    violations.extend(unguarded_write(statement, &doc_table.module).map(|(problem, help)| violation(problem, help)));
     violations
         .extend(tenant_filter_violation(statement, &statement_tables).map(|(problem, help)| violation(problem, help)));
     violations
@@ -66,6 +68,22 @@ fn foreign_relation(
         }
         None => Some((format!("{module} uses `{relation}`, which no migration creates"), "use a table of the module")),
     }
+}
+
+/// Returns an error for a statement of `authorization` that writes outside of a guarded change and of a system
+/// transaction. A guarded change locks the tenant and reauthorizes the caller; `TenantTx` and `Tx` do neither.
+fn unguarded_write(statement: &Statement, module: &str) -> Option<Message> {
+    let words: Vec<String> = sql_tokens(&statement.sql, 1).into_iter().map(|(word, _)| word).collect();
+    let is_write = |at: usize| match words[at].as_str() {
+        "insert" | "delete" | "merge" => true,
+        // Not `FOR UPDATE` or `FOR NO KEY UPDATE`, which lock.
+        "update" => at == 0 || !["for", "key"].contains(&words[at - 1].as_str()),
+        _ => false,
+    };
+    let is_guarded = ["GuardedTx", "SystemTx"].iter().any(|tx| statement.parameters.contains(tx));
+    let is_unguarded = module == "authorization" && !is_guarded && (0..words.len()).any(is_write);
+    let problem = "a change to a tenant that isn't guarded".to_owned();
+    is_unguarded.then_some((problem, "take `&mut GuardedTx`, from GuardedChange::begin, instead of a TenantTx"))
 }
 
 /// Returns why the tenant filter or the exemption of a statement is wrong, and what to do instead.
@@ -212,6 +230,29 @@ fn sql_outside_modules_is_rejected() {
     let rejected = [("fn f() { query_scalar!(\"SELECT 1\"); }", "1: a statement outside of a module's src; move")];
     for path in ["src/http/access.rs", "modules/kernel/src/identity.rs", "modules/billing/api/src/lib.rs"] {
         assert_rule(sample_violations, path, &[], &rejected);
+    }
+}
+
+#[test]
+fn unguarded_change_to_tenant_is_rejected() {
+    let sample = |transaction: &str, sql: &str| {
+        format!("fn f(tx: &mut {transaction}) -> Result<(), Error> {{ sqlx::query!(\"{sql}\"); }}")
+    };
+    let lock = "SELECT id FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
+    let writes = [
+        "UPDATE tenants SET name = $2 WHERE id = $1",
+        "DELETE FROM tenants WHERE id = $1",
+        "INSERT INTO tenants (id) VALUES ($1)",
+        "WITH t AS (UPDATE tenants SET name = $2 WHERE id = $1 RETURNING id) SELECT id FROM t",
+    ];
+    let path = "modules/authorization/src/tenants/store.rs";
+    for write in writes {
+        let accepted = [sample("GuardedTx", write), sample("SystemTx", write), sample("TenantTx", lock)];
+        assert_rule(sample_violations, path, &accepted.each_ref().map(String::as_str), &[]);
+        for transaction in ["TenantTx", "Tx", "PgConnection"] {
+            let rejected = sample(transaction, write);
+            assert_rule(sample_violations, path, &[], &[(&rejected, "1: a change to a tenant that isn't guarded")]);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Errors that all changes to a tenant's permissions share.
+//! Errors that all changes to a tenant and its permissions share.
 
 use db::DbError;
 use kernel::PermissionDenied;
 
-/// Reasons why a change to a tenant's permissions (roles, policies, members, invitations) is rejected.
+/// Reasons why a change to a tenant or its permissions (roles, policies, members, invitations) is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// The tenant was archived or the caller was removed after the request had been admitted.
@@ -15,6 +15,12 @@ pub enum ChangeError {
     /// The change would grant a permission that the caller doesn't hold under the same conditions.
     #[error("privilege escalation: the caller doesn't hold {permission} and can't grant it")]
     PrivilegeEscalation {
+        /// `resource:verb`; either part may be `*`.
+        permission: String,
+    },
+    /// The change would take away a permission that the caller doesn't hold under the same conditions.
+    #[error("privilege escalation: the caller doesn't hold {permission} and can't take it away")]
+    UnheldRemoval {
         /// `resource:verb`; either part may be `*`.
         permission: String,
     },

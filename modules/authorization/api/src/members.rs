@@ -78,7 +78,7 @@ pub trait Members: Interface {
     /// Returns a member.
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError>;
 
-    /// Changes the member's role to one that the caller may grant.
+    /// Changes the member's role. The caller must hold each permission that the member gains or loses.
     async fn change_role(
         &self,
         permit: &Permit<MemberUpdate>,
@@ -86,7 +86,7 @@ pub trait Members: Interface {
         role: RoleId,
     ) -> Result<Member, MembersError>;
 
-    /// Ends the membership, effective from the member's next request.
+    /// Ends the membership, effective from the member's next request. The caller must hold the member's permissions.
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError>;
 
     /// Ends the caller's own membership. It requires no permission.

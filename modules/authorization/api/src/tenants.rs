@@ -8,7 +8,7 @@ use shaku::Interface;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::RoleSummary;
+use crate::{ChangeError, RoleSummary};
 
 kernel::permission! {
     /// Read the tenant's name, plan and limits.
@@ -76,7 +76,7 @@ pub struct Tenant {
 pub struct TenantChange {
     /// New display name.
     pub name: Option<TenantName>,
-    /// New slug. The old one becomes available to other tenants.
+    /// New slug. Other tenants can use the old one after 90 days.
     pub slug: Option<TenantSlug>,
 }
 
@@ -86,13 +86,16 @@ pub enum TenantsError {
     /// The tenant was archived after the request had been admitted.
     #[error("no such tenant")]
     NotFound,
-    /// Another tenant, possibly archived, has this slug.
+    /// Another tenant, possibly archived, has this slug, or gave it up within the last 90 days.
     #[error("the slug is taken")]
     SlugTaken,
-    /// The user is admin of the maximum number of tenants.
-    #[error("tenant limit reached: the user is admin of {limit} tenants")]
+    /// The tenant gave up too many slugs within the last 90 days.
+    #[error("the tenant changed its slug too often; keep it or take back a former one")]
+    TooManySlugChanges,
+    /// The user has created the maximum number of tenants.
+    #[error("tenant limit reached: the user has created {limit} tenants, archived ones included")]
     LimitReached {
-        /// Maximum number of tenants per user.
+        /// Maximum number of tenants that a user can create.
         limit: u16,
     },
     /// In [`kernel::TenancyMode::Personal`]: the user already has a personal tenant, possibly archived.
@@ -104,6 +107,9 @@ pub enum TenantsError {
     /// In [`kernel::TenancyMode::Single`]: the slug is fixed by the configuration.
     #[error("the slug is fixed by the configuration in single-tenant mode")]
     SlugImmutable,
+    /// The caller lost the membership or the permission, or the tenant was archived, after the request had been admitted.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -130,7 +136,7 @@ pub trait Tenants: Interface {
     /// Updates name and slug.
     async fn update(&self, permit: &Permit<TenantUpdate>, change: &TenantChange) -> Result<Tenant, TenantsError>;
 
-    /// Archives the tenant, effective from the next request. Idempotent.
+    /// Archives the tenant, effective from the next request.
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError>;
 
     /// Restores the tenant. Idempotent.
@@ -140,7 +146,7 @@ pub trait Tenants: Interface {
 /// Creates tenants on behalf of the operator. It requires no proof and is therefore not available to requests.
 #[async_trait]
 pub trait OperatorTenants: Interface {
-    /// Like [`Tenants::create`], with `admin` as the admin. The only way to create the tenant of
+    /// Like [`Tenants::create`], with `admin` as the admin, but without a limit. The only way to create the tenant of
     /// [`kernel::TenancyMode::Single`]; there, any slug but the configured one is rejected with
     /// [`TenantsError::SingleTenantMode`].
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;

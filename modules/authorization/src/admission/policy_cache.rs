@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::TenantId;
 use quick_cache::{Weighter, sync::Cache};
 
-use crate::engine::CompiledPolicies;
+use crate::engine::{CompiledPolicies, PolicyVersion};
 
 /// Maximum total weight over all tenants; see [`PolicyCountWeighter`].
 const MAX_CACHE_WEIGHT: u64 = 200_000;
@@ -18,16 +18,13 @@ pub(crate) struct PolicyCache(Cache<TenantId, Arc<CompiledPolicies>, PolicyCount
 
 impl PolicyCache {
     /// Returns the tenant's policies if the cached version is exactly `version`.
-    pub(crate) fn get(&self, tenant: TenantId, version: i64) -> Option<Arc<CompiledPolicies>> {
+    pub(crate) fn get(&self, tenant: TenantId, version: PolicyVersion) -> Option<Arc<CompiledPolicies>> {
         self.0.get(&tenant).filter(|cached| cached.version() == version)
     }
 
-    /// Caches the policies unless a newer version is cached already.
+    /// Caches the policies in place of another version. If that one was newer, the next request reads it again.
     pub(crate) fn insert(&self, tenant: TenantId, policies: &Arc<CompiledPolicies>) {
-        let newer_is_cached = self.0.peek(&tenant).is_some_and(|cached| cached.version() > policies.version());
-        if !newer_is_cached {
-            self.0.insert(tenant, Arc::clone(policies));
-        }
+        self.0.insert(tenant, Arc::clone(policies));
     }
 }
 
@@ -55,7 +52,7 @@ mod tests {
     use super::*;
     use crate::engine::{Policy, StoredCondition, TenantAttributes};
 
-    fn compiled(version: i64, policies: usize) -> Arc<CompiledPolicies> {
+    fn compiled(number: u128, policies: usize) -> Arc<CompiledPolicies> {
         let policy = || Policy {
             id: PolicyId::new(),
             role_id: None,
@@ -65,17 +62,20 @@ mod tests {
             condition: StoredCondition::Always,
         };
         let policies: Vec<_> = (0..policies).map(|_| policy()).collect();
-        Arc::new(CompiledPolicies::new(version, &policies, &TenantAttributes::for_test()))
+        Arc::new(CompiledPolicies::new(PolicyVersion::for_test(number), &policies, &TenantAttributes::for_test()))
     }
 
     #[test]
     fn cache_hits_only_exact_version() {
         let (cache, tenant) = (PolicyCache::default(), TenantId::new());
-        for (inserted, kept) in [(2, 2), (1, 2), (3, 3)] {
+        for inserted in [2, 1, 3] {
+            let latest = PolicyVersion::for_test(inserted);
             cache.insert(tenant, &compiled(inserted, 0));
-            let cached = [1, 2, 3].map(|version| cache.get(tenant, version).map(|policies| policies.version()));
-            assert_eq!(cached, [1, 2, 3].map(|version| (version == kept).then_some(version)), "after {inserted}");
-            assert!(cache.get(TenantId::new(), kept).is_none());
+            for version in [1, 2, 3].map(PolicyVersion::for_test) {
+                let cached = cache.get(tenant, version).map(|policies| policies.version());
+                assert_eq!(cached, (version == latest).then_some(version), "after {inserted}");
+            }
+            assert!(cache.get(TenantId::new(), latest).is_none());
         }
     }
 
@@ -92,7 +92,7 @@ mod tests {
         for tenant in &tenants {
             cache.insert(*tenant, &largest);
         }
-        let left = tenants.iter().filter(|tenant| cache.get(**tenant, 1).is_some()).count();
+        let left = tenants.iter().filter(|tenant| cache.get(**tenant, PolicyVersion::for_test(1)).is_some()).count();
         // The cache is sharded and each shard has its own share of the weight, so the limit isn't fully used.
         assert!((100..=200).contains(&left), "{left}");
     }

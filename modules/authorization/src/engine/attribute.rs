@@ -85,7 +85,7 @@ pub(crate) enum Literal {
     Number(i64),
 }
 
-/// A tenant's attributes. Every change of them increments the tenant's `policy_version`.
+/// A tenant's attributes. Every change of them renews the tenant's `policy_version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TenantAttributes {
     pub(crate) id: TenantId,

@@ -5,7 +5,7 @@ use kernel::{
     AccessRequest, AllowReason, Decision, DenyReason, Explanation, PolicyId, PolicySet, PolicyTrace, Principal, RoleId,
 };
 
-use super::{Bucket, ConditionalPolicy, EvalContext, Policy, PolicyIndex, TenantAttributes};
+use super::{Bucket, ConditionalPolicy, EvalContext, Policy, PolicyIndex, PolicyVersion, TenantAttributes};
 
 #[cfg(test)]
 mod cedar;
@@ -22,19 +22,19 @@ const MAX_UNMET: usize = 5;
 /// A tenant's policies, compiled for evaluation.
 #[derive(Debug)]
 pub(crate) struct CompiledPolicies {
-    version: i64,
+    version: PolicyVersion,
     len: usize,
     index: PolicyIndex,
 }
 
 impl CompiledPolicies {
     /// Compiles the policies that were read at this `policy_version` of the tenant.
-    pub(crate) fn new(version: i64, policies: &[Policy], tenant: &TenantAttributes) -> Self {
+    pub(crate) fn new(version: PolicyVersion, policies: &[Policy], tenant: &TenantAttributes) -> Self {
         Self { version, len: policies.len(), index: PolicyIndex::new(policies, tenant) }
     }
 
     /// Returns the tenant's `policy_version` at the time the policies were read.
-    pub(crate) fn version(&self) -> i64 {
+    pub(crate) fn version(&self) -> PolicyVersion {
         self.version
     }
 

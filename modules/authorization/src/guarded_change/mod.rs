@@ -1,38 +1,43 @@
-//! The transaction in which a member changes a tenant's roles, policies, members and invitations.
+//! The transaction in which a member changes a tenant, its roles, policies, members and invitations.
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
-//! rejected if it would grant any user a permission that the caller doesn't hold, or if it would leave the tenant
+//! rejected if any user would gain or lose a permission that the caller doesn't hold, or if the tenant would be left
 //! without an admin.
 
 pub(crate) mod store;
+pub(crate) mod tx;
 
 use std::collections::{HashMap, HashSet};
 
-use authorization_api::ChangeError;
-use db::{Database, TenantTx};
-use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
+use authorization_api::{ChangeError, TenantStatus};
+use db::{Database, SystemTx};
+use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
 
 use crate::{
     engine::{CompiledPolicies, EffectivePermissions, Policy},
-    guarded_change::store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
+    guarded_change::{
+        store::{PolicyState, RoleUsage, read_policy_state},
+        tx::{GuardedTx, lock_tenant},
+    },
 };
 
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
-    tx: TenantTx,
+    tx: GuardedTx,
     caller: UserId,
     before: PolicyState,
 }
 
-/// A user who gets a role, for the escalation check.
+/// A user who gets or loses a role, for the escalation check.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RoleAssignment {
+pub(crate) struct RoleChange {
     /// `None` if the user isn't known yet, as for an invitation.
     pub(crate) user: Option<UserId>,
-    /// The previous role; `None` if the user wasn't a member.
+    /// The previous role; `None` if the user wasn't a member or invited.
     pub(crate) from: Option<RoleId>,
-    pub(crate) to: RoleId,
+    /// The new role; `None` if the user is removed or the invitation revoked.
+    pub(crate) to: Option<RoleId>,
 }
 
 impl GuardedChange {
@@ -48,10 +53,7 @@ impl GuardedChange {
     /// Like [`GuardedChange::begin`], for a change that any member may make.
     pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
         let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
-        let mut tx = database.begin(scope).await?;
-        if !lock_tenant(&mut tx, scope.tenant()).await? {
-            return Err(ChangeError::NoLongerMember);
-        }
+        let mut tx = GuardedTx::begin(database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
         match read_policy_state(&mut tx, scope.tenant(), caller).await? {
             Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
             _ => Err(ChangeError::NoLongerMember),
@@ -59,7 +61,7 @@ impl GuardedChange {
     }
 
     /// Returns the transaction to write in.
-    pub(crate) fn tx(&mut self) -> &mut TenantTx {
+    pub(crate) fn tx(&mut self) -> &mut GuardedTx {
         &mut self.tx
     }
 
@@ -72,13 +74,30 @@ impl GuardedChange {
         self.before.roles.iter().any(|existing| existing.id == role)
     }
 
-    /// Checks the change and commits it. Changed policies are detected; changed role assignments must be passed in.
-    pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
+    /// Checks the change and commits it. Changed policies are detected; changed roles of users must be passed in.
+    pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.caller, assignments)?;
+        check(&self.before, &after, self.caller, role_changes)?;
         Ok(self.tx.commit().await?)
     }
+}
+
+/// Locks a tenant, which may be archived, and reauthorizes the permit to restore it under its current policies.
+pub(crate) async fn lock_to_restore<P: Permission>(
+    tx: &mut SystemTx,
+    permit: &RestorePermit<P>,
+) -> Result<(), ChangeError> {
+    let Principal::User(caller) = permit.principal() else { return Err(ChangeError::NoLongerMember) };
+    let status = lock_tenant(tx, permit.tenant()).await?.ok_or(ChangeError::NoLongerMember)?;
+    let state = read_policy_state(tx, permit.tenant(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
+    let PolicyState { tenant, role, .. } = &state;
+    let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
+    let role = role.ok_or(ChangeError::NoLongerMember)?;
+    permit.reauthorize(role, &compiled, status == TenantStatus::Archived).map_err(|error| match error {
+        RestoreError::NotFound => ChangeError::NoLongerMember,
+        RestoreError::Denied(denied) => denied.into(),
+    })
 }
 
 /// Compares the state before and after a change by `caller`. Does no I/O.
@@ -86,18 +105,22 @@ fn check(
     before: &PolicyState,
     after: &PolicyState,
     caller: UserId,
-    assignments: &[RoleAssignment],
+    role_changes: &[RoleChange],
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.tenant.policies, &after.tenant.policies);
     let granter = EffectivePermissions::of(old, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     // Members keep a role whose policies change.
     let kept = affected_roles(old, new, &unchanged, &after.roles)
-        .map(|role| (RoleAssignment { user: None, from: Some(role), to: role }, &unchanged));
-    for (RoleAssignment { user, from, to }, unchanged) in kept.chain(assignments.iter().map(|one| (*one, &none))) {
-        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
+        .map(|role| (RoleChange { user: None, from: Some(role), to: Some(role) }, &unchanged));
+    for (RoleChange { user, from, to }, unchanged) in kept.chain(role_changes.iter().map(|one| (*one, &none))) {
+        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, to, user));
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
+        }
+        // What the users lose is what they would gain by the opposite change.
+        if let Some(permission) = granter.first_escalation(&to, &from, unchanged) {
+            return Err(ChangeError::UnheldRemoval { permission: permission.to_string() });
         }
     }
     if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sqlx::types::Json;
 
 use crate::{
-    engine::{Policy, TenantAttributes},
+    engine::{Policy, PolicyVersion, TenantAttributes},
     policies::store::TenantPolicies,
 };
 
@@ -27,19 +27,6 @@ pub(crate) struct RoleUsage {
     pub(crate) in_use: bool,
 }
 
-/// Locks the tenant until the transaction ends, after waiting for other changes. Every change to roles, policies,
-/// members or invitations takes this lock first. Returns `false` if there is no such active tenant.
-pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<bool, DbError> {
-    let lock = sqlx::query!(
-        "SELECT id
-         FROM tenants
-         WHERE id = $1 AND status = 'active'
-         FOR NO KEY UPDATE",
-        tenant.as_uuid(),
-    );
-    Ok(lock.fetch_optional(tx.conn()).await?.is_some())
-}
-
 /// Reads the current state, including uncommitted changes of this transaction.
 pub(crate) async fn read_policy_state(
     tx: &mut Tx,
@@ -47,7 +34,7 @@ pub(crate) async fn read_policy_state(
     member: UserId,
 ) -> Result<Option<PolicyState>, DbError> {
     let state = sqlx::query!(
-        r#"SELECT t.policy_version, a.plan, a.contract_type, a.features, a.seat_limit,
+        r#"SELECT t.policy_version AS "policy_version: PolicyVersion", a.plan, a.contract_type, a.features, a.seat_limit,
              (SELECT coalesce(jsonb_agg(p), '[]') FROM policies AS p WHERE p.tenant_id = t.id)
                AS "policies!: Json<Vec<Policy>>",
              (SELECT coalesce(jsonb_agg(jsonb_build_object('id', r.id, 'in_use', EXISTS (

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authorization_api::{
     AcceptError, Invitation, InvitationId, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
-    MemberInvite, UserTenant,
+    MemberInvite, TenantStatus, UserTenant,
 };
 use db::{Database, SystemDatabase, SystemReason, SystemTx, TenantTx};
 use kernel::{Email, Identity, Permit, RoleId, TenancyMode, TenantId};
@@ -17,10 +17,7 @@ use shaku::Component;
 
 use crate::{
     engine::may_invite_to_role,
-    guarded_change::{
-        GuardedChange, RoleAssignment,
-        store::{lock_tenant, read_policy_state},
-    },
+    guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
         store::InvitationConflicts,
@@ -57,7 +54,7 @@ impl Invitations for InvitationService {
         self.ensure_invitable(change.tx(), email, None).await?;
         let caller = change.caller();
         let invitation = store::create(change.tx(), email, role, caller, token_hash).await?;
-        change.commit(&[invitee_assignment(role)]).await?;
+        change.commit(&[invitee_role(role)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
@@ -83,16 +80,14 @@ impl Invitations for InvitationService {
         let caller = change.caller();
         let resent = store::resend(change.tx(), id, caller, token_hash).await?;
         let invitation = resent.ok_or(InvitationsError::NotFound)?;
-        change.commit(&[invitee_assignment(invitation.role.id)]).await?;
+        change.commit(&[invitee_role(invitation.role.id)]).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        if !store::revoke(change.tx(), id).await? {
-            return Err(InvitationsError::NotFound);
-        }
-        Ok(change.commit(&[]).await?)
+        let role = store::revoke(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
+        Ok(change.commit(&[RoleChange { user: None, from: Some(role), to: None }]).await?)
     }
 
     async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
@@ -154,7 +149,7 @@ impl InvitationService {
         identity: &Identity,
         token_hash: TokenHash,
     ) -> Result<Option<UserTenant>, AcceptError> {
-        if !lock_tenant(tx, tenant_id).await? {
+        if lock_tenant(tx, tenant_id).await? != Some(TenantStatus::Active) {
             return Ok(None);
         }
         let invitation = acceptance::find_open(tx, tenant_id, token_hash).await?;
@@ -168,7 +163,7 @@ impl InvitationService {
     }
 }
 
-/// Returns the role assignment that accepting an invitation makes. Its user isn't known before that.
-fn invitee_assignment(role: RoleId) -> RoleAssignment {
-    RoleAssignment { user: None, from: None, to: role }
+/// Returns the role change that accepting an invitation makes. Its user isn't known before that.
+fn invitee_role(role: RoleId) -> RoleChange {
+    RoleChange { user: None, from: None, to: Some(role) }
 }

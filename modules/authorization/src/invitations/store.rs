@@ -9,7 +9,7 @@ use kernel::{Email, RoleId, UserId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::invitations::token::TokenHash;
+use crate::{guarded_change::tx::GuardedTx, invitations::token::TokenHash};
 
 /// How long an invitation can be accepted after it was created or resent.
 const LIFETIME_DAYS: i32 = 7;
@@ -130,7 +130,7 @@ pub(crate) async fn conflicts(
 
 /// Creates the invitation, replacing an expired one for the same address.
 pub(crate) async fn create(
-    tx: &mut TenantTx,
+    tx: &mut GuardedTx,
     email: &Email,
     role: RoleId,
     invited_by: UserId,
@@ -170,7 +170,7 @@ pub(crate) async fn create(
 
 /// Replaces the token and the inviter, and restarts the lifetime.
 pub(crate) async fn resend(
-    tx: &mut TenantTx,
+    tx: &mut GuardedTx,
     id: InvitationId,
     invited_by: UserId,
     token_hash: TokenHash,
@@ -192,13 +192,14 @@ pub(crate) async fn resend(
     Ok(resent.fetch_optional(tx.conn()).await?.map(Into::into))
 }
 
-/// Deletes the invitation. Returns `false` if there was none.
-pub(crate) async fn revoke(tx: &mut TenantTx, id: InvitationId) -> Result<bool, DbError> {
-    let revoked = sqlx::query!(
+/// Deletes the invitation. Returns its role, or `None` if there was none.
+pub(crate) async fn revoke(tx: &mut GuardedTx, id: InvitationId) -> Result<Option<RoleId>, DbError> {
+    let revoked = sqlx::query_scalar!(
         "DELETE FROM invitations
-         WHERE tenant_id = $1 AND id = $2",
+         WHERE tenant_id = $1 AND id = $2
+         RETURNING role_id",
         tx.tenant().as_uuid(),
         id.as_uuid(),
     );
-    Ok(revoked.execute(tx.conn()).await?.rows_affected() == 1)
+    Ok(revoked.fetch_optional(tx.conn()).await?)
 }

@@ -11,7 +11,7 @@ use kernel::{Identity, Permit, RoleId, TenantScope, UserId};
 use shaku::Component;
 
 use crate::{
-    guarded_change::{GuardedChange, RoleAssignment},
+    guarded_change::{GuardedChange, RoleChange},
     members::store::MembershipRepository,
 };
 
@@ -53,17 +53,15 @@ impl Members for MemberService {
             return Err(MembersError::RoleNotFound);
         }
         self.memberships.set_role(change.tx(), user, role).await?;
-        change.commit(&[RoleAssignment { user: Some(user), from: Some(from), to: role }]).await?;
+        change.commit(&[RoleChange { user: Some(user), from: Some(from), to: Some(role) }]).await?;
         let updated = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
         updated.ok_or(MembersError::NotFound)
     }
 
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        if !self.memberships.remove(change.tx(), user).await? {
-            return Err(MembersError::NotFound);
-        }
-        Ok(change.commit(&[]).await?)
+        let role = self.memberships.remove(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
+        Ok(change.commit(&[RoleChange { user: Some(user), from: Some(role), to: None }]).await?)
     }
 
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {

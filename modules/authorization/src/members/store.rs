@@ -8,6 +8,8 @@ use shaku::{Component, Interface};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::{engine::PolicyVersion, guarded_change::tx::GuardedTx};
+
 /// An active user, with their membership in the tenant if there is one.
 #[derive(Debug)]
 pub(crate) struct AdmissionRow {
@@ -20,7 +22,7 @@ pub(crate) struct MembershipSummary {
     pub(crate) tenant: TenantId,
     pub(crate) role: RoleId,
     pub(crate) status: TenantStatus,
-    pub(crate) policy_version: i64,
+    pub(crate) policy_version: PolicyVersion,
 }
 
 /// A membership with its role and user.
@@ -70,10 +72,10 @@ pub(crate) trait MembershipRepository: Interface {
     /// Returns the member's role, or `None` if the user isn't a member.
     async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 
-    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError>;
+    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
-    /// Deletes the membership. Returns `false` if there was none.
-    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError>;
+    /// Deletes the membership. Returns its role, or `None` if there was none.
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 }
 
 #[derive(Component)]
@@ -97,7 +99,7 @@ impl MembershipRepository for PgMembershipRepository {
             // user rows: membership is checked before there is a tenant scope.
             sqlx::query!(
                 r#"SELECT a.tenant_id AS "tenant_id?: TenantId", a.role_id AS "role_id?: RoleId",
-                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?"
+                     a.status AS "status?: TenantStatus", a.policy_version AS "policy_version?: PolicyVersion"
                    FROM (SELECT user_scope($1) AS user_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT m.tenant_id, m.role_id, m.status, m.policy_version
@@ -209,7 +211,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(role.fetch_optional(tx.conn()).await?)
     }
 
-    async fn set_role(&self, tx: &mut TenantTx, user: UserId, role: RoleId) -> Result<(), DbError> {
+    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError> {
         let changed = sqlx::query!(
             "UPDATE memberships
              SET role_id = $3
@@ -222,13 +224,15 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(())
     }
 
-    async fn remove(&self, tx: &mut TenantTx, user: UserId) -> Result<bool, DbError> {
-        let removed = sqlx::query!(
-            "DELETE FROM memberships WHERE tenant_id = $1 AND user_id = $2",
+    async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<Option<RoleId>, DbError> {
+        let removed = sqlx::query_scalar!(
+            "DELETE FROM memberships
+             WHERE tenant_id = $1 AND user_id = $2
+             RETURNING role_id",
             tx.tenant().as_uuid(),
             user.as_uuid(),
         );
-        Ok(removed.execute(tx.conn()).await?.rows_affected() == 1)
+        Ok(removed.fetch_optional(tx.conn()).await?)
     }
 }
 

@@ -10,12 +10,15 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::engine::{NewPolicy, Policy, TenantAttributes};
+use crate::{
+    engine::{NewPolicy, Policy, PolicyVersion, TenantAttributes},
+    guarded_change::tx::GuardedTx,
+};
 
 /// Everything that a tenant's decisions depend on, from one snapshot.
 #[derive(Debug)]
 pub(crate) struct TenantPolicies {
-    pub(crate) version: i64,
+    pub(crate) version: PolicyVersion,
     pub(crate) attributes: TenantAttributes,
     pub(crate) policies: Vec<Policy>,
 }
@@ -41,13 +44,13 @@ pub(crate) trait PolicyRepository: Interface {
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom policy.
-    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+    async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
     /// Replaces a custom policy, except for its role.
-    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
+    async fn update(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
     /// Deletes a custom policy.
-    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError>;
+    async fn delete(&self, tx: &mut GuardedTx, id: PolicyId) -> Result<(), DbError>;
 }
 
 /// A row of `policies`.
@@ -93,7 +96,7 @@ impl PolicyRepository for PgPolicyRepository {
         let id = tenant.as_uuid();
         let query = || {
             sqlx::query!(
-                r#"SELECT a.policy_version AS "policy_version!", a.plan AS "plan!",
+                r#"SELECT a.policy_version AS "policy_version!: PolicyVersion", a.plan AS "plan!",
                      a.contract_type AS "contract_type!", a.features AS "features!", a.seat_limit AS "seat_limit!",
                      a.policies AS "policies!: Json<Vec<Policy>>"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
@@ -198,7 +201,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(count.fetch_one(tx.conn()).await?)
     }
 
-    async fn create(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+    async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
         let created = sqlx::query_as!(
             PolicyRow,
             r#"INSERT INTO policies AS p (tenant_id, id, role_id, effect, resource, verbs, condition, digest)
@@ -217,7 +220,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(created.fetch_one(tx.conn()).await?.into())
     }
 
-    async fn update(&self, tx: &mut TenantTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
+    async fn update(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {
         let updated = sqlx::query_as!(
             PolicyRow,
             r#"UPDATE policies AS p
@@ -237,7 +240,7 @@ impl PolicyRepository for PgPolicyRepository {
         Ok(updated.fetch_one(tx.conn()).await?.into())
     }
 
-    async fn delete(&self, tx: &mut TenantTx, id: PolicyId) -> Result<(), DbError> {
+    async fn delete(&self, tx: &mut GuardedTx, id: PolicyId) -> Result<(), DbError> {
         let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
         sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND id = $2 AND NOT is_template", tenant, id)
             .execute(tx.conn())

@@ -6,6 +6,8 @@ use db::{DbError, TenantReader, TenantTx};
 use kernel::RoleId;
 use shaku::{Component, Interface};
 
+use crate::guarded_change::tx::GuardedTx;
+
 #[async_trait]
 pub(crate) trait RoleRepository: Interface {
     /// Returns the tenant's roles: system roles first, then ordered by name.
@@ -16,13 +18,13 @@ pub(crate) trait RoleRepository: Interface {
     async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
 
     /// Creates a custom role.
-    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
+    async fn create(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
     /// Renames a custom role.
-    async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
+    async fn rename(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
     /// Deletes a custom role and its policies.
-    async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError>;
+    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<(), DbError>;
 }
 
 #[derive(Component)]
@@ -73,7 +75,7 @@ impl RoleRepository for PgRoleRepository {
         Ok(count.fetch_one(tx.conn()).await?)
     }
 
-    async fn create(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
+    async fn create(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
         let created = sqlx::query!(
             "INSERT INTO roles (tenant_id, id, name, name_key)
              VALUES ($1, $2, $3, lower($3))",
@@ -85,7 +87,7 @@ impl RoleRepository for PgRoleRepository {
         Ok(())
     }
 
-    async fn rename(&self, tx: &mut TenantTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
+    async fn rename(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
         let renamed = sqlx::query!(
             "UPDATE roles
              SET name = $3, name_key = lower($3)
@@ -98,7 +100,7 @@ impl RoleRepository for PgRoleRepository {
         Ok(())
     }
 
-    async fn delete(&self, tx: &mut TenantTx, id: RoleId) -> Result<(), DbError> {
+    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<(), DbError> {
         let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
         sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND role_id = $2 AND NOT is_template", tenant, id)
             .execute(tx.conn())

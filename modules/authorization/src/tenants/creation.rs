@@ -15,9 +15,18 @@ use crate::{
     tenants::provisioning::{FREE_PLAN, NewTenant, provision},
 };
 
-/// A user who is admin of this many tenants, archived ones included, can't create another, because a tenant's rows and
-/// its slug stay in use forever.
+/// Maximum number of tenants that a user can create. Archived ones count, because a tenant's rows and its slug stay in
+/// use forever. So do those that the user has left, or whose admin they no longer are.
 const MAX_TENANTS_PER_USER: u16 = 20;
+
+/// Who creates a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Creator {
+    /// The user who becomes its admin. The tenant counts towards the limit per user.
+    User,
+    /// The operator, for that user. There is no limit.
+    Operator,
+}
 
 /// Random ids with a known id for the role `admin`, which the tenant's creator gets.
 struct AdminRoleIds {
@@ -35,14 +44,16 @@ impl IdGenerator for AdminRoleIds {
 pub(crate) async fn create_tenant(
     system: &dyn SystemDatabase,
     tenancy: &TenancyMode,
+    creator: Creator,
     user: UserId,
     name: &TenantName,
     slug: &TenantSlug,
 ) -> Result<Tenant, TenantsError> {
     let (id, mut ids) = (TenantId::new(), AdminRoleIds { admin: RoleId::new() });
     let mut tx = system.begin(SystemReason::CreateTenant).await?;
-    ensure_can_create(&mut tx, tenancy, user).await?;
-    let new = NewTenant { id, slug, name: name.as_str(), plan: FREE_PLAN };
+    ensure_can_create(&mut tx, tenancy, creator, user).await?;
+    let created_by = (creator == Creator::User).then_some(user);
+    let new = NewTenant { id, slug, name: name.as_str(), plan: FREE_PLAN, created_by };
     provision(&mut tx, &new, &mut ids).await.map_err(tenants_error)?;
     if let TenancyMode::Personal = tenancy {
         set_personal_owner(&mut tx, id, user).await.map_err(tenants_error)?;
@@ -55,30 +66,34 @@ pub(crate) async fn create_tenant(
 
 /// Rejects the user if they can't have another tenant. Holds a lock on the user until the transaction ends, so that
 /// concurrent calls count the tenant that this one adds.
-async fn ensure_can_create(tx: &mut SystemTx, tenancy: &TenancyMode, user: UserId) -> Result<(), TenantsError> {
-    let admin_count = lock_and_count_admin(tx, user).await?;
+async fn ensure_can_create(
+    tx: &mut SystemTx,
+    tenancy: &TenancyMode,
+    creator: Creator,
+    user: UserId,
+) -> Result<(), TenantsError> {
+    let created = lock_and_count_created(tx, user).await?;
     match tenancy {
         TenancyMode::Personal if has_personal_tenant(tx, user).await? => Err(TenantsError::PersonalTenantExists),
-        TenancyMode::Organization(_) if admin_count >= i64::from(MAX_TENANTS_PER_USER) => {
+        TenancyMode::Organization(_) if creator == Creator::User && created >= i64::from(MAX_TENANTS_PER_USER) => {
             Err(TenantsError::LimitReached { limit: MAX_TENANTS_PER_USER })
         }
         TenancyMode::Organization(_) | TenancyMode::Personal | TenancyMode::Single(_) => Ok(()),
     }
 }
 
-/// Counts the tenants that the user is admin of, archived ones included, after locking the user.
-async fn lock_and_count_admin(tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
+/// Counts the tenants that the user created, archived ones included, after locking the user.
+async fn lock_and_count_created(tx: &mut SystemTx, user: UserId) -> Result<i64, DbError> {
     let user = user.as_uuid();
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('admin of tenants: ' || $1::uuid::text, 0))", user)
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('creator of tenants: ' || $1::uuid::text, 0))", user)
         .execute(tx.conn())
         .await?;
     // A separate statement, so that its snapshot is taken after the lock was acquired.
     // system: the limit counts all tenants of one user.
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!"
-           FROM memberships AS m
-           JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
-           WHERE m.user_id = $1 AND r.is_system AND r.name_key = 'admin'"#,
+           FROM tenants
+           WHERE created_by = $1"#,
         user,
     );
     Ok(count.fetch_one(tx.conn()).await?)
@@ -124,10 +139,12 @@ async fn find_created(tx: &mut SystemTx, id: TenantId) -> Result<Tenant, DbError
     Ok(tenant.fetch_one(tx.conn()).await?)
 }
 
-/// Maps violations of unique constraints to their errors.
+/// Maps violations of constraints to their errors.
 pub(crate) fn tenants_error(error: DbError) -> TenantsError {
-    if error.violates("tenants_slug_key") {
+    if error.violates("tenants_slug_key") || error.violates("tenants_slug_reserved") {
         TenantsError::SlugTaken
+    } else if error.violates("tenants_slug_changes") {
+        TenantsError::TooManySlugChanges
     } else if error.violates("tenants_personal_user_id_key") {
         TenantsError::PersonalTenantExists
     } else {
@@ -150,7 +167,7 @@ impl OperatorTenants for OperatorTenantService {
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError> {
         match &*self.tenancy {
             TenancyMode::Single(only) if only != slug => Err(TenantsError::SingleTenantMode),
-            tenancy => create_tenant(&*self.system, tenancy, admin, name, slug).await,
+            tenancy => create_tenant(&*self.system, tenancy, Creator::Operator, admin, name, slug).await,
         }
     }
 

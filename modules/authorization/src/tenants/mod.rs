@@ -15,10 +15,13 @@ use db::{Database, SystemDatabase, SystemReason};
 use kernel::{Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
 use shaku::Component;
 
-use crate::tenants::{
-    creation::{create_tenant, tenants_error},
-    slug_candidates::slug_candidates,
-    store::TenantRepository,
+use crate::{
+    guarded_change::{GuardedChange, lock_to_restore},
+    tenants::{
+        creation::{Creator, create_tenant, tenants_error},
+        slug_candidates::slug_candidates,
+        store::TenantRepository,
+    },
 };
 
 /// Implements `POST /v1/tenants` and `/v1/tenant`.
@@ -47,10 +50,10 @@ impl Tenants for TenantService {
             return Err(TenantsError::SingleTenantMode);
         }
         if let Some(slug) = slug {
-            return create_tenant(&*self.system, &self.tenancy, identity.user(), name, slug).await;
+            return create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, slug).await;
         }
         for slug in slug_candidates(name) {
-            match create_tenant(&*self.system, &self.tenancy, identity.user(), name, &slug).await {
+            match create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }
@@ -71,20 +74,21 @@ impl Tenants for TenantService {
         {
             return Err(TenantsError::SlugImmutable);
         }
-        let mut tx = self.database.begin(permit.scope()).await?;
-        let updated = self.tenants.update(&mut tx, change).await.map_err(tenants_error)?;
-        tx.commit().await?;
+        let mut guarded = GuardedChange::begin(&*self.database, permit).await?;
+        let updated = self.tenants.update(guarded.tx(), change).await.map_err(tenants_error)?;
+        guarded.commit(&[]).await?;
         updated.ok_or(TenantsError::NotFound)
     }
 
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {
-        let mut tx = self.database.begin(permit.scope()).await?;
-        self.tenants.archive(&mut tx).await?;
-        Ok(tx.commit().await?)
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        self.tenants.archive(change.tx()).await?;
+        Ok(change.commit(&[]).await?)
     }
 
     async fn restore(&self, permit: &RestorePermit<TenantArchive>) -> Result<(), TenantsError> {
         let mut tx = self.system.begin(SystemReason::RestoreTenant).await?;
+        lock_to_restore(&mut tx, permit).await?;
         self.tenants.restore(&mut tx, permit.tenant()).await?;
         Ok(tx.commit().await?)
     }

@@ -1,7 +1,7 @@
 //! Writes the initial rows of a tenant: attributes, and the system roles with their policies from the current templates.
 
 use db::{DbError, SystemTx};
-use kernel::{TenantId, TenantSlug};
+use kernel::{TenantId, TenantSlug, UserId};
 
 use crate::templates::{IdGenerator, TEMPLATES, store::insert_additions};
 
@@ -25,6 +25,8 @@ pub(crate) struct NewTenant<'a> {
     pub(crate) slug: &'a TenantSlug,
     pub(crate) name: &'a str,
     pub(crate) plan: Plan,
+    /// The user whose limit the tenant counts towards; `None` if the operator creates it.
+    pub(crate) created_by: Option<UserId>,
 }
 
 /// Creates the tenant with its attributes, system roles and template policies. Returns `false` and changes nothing if a
@@ -35,12 +37,13 @@ pub(crate) async fn provision(
     ids: &mut (impl IdGenerator + Send),
 ) -> Result<bool, DbError> {
     let created = sqlx::query!(
-        "INSERT INTO tenants (id, slug, name)
-         VALUES ($1, $2, $3)
+        "INSERT INTO tenants (id, slug, name, created_by)
+         VALUES ($1, $2, $3, $4)
          ON CONFLICT (id) DO NOTHING",
         new.id.as_uuid(),
         new.slug.as_str(),
         new.name,
+        new.created_by.map(UserId::as_uuid),
     );
     if created.execute(tx.conn()).await?.rows_affected() == 0 {
         return Ok(false);

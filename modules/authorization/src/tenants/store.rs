@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use authorization_api::{Tenant, TenantChange, TenantName, TenantStatus};
-use db::{DbError, SystemTx, TenantReader, TenantTx};
+use db::{DbError, SystemTx, TenantReader};
 use kernel::{TenantId, TenantSlug};
 use shaku::{Component, Interface};
+
+use crate::guarded_change::tx::GuardedTx;
 
 #[async_trait]
 pub(crate) trait TenantRepository: Interface {
@@ -12,10 +14,10 @@ pub(crate) trait TenantRepository: Interface {
     async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError>;
 
     /// Updates the tenant if it is active.
-    async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError>;
+    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Option<Tenant>, DbError>;
 
-    /// Archives the tenant. Does nothing if it is archived already.
-    async fn archive(&self, tx: &mut TenantTx) -> Result<(), DbError>;
+    /// Archives the tenant.
+    async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError>;
 
     /// Restores the tenant. Does nothing if it is active.
     async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError>;
@@ -49,7 +51,7 @@ impl TenantRepository for PgTenantRepository {
         reader.fetch_optional(query).await
     }
 
-    async fn update(&self, tx: &mut TenantTx, change: &TenantChange) -> Result<Option<Tenant>, DbError> {
+    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Option<Tenant>, DbError> {
         let updated = sqlx::query_as!(
             Tenant,
             r#"UPDATE tenants AS t
@@ -65,7 +67,7 @@ impl TenantRepository for PgTenantRepository {
         Ok(updated.fetch_optional(tx.conn()).await?)
     }
 
-    async fn archive(&self, tx: &mut TenantTx) -> Result<(), DbError> {
+    async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError> {
         let archived = sqlx::query!(
             "UPDATE tenants
              SET status = 'archived', updated_at = now()

@@ -103,6 +103,7 @@ impl Outcome for ChangeError {
             Self::NoLongerMember => "no longer a member".into(),
             Self::Denied(denial) => format!("denied {}", denial.permission.name),
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
+            Self::UnheldRemoval { permission } => format!("can't take away {permission}"),
             Self::LastAdmin => "last admin".into(),
             Self::Db(error) => panic!("{error:?}"),
         }
@@ -195,8 +196,75 @@ async fn role_assignment_requires_holding_role(#[future(awt)] test_db: TestDb) {
     assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.member_role));
     assert_eq!(assign(fixture.admin, other_member, fixture.tenant.admin_role).await.label(), "done");
     assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
-    // Demoting a member requires no more than `member:update`.
-    assert_eq!(assign(fixture.other, other_member, fixture.tenant.member_role).await.label(), "done");
+    // Demoting an admin takes away what only an admin holds.
+    assert_eq!(assign(fixture.other, other_member, fixture.tenant.member_role).await.label(), "can't take away *:*");
+    assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
+    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.member_role).await.label(), "done");
+}
+
+#[rstest]
+#[tokio::test]
+async fn removal_requires_holding_removed_permissions(#[future(awt)] test_db: TestDb) {
+    let manager = json!([
+        ["allow", "member", "*"],
+        ["allow", "policy", "*"],
+        ["allow", "user", "read"],
+        ["allow", "role", "read", {"client_addr": ["10.0.0.0/8"]}],
+        ["deny", "tenant", "read", {"plan": "pro"}],
+    ]);
+    let fixture = fixture(&test_db, manager).await;
+    // So that no change is rejected because of the last admin.
+    let full = test_db.create_role(&fixture.tenant, ["*", "*"]).await;
+    test_db.create_member(&fixture.tenant, full).await;
+    let (members, policies) = (members(&test_db), policies(&test_db));
+    let remove = permit::<MemberRemove>(&test_db, &fixture, fixture.other).await;
+    let write = permit::<PolicyManage>(&test_db, &fixture, fixture.other).await;
+
+    let (reader, archiver) = (
+        test_db.create_role(&fixture.tenant, ["user", "read"]).await,
+        test_db.create_role(&fixture.tenant, ["tenant", "archive"]).await,
+    );
+    let conditional = insert_policy(
+        &test_db,
+        &fixture.tenant,
+        Some(reader),
+        &json!(["allow", "role", "read", {"client_addr": ["10.0.0.0/8"]}]),
+    )
+    .await;
+    for (role, expected) in [
+        (fixture.tenant.admin_role, "can't take away *:*"),
+        (archiver, "can't take away tenant:archive"),
+        (fixture.role, "done"),
+        (reader, "done"),
+        (fixture.tenant.member_role, "done"),
+    ] {
+        let member = test_db.create_member(&fixture.tenant, role).await;
+        assert_eq!(members.remove(&remove, member).await.label(), expected);
+        let left = (expected != "done").then_some(role);
+        assert_eq!(role_of(&test_db, &fixture, member).await, left, "{expected}");
+    }
+    // A deny, and deleting or narrowing an allow, take permissions away as well.
+    let before = stored_policies(&test_db).await;
+    for (role, resource, expected) in [
+        (Some(fixture.tenant.admin_role), "role", "can't take away role:read"),
+        (Some(archiver), "user", "done"),
+        (None, "role", "can't take away role:read"),
+    ] {
+        let deny = draft(role, Effect::Deny, (resource, &["read"]), json!(null));
+        assert_eq!(policies.create(&write, &deny).await.label(), expected, "{role:?} {resource}");
+    }
+    let read_deny = draft(Some(fixture.tenant.admin_role), Effect::Deny, ("user", &["read"]), json!(null));
+    let read_deny = policies.create(&write, &read_deny).await.unwrap();
+    policies.delete(&write, read_deny.id).await.unwrap();
+    assert_eq!(stored_policies(&test_db).await.len(), before.len() + 1);
+    let archive = insert_policy(&test_db, &fixture.tenant, Some(reader), &json!(["allow", "tenant", "archive"])).await;
+    assert_eq!(policies.delete(&write, archive).await.label(), "can't take away tenant:archive");
+    let narrow = PolicyChange { condition: Some(Some(json!({"owner": {}}))), ..PolicyChange::default() };
+    assert_eq!(policies.update(&write, archive, &narrow).await.label(), "can't take away tenant:archive");
+    assert_eq!(policies.delete(&write, conditional).await.label(), "done");
+    // Leaving the tenant requires nothing.
+    let scope = test_db.scope(fixture.other, fixture.tenant.id).await.unwrap();
+    assert_eq!(members.leave(&scope).await.label(), "done");
 }
 
 #[rstest]
@@ -243,9 +311,9 @@ async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] test_db: TestDb) {
     let denied_member = test_db.create_member(&fixture.tenant, denied).await;
     let update = permit(&test_db, &fixture, fixture.other).await;
     assert_eq!(members(&test_db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
-    // Moving a member into the denied role is allowed.
+    // Moving a member into the denied role takes the permission away.
     let other = test_db.create_member(&fixture.tenant, free).await;
-    assert_eq!(members(&test_db).change_role(&update, other, denied).await.label(), "done");
+    assert_eq!(members(&test_db).change_role(&update, other, denied).await.label(), "can't take away policy:*");
 }
 
 #[rstest]

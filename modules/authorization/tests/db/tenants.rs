@@ -1,14 +1,15 @@
 //! Creating, updating, archiving and restoring tenants.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use authorization_api::{
     OperatorTenants, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
     TenantsError, UserRead,
 };
-use kernel::{RestoreError, ScopeError, TenancyMode, TenantSlug, UserId};
+use kernel::{RestoreError, ScopeError, TenancyMode, TenantId, TenantSlug, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
+use sqlx::Connection;
 use test_support::{SeededDb, TestDb, seeded, test_db};
 use tokio::task::JoinSet;
 
@@ -167,6 +168,36 @@ async fn tenant_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[tokio::test]
+async fn tenant_limit_counts_created_tenants(#[future(awt)] test_db: TestDb) {
+    let (user, other) = (test_db.create_user().await, test_db.create_user().await);
+    let operator: Arc<dyn OperatorTenants> = module(&test_db).resolve();
+    for number in 0..20 {
+        // Those that the operator creates don't count.
+        let slug = format!("operated-{number}").parse().unwrap();
+        operator.create_for(user, &"Operated".parse().unwrap(), &slug).await.unwrap();
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "done", "{number}");
+    }
+    operator.create_for(user, &"Operated".parse().unwrap(), &"one-more".parse().unwrap()).await.unwrap();
+    for sql in [
+        "SELECT",
+        // The creator has a custom role.
+        "INSERT INTO roles (tenant_id, id, name, name_key) SELECT id, gen_random_uuid(), 'owner', 'owner' FROM tenants;
+         UPDATE memberships AS m SET role_id = r.id
+         FROM roles AS r WHERE r.tenant_id = m.tenant_id AND r.name = 'owner'",
+        "DELETE FROM memberships",
+    ] {
+        test_db.execute(sql).await;
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "LimitReached", "{sql}");
+    }
+    // Tenants of which the user is only an admin don't count.
+    let admin_of_all = "INSERT INTO memberships (tenant_id, user_id, role_id)
+        SELECT r.tenant_id, u.id, r.id FROM roles AS r, users AS u WHERE r.name = 'admin'";
+    test_db.execute(&format!("{admin_of_all} AND u.id = '{other}'")).await;
+    assert_eq!(outcome(&create_tenant_as(&test_db, other, "Mine", None).await), "done");
+}
+
+#[rstest]
+#[tokio::test]
 async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let read = async |tenant: &str| {
@@ -198,6 +229,69 @@ async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
     assert_eq!(updated, [true, false]);
 }
 
+async fn change_slug(db: &TestDb, user: UserId, tenant: TenantId, slug: &str) -> String {
+    let permit = db.permit::<TenantUpdate>(user, tenant).await.unwrap();
+    outcome(&tenants(db).update(&permit, &TenantChange { name: None, slug: Some(slug.parse().unwrap()) }).await)
+}
+
+#[rstest]
+#[tokio::test]
+async fn freed_slug_is_reserved_for_former_owner(#[future(awt)] seeded: SeededDb) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
+    let (acme, globex) = (seeded.seed.tenants.acme.id, seeded.seed.tenants.globex.id);
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
+    assert_eq!(change_slug(&seeded, alice, globex, "acme").await, "SlugTaken");
+    assert_eq!(outcome(&create_tenant_as(&seeded, bob, "Another", Some("acme")).await), "SlugTaken");
+    assert!(create_tenant_as(&seeded, bob, "Acme", None).await.unwrap().slug.as_str().starts_with("acme-"));
+    // The former owner can take it back.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
+    for (age, expected) in [("89 days", "SlugTaken"), ("91 days", "done")] {
+        seeded.execute(&format!("UPDATE former_slugs SET freed_at = now() - interval '{age}'")).await;
+        assert_eq!(change_slug(&seeded, alice, globex, "acme").await, expected, "{age}");
+    }
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "SlugTaken");
+    assert_eq!(change_slug(&seeded, alice, acme, "globex").await, "SlugTaken");
+    let scope = seeded.scope(alice, acme).await.unwrap();
+    let mut tx = seeded.db.database().begin(&scope).await.unwrap();
+    let error = sqlx::query("SELECT FROM former_slugs").execute(tx.conn()).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
+}
+
+#[rstest]
+#[tokio::test]
+async fn slug_given_up_concurrently_is_reserved(#[future(awt)] seeded: SeededDb) {
+    let (alice, bob) = (seeded.seed.users.alice.id, seeded.identity(seeded.seed.users.bob.id).await.unwrap());
+    let globex = seeded.permit::<TenantUpdate>(alice, "globex").await.unwrap();
+    let slug: TenantSlug = "acme".parse().unwrap();
+    let mut superuser = seeded.superuser().await;
+    let mut change = superuser.begin().await.unwrap();
+    sqlx::query("UPDATE tenants SET slug = 'acme-new' WHERE slug = 'acme'").execute(&mut *change).await.unwrap();
+    let (mut tasks, one, other) = (JoinSet::new(), tenants(&seeded), tenants(&seeded));
+    let taken = slug.clone();
+    tasks.spawn(async move { outcome(&one.create(&bob, &"Another".parse().unwrap(), Some(&taken)).await) });
+    let update = TenantChange { name: None, slug: Some(slug) };
+    tasks.spawn(async move { outcome(&other.update(&globex, &update).await) });
+    wait_for_blocked(&seeded, 2).await;
+    change.commit().await.unwrap();
+    assert_eq!(outcomes(tasks).await, counted([("SlugTaken", 2)]));
+}
+
+#[rstest]
+#[tokio::test]
+async fn slug_changes_are_limited(#[future(awt)] seeded: SeededDb) {
+    let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
+    for number in 1..=10 {
+        assert_eq!(change_slug(&seeded, alice, acme, &format!("acme-{number}")).await, "done", "{number}");
+    }
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
+    // Taking back a slug gives up another one.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
+    seeded.execute("UPDATE former_slugs SET freed_at = now() - interval '91 days' WHERE slug = 'acme-5'").await;
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "done");
+}
+
 #[rstest]
 #[tokio::test]
 async fn archived_tenant_only_allows_restore(#[future(awt)] seeded: SeededDb) {
@@ -209,14 +303,14 @@ async fn archived_tenant_only_allows_restore(#[future(awt)] seeded: SeededDb) {
     let denied = seeded.restore_permit(bob, "acme").await.unwrap_err();
     assert!(matches!(denied, RestoreError::Denied(_)), "{denied:?}");
     tenants(&seeded).archive(&archive).await.unwrap();
-    tenants(&seeded).archive(&archive).await.unwrap();
+    assert_eq!(outcome(&tenants(&seeded).archive(&archive).await), "NoLongerMember");
 
     // No member gets a scope, and permits from before have no effect.
     for user in [alice, bob] {
         assert!(matches!(seeded.scope(user, "acme").await, Err(ScopeError::NotFound)));
     }
     let change = TenantChange { name: Some("Late".parse().unwrap()), slug: None };
-    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "NotFound");
+    assert_eq!(outcome(&tenants(&seeded).update(&update, &change).await), "NoLongerMember");
     assert!(matches!(seeded.restore_permit(bob, "acme").await, Err(RestoreError::NotFound)));
     let non_member = seeded.create_user().await;
     for (user, tenant) in [(non_member, "acme"), (bob, "globex"), (alice, "nowhere")] {
@@ -258,9 +352,14 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
         for (archive, restore) in permits {
             let (one, other) = (tenants(&seeded), tenants(&seeded));
             tasks.spawn(async move { outcome(&one.archive(&archive).await) });
-            tasks.spawn(async move { outcome(&other.restore(&restore).await) });
+            tasks.spawn(async move { format!("restored: {}", outcome(&other.restore(&restore).await)) });
         }
-        assert_eq!(outcomes(tasks).await, counted([("done", 20)]));
+        let outcomes = outcomes(tasks).await;
+        // Archiving an archived tenant is rejected.
+        let archived = outcomes.get("done").copied().unwrap_or_default();
+        let rejected = outcomes.get("NoLongerMember").copied().unwrap_or_default();
+        assert_eq!((outcomes["restored: done"], archived + rejected), (10, 10), "{outcomes:?}");
+        assert!(archived >= 1, "{outcomes:?}");
         let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
             .fetch_one(&mut seeded.superuser().await)
             .await
@@ -273,6 +372,75 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
     }
 }
 
+/// Each change waits for the tenant's lock. Meanwhile, its caller is removed or loses the permission.
+#[rstest]
+#[case::removed("DELETE FROM memberships WHERE user_id = $1 AND tenant_id = $2", "NoLongerMember", "NoLongerMember")]
+#[case::demoted(
+    "UPDATE memberships SET role_id = (SELECT id FROM roles WHERE tenant_id = $2 AND name = 'member')
+     WHERE user_id = $1 AND tenant_id = $2",
+    "Denied",
+    "NoLongerMember"
+)]
+#[tokio::test]
+async fn tenant_change_reauthorizes_after_lock(
+    #[future(awt)] seeded: SeededDb,
+    #[case] loss: &'static str,
+    #[case] expected: &str,
+    #[case] expected_if_archived: &str,
+) {
+    let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
+    let stored = async || -> (String, String) {
+        let row = sqlx::query_as("SELECT name, status::text FROM tenants WHERE id = $1").bind(acme.as_uuid());
+        row.fetch_one(&mut seeded.superuser().await).await.unwrap()
+    };
+    for status in ["active", "archived"] {
+        seeded.execute(&format!("UPDATE tenants SET status = '{status}' WHERE slug = 'acme'")).await;
+        let mut superuser = seeded.superuser().await;
+        let mut lock = superuser.begin().await.unwrap();
+        for sql in ["SELECT id FROM tenants WHERE id = $2 AND $1::uuid IS NOT NULL FOR UPDATE", loss] {
+            sqlx::query(sql).bind(alice.as_uuid()).bind(acme.as_uuid()).execute(&mut *lock).await.unwrap();
+        }
+        let mut tasks = JoinSet::new();
+        if status == "active" {
+            let (one, other) = (tenants(&seeded), tenants(&seeded));
+            let update = seeded.permit::<TenantUpdate>(alice, acme).await.unwrap();
+            let archive = seeded.permit::<TenantArchive>(alice, acme).await.unwrap();
+            tasks.spawn(async move {
+                let change = TenantChange { name: Some("Renamed".parse().unwrap()), slug: None };
+                outcome(&one.update(&update, &change).await)
+            });
+            tasks.spawn(async move { outcome(&other.archive(&archive).await) });
+        } else {
+            let (tenants, restore) = (tenants(&seeded), seeded.restore_permit(alice, acme).await.unwrap());
+            tasks.spawn(async move { outcome(&tenants.restore(&restore).await) });
+        }
+        let before = stored().await;
+        wait_for_blocked(&seeded, tasks.len()).await;
+        lock.commit().await.unwrap();
+        let (expected, count) = if status == "active" { (expected, 2) } else { (expected_if_archived, 1) };
+        assert_eq!(outcomes(tasks).await, counted([(expected, count)]), "{status}");
+        assert_eq!(stored().await, before, "{status}");
+        let restored = "INSERT INTO memberships (tenant_id, user_id, role_id)
+             SELECT tenant_id, $1, id FROM roles WHERE tenant_id = $2 AND name = 'admin'
+             ON CONFLICT (tenant_id, user_id) DO UPDATE SET role_id = excluded.role_id";
+        let restored = sqlx::query(restored).bind(alice.as_uuid()).bind(acme.as_uuid());
+        restored.execute(&mut seeded.superuser().await).await.unwrap();
+    }
+}
+
+/// Waits until this many connections to the database wait for a lock.
+async fn wait_for_blocked(db: &TestDb, count: usize) {
+    let blocked =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut superuser = db.superuser().await;
+    let wait = async {
+        while sqlx::query_scalar::<_, i64>(blocked).fetch_one(&mut superuser).await.unwrap() < count as i64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
+}
+
 /// The application role's grants on tenants and tenant attributes.
 #[rstest]
 #[tokio::test]
@@ -281,6 +449,7 @@ async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
     for (sql, allowed) in [
         ("UPDATE tenants SET name = 'X', updated_at = now()", true),
         ("UPDATE tenants SET created_at = now()", false),
+        ("UPDATE tenants SET created_by = NULL", false),
         ("UPDATE tenants SET id = id", false),
         ("UPDATE tenant_attributes SET plan = 'enterprise'", false),
     ] {

@@ -40,7 +40,7 @@ impl Case {
     }
 
     fn compiled(&self, policies: &[Policy]) -> CompiledPolicies {
-        CompiledPolicies::new(1, policies, &self.tenant)
+        CompiledPolicies::new(PolicyVersion::for_test(1), policies, &self.tenant)
     }
 
     fn cedar_oracle(&self) -> CedarOracle {

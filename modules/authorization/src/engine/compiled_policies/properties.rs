@@ -133,9 +133,9 @@ fn check_agreement(
 ) -> TestCaseResult {
     let policies =
         |generated: &[GeneratedPolicy]| generated.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
-    let forwards = CompiledPolicies::new(1, &policies(&generated), tenant);
+    let forwards = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
     generated.reverse();
-    let backwards = CompiledPolicies::new(1, &policies(&generated), tenant);
+    let backwards = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
     for test_request in test_requests {
         let request = test_request.request();
         let decide = |set: &CompiledPolicies| set.decide(test_request.principal(), test_request.role, &request);

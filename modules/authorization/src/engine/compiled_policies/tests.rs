@@ -28,7 +28,7 @@ fn numbered(number: u128, policy: Policy) -> Policy {
 }
 
 fn compiled(policies: &[Policy]) -> CompiledPolicies {
-    CompiledPolicies::new(1, policies, &TenantAttributes::for_test())
+    CompiledPolicies::new(PolicyVersion::for_test(1), policies, &TenantAttributes::for_test())
 }
 
 fn explain(policies: &[Policy], role: RoleId, permission: &PermissionInfo, owner: Option<UserId>) -> Explanation {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::engine::{
-    CompiledPolicies,
+    CompiledPolicies, PolicyVersion,
     compiled_policies::generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
 };
 
@@ -71,8 +71,8 @@ fn grant_never_escalates_privileges() {
             return Ok(());
         }
         passed.set(passed.get() + 1);
-        let (old_set, new_set) =
-            (CompiledPolicies::new(1, &old, &attributes), CompiledPolicies::new(2, &new, &attributes));
+        let [old_set, new_set] =
+            [&old, &new].map(|policies| CompiledPolicies::new(PolicyVersion::for_test(1), policies, &attributes));
         for test_request in test_requests {
             let test_request = TestRequest { role, ..test_request };
             let allows = |policies: &CompiledPolicies, test_request: &TestRequest| {

@@ -35,9 +35,12 @@ async fn inviting_into_role_with_unheld_permission_is_rejected(#[future(awt)] te
 
     let invited_own_role = fixture.invitations.create(&permit, &test_email("dana"), inviter_role).await;
     assert_eq!(outcome(&invited_own_role), "done");
-    // Revoking grants nothing.
+    // Revoking takes away what the invitation would grant.
     let erin = fixture.invitations.create(&admin_permit, &test_email("erin"), tenant.admin_role).await.unwrap();
-    assert_eq!(outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "done");
+    assert_eq!(outcome(&fixture.invitations.revoke(&permit, erin.invitation.id).await), "UnheldRemoval");
+    let dana = invited_own_role.unwrap().invitation.id;
+    assert_eq!(outcome(&fixture.invitations.revoke(&permit, dana).await), "done");
+    assert_eq!(outcome(&fixture.invitations.revoke(&admin_permit, erin.invitation.id).await), "done");
 }
 
 #[rstest]

@@ -1,0 +1,52 @@
+//! The transaction of a guarded change, and the lock that serializes a tenant's changes.
+
+use std::ops::{Deref, DerefMut};
+
+use authorization_api::TenantStatus;
+use db::{Database, DbError, TenantTx, Tx};
+use kernel::{TenantId, TenantScope};
+
+/// A transaction that holds the lock on its tenant, which is active. Every statement by which a member changes a row of
+/// this module takes it, and [`super::GuardedChange`] hands it out after it has checked the caller.
+#[derive(Debug)]
+pub(crate) struct GuardedTx(TenantTx);
+
+impl GuardedTx {
+    /// Begins a transaction and locks the tenant, after waiting for other changes. Returns `None` if it isn't active.
+    pub(super) async fn begin(database: &dyn Database, scope: &TenantScope) -> Result<Option<Self>, DbError> {
+        let mut tx = database.begin(scope).await?;
+        let status = lock_tenant(&mut tx, scope.tenant()).await?;
+        Ok((status == Some(TenantStatus::Active)).then_some(Self(tx)))
+    }
+
+    pub(super) async fn commit(self) -> Result<(), DbError> {
+        self.0.commit().await
+    }
+}
+
+impl Deref for GuardedTx {
+    type Target = TenantTx;
+
+    fn deref(&self) -> &TenantTx {
+        &self.0
+    }
+}
+
+impl DerefMut for GuardedTx {
+    fn deref_mut(&mut self) -> &mut TenantTx {
+        &mut self.0
+    }
+}
+
+/// Locks the tenant until the transaction ends, after waiting for other changes. Every change to the tenant, its roles,
+/// policies, members or invitations takes this lock first. Returns its status, or `None` if there is no such tenant.
+pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<Option<TenantStatus>, DbError> {
+    let lock = sqlx::query_scalar!(
+        r#"SELECT status AS "status: TenantStatus"
+           FROM tenants
+           WHERE id = $1
+           FOR NO KEY UPDATE"#,
+        tenant.as_uuid(),
+    );
+    Ok(lock.fetch_optional(tx.conn()).await?)
+}
