@@ -14,6 +14,7 @@ fn main() -> io::Result<()> {
         "authorization/src/templates/mod.rs",
         "authorization/src/tenants/provisioning.rs",
         "db/src/migrate.rs",
+        "db/src/role_names.rs",
         "db/src/roles.rs",
     ] {
         sources.push(Path::new("../../modules").join(file));

@@ -7,6 +7,8 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
+use super::RoleNames;
+
 /// Configuration of the database.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
@@ -55,6 +57,8 @@ pub struct PostgresConfig {
     pub url: DatabaseUrl,
     /// URL with the owner's login, for migrations; `None`: the application's login.
     pub migration_url: Option<DatabaseUrl>,
+    /// The roles of the application.
+    pub roles: RoleNames,
 }
 
 /// A PostgreSQL connection URL. `Debug` redacts it, since it may contain a password.
@@ -88,6 +92,12 @@ impl DatabaseUrl {
         let host = options.get_host().trim_matches(['[', ']']);
         let loopback = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         options.get_socket().is_some() || loopback()
+    }
+
+    /// The name of the database. As in PostgreSQL, it defaults to that of the login.
+    pub fn database(&self) -> String {
+        let options = self.options();
+        options.get_database().unwrap_or(options.get_username()).to_owned()
     }
 
     pub(super) fn options(&self) -> PgConnectOptions {

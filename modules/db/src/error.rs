@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kernel::PortError;
 
-use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
+use super::{RoleNames, constants::MIN_MAJOR_VERSION};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -129,10 +129,15 @@ pub enum OpenError {
     Superuser,
     /// The application's role has privileges that bypass row-level security.
     #[error(
-        "the role {APP_ROLE} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member \
-         of {SYSTEM_ROLE}; revoke that"
+        "the role {} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member of {}; \
+         revoke that",
+        roles.app(),
+        roles.system()
     )]
-    RlsBypassed,
+    RlsBypassed {
+        /// The roles.
+        roles: RoleNames,
+    },
     /// The schema doesn't match this program.
     #[error("the database schema is not current ({detail}); {remedy}")]
     SchemaNotCurrent {
@@ -246,16 +251,48 @@ pub enum MigrateError {
     /// The database was migrated with another login.
     #[error("the login for migrations isn't the owner of the tables; set MIGRATION_DATABASE_URL to the owner's")]
     NotOwner,
-    /// The owner can't create or grant the roles.
+    /// The owner can't create the roles.
     #[error(
-        "the login for migrations can't set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}); give it CREATEROLE, \
-         or have an administrator create both and grant them to the login `{login}`"
+        "the login for migrations can't set up the roles {} and {} ({reason}); give it CREATEROLE, or have an \
+         administrator create both and grant them to the login `{login}`",
+        roles.app(),
+        roles.system()
     )]
     Roles {
         /// Message of the server.
         reason: String,
+        /// The roles.
+        roles: RoleNames,
         /// The login that needs the roles.
         login: String,
+    },
+    /// The roles exist, and the owner may not grant them. From PostgreSQL 16 on, that requires ADMIN OPTION, which only
+    /// the creator of a role has at first.
+    #[error(
+        "the login for migrations may not grant the existing roles {} and {} ({reason}); have an administrator execute \
+         `GRANT {}, {} TO \"{owner}\" WITH ADMIN OPTION`, or set DB_ROLE_PREFIX if the roles belong to another database",
+        roles.app(),
+        roles.system(),
+        roles.quoted_app(),
+        roles.quoted_system()
+    )]
+    RoleAdminOption {
+        /// Message of the server.
+        reason: String,
+        /// The roles.
+        roles: RoleNames,
+        /// The login for migrations.
+        owner: String,
+    },
+    /// The schema was created for other roles.
+    #[error(
+        "migrations have been applied, but the role {} doesn't exist; if the database was renamed or restored under \
+         another name, set DB_ROLE_PREFIX to its former name, or have an administrator rename the roles",
+        roles.app()
+    )]
+    RolesMissing {
+        /// The roles.
+        roles: RoleNames,
     },
     /// The migration history of the database is incompatible with this program.
     #[error("{0}")]

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use super::embedded_server;
 use super::{
-    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, SystemDatabase,
+    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, RoleNames, SystemDatabase,
     config::Address,
     constants::MIN_MAJOR_VERSION,
     error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate},
@@ -24,6 +24,7 @@ pub struct DbServer {
     config: DbConfig,
     app: PgConnectOptions,
     owner: PgConnectOptions,
+    roles: RoleNames,
     #[cfg(feature = "embedded")]
     pub(super) embedded: Option<embedded_postgres::Server>,
 }
@@ -35,7 +36,8 @@ impl DbServer {
             #[cfg(feature = "embedded")]
             DbDriver::Embedded(embedded) => {
                 let (server, options) = embedded_server::start(&config, *embedded).await?;
-                Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
+                let (app, owner) = (options.clone(), options);
+                Ok(Self { config, app, owner, roles: RoleNames::embedded(), embedded: Some(server) })
             }
             DbDriver::Postgres(postgres) => {
                 let app = postgres.url.options();
@@ -45,6 +47,7 @@ impl DbServer {
                     config,
                     app,
                     owner,
+                    roles: postgres.roles,
                     #[cfg(feature = "embedded")]
                     embedded: None,
                 })
@@ -54,13 +57,13 @@ impl DbServer {
 
     /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
-        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
+        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned(), self.roles.clone())
     }
 
     /// Checks the login and the schema, and opens the pool.
     pub async fn connect(self) -> Result<Db, OpenError> {
-        check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
-        let pool = Pool::new(self.app, &self.config);
+        check_login(&self.app, &self.config, &self.roles).await?;
+        let pool = Pool::new(self.app, &self.config, self.roles);
         // Open the first connection now rather than in the first request.
         drop(pool.acquire().await.map_err(OpenError::Other)?);
         Ok(Db {
@@ -143,8 +146,8 @@ fn is_too_old(version_num: i32) -> bool {
 }
 
 /// Checks that the application's login has its two roles and no excessive privileges, and that the schema is current.
-async fn check_login(options: &PgConnectOptions, timeout: Duration, production: bool) -> Result<(), OpenError> {
-    let options = app_options(options.clone());
+async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &RoleNames) -> Result<(), OpenError> {
+    let options = app_options(options.clone(), roles);
     // invalid_parameter_value: the role set at connection start-up doesn't exist. insufficient_privilege: it isn't
     // granted. In both cases `migrate run` hasn't been run for this login.
     let classify_rejection = |error: &sqlx::Error| match sqlstate(error).as_deref() {
@@ -152,15 +155,15 @@ async fn check_login(options: &PgConnectOptions, timeout: Duration, production: 
         Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login has not been granted its roles")),
         _ => None,
     };
-    with_deadline(timeout, &options, classify_rejection, async |connection| {
-        let privileges = LoginPrivileges::read(connection).await.map_err(OpenError::Other)?;
+    with_deadline(config.connect_timeout, &options, classify_rejection, async |connection| {
+        let privileges = LoginPrivileges::read(connection, roles).await.map_err(OpenError::Other)?;
         if !privileges.role_applied {
             return Err(PoolerDetected { address: Address(&options).to_string() }.into());
         }
         if privileges.bypasses_rls {
-            return Err(OpenError::RlsBypassed);
+            return Err(OpenError::RlsBypassed { roles: roles.clone() });
         }
-        if production && privileges.superuser {
+        if config.production && privileges.superuser {
             return Err(OpenError::Superuser);
         }
         if !privileges.can_assume_system {

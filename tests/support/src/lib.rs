@@ -27,7 +27,7 @@ pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 use rstest::fixture;
 pub use server::{search_path, temp_dir};
-pub use template_db::{SeededDb, TempDb, TestDb};
+pub use template_db::{SeededDb, TempDb, TestDb, role_names};
 
 /// A migrated database.
 #[fixture]

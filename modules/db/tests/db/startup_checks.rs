@@ -5,11 +5,15 @@ use std::time::Duration;
 use db::{DatabaseUrl, DbConfig, DbDriver, DbError, DbServer, OpenError, PostgresConfig, Readiness, open_db};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Logins, OwnedDb, TempDb, TestDb, test_db};
+use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 
 fn external_config(url: &str) -> DbConfig {
     DbConfig {
-        driver: DbDriver::Postgres(PostgresConfig { url: DatabaseUrl::parse(url).unwrap(), migration_url: None }),
+        driver: DbDriver::Postgres(PostgresConfig {
+            url: DatabaseUrl::parse(url).unwrap(),
+            migration_url: None,
+            roles: role_names(),
+        }),
         pool_size: 1,
         connect_timeout: Duration::from_millis(300),
         production: false,
@@ -123,7 +127,7 @@ async fn production_rejects_superuser(#[future(awt)] test_db: TestDb) {
 async fn table_owning_app_role_is_rejected(#[future(awt)] test_db: TestDb) {
     test_db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
     let error = open_db(test_db.config(1)).await.unwrap_err();
-    assert!(matches!(error, OpenError::RlsBypassed), "{error:?}");
+    assert!(matches!(error, OpenError::RlsBypassed { .. }), "{error:?}");
 }
 
 #[rstest]
