@@ -91,6 +91,17 @@ pub struct PoolerDetected {
     pub address: String,
 }
 
+/// Row-level security, policies or grants aren't as the migrations have left them, so tenants may not be isolated.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "access to the database isn't as migrated: {differences}; as the owner, execute what is missing and undo what is \
+     unexpected"
+)]
+pub struct AccessChanged {
+    /// The differences, as SQL statements.
+    pub differences: String,
+}
+
 /// The database couldn't be opened. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -138,6 +149,15 @@ pub enum OpenError {
         /// The roles.
         roles: RoleNames,
     },
+    /// Production, and every login of the server may connect to the database or create temporary tables in it.
+    #[error("every login of the server may use the database; have its owner execute `{statement}`")]
+    PublicDatabase {
+        /// The statement that changes it.
+        statement: String,
+    },
+    /// Row-level security, policies or grants were changed by hand.
+    #[error(transparent)]
+    AccessChanged(#[from] AccessChanged),
     /// The schema doesn't match this program.
     #[error("the database schema is not current ({detail}); {remedy}")]
     SchemaNotCurrent {
@@ -284,6 +304,9 @@ pub enum MigrateError {
         /// The login for migrations.
         owner: String,
     },
+    /// Row-level security, policies or grants were changed by hand since the last run.
+    #[error(transparent)]
+    AccessChanged(#[from] AccessChanged),
     /// The schema was created for other roles.
     #[error(
         "migrations have been applied, but the role {} doesn't exist; if the database was renamed or restored under \

@@ -18,6 +18,7 @@
     reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
 )]
 
+mod access;
 mod config;
 mod constants;
 mod database;
@@ -43,7 +44,7 @@ pub use database::{Database, Readiness, SystemDatabase};
 /// Configuration of the PostgreSQL download for the embedded database.
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
-pub use error::{DbError, MigrateError, OpenError, PoolerDetected};
+pub use error::{AccessChanged, DbError, MigrateError, OpenError, PoolerDetected};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModule;
 pub use role_names::{RoleNames, RolePrefixError};

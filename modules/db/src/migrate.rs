@@ -12,7 +12,8 @@ use sqlx::{
 };
 
 use super::{
-    MigrateError, OpenError, PoolerDetected, RoleNames,
+    AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
+    access::{self, AccessCheck},
     config::Address,
     error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
     roles,
@@ -180,6 +181,7 @@ impl Migrator {
         if !is_new && !roles::exists(&mut connection, self.roles.app()).await? {
             return Err(MigrateError::RolesMissing { roles: self.roles.clone() });
         }
+        self.ensure_access_unchanged(&mut connection, is_new).await?;
         roles::ensure(&mut connection, &self.app_login, &self.roles).await?;
         connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
         if !pending.is_empty() {
@@ -191,6 +193,7 @@ impl Migrator {
         sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {}", self.roles.quoted_app())))
             .execute(&mut connection)
             .await?;
+        access::record(&mut connection, &self.roles).await?;
         roles::restrict_database(&mut connection, &self.app_login).await?;
         connection.close().await?;
         Ok(pending)
@@ -228,6 +231,7 @@ impl Migrator {
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
         let mut applied = in_state(self.states(&mut connection).await?, MigrationState::Applied)?;
+        self.ensure_access_unchanged(&mut connection, applied.is_empty()).await?;
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
         let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
         reverted.reverse();
@@ -235,9 +239,22 @@ impl Migrator {
             let pool = self.single_connection_pool().await?;
             self.migrations.undo(&pool, target).await.map_err(migrate_error)?;
             pool.close().await;
+            access::record(&mut connection, &self.roles).await?;
         }
         connection.close().await?;
         Ok(reverted)
+    }
+
+    /// Recording changes made by hand as if migrations had made them would hide them from the check at start.
+    async fn ensure_access_unchanged(&self, connection: &mut PgConnection, is_new: bool) -> Result<(), MigrateError> {
+        if is_new {
+            return Ok(());
+        }
+        match access::check(connection, &self.roles).await? {
+            AccessCheck::Changed(differences) => Err(AccessChanged { differences }.into()),
+            // The last run was interrupted.
+            AccessCheck::Unknown | AccessCheck::Unchanged => Ok(()),
+        }
     }
 
     /// For sqlx's runner, whose future is only `Send` with a pool.

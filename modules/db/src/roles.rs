@@ -150,6 +150,8 @@ pub(super) struct LoginPrivileges {
     pub(super) can_assume_system: bool,
     /// The application's role has privileges that bypass row-level security.
     pub(super) bypasses_rls: bool,
+    /// The statement that keeps other logins out of the database, unless it has been executed.
+    pub(super) revoke_public: Option<String>,
 }
 
 impl LoginPrivileges {
@@ -160,7 +162,9 @@ impl LoginPrivileges {
                coalesce(pg_has_role(session_user, to_regrole(quote_ident($1)),
                  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS can_assume_system,
                app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole(quote_ident($1)), 'MEMBER'), false)
-                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls
+                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls,
+               CASE WHEN has_database_privilege('public', current_database(), 'CONNECT, TEMPORARY')
+                 THEN format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()) END AS revoke_public
              FROM pg_roles AS login, pg_roles AS app
              WHERE login.rolname = session_user AND app.rolname = current_user",
         )

@@ -8,7 +8,9 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use super::embedded_server;
 use super::{
-    Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, RoleNames, SystemDatabase,
+    AccessChanged, Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, RoleNames,
+    SystemDatabase,
+    access::{self, AccessCheck},
     config::Address,
     constants::MIN_MAJOR_VERSION,
     error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate},
@@ -145,7 +147,8 @@ fn is_too_old(version_num: i32) -> bool {
     u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
 }
 
-/// Checks that the application's login has its two roles and no excessive privileges, and that the schema is current.
+/// Checks that the application's login has its two roles and no excessive privileges, and that schema and access are as
+/// migrated.
 async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &RoleNames) -> Result<(), OpenError> {
     let options = app_options(options.clone(), roles);
     // invalid_parameter_value: the role set at connection start-up doesn't exist. insufficient_privilege: it isn't
@@ -170,7 +173,16 @@ async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &Role
             return Err(not_current("the login has not been granted its roles"));
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
-        applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()
+        applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()?;
+        match access::check(connection, roles).await.map_err(OpenError::Other)? {
+            AccessCheck::Changed(differences) => return Err(AccessChanged { differences }.into()),
+            AccessCheck::Unknown => return Err(not_current("the last migration run was interrupted")),
+            AccessCheck::Unchanged => {}
+        }
+        match privileges.revoke_public {
+            Some(statement) if config.production => Err(OpenError::PublicDatabase { statement }),
+            _ => Ok(()),
+        }
     })
     .await
 }

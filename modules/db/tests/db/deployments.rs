@@ -1,7 +1,7 @@
 //! Two deployments with databases on the same server. Roles belong to the server, so these tests try what one
 //! deployment's logins can do in the other's database.
 
-use db::{DatabaseUrl, DbConfig, DbDriver, DbServer, PostgresConfig, RoleNames, SystemReason, open_db};
+use db::{DatabaseUrl, DbConfig, DbDriver, DbServer, OpenError, PostgresConfig, RoleNames, SystemReason, open_db};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::OwnedDb;
 
@@ -97,6 +97,34 @@ async fn connected_login_cannot_read_other_deployment() {
                 }
             }
         }
+    }
+}
+
+/// The application's role may not inherit from another one either.
+#[tokio::test]
+async fn added_role_membership_is_rejected() {
+    let [deployment, _other] = deployments().await;
+    let [app, _] = quoted(deployment.roles());
+    let grant = AssertSqlSafe(format!("GRANT pg_read_all_data TO {app}"));
+    sqlx::raw_sql(grant).execute(&mut deployment.superuser().await).await.unwrap();
+    let error = open_db(deployment.config()).await.unwrap_err();
+    let expected = format!("unexpected `GRANT pg_read_all_data TO {app}`");
+    assert!(matches!(error, OpenError::AccessChanged(_)) && error.to_string().contains(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn public_database_is_rejected_in_production() {
+    let [deployment, _other] = deployments().await;
+    let name = deployment.name();
+    for privilege in ["CONNECT", "TEMPORARY"] {
+        let grant = AssertSqlSafe(format!("GRANT {privilege} ON DATABASE {name} TO PUBLIC"));
+        sqlx::raw_sql(grant).execute(&mut deployment.superuser().await).await.unwrap();
+        let error = open_db(deployment.config()).await.unwrap_err();
+        let statement = format!("`REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC`");
+        assert!(error.to_string().ends_with(&statement), "{error}");
+        open_db(DbConfig { production: false, ..deployment.config() }).await.unwrap().close().await;
+        DbServer::start(deployment.config()).await.unwrap().migrator().run().await.unwrap();
+        open_db(deployment.config()).await.unwrap().close().await;
     }
 }
 

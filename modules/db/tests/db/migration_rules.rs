@@ -96,7 +96,7 @@ async fn row_counts(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
     let count = "SELECT relname::text, (xpath('/row/n/text()',
                    query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::bigint
                  FROM pg_class
-                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'";
+                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')";
     sqlx::query_as::<_, (String, i64)>(count).fetch_all(superuser).await.unwrap().into_iter().collect()
 }
 

@@ -14,17 +14,17 @@ use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 async fn schema(superuser: &mut PgConnection) -> Vec<String> {
     let parts = [
         "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
-         FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
-        "SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'",
+         FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', '_tenantry_access')",
+        "SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-         FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_sqlx_migrations'",
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'policy ' || tablename || ' ' || policyname || ' ' || cmd || ' ' || roles::text || coalesce(qual, '') || coalesce(with_check, '')
          FROM pg_policies",
         "SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
         "SELECT 'type ' || typname || ' ' || coalesce((SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), '')
-         FROM pg_type AS t WHERE typnamespace = 'public'::regnamespace AND typname NOT LIKE '%sqlx_migrations'",
+         FROM pg_type AS t WHERE typnamespace = 'public'::regnamespace AND typname !~ '_(sqlx_migrations|tenantry_access)$'",
         "SELECT 'grant ' || table_name || ' ' || grantee || ' ' || privilege_type FROM information_schema.role_table_grants
-         WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
+         WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'acl ' || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname = 'public'",
     ];
     let mut all = Vec::new();
