@@ -16,9 +16,10 @@ const ACCESS_TABLE: &str = "_tenantry_access";
 /// Number of differences in a message.
 const MAX_SHOWN: usize = 5;
 
-/// Lists the access to the schema `public`: one SQL statement a row, in terms of the role names in migration files ($1
-/// and $2 are their names in this database), and the applied migrations. Policies are described by what they depend on,
-/// because their text differs between versions of PostgreSQL.
+/// Lists the access to the schema `public`, one SQL statement a row, and the applied migrations. The statements contain
+/// the role names of the migration files; $1 and $2 are those of this database.
+///
+/// Policies are described by what they depend on, because their text differs between versions of PostgreSQL.
 const CURRENT_ACCESS: &str = "
     WITH relations AS (
       SELECT oid, relname, relkind, relacl, relowner, relrowsecurity, relforcerowsecurity
@@ -60,7 +61,7 @@ const CURRENT_ACCESS: &str = "
     UNION ALL
     SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success";
 
-/// What every tenant table needs, whoever has created it.
+/// What every tenant table needs, even if no migration created it.
 const REQUIRED_ACCESS: &str = "
     SELECT format('ALTER TABLE %I %s ROW LEVEL SECURITY', relname, action)
     FROM pg_class, unnest(ARRAY['ENABLE', 'FORCE']) AS action
