@@ -210,7 +210,8 @@ fn invalid_value_error_names_key_and_origin() {
 fn examples_are_valid() -> Result<(), ConfigErrors> {
     for key in keys().filter(|key| cfg!(feature = "embedded") || key.name != "DB_DRIVER") {
         let required = match key.name {
-            "DATABASE_URL" | "MIGRATION_DATABASE_URL" | "DB_ROLE_PREFIX" => &[URL, POSTGRES][..],
+            "DATABASE_URL" | "DB_ROLE_PREFIX" => &[URL, POSTGRES][..],
+            "MIGRATION_DATABASE_URL" => &[("DATABASE_URL", "postgres://app@localhost/tenantry"), POSTGRES],
             "TENANT_BASE_DOMAIN" => &[("TENANT_SOURCES", "subdomain")],
             "TENANT_SLUG" => &[("TENANCY_MODE", "single")],
             _ => &[],
