@@ -1,7 +1,10 @@
 //! Two deployments with databases on the same server. Roles belong to the server, so these tests try what one
 //! deployment's logins can do in the other's database.
 
-use db::{DatabaseUrl, DbConfig, DbDriver, DbServer, OpenError, PostgresConfig, RoleNames, SystemReason, open_db};
+use db::{
+    DatabaseUrl, DbConfig, DbDriver, DbServer, MigrateError, OpenError, PostgresConfig, RoleNames, SystemReason,
+    open_db,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use test_support::OwnedDb;
 
@@ -138,4 +141,25 @@ async fn program_rejects_database_of_other_deployment() {
     let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles: second.roles().clone() });
     let error = open_db(DbConfig { driver, ..first.config() }).await.unwrap_err();
     assert!(error.to_string().contains("permission denied for database"), "{error}");
+}
+
+/// From PostgreSQL 16 on, CREATEROLE doesn't help the second owner either.
+#[tokio::test]
+async fn owner_cannot_use_roles_of_other_deployment() {
+    let [first, second] = OwnedDb::deployments().await;
+    DbServer::start(first.config()).await.unwrap().migrator().run().await.unwrap();
+    let revoke = AssertSqlSafe(format!("ALTER ROLE {} NOCREATEROLE", second.owner()));
+    sqlx::raw_sql(revoke).execute(&mut second.superuser().await).await.unwrap();
+
+    let error = DbServer::start(second.config()).await.unwrap().migrator().run().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::Roles { login, .. } if login == second.application()), "{error:?}");
+    assert!(error.to_string().contains("CREATEROLE"), "{error}");
+
+    let [application, owner] = second.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
+    let postgres = PostgresConfig { url: application, migration_url: Some(owner), roles: first.roles().clone() };
+    let config = DbConfig { driver: DbDriver::Postgres(postgres), ..second.config() };
+    let error = DbServer::start(config).await.unwrap().migrator().run().await.unwrap_err();
+    assert!(matches!(&error, MigrateError::RoleAdminOption { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains("WITH ADMIN OPTION") && message.contains("DB_ROLE_PREFIX"), "{message}");
 }
