@@ -219,7 +219,8 @@ fn invalid_value_error_names_key_and_origin() {
 fn examples_are_valid() -> Result<(), ConfigErrors> {
     for key in keys().filter(|key| cfg!(feature = "embedded") || key.name != "DB_DRIVER") {
         let required = match key.name {
-            "DATABASE_URL" | "MIGRATION_DATABASE_URL" => &[URL, POSTGRES][..],
+            "DATABASE_URL" | "DB_ROLE_PREFIX" => &[URL, POSTGRES][..],
+            "MIGRATION_DATABASE_URL" => &[("DATABASE_URL", "postgres://app@localhost/tenantry"), POSTGRES],
             "TENANT_BASE_DOMAIN" => &[("TENANT_SOURCES", "subdomain")],
             "TENANT_SLUG" => &[("TENANCY_MODE", "single")],
             _ => &[],
@@ -403,6 +404,34 @@ fn auto_migrate_is_local_development_only() -> Result<(), ConfigErrors> {
         assert_eq!(config_from("", "", settings)?.db.migrate_on_start, migrates, "{settings:?}");
     }
     Ok(())
+}
+
+#[test]
+fn role_names_derive_from_database() -> Result<(), ConfigErrors> {
+    let roles = |settings: Pairs<'_>| match config_from("", "", &[&[POSTGRES], settings].concat())?.db.driver {
+        DbDriver::Postgres(PostgresConfig { roles, .. }) => Ok([roles.app().to_owned(), roles.system().to_owned()]),
+        #[cfg(feature = "embedded")]
+        DbDriver::Embedded(_) => unreachable!("the driver is postgres"),
+    };
+    assert_eq!(roles(&[URL])?, ["app_app", "app_system"]);
+    let hyphen = ("DATABASE_URL", "postgres://app@db.internal/Shop-EU");
+    assert_eq!(roles(&[hyphen])?, ["Shop-EU_app", "Shop-EU_system"]);
+    let prefix = ("DB_ROLE_PREFIX", "shop");
+    assert_eq!(roles(&[URL, prefix])?, ["shop_app", "shop_system"]);
+    let unusable = ("DATABASE_URL", "postgres://app@db.internal/shop.eu");
+    assert_error(config_from("", "", &[POSTGRES, unusable]), "DB_ROLE_PREFIX (not set): is required, since the name");
+    assert_eq!(roles(&[unusable, prefix])?, ["shop_app", "shop_system"]);
+    Ok(())
+}
+
+/// The roles of one database would be granted access to the other.
+#[test]
+fn migration_url_of_other_database_is_rejected() {
+    let other = ("MIGRATION_DATABASE_URL", "postgres://owner@db.internal/other");
+    assert_error(
+        config_from("", "", &[POSTGRES, URL, other]),
+        "MIGRATION_DATABASE_URL (from environment): names another",
+    );
 }
 
 #[test]

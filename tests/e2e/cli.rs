@@ -150,6 +150,7 @@ async fn auto_migrate_is_local_development_only() {
             ("APP_ENV", environment),
             ("DB_DRIVER", "postgres"),
             ("DATABASE_URL", &*url),
+            ("DB_ROLE_PREFIX", "tenantry"),
             ("AUTH_SIGNING_KEY", SIGNING_KEY),
         ]
     };

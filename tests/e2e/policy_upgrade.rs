@@ -116,8 +116,14 @@ fn startup_warns_about_outdated_tenants() {
 }
 
 /// Settings for an external database. Outside development the program doesn't migrate it.
-fn postgres_settings(url: &str) -> [(&str, &str); 4] {
-    [("APP_ENV", "test"), ("DB_DRIVER", "postgres"), ("DATABASE_URL", url), ("LOG_LEVEL", "error")]
+fn postgres_settings(url: &str) -> [(&str, &str); 5] {
+    [
+        ("APP_ENV", "test"),
+        ("DB_DRIVER", "postgres"),
+        ("DATABASE_URL", url),
+        ("DB_ROLE_PREFIX", "tenantry"),
+        ("LOG_LEVEL", "error"),
+    ]
 }
 
 #[tokio::test]

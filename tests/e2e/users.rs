@@ -35,6 +35,7 @@ async fn production_bootstrap_to_first_sign_in() {
     let settings = [
         ("APP_ENV", "production"),
         ("DATABASE_URL", application.as_str()),
+        ("DB_ROLE_PREFIX", "tenantry"),
         ("LOG_LEVEL", "trace"),
         ("LOG_FORMAT", "json"),
     ];
@@ -68,8 +69,8 @@ async fn production_bootstrap_to_first_sign_in() {
     }
 }
 
-fn settings(url: &str) -> [(&str, &str); 3] {
-    [("DB_DRIVER", "postgres"), ("DATABASE_URL", url), ("LOG_LEVEL", "error")]
+fn settings(url: &str) -> [(&str, &str); 4] {
+    [("DB_DRIVER", "postgres"), ("DATABASE_URL", url), ("DB_ROLE_PREFIX", "tenantry"), ("LOG_LEVEL", "error")]
 }
 
 #[tokio::test]

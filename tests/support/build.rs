@@ -13,7 +13,9 @@ fn main() -> io::Result<()> {
     for file in [
         "authorization/src/templates/mod.rs",
         "authorization/src/tenants/provisioning.rs",
+        "db/src/access.rs",
         "db/src/migrate.rs",
+        "db/src/role_names.rs",
         "db/src/roles.rs",
     ] {
         sources.push(Path::new("../../modules").join(file));

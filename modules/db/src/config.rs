@@ -8,6 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
+use super::RoleNames;
+
 /// Configuration of the database.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
@@ -56,6 +58,8 @@ pub struct PostgresConfig {
     pub url: DatabaseUrl,
     /// URL with the owner's login, for migrations; `None`: the application's login.
     pub migration_url: Option<DatabaseUrl>,
+    /// The roles of the application.
+    pub roles: RoleNames,
 }
 
 /// A PostgreSQL connection URL. `Debug` redacts it, since it may contain a password.
@@ -89,6 +93,12 @@ impl DatabaseUrl {
         let host = options.get_host();
         let loopback = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         uses_socket(&options) || loopback()
+    }
+
+    /// The name of the database. As in PostgreSQL, it defaults to that of the login.
+    pub fn database(&self) -> String {
+        let options = self.parsed();
+        options.get_database().unwrap_or(options.get_username()).to_owned()
     }
 
     /// Returns the options of a connection.

@@ -5,8 +5,7 @@ use kernel::{Identity, TenantScope};
 use shaku::Interface;
 
 use crate::{
-    DbError, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, constants::SYSTEM_ROLE,
-    migrate::AppliedMigrations, pool::Pool,
+    DbError, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, migrate::AppliedMigrations, pool::Pool,
 };
 
 /// Access bound by row-level security.
@@ -38,7 +37,7 @@ pub trait Readiness: Interface {
 /// Access to the rows of all tenants. A separate trait, so that each `module.rs` shows which components have it.
 #[async_trait]
 pub trait SystemDatabase: Interface {
-    /// Begins a transaction as the role `tenantry_system`, which sees all tenants.
+    /// Begins a transaction as the role of system transactions, which sees all tenants.
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError>;
 }
 
@@ -84,7 +83,7 @@ impl Readiness for Pool {
 #[async_trait]
 impl SystemDatabase for Pool {
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self.open_transaction("BEGIN".into(), Some(SYSTEM_ROLE)).await?;
+        let tx = self.open_transaction("BEGIN".into(), Some(self.roles.quoted_system())).await?;
         tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }

@@ -7,7 +7,7 @@ use embedded_postgres::{ConnectionInfo, Inspection, OwnerProcess, RunningServer,
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use super::{
-    DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError,
+    DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError, RoleNames,
     constants::EMBEDDED_DATABASE,
     embedded_server::{embedded_options, run_blocking, server_options},
     pool::plain_options,
@@ -177,7 +177,8 @@ fn ensure_not_in_use(inspection: &Inspection) -> Result<(), AdminError> {
 }
 
 pub(super) fn migrator(connection_info: &ConnectionInfo, database: &str) -> Migrator {
-    Migrator::new(owner_options(connection_info, database), connection_info.superuser().to_owned())
+    let login = connection_info.superuser().to_owned();
+    Migrator::new(owner_options(connection_info, database), login, RoleNames::embedded())
 }
 
 fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectOptions {

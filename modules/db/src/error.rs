@@ -5,8 +5,7 @@ use std::time::Duration;
 use kernel::PortError;
 use sqlx::postgres::PgConnectOptions;
 
-use super::config::uses_socket;
-use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
+use super::{RoleNames, config::uses_socket, constants::MIN_MAJOR_VERSION};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +107,17 @@ pub struct PoolerDetected {
     pub address: String,
 }
 
+/// Row-level security, policies or grants aren't as the migrations have left them, so tenants may not be isolated.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "access to the database isn't as migrated: {differences}; as the owner, execute what is missing and undo what is \
+     unexpected"
+)]
+pub struct AccessChanged {
+    /// The differences, as SQL statements.
+    pub differences: String,
+}
+
 /// The database couldn't be opened. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -158,10 +168,24 @@ pub enum OpenError {
     Superuser,
     /// The application's role has privileges that bypass row-level security.
     #[error(
-        "the role {APP_ROLE} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member \
-         of {SYSTEM_ROLE}; revoke that"
+        "the role {} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member of {}; \
+         revoke that",
+        roles.app(),
+        roles.system()
     )]
-    RlsBypassed,
+    RlsBypassed {
+        /// The roles.
+        roles: RoleNames,
+    },
+    /// Production, and every login of the server may connect to the database or create temporary tables in it.
+    #[error("every login of the server may use the database; have its owner execute `{statement}`")]
+    PublicDatabase {
+        /// The statement that changes it.
+        statement: String,
+    },
+    /// Row-level security, policies or grants were changed by hand.
+    #[error(transparent)]
+    AccessChanged(#[from] AccessChanged),
     /// The schema doesn't match this program.
     #[error("the database schema is not current ({detail}); {remedy}")]
     SchemaNotCurrent {
@@ -279,16 +303,51 @@ pub enum MigrateError {
     /// The database was migrated with another login.
     #[error("the login for migrations isn't the owner of the tables; set MIGRATION_DATABASE_URL to the owner's")]
     NotOwner,
-    /// The owner can't create or grant the roles.
+    /// The owner can't create the roles.
     #[error(
-        "the login for migrations can't set up the roles {APP_ROLE} and {SYSTEM_ROLE} ({reason}); give it CREATEROLE, \
-         or have an administrator create both and grant them to the login `{login}`"
+        "the login for migrations can't set up the roles {} and {} ({reason}); give it CREATEROLE, or have an \
+         administrator create both and grant them to the login `{login}`",
+        roles.app(),
+        roles.system()
     )]
     Roles {
         /// Message of the server.
         reason: String,
+        /// The roles.
+        roles: RoleNames,
         /// The login that needs the roles.
         login: String,
+    },
+    /// The roles exist, and the owner may not grant them. From PostgreSQL 16 on, that requires ADMIN OPTION, which only
+    /// the creator of a role has at first.
+    #[error(
+        "the login for migrations may not grant the existing roles {} and {} ({reason}); have an administrator execute \
+         `GRANT {}, {} TO \"{owner}\" WITH ADMIN OPTION`, or set DB_ROLE_PREFIX if the roles belong to another database",
+        roles.app(),
+        roles.system(),
+        roles.quoted_app(),
+        roles.quoted_system()
+    )]
+    RoleAdminOption {
+        /// Message of the server.
+        reason: String,
+        /// The roles.
+        roles: RoleNames,
+        /// The login for migrations.
+        owner: String,
+    },
+    /// Row-level security, policies or grants were changed by hand since the last run.
+    #[error(transparent)]
+    AccessChanged(#[from] AccessChanged),
+    /// The schema was created for other roles.
+    #[error(
+        "migrations have been applied, but the role {} doesn't exist; if the database was renamed or restored under \
+         another name, set DB_ROLE_PREFIX to its former name, or have an administrator rename the roles",
+        roles.app()
+    )]
+    RolesMissing {
+        /// The roles.
+        roles: RoleNames,
     },
     /// The migration history of the database is incompatible with this program.
     #[error("{0}")]

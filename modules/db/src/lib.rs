@@ -9,7 +9,7 @@
 //! | [`Database::begin`] | [`kernel::TenantScope`] | the rows of one tenant |
 //! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |
 //!
-//! The first three run as the role `tenantry_app`, which owns nothing and is bound by row-level security.
+//! The first three run as the application's role ([`RoleNames::app`]), which owns nothing and is bound by row-level security.
 //! [`Database::reader`] and [`Database::tenant_reader`] are bound by it as well. They run single-statement reads
 //! without a transaction; each statement sets its own scope.
 #![expect(
@@ -18,6 +18,7 @@
     reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
 )]
 
+mod access;
 mod config;
 mod constants;
 mod database;
@@ -30,6 +31,7 @@ mod idle_connections;
 mod migrate;
 mod module;
 mod pool;
+mod role_names;
 mod roles;
 mod server;
 mod single_statement;
@@ -42,9 +44,10 @@ pub use database::{Database, Readiness, SystemDatabase};
 /// Configuration of the PostgreSQL download for the embedded database.
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
-pub use error::{DbError, MigrateError, OpenError, PoolerDetected};
+pub use error::{AccessChanged, DbError, MigrateError, OpenError, PoolerDetected};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModule;
+pub use role_names::{RoleNames, RolePrefixError};
 pub use server::{Db, DbServer, open_db};
 pub use single_statement::{Reader, TenantReader};
 pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx};

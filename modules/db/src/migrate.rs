@@ -6,15 +6,15 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Connection, PgConnection,
+    AssertSqlSafe, Connection, PgConnection, SqlSafeStr,
     migrate::{Migrate, MigrateError as SqlxMigrateError, Migration},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
-    MigrateError, OpenError, PoolerDetected,
+    AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
+    access::{self, AccessCheck},
     config::Address,
-    constants::APP_ROLE,
     error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
     roles,
 };
@@ -141,20 +141,22 @@ impl AppliedMigrations {
 pub struct Migrator {
     owner: PgConnectOptions,
     app_login: String,
+    roles: RoleNames,
     migrations: Arc<sqlx::migrate::Migrator>,
     lock_timeout: Duration,
 }
 
 impl Migrator {
-    pub(super) fn new(owner: PgConnectOptions, app_login: String) -> Self {
+    pub(super) fn new(owner: PgConnectOptions, app_login: String, roles: RoleNames) -> Self {
         let owner = owner.options(SESSION_SETTINGS).options([("client_min_messages", "warning")]);
-        let migrations = without_locking(MIGRATIONS.iter().cloned().collect());
-        Self { owner, app_login, migrations, lock_timeout: DEFAULT_LOCK_TIMEOUT }
+        let migrations = without_locking(MIGRATIONS.iter().map(|migration| with_roles(migration, &roles)).collect());
+        Self { owner, app_login, roles, migrations, lock_timeout: DEFAULT_LOCK_TIMEOUT }
     }
 
     /// Adds migrations that aren't files. For tests.
     #[must_use]
     pub fn with_extra(self, extra: impl IntoIterator<Item = Migration>) -> Self {
+        let extra = extra.into_iter().map(|migration| with_roles(&migration, &self.roles));
         let migrations = without_locking(self.migrations.iter().cloned().chain(extra).collect());
         Self { migrations, ..self }
     }
@@ -173,8 +175,14 @@ impl Migrator {
     /// changed. If a migration fails, the ones before it stay applied.
     pub async fn run(&self) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
-        let pending = in_state(self.states(&mut connection).await?, MigrationState::Pending)?;
-        roles::ensure(&mut connection, &self.app_login).await?;
+        let states = self.states(&mut connection).await?;
+        let is_new = states.iter().all(|migration| migration.state == MigrationState::Pending);
+        let pending = in_state(states, MigrationState::Pending)?;
+        if !is_new && !roles::exists(&mut connection, self.roles.app()).await? {
+            return Err(MigrateError::RolesMissing { roles: self.roles.clone() });
+        }
+        self.ensure_access_unchanged(&mut connection, is_new).await?;
+        roles::ensure(&mut connection, &self.app_login, &self.roles).await?;
         connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
         if !pending.is_empty() {
             let pool = self.single_connection_pool().await?;
@@ -182,9 +190,11 @@ impl Migrator {
             pool.close().await;
         }
         // Readiness checks compare this table with the program's migrations.
-        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {APP_ROLE}")))
+        sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {}", self.roles.quoted_app())))
             .execute(&mut connection)
             .await?;
+        access::record(&mut connection, &self.roles).await?;
+        roles::restrict_database(&mut connection, &self.app_login).await?;
         connection.close().await?;
         Ok(pending)
     }
@@ -194,7 +204,7 @@ impl Migrator {
     #[cfg(feature = "embedded")]
     pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
         let mut connection = self.acquire_lock().await?;
-        roles::ensure(&mut connection, &self.app_login).await?;
+        roles::ensure(&mut connection, &self.app_login, &self.roles).await?;
         connection.close().await?;
         Ok(())
     }
@@ -221,6 +231,7 @@ impl Migrator {
     pub async fn revert(&self, steps: usize) -> Result<Vec<MigrationStatus>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
         let mut applied = in_state(self.states(&mut connection).await?, MigrationState::Applied)?;
+        self.ensure_access_unchanged(&mut connection, applied.is_empty()).await?;
         let target = applied.len().saturating_sub(steps).checked_sub(1).map_or(0, |last| applied[last].version);
         let mut reverted = applied.split_off(applied.partition_point(|s| s.version <= target));
         reverted.reverse();
@@ -228,9 +239,22 @@ impl Migrator {
             let pool = self.single_connection_pool().await?;
             self.migrations.undo(&pool, target).await.map_err(migrate_error)?;
             pool.close().await;
+            access::record(&mut connection, &self.roles).await?;
         }
         connection.close().await?;
         Ok(reverted)
+    }
+
+    /// Recording changes made by hand as if migrations had made them would hide them from the check at start.
+    async fn ensure_access_unchanged(&self, connection: &mut PgConnection, is_new: bool) -> Result<(), MigrateError> {
+        if is_new {
+            return Ok(());
+        }
+        match access::check(connection, &self.roles).await? {
+            AccessCheck::Changed(differences) => Err(AccessChanged { differences }.into()),
+            // The last run was interrupted.
+            AccessCheck::Unknown | AccessCheck::Unchanged => Ok(()),
+        }
     }
 
     /// For sqlx's runner, whose future is only `Send` with a pool.
@@ -287,6 +311,12 @@ impl Migrator {
             outcome => Ok(outcome?.unwrap_or(AppliedMigrations(Vec::new())).states(&self.migrations)),
         }
     }
+}
+
+/// Sets the names of the roles in a migration. Its checksum remains that of the file.
+fn with_roles(migration: &Migration, roles: &RoleNames) -> Migration {
+    let sql = AssertSqlSafe(roles.substitute(migration.sql.as_str())).into_sql_str();
+    Migration { sql, ..migration.clone() }
 }
 
 /// The runner holds its own lock, so sqlx's is disabled.

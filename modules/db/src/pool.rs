@@ -12,8 +12,7 @@ use tokio::{
 };
 
 use super::{
-    DbConfig, DbError, Tx,
-    constants::APP_ROLE,
+    DbConfig, DbError, RoleNames, Tx,
     error::is_unavailable,
     idle_connections::{CheckedOut, IdleConnections},
     tx::join_task,
@@ -21,9 +20,9 @@ use super::{
 
 /// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
 /// so that they survive `DISCARD ALL` and `RESET ROLE`.
-pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
+pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgConnectOptions {
     plain_options(options).options([
-        ("role", APP_ROLE),
+        ("role", roles.app()),
         ("row_security", "on"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "30s"),
@@ -43,21 +42,22 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
 #[derive(Debug, Clone)]
 pub(super) struct Pool {
     connections: PgPool,
+    pub(super) roles: RoleNames,
     idle_connections: Arc<IdleConnections>,
     runtime: Handle,
 }
 
 impl Pool {
     /// Must be called on the runtime to which the connections should belong.
-    pub(super) fn new(options: PgConnectOptions, config: &DbConfig) -> Self {
+    pub(super) fn new(options: PgConnectOptions, config: &DbConfig, roles: RoleNames) -> Self {
         let connections = PgPoolOptions::new()
             .max_connections(config.pool_size)
             .acquire_timeout(config.connect_timeout)
             // The ping would cost a round trip per transaction. `open_transaction` retries instead.
             .test_before_acquire(false)
-            .connect_lazy_with(app_options(options));
+            .connect_lazy_with(app_options(options, &roles));
         let runtime = Handle::current();
-        Self { connections, idle_connections: Arc::new(IdleConnections::new(runtime.clone())), runtime }
+        Self { connections, roles, idle_connections: Arc::new(IdleConnections::new(runtime.clone())), runtime }
     }
 
     pub(super) async fn close(&self) {
@@ -131,19 +131,19 @@ impl Pool {
     }
 
     /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
-    /// after BEGIN.
+    /// after BEGIN. `role` is a quoted identifier.
     ///
     /// sqlx's own `begin` isn't cancellation-safe: a client that disconnects at the wrong moment would leave its
     /// transaction, with its scope, open in the pool. This runs in a task that survives the caller's cancellation; the
     /// task's transaction is then dropped and rolled back.
-    pub(crate) async fn open_transaction(&self, begin_sql: String, role: Option<&'static str>) -> Result<Tx, DbError> {
+    pub(crate) async fn open_transaction(&self, begin_sql: String, role: Option<String>) -> Result<Tx, DbError> {
         let pool = self.clone();
-        join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role).await }).await)
+        join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role.as_deref()).await }).await)
     }
 
     /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
     /// can hold, plus a new one.
-    async fn open_with_retry(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+    async fn open_with_retry(&self, begin_sql: &str, role: Option<&str>) -> Result<Tx, DbError> {
         let mut tries = self.size();
         loop {
             match self.try_open(begin_sql, role).await {
@@ -156,7 +156,7 @@ impl Pool {
         }
     }
 
-    async fn try_open(&self, begin_sql: &str, role: Option<&'static str>) -> Result<Tx, DbError> {
+    async fn try_open(&self, begin_sql: &str, role: Option<&str>) -> Result<Tx, DbError> {
         // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs. It can't fail itself, so an
         // error means that no usable connection was available.
         let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);

@@ -1,55 +1,74 @@
 //! The two database roles of the application, and who may assume them.
 //!
-//! `tenantry_app` owns nothing and is bound by row-level security. Every connection of the application assumes it at
-//! connection start-up. `tenantry_system` sees all tenants and must be set explicitly in each transaction.
+//! The application's role owns nothing and is bound by row-level security. Every connection of the application assumes it
+//! at connection start-up. The system role sees all tenants and must be set explicitly in each transaction.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
-    MigrateError,
-    constants::{APP_ROLE, SYSTEM_ROLE},
+    MigrateError, RoleNames,
     error::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
-/// Creates the roles and grants them to the application's login and to the owner, whose backfills use
-/// `tenantry_system`.
+/// Creates the roles and grants them to the application's login and to the owner, whose backfills use the system role.
 ///
 /// Roles are shared by all databases of a server, so concurrent migration runs of other databases may create them too.
-pub(super) async fn ensure(connection: &mut PgConnection, login: &str) -> Result<(), MigrateError> {
+pub(super) async fn ensure(connection: &mut PgConnection, login: &str, roles: &RoleNames) -> Result<(), MigrateError> {
     let mut attempts = 20;
     loop {
         attempts -= 1;
-        match try_ensure(connection, login).await {
+        match try_ensure(connection, login, roles).await {
             Err(error) if attempts > 0 && is_concurrent_update(&error) => {
                 tokio::time::sleep(Duration::from_millis(50)).await
             }
             Err(error) if sqlstate(&error).as_deref() == Some(INSUFFICIENT_PRIVILEGE) => {
-                return Err(MigrateError::Roles { reason: error.to_string(), login: login.to_owned() });
+                return Err(roles_error(connection, login, roles, &error).await?);
             }
             outcome => return Ok(outcome?),
         }
     }
 }
 
-async fn try_ensure(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
-    for role in [APP_ROLE, SYSTEM_ROLE] {
-        let exists: bool =
-            sqlx::query_scalar("SELECT to_regrole($1) IS NOT NULL").bind(role).fetch_one(&mut *connection).await?;
-        if !exists {
-            let sql = format!("CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
+/// Explains what the owner needs, which depends on whether the roles exist.
+async fn roles_error(
+    connection: &mut PgConnection,
+    login: &str,
+    roles: &RoleNames,
+    error: &sqlx::Error,
+) -> Result<MigrateError, sqlx::Error> {
+    let owner = sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut *connection).await?;
+    let exist = exists(connection, roles.app()).await? && exists(connection, roles.system()).await?;
+    let reason = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    let roles = roles.clone();
+    Ok(match exist {
+        true => MigrateError::RoleAdminOption { reason, roles, owner },
+        false => MigrateError::Roles { reason, roles, login: login.to_owned() },
+    })
+}
+
+/// Whether the role exists.
+pub(super) async fn exists(connection: &mut PgConnection, role: &str) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)");
+    query.bind(role).fetch_one(connection).await
+}
+
+async fn try_ensure(connection: &mut PgConnection, login: &str, roles: &RoleNames) -> Result<(), sqlx::Error> {
+    for (role, quoted) in [(roles.app(), roles.quoted_app()), (roles.system(), roles.quoted_system())] {
+        if !exists(connection, role).await? {
+            let sql = format!("CREATE ROLE {quoted} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE");
             execute_ignoring_duplicates(connection, sql).await?;
         }
     }
-    grant(connection, login).await
+    grant(connection, login, roles).await
 }
 
-/// Grants the roles without inheritance of `tenantry_system`, which would expose all tenants' rows without `SET ROLE`.
+/// Grants the roles without inheritance of the system role, which would expose all tenants' rows without `SET ROLE`.
 ///
 /// Before PostgreSQL 16, inheritance is an attribute of the login. It is not changed if the login is also the owner's,
 /// which accesses the schema through inheritance.
-async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
+async fn grant(connection: &mut PgConnection, login: &str, roles: &RoleNames) -> Result<(), sqlx::Error> {
     let statements: Vec<String> = sqlx::query_scalar(
         "WITH server AS (SELECT current_setting('server_version_num')::int >= 160000 AS is_16)
          SELECT statement
@@ -67,12 +86,42 @@ async fn grant(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::E
          WHERE rolname IN ($1, current_user) AND NOT rolsuper AND is_needed",
     )
     .bind(login)
-    .bind(APP_ROLE)
-    .bind(SYSTEM_ROLE)
+    .bind(roles.app())
+    .bind(roles.system())
     .fetch_all(&mut *connection)
     .await?;
     for statement in statements {
         execute_ignoring_duplicates(connection, statement).await?;
+    }
+    Ok(())
+}
+
+/// Lets only the application's login and that of the migrations connect to the database. By default, PostgreSQL lets
+/// every login of the server connect and create temporary tables.
+///
+/// Only the database's owner may change this. For another login, this is a warning that names the statement.
+pub(super) async fn restrict_database(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
+    // The logins need their own grants: a grant to the application's role would require inheritance.
+    let statements: Vec<(String, bool)> = sqlx::query_as(
+        "WITH current AS (SELECT * FROM pg_database WHERE datname = current_database())
+         SELECT format('GRANT CONNECT ON DATABASE %I TO %I', datname, rolname), pg_has_role(datdba, 'USAGE')
+         FROM current, pg_roles AS login
+         WHERE rolname IN ($1, current_user) AND NOT pg_has_role(login.oid, datdba, 'USAGE')
+           AND NOT EXISTS (SELECT FROM aclexplode(datacl) WHERE grantee = login.oid AND privilege_type = 'CONNECT')
+         UNION ALL
+         SELECT format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', datname), pg_has_role(datdba, 'USAGE')
+         FROM current
+         WHERE has_database_privilege('public', datname, 'CONNECT, TEMPORARY')",
+    )
+    .bind(login)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (statement, is_owner) in statements {
+        if is_owner {
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        } else {
+            tracing::warn!("the login for migrations doesn't own the database; have its owner execute `{statement}`");
+        }
     }
     Ok(())
 }
@@ -97,26 +146,30 @@ pub(super) struct LoginPrivileges {
     pub(super) role_applied: bool,
     /// The login is a superuser and bypasses row-level security.
     pub(super) superuser: bool,
-    /// The login can assume the role `tenantry_system`.
+    /// The login can assume the role of system transactions.
     pub(super) can_assume_system: bool,
     /// The application's role has privileges that bypass row-level security.
     pub(super) bypasses_rls: bool,
+    /// The statement that keeps other logins out of the database, unless it has been executed.
+    pub(super) revoke_public: Option<String>,
 }
 
 impl LoginPrivileges {
     /// Queries a connection of the application that has assumed its role.
-    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn read(connection: &mut PgConnection, roles: &RoleNames) -> Result<Self, sqlx::Error> {
         sqlx::query_as(
             "SELECT current_user = $2 AS role_applied, login.rolsuper AS superuser,
-               coalesce(pg_has_role(session_user, to_regrole($1),
+               coalesce(pg_has_role(session_user, to_regrole(quote_ident($1)),
                  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END), false) AS can_assume_system,
-               app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole($1), 'MEMBER'), false)
-                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls
+               app.rolsuper OR app.rolbypassrls OR coalesce(pg_has_role(current_user, to_regrole(quote_ident($1)), 'MEMBER'), false)
+                 OR EXISTS (SELECT FROM pg_class WHERE relowner = app.oid) AS bypasses_rls,
+               CASE WHEN has_database_privilege('public', current_database(), 'CONNECT, TEMPORARY')
+                 THEN format('REVOKE CONNECT, TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()) END AS revoke_public
              FROM pg_roles AS login, pg_roles AS app
              WHERE login.rolname = session_user AND app.rolname = current_user",
         )
-        .bind(SYSTEM_ROLE)
-        .bind(APP_ROLE)
+        .bind(roles.system())
+        .bind(roles.app())
         .persistent(false)
         .fetch_one(connection)
         .await

@@ -8,8 +8,9 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 #[cfg(feature = "embedded")]
 use super::embedded_server;
 use super::{
-    Database, DatabaseUrl, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, PostgresConfig,
-    SystemDatabase,
+    AccessChanged, Database, DatabaseUrl, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected,
+    PostgresConfig, RoleNames, SystemDatabase,
+    access::{self, AccessCheck},
     config::Address,
     constants::MIN_MAJOR_VERSION,
     error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate, tls_failure},
@@ -25,6 +26,7 @@ pub struct DbServer {
     config: DbConfig,
     app: PgConnectOptions,
     owner: PgConnectOptions,
+    roles: RoleNames,
     #[cfg(feature = "embedded")]
     pub(super) embedded: Option<embedded_postgres::Server>,
 }
@@ -36,7 +38,8 @@ impl DbServer {
             #[cfg(feature = "embedded")]
             DbDriver::Embedded(embedded) => {
                 let (server, options) = embedded_server::start(&config, *embedded).await?;
-                Ok(Self { config, app: options.clone(), owner: options, embedded: Some(server) })
+                let (app, owner) = (options.clone(), options);
+                Ok(Self { config, app, owner, roles: RoleNames::embedded(), embedded: Some(server) })
             }
             DbDriver::Postgres(postgres) => {
                 if config.production {
@@ -49,6 +52,7 @@ impl DbServer {
                     config,
                     app,
                     owner,
+                    roles: postgres.roles,
                     #[cfg(feature = "embedded")]
                     embedded: None,
                 })
@@ -58,13 +62,13 @@ impl DbServer {
 
     /// Returns a migration runner with the owner's login.
     pub fn migrator(&self) -> Migrator {
-        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned())
+        Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned(), self.roles.clone())
     }
 
     /// Checks the login and the schema, and opens the pool.
     pub async fn connect(self) -> Result<Db, OpenError> {
-        check_login(&self.app, self.config.connect_timeout, self.config.production).await?;
-        let pool = Pool::new(self.app, &self.config);
+        check_login(&self.app, &self.config, &self.roles).await?;
+        let pool = Pool::new(self.app, &self.config, self.roles);
         // Open the first connection now rather than in the first request.
         drop(pool.acquire().await.map_err(OpenError::Other)?);
         Ok(Db {
@@ -162,9 +166,10 @@ fn is_too_old(version_num: i32) -> bool {
     u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
 }
 
-/// Checks that the application's login has its two roles and no excessive privileges, and that the schema is current.
-async fn check_login(options: &PgConnectOptions, timeout: Duration, production: bool) -> Result<(), OpenError> {
-    let options = app_options(options.clone());
+/// Checks that the application's login has its two roles and no excessive privileges, and that schema and access are as
+/// migrated.
+async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &RoleNames) -> Result<(), OpenError> {
+    let options = app_options(options.clone(), roles);
     // invalid_parameter_value: the role set at connection start-up doesn't exist. insufficient_privilege: it isn't
     // granted. In both cases `migrate run` hasn't been run for this login.
     let classify_rejection = |error: &sqlx::Error| match sqlstate(error).as_deref() {
@@ -172,22 +177,31 @@ async fn check_login(options: &PgConnectOptions, timeout: Duration, production: 
         Some(INSUFFICIENT_PRIVILEGE) => Some(not_current("the login has not been granted its roles")),
         _ => None,
     };
-    with_deadline(timeout, &options, classify_rejection, async |connection| {
-        let privileges = LoginPrivileges::read(connection).await.map_err(OpenError::Other)?;
+    with_deadline(config.connect_timeout, &options, classify_rejection, async |connection| {
+        let privileges = LoginPrivileges::read(connection, roles).await.map_err(OpenError::Other)?;
         if !privileges.role_applied {
             return Err(PoolerDetected { address: Address(&options).to_string() }.into());
         }
         if privileges.bypasses_rls {
-            return Err(OpenError::RlsBypassed);
+            return Err(OpenError::RlsBypassed { roles: roles.clone() });
         }
-        if production && privileges.superuser {
+        if config.production && privileges.superuser {
             return Err(OpenError::Superuser);
         }
         if !privileges.can_assume_system {
             return Err(not_current("the login has not been granted its roles"));
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
-        applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()
+        applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()?;
+        match access::check(connection, roles).await.map_err(OpenError::Other)? {
+            AccessCheck::Changed(differences) => return Err(AccessChanged { differences }.into()),
+            AccessCheck::Unknown => return Err(not_current("the last migration run was interrupted")),
+            AccessCheck::Unchanged => {}
+        }
+        match privileges.revoke_public {
+            Some(statement) if config.production => Err(OpenError::PublicDatabase { statement }),
+            _ => Ok(()),
+        }
     })
     .await
 }

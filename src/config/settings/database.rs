@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, RoleNames};
 
 use super::AppEnv;
 #[cfg(feature = "embedded")]
@@ -35,6 +35,7 @@ impl Validator {
     fn driver(&mut self, environment: Option<AppEnv>) -> Option<DbDriver> {
         let url = self.value("DATABASE_URL", database_url);
         let migration_url = self.value("MIGRATION_DATABASE_URL", database_url);
+        let role_prefix = self.value("DB_ROLE_PREFIX", role_names);
         let download = self.download();
         let explicit = self.is_explicit("DB_DRIVER");
         let embedded = if explicit {
@@ -54,7 +55,20 @@ impl Validator {
             _ => "a build that doesn't contain the embedded database",
         };
         self.require("DATABASE_URL", &format!("is required with {reason}; set it, such as {URL_EXAMPLE}"));
-        Some(DbDriver::Postgres(PostgresConfig { url: url?, migration_url }))
+        let url = url?;
+        if migration_url.as_ref().is_some_and(|owner| owner.database() != url.database()) {
+            let message = "names another database than DATABASE_URL; set both to the same database";
+            self.add_error("MIGRATION_DATABASE_URL", message);
+        }
+        let roles = if self.is_explicit("DB_ROLE_PREFIX") { role_prefix } else { self.default_roles(&url) };
+        Some(DbDriver::Postgres(PostgresConfig { url, migration_url, roles: roles? }))
+    }
+
+    /// Roles belong to the whole server, so each database has its own, named after it.
+    fn default_roles(&mut self, url: &DatabaseUrl) -> Option<RoleNames> {
+        let roles = RoleNames::new(&url.database());
+        let explain = |error| format!("is required, since the name of the database {error}; set it, such as shop");
+        roles.map_err(|error| self.add_error("DB_ROLE_PREFIX", explain(error))).ok()
     }
 
     fn download(&mut self) -> Option<Download> {
@@ -72,7 +86,7 @@ impl Validator {
             self.add_error("DB_DRIVER", message);
             return None;
         }
-        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL"] {
+        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL", "DB_ROLE_PREFIX"] {
             if self.is_explicit(key) {
                 let message = format!(
                     "is not used by the embedded driver; set DB_DRIVER=postgres to use it, \
@@ -114,7 +128,7 @@ fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
     match driver {
         #[cfg(feature = "embedded")]
         DbDriver::Embedded(_) => true,
-        DbDriver::Postgres(PostgresConfig { url, migration_url }) => {
+        DbDriver::Postgres(PostgresConfig { url, migration_url, .. }) => {
             let local = url.is_local() && migration_url.as_ref().is_none_or(DatabaseUrl::is_local);
             environment == Some(AppEnv::Development) && local
         }
@@ -151,6 +165,10 @@ fn database_url(text: &str) -> Result<DatabaseUrl, String> {
         }
         _ => format!("{error}; set it to {URL_EXAMPLE}"),
     })
+}
+
+fn role_names(text: &str) -> Result<RoleNames, String> {
+    RoleNames::new(text).map_err(|error| error.to_string())
 }
 
 /// Returns whether this is a syntactically valid scheme, so that it can be shown, and not one of PostgreSQL's.

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, RoleNames, open_db};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{
-    server::{APP_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
-    template_db::{TempDb, execute, maintenance_connection, migrated_template},
+    server::{APP_LOGIN, OTHER_APP_LOGIN, OTHER_OWNER_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
+    template_db::{TempDb, execute, maintenance_connection, migrated_template, role_names},
 };
 
 /// Roles belong to the server, so only one test at a time uses these.
@@ -24,14 +24,19 @@ pub enum Logins {
     Shared,
 }
 
+/// Prefixes of the roles in [`OwnedDb::deployments`].
+const DEPLOYMENT_PREFIXES: [&str; 2] = ["tenantry_test_Shop-EU", "tenantry_test_shop"];
+
 /// An empty database with a non-superuser owner.
 #[derive(Debug)]
 pub struct OwnedDb {
     database: TempDb,
-    logins: Logins,
+    application: &'static str,
+    owner: &'static str,
     password: String,
-    /// Holds the advisory lock; dropped after the database.
-    _lock: PgConnection,
+    roles: RoleNames,
+    /// Holds the advisory lock; dropped after the database. `None`: another database holds it.
+    _lock: Option<PgConnection>,
 }
 
 impl OwnedDb {
@@ -40,21 +45,45 @@ impl OwnedDb {
     pub async fn new(logins: Logins) -> Self {
         // The template's migrations create the two roles.
         migrated_template().await;
-        let mut lock = maintenance_connection().await;
-        sqlx::query("SELECT pg_advisory_lock($1)").bind(LOGINS_LOCK).execute(&mut lock).await.unwrap();
-        drop_leftovers(&mut lock).await;
+        let mut lock = lock_logins().await;
         let (database, password) = (TempDb::named("owned"), Uuid::now_v7().simple().to_string());
         for sql in setup_statements(&mut lock, &database.name, &password).await {
             execute(&mut lock, sql).await;
         }
-        Self { database, logins, password, _lock: lock }
+        let application = match logins {
+            Logins::Separate => APP_LOGIN,
+            Logins::Shared => OWNER_LOGIN,
+        };
+        Self { database, application, owner: OWNER_LOGIN, password, roles: role_names(), _lock: Some(lock) }
+    }
+
+    /// Creates the databases of two deployments on the same server, each with its own logins and roles. Neither is
+    /// migrated. As in docs/operations/deploy.md, the owners have `CREATEROLE`.
+    pub async fn deployments() -> [Self; 2] {
+        let mut lock = lock_logins().await;
+        let mut deployments = Vec::new();
+        let logins = [(APP_LOGIN, OWNER_LOGIN), (OTHER_APP_LOGIN, OTHER_OWNER_LOGIN)];
+        for (prefix, (application, owner)) in DEPLOYMENT_PREFIXES.into_iter().zip(logins) {
+            let (database, password) = (TempDb::named("owned"), Uuid::now_v7().simple().to_string());
+            execute(&mut lock, format!("CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD '{password}'")).await;
+            execute(&mut lock, format!("CREATE ROLE {application} LOGIN PASSWORD '{password}'")).await;
+            execute(&mut lock, format!("CREATE DATABASE {} OWNER {owner}", database.name)).await;
+            let roles = RoleNames::new(prefix).unwrap();
+            deployments.push(Self { database, application, owner, password, roles, _lock: None });
+        }
+        deployments[1]._lock = Some(lock);
+        deployments.try_into().unwrap()
     }
 
     /// Returns a production configuration, which rejects pending migrations and superuser logins.
     pub fn config(&self) -> DbConfig {
         let [application, owner] = self.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
         DbConfig {
-            driver: DbDriver::Postgres(PostgresConfig { url: application, migration_url: Some(owner) }),
+            driver: DbDriver::Postgres(PostgresConfig {
+                url: application,
+                migration_url: Some(owner),
+                roles: self.roles.clone(),
+            }),
             pool_size: 3,
             connect_timeout: Duration::from_secs(30),
             production: true,
@@ -76,12 +105,47 @@ impl OwnedDb {
 
     /// Returns the URLs of the application and of the owner.
     pub fn urls(&self) -> [String; 2] {
-        let application = match self.logins {
-            Logins::Separate => APP_LOGIN,
-            Logins::Shared => OWNER_LOGIN,
-        };
-        [application, OWNER_LOGIN].map(|login| TestServer::get().url_as(login, &self.password, &self.database.name))
+        self.urls_of(&self.database.name)
     }
+
+    /// Returns the URLs with which this deployment's logins would connect to the other's database: the application's
+    /// and the owner's.
+    pub fn urls_to(&self, other: &Self) -> [String; 2] {
+        self.urls_of(&other.database.name)
+    }
+
+    fn urls_of(&self, database: &str) -> [String; 2] {
+        [self.application, self.owner].map(|login| TestServer::get().url_as(login, &self.password, database))
+    }
+
+    /// Returns the application's login.
+    pub fn application(&self) -> &'static str {
+        self.application
+    }
+
+    /// Returns the owner's login.
+    pub fn owner(&self) -> &'static str {
+        self.owner
+    }
+
+    /// Returns the name of the database.
+    pub fn name(&self) -> &str {
+        &self.database.name
+    }
+
+    /// Returns the roles of the application.
+    pub fn roles(&self) -> &RoleNames {
+        &self.roles
+    }
+}
+
+/// Waits until no other test uses the logins, and drops what a killed run has left. Returns the connection that holds
+/// the lock.
+async fn lock_logins() -> PgConnection {
+    let mut lock = maintenance_connection().await;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOGINS_LOCK).execute(&mut lock).await.unwrap();
+    drop_leftovers(&mut lock).await;
+    lock
 }
 
 /// Returns the statements that create the logins, their grants and the database. From PostgreSQL 16 on, inheritance is
@@ -101,11 +165,14 @@ async fn setup_statements(server: &mut PgConnection, database: &str, password: &
     ]
 }
 
-/// Drops what a killed run has left.
+/// Drops the databases of a killed run, and the logins and roles of earlier tests.
 async fn drop_leftovers(server: &mut PgConnection) {
-    let owned = "SELECT datname::text FROM pg_database WHERE datdba = to_regrole($1)";
-    for row in sqlx::query(owned).bind(OWNER_LOGIN).fetch_all(&mut *server).await.unwrap() {
+    let owned = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = ANY ($1)";
+    for row in sqlx::query(owned).bind(TEST_LOGINS.as_slice()).fetch_all(&mut *server).await.unwrap() {
         execute(server, format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", row.get::<String, _>(0))).await;
+    }
+    for prefix in DEPLOYMENT_PREFIXES {
+        execute(server, format!(r#"DROP ROLE IF EXISTS "{prefix}_app", "{prefix}_system""#)).await;
     }
     for login in TEST_LOGINS {
         execute(server, format!("DROP ROLE IF EXISTS {login}")).await;

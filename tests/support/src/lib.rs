@@ -30,7 +30,7 @@ pub use factories::TestTenant;
 pub use failover::FailoverDb;
 use rstest::fixture;
 pub use server::{search_path, temp_dir};
-pub use template_db::{SeededDb, TempDb, TestDb};
+pub use template_db::{SeededDb, TempDb, TestDb, role_names};
 
 /// A migrated database.
 #[fixture]

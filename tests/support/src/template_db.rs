@@ -14,7 +14,7 @@ use std::{
 };
 
 use authorization::AuthorizationModule;
-use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbServer, MIGRATIONS, PostgresConfig, open_db};
+use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbServer, MIGRATIONS, PostgresConfig, RoleNames, open_db};
 use kernel::ValueModule;
 use seeds::Seed;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -132,11 +132,18 @@ impl Drop for TempDb {
     }
 }
 
+/// Returns the roles of all test databases except those of [`OwnedDb::deployments`](crate::OwnedDb::deployments). They
+/// share them, because a clone contains the grants of its template.
+pub fn role_names() -> RoleNames {
+    RoleNames::new("tenantry").unwrap()
+}
+
 fn config_for(name: &str, pool_size: u32) -> DbConfig {
     DbConfig {
         driver: DbDriver::Postgres(PostgresConfig {
             url: DatabaseUrl::parse(&TestServer::get().url(name)).unwrap(),
             migration_url: None,
+            roles: role_names(),
         }),
         pool_size,
         connect_timeout: Duration::from_secs(30),

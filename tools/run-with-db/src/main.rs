@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, open_db};
+use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, RoleNames, open_db};
 use embedded_postgres::{Options, Server};
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,7 +44,8 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {
-    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None };
+    let roles = RoleNames::new("tenantry")?;
+    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None, roles };
     let config = DbConfig {
         driver: DbDriver::Postgres(postgres),
         pool_size: 1,

@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod deployments;
 mod migration_rules;
 mod migrations;
 mod pooler;

@@ -27,6 +27,20 @@ fn every_migration_has_down_and_owner() {
     }
 }
 
+/// The runner replaces the two names with quoted identifiers.
+#[test]
+fn roles_are_named_as_identifiers() {
+    let is_part_of_word = |c: char| c.is_alphanumeric() || "_\"'$".contains(c);
+    for migration in MIGRATIONS.iter() {
+        let sql = migration.sql.as_str();
+        for (start, name) in ["tenantry_app", "tenantry_system"].into_iter().flat_map(|name| sql.match_indices(name)) {
+            let around = (sql[..start].chars().next_back(), sql[start + name.len()..].chars().next());
+            let is_identifier = !around.0.is_some_and(is_part_of_word) && !around.1.is_some_and(is_part_of_word);
+            assert!(is_identifier, "{:04}: {name} must be an identifier without quotes", migration.version);
+        }
+    }
+}
+
 /// How a backfill reaches the rows of all tenants. The first line alone is an error; the second alone would reach no
 /// rows.
 const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
@@ -82,7 +96,7 @@ async fn row_counts(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
     let count = "SELECT relname::text, (xpath('/row/n/text()',
                    query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::bigint
                  FROM pg_class
-                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'";
+                 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')";
     sqlx::query_as::<_, (String, i64)>(count).fetch_all(superuser).await.unwrap().into_iter().collect()
 }
 

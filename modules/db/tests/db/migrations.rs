@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use db::{
     DatabaseUrl, DbConfig, DbDriver, DbServer, MIGRATIONS, MigrateError, MigrationState, MigrationStatus, Migrator,
-    PostgresConfig,
+    PostgresConfig, RoleNames,
 };
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use test_support::{Logins, OwnedDb, TempDb, TestDb, test_db};
+use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 
 /// A textual description of every object in the schema.
 async fn schema(superuser: &mut PgConnection) -> Vec<String> {
     let parts = [
         "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
-         FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
-        "SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations'",
+         FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', '_tenantry_access')",
+        "SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-         FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> '_sqlx_migrations'",
+         FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'policy ' || tablename || ' ' || policyname || ' ' || cmd || ' ' || roles::text || coalesce(qual, '') || coalesce(with_check, '')
          FROM pg_policies",
         "SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
         "SELECT 'type ' || typname || ' ' || coalesce((SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), '')
-         FROM pg_type AS t WHERE typnamespace = 'public'::regnamespace AND typname NOT LIKE '%sqlx_migrations'",
+         FROM pg_type AS t WHERE typnamespace = 'public'::regnamespace AND typname !~ '_(sqlx_migrations|tenantry_access)$'",
         "SELECT 'grant ' || table_name || ' ' || grantee || ' ' || privilege_type FROM information_schema.role_table_grants
-         WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
+         WHERE table_schema = 'public' AND table_name NOT IN ('_sqlx_migrations', '_tenantry_access')",
         "SELECT 'acl ' || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname = 'public'",
     ];
     let mut all = Vec::new();
@@ -165,7 +165,8 @@ async fn non_owner_login_error_names_owner() {
     let owned = OwnedDb::new(Logins::Separate).await;
     DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
     let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
-    let driver = DbDriver::Postgres(PostgresConfig { url: application, migration_url: None });
+    let driver =
+        DbDriver::Postgres(PostgresConfig { url: application, migration_url: None, roles: owned.roles().clone() });
     let migrator = DbServer::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
     let errors = [
         migrator.status().await.unwrap_err(),
@@ -185,23 +186,56 @@ async fn missing_grant_option_error_names_grantor() {
     let before = schema(&mut superuser).await;
     sqlx::query("REVOKE tenantry_system FROM tenantry_test_owner").execute(&mut superuser).await.unwrap();
     let error = DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap_err();
-    assert!(matches!(&error, MigrateError::Roles { login, .. } if login == "tenantry_test_login"), "{error:?}");
-    assert!(error.to_string().contains("CREATEROLE"), "{error}");
+    assert!(matches!(&error, MigrateError::RoleAdminOption { .. }), "{error:?}");
+    let grant = r#"`GRANT "tenantry_app", "tenantry_system" TO "tenantry_test_owner" WITH ADMIN OPTION`"#;
+    assert!(error.to_string().contains(grant), "{error}");
     assert_eq!(schema(&mut superuser).await, before);
 }
 
-/// Creates an ordinary login, as used in production. Returns its name and the statement that drops it.
+/// After a change of the prefix, or of the database's name without setting it.
+#[rstest]
+#[tokio::test]
+async fn roles_of_other_name_are_rejected(#[future(awt)] test_db: TestDb) {
+    let url = DatabaseUrl::parse(&test_db.url()).unwrap();
+    let roles = RoleNames::new("tenantry_renamed").unwrap();
+    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles });
+    let migrator = DbServer::start(DbConfig { driver, ..test_db.config(1) }).await.unwrap().migrator();
+    let error = migrator.run().await.unwrap_err();
+    assert!(matches!(error, MigrateError::RolesMissing { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("tenantry_renamed_app doesn't exist")
+            && error.to_string().contains("DB_ROLE_PREFIX")
+    );
+}
+
+/// The warning for a login that doesn't own the database names the statements, so nothing fails.
+#[tokio::test]
+async fn foreign_database_owner_is_no_error() {
+    let owned = OwnedDb::new(Logins::Separate).await;
+    let mut superuser = owned.superuser().await;
+    let setup = format!(
+        "ALTER DATABASE {} OWNER TO CURRENT_USER; GRANT CREATE ON SCHEMA public TO tenantry_test_owner",
+        owned.name()
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&mut superuser).await.unwrap();
+    DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
+    let acl = "SELECT has_database_privilege('public', current_database(), 'CONNECT')";
+    assert!(sqlx::query_scalar::<_, bool>(acl).fetch_one(&mut superuser).await.unwrap());
+}
+
+/// Creates an ordinary login, as used in production. Returns its name and the statements that drop it.
 async fn create_login(db: &TestDb, name: &str) -> (String, String) {
     let login = format!("{name}_{}", std::process::id());
-    let drop_role = format!("DROP ROLE IF EXISTS {login}");
-    db.execute(&format!("{drop_role}; CREATE ROLE {login} LOGIN")).await;
+    db.execute(&format!("CREATE ROLE {login} LOGIN")).await;
+    // The runner lets the login connect to the database.
+    let drop_role = format!("DROP OWNED BY {login}; DROP ROLE {login}");
     (login, drop_role)
 }
 
 /// A migration runner, as the superuser, for an application with this login.
 async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
     let [url, owner] = [&with_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
-    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner) });
+    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner), roles: role_names() });
     DbServer::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
 }
 

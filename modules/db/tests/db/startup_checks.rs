@@ -5,11 +5,15 @@ use std::time::Duration;
 use db::{DatabaseUrl, DbConfig, DbDriver, DbError, DbServer, OpenError, PostgresConfig, Readiness, open_db};
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{Logins, OwnedDb, TempDb, TestDb, test_db};
+use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 
 fn external_config(url: &str) -> DbConfig {
     DbConfig {
-        driver: DbDriver::Postgres(PostgresConfig { url: DatabaseUrl::parse(url).unwrap(), migration_url: None }),
+        driver: DbDriver::Postgres(PostgresConfig {
+            url: DatabaseUrl::parse(url).unwrap(),
+            migration_url: None,
+            roles: role_names(),
+        }),
         pool_size: 1,
         connect_timeout: Duration::from_millis(300),
         production: false,
@@ -123,7 +127,65 @@ async fn production_rejects_superuser(#[future(awt)] test_db: TestDb) {
 async fn table_owning_app_role_is_rejected(#[future(awt)] test_db: TestDb) {
     test_db.execute("CREATE TABLE app_owned (); ALTER TABLE app_owned OWNER TO tenantry_app").await;
     let error = open_db(test_db.config(1)).await.unwrap_err();
-    assert!(matches!(error, OpenError::RlsBypassed), "{error:?}");
+    assert!(matches!(error, OpenError::RlsBypassed { .. }), "{error:?}");
+}
+
+/// Each is also an error of `migrate run` and `migrate revert`, which would otherwise record the change as migrated.
+#[rstest]
+#[case::rls_disabled(
+    "ALTER TABLE roles DISABLE ROW LEVEL SECURITY",
+    "missing `ALTER TABLE roles ENABLE ROW LEVEL SECURITY`"
+)]
+#[case::rls_not_forced(
+    "ALTER TABLE memberships NO FORCE ROW LEVEL SECURITY",
+    "missing `ALTER TABLE memberships FORCE ROW LEVEL SECURITY`"
+)]
+#[case::policy_dropped("DROP POLICY tenant ON invitations", "missing `CREATE POLICY tenant ON invitations ")]
+#[case::policy_added(
+    "CREATE POLICY every_row ON tenants TO tenantry_app USING (true)",
+    "unexpected `CREATE POLICY every_row ON tenants "
+)]
+#[case::policy_changed("ALTER POLICY tenant ON policies USING (true)", "unexpected `CREATE POLICY tenant ON policies ")]
+#[case::granted("GRANT DELETE ON users TO tenantry_app", r#"unexpected `GRANT DELETE ON users TO "tenantry_app"`"#)]
+#[case::column_granted(
+    "GRANT UPDATE (email) ON users TO tenantry_app",
+    "unexpected `GRANT UPDATE (email) ON users TO "
+)]
+#[case::granted_to_public("GRANT SELECT ON auth_credentials TO PUBLIC", "GRANT SELECT ON auth_credentials TO PUBLIC`")]
+#[case::schema_granted(
+    "GRANT CREATE ON SCHEMA public TO PUBLIC",
+    "unexpected `GRANT CREATE ON SCHEMA public TO PUBLIC`"
+)]
+#[case::revoked("REVOKE INSERT ON roles FROM tenantry_app", r#"missing `GRANT INSERT ON roles TO "tenantry_app"`"#)]
+#[case::table_copied(
+    "CREATE TABLE copied AS TABLE memberships",
+    "missing `ALTER TABLE copied ENABLE ROW LEVEL SECURITY`"
+)]
+#[tokio::test]
+async fn changed_access_is_rejected(
+    #[future(awt)] test_db: TestDb,
+    #[case] change: &'static str,
+    #[case] expected: &str,
+) {
+    test_db.execute(change).await;
+    let error = open_db(test_db.config(1)).await.unwrap_err();
+    assert!(matches!(error, OpenError::AccessChanged(_)), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains(expected) && !message.contains('\n'), "{message}");
+    let migrator = DbServer::start(test_db.config(1)).await.unwrap().migrator();
+    assert_eq!(migrator.run().await.unwrap_err().to_string(), message);
+    assert_eq!(migrator.revert(1).await.unwrap_err().to_string(), message);
+}
+
+/// A run that was killed after a migration and before it recorded the access is repeated.
+#[rstest]
+#[tokio::test]
+async fn interrupted_run_is_repeated(#[future(awt)] test_db: TestDb) {
+    test_db.execute("DELETE FROM _tenantry_access WHERE entry = 'migration 5' OR entry LIKE '%subscriptions%'").await;
+    let error = open_db(test_db.config(1)).await.unwrap_err().to_string();
+    assert!(error.contains("interrupted") && error.contains("tenantry migrate run"), "{error}");
+    DbServer::start(test_db.config(1)).await.unwrap().migrator().run().await.unwrap();
+    open_db(test_db.config(1)).await.unwrap().close().await;
 }
 
 #[rstest]

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig};
 use sqlx::postgres::PgConnectOptions;
-use test_support::TestDb;
+use test_support::{TestDb, role_names};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream, UnixStream},
@@ -44,7 +44,10 @@ where
     let (before, after) = url.split_once('@').unwrap();
     let path = after.split_once('/').unwrap().1.split('?').next().unwrap();
     let url = DatabaseUrl::parse(&format!("{before}@{host}:{port}/{path}?{query}")).unwrap();
-    DbConfig { driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None }), ..db.config(1) }
+    DbConfig {
+        driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles: role_names() }),
+        ..db.config(1)
+    }
 }
 
 /// Sends `first` to the server, then copies data in both directions.

@@ -139,6 +139,7 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     let common = [
         ("DATABASE_URL", seeded.url()),
         ("DB_DRIVER", "postgres".into()),
+        ("DB_ROLE_PREFIX", "tenantry".into()),
         ("DB_POOL_SIZE", "10".into()),
         ("HTTP_WORKERS", "2".into()),
         ("LOG_LEVEL", "warn".into()),

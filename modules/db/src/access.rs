@@ -1,0 +1,126 @@
+//! Row-level security, policies and grants as the migrations have left them, and what has changed since.
+//!
+//! A migration run records them in a table at its end. Later runs and each start compare them with the catalog, so a
+//! change made by hand is an error instead of access to other tenants' rows.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{
+    RoleNames,
+    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
+};
+
+/// Table of the recorded access.
+const ACCESS_TABLE: &str = "_tenantry_access";
+
+/// Number of differences in a message.
+const MAX_SHOWN: usize = 5;
+
+/// Lists the access to the schema `public`, one SQL statement a row, and the applied migrations. The statements contain
+/// the role names of the migration files; $1 and $2 are those of this database.
+///
+/// Policies are described by what they depend on, because their text differs between versions of PostgreSQL.
+const CURRENT_ACCESS: &str = "
+    WITH relations AS (
+      SELECT oid, relname, relkind, relacl, relowner, relrowsecurity, relforcerowsecurity
+      FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')
+    ), grantees (oid, name) AS (
+      SELECT oid, CASE rolname WHEN $1 THEN 'tenantry_app' ELSE 'tenantry_system' END
+      FROM pg_roles WHERE rolname IN ($1, $2)
+      UNION ALL SELECT 0, 'PUBLIC'
+    ), grants (privilege, object, grantee, is_grantable) AS (
+      SELECT privilege_type, format('%I', relname), grantee, is_grantable
+      FROM relations, aclexplode(relacl)
+      UNION ALL
+      SELECT format('%s (%I)', privilege_type, attname), format('%I', relname), grantee, is_grantable
+      FROM relations JOIN pg_attribute ON attrelid = relations.oid, aclexplode(attacl)
+      UNION ALL
+      SELECT privilege_type, 'SCHEMA public', grantee, is_grantable
+      FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
+      WHERE nspname = 'public'
+    )
+    SELECT format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', relname) AS entry FROM relations WHERE relrowsecurity
+    UNION ALL
+    SELECT format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', relname) FROM relations WHERE relforcerowsecurity
+    UNION ALL
+    SELECT format('CREATE POLICY %I ON %I AS %s FOR %s TO %s USING (%s) WITH CHECK (%s)', polname, relname,
+      CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+      CASE polcmd WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END,
+      (SELECT string_agg(coalesce(name, 'another role'), ', ' ORDER BY name) FROM unnest(polroles) AS role LEFT JOIN grantees ON grantees.oid = role),
+      (SELECT string_agg(DISTINCT word[1], ', ') FROM regexp_matches(pg_get_expr(polqual, polrelid), '(scope_[a-z_]+|true|false)', 'g') AS word),
+      (SELECT string_agg(DISTINCT word[1], ', ') FROM regexp_matches(pg_get_expr(polwithcheck, polrelid), '(scope_[a-z_]+|true|false)', 'g') AS word))
+    FROM pg_policy JOIN relations ON relations.oid = polrelid
+    UNION ALL
+    SELECT format('GRANT %s ON %s TO %s%s', privilege, object, name, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
+    FROM grants JOIN grantees ON grantees.oid = grantee
+    UNION ALL
+    SELECT format('GRANT %I TO %s', pg_get_userbyid(roleid), name)
+    FROM pg_auth_members JOIN grantees ON grantees.oid = member
+    UNION ALL
+    SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success";
+
+/// What every tenant table needs, even if no migration created it.
+const REQUIRED_ACCESS: &str = "
+    SELECT format('ALTER TABLE %I %s ROW LEVEL SECURITY', relname, action)
+    FROM pg_class, unnest(ARRAY['ENABLE', 'FORCE']) AS action
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND (relname = 'tenants' OR EXISTS (
+      SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id' AND NOT attisdropped))";
+
+/// Differences between the recorded access and the current one.
+#[derive(Debug)]
+pub(super) enum AccessCheck {
+    /// There are none.
+    Unchanged,
+    /// These, in one line.
+    Changed(String),
+    /// The record is missing or older than the schema: no migration run has completed since.
+    Unknown,
+}
+
+/// Compares the access with the record. The role must be the application's or the owner's.
+pub(super) async fn check(connection: &mut PgConnection, roles: &RoleNames) -> Result<AccessCheck, sqlx::Error> {
+    let sql = format!(
+        "WITH current AS ({CURRENT_ACCESS}), expected AS (SELECT entry FROM {ACCESS_TABLE} UNION {REQUIRED_ACCESS})
+         (SELECT true, entry FROM (TABLE expected EXCEPT TABLE current) AS missing)
+         UNION ALL
+         (SELECT false, entry FROM (TABLE current EXCEPT TABLE expected) AS added)
+         ORDER BY 1 DESC, 2"
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(roles.app()).bind(roles.system()).persistent(false);
+    let differences: Vec<(bool, String)> = match query.fetch_all(connection).await {
+        Err(error) if matches!(sqlstate(&error).as_deref(), Some(UNDEFINED_TABLE | INSUFFICIENT_PRIVILEGE)) => {
+            return Ok(AccessCheck::Unknown);
+        }
+        outcome => outcome?,
+    };
+    if differences.is_empty() {
+        return Ok(AccessCheck::Unchanged);
+    }
+    if differences.iter().any(|(_, entry)| entry.starts_with("migration ")) {
+        return Ok(AccessCheck::Unknown);
+    }
+    let describe = |(is_missing, entry): &(bool, String)| {
+        let entry = roles.substitute(entry);
+        if *is_missing { format!("missing `{entry}`") } else { format!("unexpected `{entry}`") }
+    };
+    let mut shown: Vec<String> = differences.iter().take(MAX_SHOWN).map(describe).collect();
+    if differences.len() > MAX_SHOWN {
+        shown.push(format!("{} more", differences.len() - MAX_SHOWN));
+    }
+    Ok(AccessCheck::Changed(shown.join(", ")))
+}
+
+/// Records the current access. Must run as the owner.
+pub(super) async fn record(connection: &mut PgConnection, roles: &RoleNames) -> Result<(), sqlx::Error> {
+    let create = format!(
+        "CREATE TABLE IF NOT EXISTS {ACCESS_TABLE} (entry text PRIMARY KEY); DELETE FROM {ACCESS_TABLE};
+         GRANT SELECT ON {ACCESS_TABLE} TO {}",
+        roles.quoted_app()
+    );
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await?;
+    let insert = format!("INSERT INTO {ACCESS_TABLE} SELECT DISTINCT entry FROM ({CURRENT_ACCESS}) AS current");
+    let query = sqlx::query(AssertSqlSafe(insert)).bind(roles.app()).bind(roles.system());
+    query.execute(connection).await.map(drop)
+}
