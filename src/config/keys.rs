@@ -204,9 +204,9 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
     ("HTTP_PORT", &["-1", "65536", "http"]),
     ("HTTP_WORKERS", &["0", "513"]),
     ("HTTP_BODY_LIMIT_BYTES", &["1023", "16777217", "64k"]),
-    ("HTTP_DOCS", &["yes", "0"]),
     ("HTTP_MAX_CONNECTIONS", &["0", "100001"]),
     ("HTTP_CLIENT_TIMEOUT_SECS", &["0", "301"]),
+    ("HTTP_DOCS", &["yes", "0"]),
     (
         "TRUSTED_PROXIES",
         &[

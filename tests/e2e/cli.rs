@@ -196,6 +196,7 @@ async fn demo_accounts_are_rejected_in_production() {
             ("DB_DRIVER", "postgres"),
             ("DATABASE_URL", application.as_str()),
             ("MIGRATION_DATABASE_URL", owner.as_str()),
+            ("DB_ROLE_PREFIX", "tenantry"),
             ("AUTH_SIGNING_KEY", SIGNING_KEY),
             ("LOG_LEVEL", "error"),
         ]

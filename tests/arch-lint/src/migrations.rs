@@ -62,6 +62,15 @@ fn dropped(statement: &[SqlToken]) -> Vec<&str> {
     rest.iter().map(|(word, _)| word.as_str()).filter(|word| !matches!(*word, "," | "cascade" | "restrict")).collect()
 }
 
+/// Returns the table of a statement that drops a row-level security policy, or creates one that depends on an own table
+/// of the module. Only the module of that table can create it.
+fn row_level_security_table(statement: &[SqlToken], is_own: impl Fn(&String) -> bool) -> Option<&str> {
+    let creates = || statement.iter().any(|(word, _)| is_own(word)).then_some(statement);
+    let rest = tokens_after(statement, &["drop", "policy"])
+        .or_else(|| creates().and_then(|statement| tokens_after(statement, &["create", "policy"])))?;
+    rest.iter().skip_while(|(word, _)| word != "on").nth(1).map(|(table, _)| table.as_str())
+}
+
 impl Tables {
     /// Returns the tables after running these migrations in order.
     fn from_migrations(migrations: &[Source]) -> (Self, Vec<Violation>) {
@@ -123,15 +132,19 @@ fn migrations() -> Vec<Source> {
 fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
     let (tables, mut violations) = Tables::from_migrations(migrations);
     for migration in migrations {
-        let sql_tokens = sql_tokens(&migration.text, 1);
-        for (at, (word, line)) in sql_tokens.iter().enumerate() {
-            let owners = tables.all_owners.get(word).filter(|owners| !owners.contains(owner(migration)));
-            let is_reference = at > 0 && sql_tokens[at - 1].0 == "references";
-            if let Some(owners) = owners.filter(|_| !is_reference) {
-                let owner_names = owners.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
-                let problem = format!("names `{word}`, which belongs to {owner_names}");
-                let help = "move it to a migration of the owner; only a foreign key may name another module's table";
-                violations.push(Violation::new(&migration.path, *line, problem, help));
+        for statement in sql_tokens(&migration.text, 1).split(|(word, _)| word == ";") {
+            let is_own = |word: &String| tables.all_owners.get(word).is_some_and(|all| all.contains(owner(migration)));
+            let protected = row_level_security_table(statement, is_own);
+            for (at, (word, line)) in statement.iter().enumerate() {
+                let owners = tables.all_owners.get(word).filter(|owners| !owners.contains(owner(migration)));
+                let is_allowed = (at > 0 && statement[at - 1].0 == "references") || protected == Some(word.as_str());
+                if let Some(owners) = owners.filter(|_| !is_allowed) {
+                    let owner_names = owners.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+                    let problem = format!("names `{word}`, which belongs to {owner_names}");
+                    let help = "move it to a migration of the owner; only a foreign key, and a row-level security \
+                                policy that depends on an own table, may name another module's table";
+                    violations.push(Violation::new(&migration.path, *line, problem, help));
+                }
             }
         }
     }
@@ -181,7 +194,9 @@ fn billing_violations(sql: &str) -> Vec<Violation> {
 #[test]
 fn cross_module_migration_is_rejected() {
     assert_no_violations(&billing_violations(
-        "ALTER TABLE invoices ADD COLUMN paid boolean; -- users pay\nGRANT SELECT ON invoices TO tenantry_app;",
+        "ALTER TABLE invoices ADD COLUMN paid boolean; -- users pay\nGRANT SELECT ON invoices TO tenantry_app;
+         CREATE POLICY payers ON users USING (EXISTS (SELECT FROM invoices AS i WHERE i.user_id = users.id));
+         DROP POLICY payers ON users;",
     ));
     for sql in [
         "ALTER TABLE users ADD COLUMN paid boolean;",

@@ -14,7 +14,7 @@ use seeds::Seed;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::{search_path, temp_dir};
+use crate::{search_path, temp_dir, template_db::role_names};
 
 /// A migrated database with the demo data, on a separate server. All servers have the same URL, so an open [`Db`]
 /// reconnects to the new primary after a failover.
@@ -44,6 +44,7 @@ impl FailoverDb {
             driver: DbDriver::Postgres(PostgresConfig {
                 url: DatabaseUrl::parse(&url(&server)).unwrap(),
                 migration_url: None,
+                roles: role_names(),
             }),
             pool_size: 2,
             connect_timeout: Duration::from_secs(30),
