@@ -26,13 +26,11 @@ impl TrustedProxies {
     /// isn't parsed. An entry that isn't an address makes the client unknown: it never counts as a proxy. If all
     /// entries are trusted proxies, the first one has sent the request.
     ///
-    /// If a trusted proxy sends no forwarding header at all, the request comes from the proxy's own host, for example a
-    /// health check. A client can't cause that, because the proxy appends its address. A proxy that sends only the
-    /// other header is misconfigured, and the client is unknown.
+    /// Without the header, the client is unknown as well. Some proxies can be made to omit it, so such a request isn't
+    /// known to come from the proxy itself.
     pub(super) fn client_addr(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.ip().to_canonical();
-        let is_forwarded = [X_FORWARDED_FOR, FORWARDED].iter().any(|name| headers.contains_key(name));
-        if !self.trusts(peer) || !is_forwarded {
+        if !self.trusts(peer) {
             return Some(peer);
         }
         let (name, parse): (HeaderName, fn(&str) -> Option<IpAddr>) = match self.header {
@@ -236,7 +234,7 @@ mod tests {
             (ForwardedHeader::Forwarded, (X_FORWARDED_FOR, b"198.51.100.1")),
         ] {
             assert_eq!(client(header, PROXY, &[line]), None);
-            assert_eq!(client(header, PROXY, &[]), addr(PROXY), "the request comes from the proxy's host");
+            assert_eq!(client(header, PROXY, &[]), None);
         }
     }
 

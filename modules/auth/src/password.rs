@@ -26,6 +26,9 @@ const MAX_WAITING_PER_SLOT: usize = 32;
 /// require more.
 const MAX_MEMORY_KIB: u32 = 128 * 1024;
 
+/// Maximum passes over the memory that a stored hash may require. They determine how long it occupies a slot.
+const MAX_PASSES: u32 = 10;
+
 /// A stored hash: a PHC string. Has no `Debug`, so that it isn't logged by accident.
 #[derive(Clone)]
 pub(crate) struct PasswordHash(String);
@@ -46,7 +49,8 @@ pub(crate) enum HashingError {
     /// The maximum number of callers waits.
     #[error("too many passwords are waiting to be hashed; try again in a moment")]
     Overloaded,
-    /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`].
+    /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`] or
+    /// [`MAX_PASSES`].
     #[error("password hashing failed: {0}")]
     Failed(String),
 }
@@ -137,6 +141,9 @@ impl QueuePlace<'_> {
             let lock = || free_memory.lock().unwrap_or_else(PoisonError::into_inner);
             let mut memory = lock().pop().unwrap_or_default();
             let result = work(&mut memory);
+            // Returns what an imported hash required in addition.
+            memory.truncate(Params::DEFAULT.block_count());
+            memory.shrink_to_fit();
             lock().push(memory);
             result
         });
@@ -176,11 +183,12 @@ fn verify(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Resu
 /// The memory isn't cleared: argon2 writes each block before it reads it.
 fn compute(argon2: &Argon2, password: &Password, salt: &Salt, memory: &mut Memory) -> Result<Output, HashingError> {
     let params = argon2.params();
-    if params.m_cost() > MAX_MEMORY_KIB {
-        let required = params.m_cost();
-        return Err(HashingError::failed(format!(
-            "the stored hash requires {required} KiB; the maximum is {MAX_MEMORY_KIB}"
-        )));
+    for (required, maximum, unit) in [(params.m_cost(), MAX_MEMORY_KIB, "KiB"), (params.t_cost(), MAX_PASSES, "passes")]
+    {
+        if required > maximum {
+            let problem = format!("the stored hash requires {required} {unit}; the maximum is {maximum}");
+            return Err(HashingError::failed(problem));
+        }
     }
     if memory.len() < params.block_count() {
         memory.resize(params.block_count(), Block::new());
@@ -272,11 +280,12 @@ mod tests {
         for (vector, blocks) in [
             ("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4", 256),
             ("$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc", 256),
-            ("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", 65536),
+            ("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", BLOCKS),
         ] {
             let hash = PasswordHash::from_stored(vector.into());
             assert!(verify(&hasher, "password", &hash).await.unwrap(), "{vector}");
             assert!(!verify(&hasher, "passwort", &hash).await.unwrap(), "{vector}");
+            // Of 64 MiB, only what the program's own hashes need is kept.
             assert_eq!(memory_sizes(&hasher), [blocks], "{vector}");
         }
         let params = Params::new(1024, 1, 1, Some(20)).unwrap();
@@ -285,9 +294,15 @@ mod tests {
         let other = PasswordHash::from_stored(other.unwrap().to_string());
         assert!(verify(&hasher, "password", &other).await.unwrap(), "{}", other.as_str());
 
-        let large = "$argon2id$v=19$m=131073,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let rejected = verify(&hasher, "password", &PasswordHash::from_stored(large.into())).await.unwrap_err();
-        assert!(rejected.to_string().contains("requires 131073 KiB; the maximum is 131072"), "{rejected}");
+        for (parameters, problem) in [
+            ("m=131073,t=2", "requires 131073 KiB; the maximum is 131072"),
+            ("m=256,t=11", "requires 11 passes; the maximum is 10"),
+        ] {
+            let hash =
+                format!("$argon2id$v=19${parameters},p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc");
+            let rejected = verify(&hasher, "password", &PasswordHash::from_stored(hash)).await.unwrap_err();
+            assert!(rejected.to_string().contains(problem), "{rejected}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! Row-level security, policies and grants as the migrations have left them, and what has changed since.
+//! Row-level security, policies, grants, functions and triggers as the migrations have left them, and what has changed
+//! since.
 //!
 //! A migration run records them in a table at its end. Later runs and each start compare them with the catalog, so a
 //! change made by hand is an error instead of access to other tenants' rows.
@@ -17,15 +18,15 @@ const ACCESS_TABLE: &str = "_tenantry_access";
 const MAX_SHOWN: usize = 5;
 
 /// Lists the access to the schema `public`, one SQL statement a row, and the applied migrations. The statements contain
-/// the role names of the migration files; $1 and $2 are those of this database.
-///
-/// Policies are described by what they depend on, because their text differs between versions of PostgreSQL.
+/// the role names of the migration files; $1 and $2 are those of this database. Functions and triggers are included,
+/// because policies call the former, and the latter renew the version of cached policies. Extensions aren't.
 const CURRENT_ACCESS: &str = "
     WITH relations AS (
-      SELECT oid, relname, relkind, relacl, relowner, relrowsecurity, relforcerowsecurity
+      SELECT oid, relname, relkind, relacl, reloptions, relrowsecurity, relforcerowsecurity
       FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
     ), grantees (oid, name) AS (
       SELECT oid, CASE rolname WHEN $1 THEN 'tenantry_app' ELSE 'tenantry_system' END
       FROM pg_roles WHERE rolname IN ($1, $2)
@@ -49,9 +50,21 @@ const CURRENT_ACCESS: &str = "
       CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
       CASE polcmd WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END,
       (SELECT string_agg(coalesce(name, 'another role'), ', ' ORDER BY name) FROM unnest(polroles) AS role LEFT JOIN grantees ON grantees.oid = role),
-      (SELECT string_agg(DISTINCT word[1], ', ') FROM regexp_matches(pg_get_expr(polqual, polrelid), '(scope_[a-z_]+|true|false)', 'g') AS word),
-      (SELECT string_agg(DISTINCT word[1], ', ') FROM regexp_matches(pg_get_expr(polwithcheck, polrelid), '(scope_[a-z_]+|true|false)', 'g') AS word))
+      regexp_replace(pg_get_expr(polqual, polrelid), '\\s+', ' ', 'g'),
+      regexp_replace(pg_get_expr(polwithcheck, polrelid), '\\s+', ' ', 'g'))
     FROM pg_policy JOIN relations ON relations.oid = polrelid
+    UNION ALL
+    SELECT format('ALTER VIEW %I SET (%s)', relname, option) FROM relations, unnest(reloptions) AS option WHERE relkind = 'v'
+    UNION ALL
+    SELECT format('ALTER TABLE %I %s TRIGGER %I', relname,
+      CASE tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
+    FROM pg_trigger JOIN relations ON relations.oid = tgrelid WHERE NOT tgisinternal
+    UNION ALL
+    SELECT format('CREATE FUNCTION %s SECURITY %s with the body %s', pg_proc.oid::regprocedure,
+      CASE WHEN prosecdef THEN 'DEFINER' ELSE 'INVOKER' END, md5(concat(prosrc, pg_get_function_sqlbody(pg_proc.oid))))
+    FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
     UNION ALL
     SELECT format('GRANT %s ON %s TO %s%s', privilege, object, name, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
     FROM grants JOIN grantees ON grantees.oid = grantee
@@ -79,13 +92,15 @@ pub(super) enum AccessCheck {
     Unknown,
 }
 
-/// Compares the access with the record. The role must be the application's or the owner's.
+/// Compares the access with the record. The role must be the application's or the owner's. A new function is accepted if
+/// it runs with the caller's privileges.
 pub(super) async fn check(connection: &mut PgConnection, roles: &RoleNames) -> Result<AccessCheck, sqlx::Error> {
     let sql = format!(
         "WITH current AS ({CURRENT_ACCESS}), expected AS (SELECT entry FROM {ACCESS_TABLE} UNION {REQUIRED_ACCESS})
          (SELECT true, entry FROM (TABLE expected EXCEPT TABLE current) AS missing)
          UNION ALL
-         (SELECT false, entry FROM (TABLE current EXCEPT TABLE expected) AS added)
+         (SELECT false, entry FROM (TABLE current EXCEPT TABLE expected) AS added
+          WHERE entry NOT LIKE 'CREATE FUNCTION % SECURITY INVOKER %')
          ORDER BY 1 DESC, 2"
     );
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(roles.app()).bind(roles.system()).persistent(false);

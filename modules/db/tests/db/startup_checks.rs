@@ -146,6 +146,26 @@ async fn table_owning_app_role_is_rejected(#[future(awt)] test_db: TestDb) {
     "unexpected `CREATE POLICY every_row ON tenants "
 )]
 #[case::policy_changed("ALTER POLICY tenant ON policies USING (true)", "unexpected `CREATE POLICY tenant ON policies ")]
+#[case::policy_widened(
+    "ALTER POLICY tenant ON policies USING (tenant_id = (SELECT scope_tenant_id()) OR tenant_id IS NOT NULL)",
+    "unexpected `CREATE POLICY tenant ON policies "
+)]
+#[case::view_of_owner(
+    "ALTER VIEW user_profiles RESET (security_invoker)",
+    "missing `ALTER VIEW user_profiles SET (security_invoker=true)`"
+)]
+#[case::trigger_disabled(
+    "ALTER TABLE policies DISABLE TRIGGER policies_updated",
+    "missing `ALTER TABLE policies ENABLE TRIGGER policies_updated`"
+)]
+#[case::function_replaced(
+    "CREATE OR REPLACE FUNCTION scope_tenant_id() RETURNS uuid LANGUAGE sql STABLE RETURN gen_random_uuid()",
+    "missing `CREATE FUNCTION scope_tenant_id() SECURITY INVOKER "
+)]
+#[case::definer_function_added(
+    "CREATE FUNCTION any_email() RETURNS text LANGUAGE sql SECURITY DEFINER RETURN (SELECT email FROM users LIMIT 1)",
+    "unexpected `CREATE FUNCTION any_email() SECURITY DEFINER "
+)]
 #[case::granted("GRANT DELETE ON users TO tenantry_app", r#"unexpected `GRANT DELETE ON users TO "tenantry_app"`"#)]
 #[case::column_granted(
     "GRANT UPDATE (email) ON users TO tenantry_app",
@@ -175,6 +195,16 @@ async fn changed_access_is_rejected(
     let migrator = DbServer::start(test_db.config(1)).await.unwrap().migrator();
     assert_eq!(migrator.run().await.unwrap_err().to_string(), message);
     assert_eq!(migrator.revert(1).await.unwrap_err().to_string(), message);
+}
+
+/// An administrator may install one, even if it grants privileges on its views to PUBLIC.
+#[rstest]
+#[tokio::test]
+async fn extension_is_accepted(#[future(awt)] test_db: TestDb) {
+    test_db
+        .execute("CREATE EXTENSION pg_stat_statements; CREATE FUNCTION one() RETURNS int LANGUAGE sql RETURN 1")
+        .await;
+    open_db(test_db.config(1)).await.unwrap().close().await;
 }
 
 /// A run that was killed after a migration and before it recorded the access is repeated.
