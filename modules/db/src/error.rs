@@ -107,7 +107,7 @@ pub struct PoolerDetected {
     pub address: String,
 }
 
-/// Row-level security, policies or grants aren't as the migrations have left them, so tenants may not be isolated.
+/// Row-level security or what it depends on isn't as the migrations have left it, so tenants may not be isolated.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "access to the database isn't as migrated: {differences}; as the owner, execute what is missing and undo what is \
@@ -183,7 +183,7 @@ pub enum OpenError {
         /// The statement that changes it.
         statement: String,
     },
-    /// Row-level security, policies or grants were changed by hand.
+    /// Row-level security or what it depends on was changed by hand.
     #[error(transparent)]
     AccessChanged(#[from] AccessChanged),
     /// The schema doesn't match this program.
@@ -336,7 +336,7 @@ pub enum MigrateError {
         /// The login for migrations.
         owner: String,
     },
-    /// Row-level security, policies or grants were changed by hand since the last run.
+    /// Row-level security or what it depends on was changed by hand since the last run.
     #[error(transparent)]
     AccessChanged(#[from] AccessChanged),
     /// The schema was created for other roles.
