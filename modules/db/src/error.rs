@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use kernel::PortError;
 
-use super::constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE};
+use super::{
+    constants::{APP_ROLE, MIN_MAJOR_VERSION, SYSTEM_ROLE},
+    outcome::Outcome,
+};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The server didn't respond, or the pool had no connection in time. Retrying later may help.
+    /// The server didn't respond or can't do this now, or the pool had no connection in time. Retrying later may help.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The server rejected the statement. Retrying doesn't help.
@@ -25,7 +28,7 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Query(error) }
+        if Outcome::of(&error).is_temporary() { Self::Unavailable(error) } else { Self::Query(error) }
     }
 }
 
@@ -59,21 +62,6 @@ pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
 /// The SQLSTATE of an error reported by the server.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)
-}
-
-/// Whether the error is about the connection or the server rather than the statement: SQLSTATE classes 08
-/// (connection), 53 (resources), 57P (operator intervention).
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => sqlstate(error).is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
-    }
 }
 
 /// The settings of a connection aren't in effect, so the connection goes through a pooler.

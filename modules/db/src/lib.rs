@@ -29,6 +29,7 @@ mod error;
 mod idle_connections;
 mod migrate;
 mod module;
+mod outcome;
 mod pool;
 mod roles;
 mod server;

@@ -14,8 +14,8 @@ use tokio::{
 use super::{
     DbConfig, DbError, Tx,
     constants::APP_ROLE,
-    error::is_unavailable,
     idle_connections::{CheckedOut, IdleConnections},
+    outcome::Outcome,
     tx::join_task,
 };
 
@@ -147,7 +147,7 @@ impl Pool {
         let mut tries = self.size();
         loop {
             match self.try_open(begin_sql, role).await {
-                Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
+                Err(DbError::Unavailable(error)) if tries > 0 && Outcome::of(&error) == Outcome::Retry => {
                     tracing::debug!(%error, "a pooled connection was dead; trying another one");
                     tries -= 1;
                 }
@@ -183,25 +183,6 @@ impl<T> OptionalTask<T> {
                 self.0 = None;
                 outcome
             }
-        }
-    }
-}
-
-/// An exhausted or closed pool stays so, and a rejection by the server is final.
-fn is_retryable(error: &sqlx::Error) -> bool {
-    is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permanent_errors_are_not_retried() {
-        let disconnected = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
-        assert!(is_retryable(&disconnected) && is_retryable(&sqlx::Error::WorkerCrashed));
-        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
-            assert!(!is_retryable(&error), "{error}");
         }
     }
 }

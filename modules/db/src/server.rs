@@ -11,9 +11,10 @@ use super::{
     Database, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected, SystemDatabase,
     config::Address,
     constants::MIN_MAJOR_VERSION,
-    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate},
+    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, sqlstate},
     migrate::AppliedMigrations,
     module::DbModule,
+    outcome::Outcome,
     pool::{Pool, app_options, plain_options},
     roles::LoginPrivileges,
 };
@@ -98,7 +99,9 @@ async fn with_deadline(
                 Err(error) if is_pooler_rejection(&error) => {
                     return Err(PoolerDetected { address: address.clone() }.into());
                 }
-                Err(error) if is_unavailable(&error) => reason = error.to_string(),
+                Err(error) if matches!(Outcome::of(&error), Outcome::Retry | Outcome::Unavailable) => {
+                    reason = error.to_string();
+                }
                 Err(error) => {
                     return Err(classify_rejection(&error).unwrap_or_else(|| login_rejected(address.clone(), error)));
                 }

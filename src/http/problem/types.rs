@@ -89,5 +89,5 @@ problem_types! {
     INTERNAL = INTERNAL_SERVER_ERROR "internal-error", "Internal server error",
         "Internal server error. Quote the X-Request-Id header when contacting support.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
-        "The database is unreachable, or its schema is not current. Try again later.";
+        "The database is unreachable, overloaded or read-only, or its schema is not current. Repeat the request after the seconds in the header `Retry-After`.";
 }
