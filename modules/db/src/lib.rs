@@ -21,6 +21,7 @@
 mod config;
 mod constants;
 mod database;
+mod deadlines;
 #[cfg(feature = "embedded")]
 mod embedded_admin;
 #[cfg(feature = "embedded")]

@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     DbConfig, DbError, Tx,
     constants::APP_ROLE,
+    deadlines::{IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT},
     idle_connections::{CheckedOut, IdleConnections},
     outcome::Outcome,
     tx::join_task,
@@ -22,17 +23,33 @@ use super::{
 /// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
 /// so that they survive `DISCARD ALL` and `RESET ROLE`.
 pub(super) fn app_options(options: PgConnectOptions) -> PgConnectOptions {
-    plain_options(options).options([
-        ("role", APP_ROLE),
-        ("row_security", "on"),
-        ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "30s"),
-    ])
+    plain_options(options).options([("role", APP_ROLE), ("row_security", "on")])
 }
 
-/// Settings shared by the application's and the owner's connections.
+/// Settings of all connections; the migration runner changes some. They take precedence over `ALTER SYSTEM`,
+/// `ALTER DATABASE … SET`, `ALTER ROLE … SET` and the options in the URL, whose values the code can't rely on.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
-    options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
+    let millis = |timeout: Duration| timeout.as_millis().to_string();
+    let options = options.application_name("tenantry").options([
+        ("search_path", "public"),
+        ("TimeZone", "UTC"),
+        // The row locks of the modules are written for this level.
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_read_only", "off"),
+        ("default_transaction_deferrable", "off"),
+        // The pool decides how long an idle connection is kept.
+        ("idle_session_timeout", "0"),
+        // The server closes a connection whose client is unreachable after a minute, which releases its locks. Ignored
+        // on Unix sockets.
+        ("tcp_keepalives_idle", "30"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_keepalives_count", "3"),
+    ]);
+    options.options([
+        ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+        ("lock_timeout", millis(LOCK_TIMEOUT)),
+        ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION_TIMEOUT)),
+    ])
 }
 
 /// Connections of the application's login, bound to one runtime.

@@ -41,7 +41,7 @@ impl DbServer {
             DbDriver::Postgres(postgres) => {
                 let app = postgres.url.options();
                 let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options());
-                check_server(&owner, config.connect_timeout).await?;
+                check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
                 Ok(Self {
                     config,
                     app,

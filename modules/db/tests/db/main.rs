@@ -12,6 +12,7 @@ mod pooler;
 #[cfg(feature = "embedded")]
 mod restore_swap;
 mod row_level_security;
+mod session_settings;
 mod single_statement_reads;
 mod startup_checks;
 mod tcp_proxy;
