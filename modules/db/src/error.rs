@@ -21,6 +21,9 @@ pub enum DbError {
     /// The schema doesn't match this program.
     #[error("the database schema is not current; run `tenantry migrate run`")]
     SchemaNotCurrent,
+    /// The server is a standby, which rejects writes.
+    #[error("the database server is a standby; connect to the primary, or promote the standby")]
+    Standby,
     /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.
     #[error("the transaction was rolled back because an earlier statement in it had failed")]
     Aborted,
@@ -35,7 +38,7 @@ impl From<sqlx::Error> for DbError {
 impl From<DbError> for PortError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::Unavailable(error.into()),
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::Unavailable(error.into()),
             DbError::Query(_) | DbError::Aborted => Self::Internal(error.into()),
         }
     }
@@ -97,6 +100,23 @@ pub enum OpenError {
     TooOld {
         /// Version of the server.
         version: String,
+    },
+    /// The server is a standby, or recovers from a backup.
+    #[error("the database at {address} is a standby, which rejects writes; use the address of the primary")]
+    Standby {
+        /// Host and port, or the socket directory.
+        address: String,
+    },
+    /// The database has an encoding that can't store all texts.
+    #[error(
+        "the encoding of the database at {address} is {encoding}, and UTF8 is required; create the database with \
+         ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding {
+        /// Host and port, or the socket directory.
+        address: String,
+        /// PostgreSQL's name of the encoding.
+        encoding: String,
     },
     /// The server rejected the login.
     #[error("the database at {address} rejected the login: {reason}")]

@@ -32,12 +32,14 @@ mod migrate;
 mod module;
 mod outcome;
 mod pool;
+mod pool_share;
 mod roles;
 mod server;
 mod single_statement;
 #[cfg(feature = "embedded")]
 mod staged_restore;
 mod tx;
+mod tx_connection;
 
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
 pub use database::{Database, Readiness, SystemDatabase};

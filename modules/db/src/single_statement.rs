@@ -15,7 +15,14 @@ use sqlx::{
     query::Map,
 };
 
-use super::{DbError, outcome::Outcome, pool::Pool};
+use tokio::time::timeout;
+
+use super::{
+    DbError,
+    deadlines::{STATEMENT_DEADLINE, no_response},
+    outcome::Outcome,
+    pool::Pool,
+};
 
 /// Reads global data, and the rows of the scope that a statement sets.
 #[derive(Debug, Clone)]
@@ -41,7 +48,11 @@ impl Reader {
         let mut tries = self.pool.size();
         loop {
             let mut connection = self.pool.check_out().await?;
-            match query().fetch_all(&mut *connection).await {
+            let Ok(result) = timeout(STATEMENT_DEADLINE, query().fetch_all(&mut *connection)).await else {
+                connection.close();
+                return Err(no_response(STATEMENT_DEADLINE).into());
+            };
+            match result {
                 Ok(rows) => {
                     connection.check_in();
                     return Ok(rows);

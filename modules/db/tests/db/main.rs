@@ -6,6 +6,8 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[cfg(feature = "embedded")]
+mod database_failures;
 mod migration_rules;
 mod migrations;
 mod pooler;
