@@ -16,6 +16,7 @@ mod authorization_matrix;
 mod cli;
 mod client;
 mod database;
+mod database_failures;
 mod db_commands;
 mod doc_examples;
 mod fuzz_tenants;
