@@ -95,5 +95,5 @@ problem_types! {
     OVERLOADED = SERVICE_UNAVAILABLE "overloaded", "Overloaded",
         "Too many requests of this kind are waiting. Try again after the number of seconds in the header `Retry-After`.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
-        "The database is unreachable, or its schema is not current. Try again later.";
+        "The database is unreachable, overloaded or read-only, or its schema is not current. Repeat the request after the seconds in the header `Retry-After`.";
 }

@@ -69,14 +69,11 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
             continue;
         }
         let sql = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
-        let count = async |connection: &mut PgConnection| -> (i64, i64) {
-            let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
-            query.fetch_one(connection).await.unwrap()
-        };
-        let (all_rows, own_rows) = count(&mut superuser).await;
+        let count = || sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
+        let (all_rows, own_rows) = count().fetch_one(&mut superuser).await.unwrap();
         assert!(own_rows > 0 && all_rows > own_rows, "{table}: the seed needs rows of two tenants");
-        assert_eq!(count(tx.conn()).await, (own_rows, own_rows), "{table} in the scope");
-        assert_eq!(count(unscoped.conn()).await, (0, 0), "{table} without a scope");
+        assert_eq!(count().fetch_one(tx.conn()).await.unwrap(), (own_rows, own_rows), "{table} in the scope");
+        assert_eq!(count().fetch_one(unscoped.conn()).await.unwrap(), (0, 0), "{table} without a scope");
     }
 }
 
