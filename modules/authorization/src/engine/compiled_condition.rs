@@ -181,7 +181,7 @@ impl CompiledCondition {
 }
 
 /// Three-valued conjunction: false if any part is false, even if other parts are indeterminate.
-fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+pub(super) fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut result = Some(true);
     for part in parts {
         match part {
@@ -194,7 +194,7 @@ fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// Three-valued disjunction, by De Morgan: true if any part is true, even if other parts are indeterminate.
-fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+pub(super) fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     kleene_and(parts.map(|part| part.map(|value| !value))).map(|value| !value)
 }
 

@@ -10,7 +10,7 @@ use super::{Comparison, TimeWindow};
 ///
 /// Only [`Condition::parse`] creates conditions. It enforces the size limits and canonicalizes leaves, so that policies
 /// with equivalent leaves have the same digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Condition {
     /// True if every part is true, including if there are none.

@@ -14,7 +14,7 @@ use db::{Database, TenantTx};
 use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
 
 use crate::{
-    engine::{CompiledPolicies, EffectivePermissions, Policy},
+    engine::{CompiledPolicies, EffectivePermissions, Policy, PreparedPolicies},
     guarded_change::store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
 };
 
@@ -76,31 +76,39 @@ impl GuardedChange {
     pub(crate) async fn commit(mut self, assignments: &[RoleAssignment]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.caller, assignments)?;
+        check(&self.before, &after, self.caller, assignments).await?;
         Ok(self.tx.commit().await?)
     }
 }
 
-/// Compares the state before and after a change by `caller`. Does no I/O.
-fn check(
+/// Compares the state before and after a change by `caller`. Does no I/O, but lets other tasks run between the roles.
+async fn check(
     before: &PolicyState,
     after: &PolicyState,
     caller: UserId,
     assignments: &[RoleAssignment],
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.tenant.policies, &after.tenant.policies);
-    let granter = EffectivePermissions::of(old, before.role, Some(caller));
+    let (old_prepared, new_prepared) = (&PreparedPolicies::new(old), &PreparedPolicies::new(new));
+    let granter = EffectivePermissions::of(old_prepared, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     // Members keep a role whose policies change.
     let kept = affected_roles(old, new, &unchanged, &after.roles)
         .map(|role| (RoleAssignment { user: None, from: Some(role), to: role }, &unchanged));
     for (RoleAssignment { user, from, to }, unchanged) in kept.chain(assignments.iter().map(|one| (*one, &none))) {
-        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, Some(to), user));
+        let from = EffectivePermissions::of(old_prepared, from, user);
+        let to = EffectivePermissions::of(new_prepared, Some(to), user);
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
         }
+        // A change to a policy for every member is checked for each role, which can take a while.
+        tokio::task::yield_now().await;
     }
-    if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }
+    if has_admin(before, old_prepared) && !has_admin(after, new_prepared) {
+        Err(ChangeError::LastAdmin)
+    } else {
+        Ok(())
+    }
 }
 
 /// Returns the ids of the policies that didn't change.
@@ -123,7 +131,6 @@ fn affected_roles(
     roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_affected(*role))
 }
 
-fn has_admin(state: &PolicyState) -> bool {
-    let is_admin = |role| EffectivePermissions::of(&state.tenant.policies, Some(role), None).is_full_admin();
-    state.roles.iter().any(|role| role.in_use && is_admin(role.id))
+fn has_admin(state: &PolicyState, policies: &PreparedPolicies<'_>) -> bool {
+    state.roles.iter().any(|role| role.in_use && policies.is_full_admin(role.id))
 }
