@@ -4,7 +4,7 @@
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use super::{Comparison, TimeWindow};
+use super::{Comparison, Predicate, TimeWindow};
 
 /// When a policy applies.
 ///
@@ -28,6 +28,20 @@ pub(crate) enum Condition {
     #[serde(serialize_with = "serialize_as_strings")]
     ClientAddr(Vec<IpNet>),
     Time(TimeWindow),
+}
+
+impl Condition {
+    /// Returns the number of conditions, including this one, plus the number of values in lists. Parsing, checking and
+    /// evaluating a condition takes time and memory in proportion to it.
+    pub(crate) fn cost(&self) -> usize {
+        1 + match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::cost).sum(),
+            Self::Not(part) => part.cost(),
+            Self::Attribute(Comparison { predicate: Predicate::OneOf(values), .. }) => values.len(),
+            Self::ClientAddr(ranges) => ranges.len(),
+            Self::Owner {} | Self::Feature(_) | Self::Plan(_) | Self::Attribute(_) | Self::Time(_) => 0,
+        }
+    }
 }
 
 fn serialize_as_strings<S: Serializer>(ranges: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {

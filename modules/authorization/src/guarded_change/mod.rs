@@ -67,6 +67,11 @@ impl GuardedChange {
         self.caller
     }
 
+    /// Returns the tenant's policies when the change began.
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.before.tenant.policies
+    }
+
     /// Returns whether the tenant had this role when the change began.
     pub(crate) fn has_role(&self, role: RoleId) -> bool {
         self.before.roles.iter().any(|existing| existing.id == role)
