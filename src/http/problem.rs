@@ -15,7 +15,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, HeaderName},
+        header::{ALLOW, HeaderName, RETRY_AFTER},
     },
 };
 use serde::Serialize;
@@ -166,6 +166,12 @@ impl Problem {
     pub(crate) fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The database is unavailable. Try again in a moment.";
         Self::new(UNAVAILABLE, detail).with_source(source)
+    }
+
+    /// Too many changes to the tenant's permissions are in progress.
+    pub(crate) fn tenant_busy() -> Self {
+        Self::new(UNAVAILABLE, "Too many changes to this tenant are in progress. Try again in a moment.")
+            .with_header(RETRY_AFTER, "1")
     }
 
     /// The underlying error, for the logs.

@@ -3,24 +3,73 @@
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
 //! rejected if it would grant any user a permission that the caller doesn't hold, or if it would leave the tenant
-//! without an admin.
+//! without an admin. Changes wait for the lock in `queue.rs`, where they don't use a connection.
 
+mod queue;
 pub(crate) mod store;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use async_trait::async_trait;
 use authorization_api::ChangeError;
 use db::{Database, TenantTx};
-use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantScope, UserId};
+use kernel::{Permission, Permit, PolicyId, Principal, RoleId, TenantId, TenantScope, UserId};
+use shaku::{Component, Interface};
 
 use crate::{
     engine::{CompiledPolicies, EffectivePermissions, Policy, PreparedPolicies},
-    guarded_change::store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
+    guarded_change::{
+        queue::{ChangeQueue, ChangeSlot, QueueFull},
+        store::{PolicyState, RoleUsage, lock_tenant, read_policy_state},
+    },
 };
+
+/// Begins changes, and limits how many one tenant makes at once.
+#[async_trait]
+pub(crate) trait GuardedChanges: Interface {
+    /// Waits until the tenant may make another change. Must be called before a connection is taken from the pool.
+    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull>;
+
+    /// Like [`GuardedChange::begin`], for a change that any member may make.
+    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError>;
+}
+
+#[derive(Component)]
+#[shaku(interface = GuardedChanges)]
+pub(crate) struct GuardedChangeService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(default)]
+    queue: ChangeQueue,
+}
+
+#[async_trait]
+impl GuardedChanges for GuardedChangeService {
+    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull> {
+        self.queue.wait(tenant).await
+    }
+
+    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError> {
+        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
+        let slot = self.wait_for_slot(scope.tenant()).await?;
+        let mut tx = self.database.begin(scope).await?;
+        if !lock_tenant(&mut tx, scope.tenant()).await? {
+            return Err(ChangeError::NoLongerMember);
+        }
+        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
+            Some(before) if before.role.is_some() => Ok(GuardedChange { tx, caller, before, _slot: slot }),
+            _ => Err(ChangeError::NoLongerMember),
+        }
+    }
+}
 
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
     tx: TenantTx,
+    _slot: ChangeSlot,
     caller: UserId,
     before: PolicyState,
 }
@@ -37,25 +86,15 @@ pub(crate) struct RoleAssignment {
 
 impl GuardedChange {
     /// Locks the tenant and reauthorizes the permit under its current policies.
-    pub(crate) async fn begin<P: Permission>(database: &dyn Database, permit: &Permit<P>) -> Result<Self, ChangeError> {
-        let change = Self::begin_as_member(database, permit.scope()).await?;
+    pub(crate) async fn begin<P: Permission>(
+        changes: &dyn GuardedChanges,
+        permit: &Permit<P>,
+    ) -> Result<Self, ChangeError> {
+        let change = changes.begin_as_member(permit.scope()).await?;
         let PolicyState { tenant, role, .. } = &change.before;
         let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
         permit.reauthorize(role.ok_or(ChangeError::NoLongerMember)?, &compiled)?;
         Ok(change)
-    }
-
-    /// Like [`GuardedChange::begin`], for a change that any member may make.
-    pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
-        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
-        let mut tx = database.begin(scope).await?;
-        if !lock_tenant(&mut tx, scope.tenant()).await? {
-            return Err(ChangeError::NoLongerMember);
-        }
-        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
-            Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
-            _ => Err(ChangeError::NoLongerMember),
-        }
     }
 
     /// Returns the transaction to write in.

@@ -18,7 +18,7 @@ use shaku::Component;
 use crate::{
     engine::may_invite_to_role,
     guarded_change::{
-        GuardedChange, RoleAssignment,
+        GuardedChange, GuardedChanges, RoleAssignment,
         store::{lock_tenant, read_policy_state},
     },
     invitations::{
@@ -36,6 +36,8 @@ pub(crate) struct InvitationService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
+    changes: Arc<dyn GuardedChanges>,
+    #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
     tenancy: Arc<TenancyMode>,
@@ -50,7 +52,7 @@ impl Invitations for InvitationService {
         role: RoleId,
     ) -> Result<InvitationWithToken, InvitationsError> {
         let (token, token_hash) = generate_token()?;
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         if !change.has_role(role) {
             return Err(InvitationsError::RoleNotFound);
         }
@@ -76,7 +78,7 @@ impl Invitations for InvitationService {
         id: InvitationId,
     ) -> Result<InvitationWithToken, InvitationsError> {
         let (token, token_hash) = generate_token()?;
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         let before = store::find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
         self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
@@ -88,7 +90,7 @@ impl Invitations for InvitationService {
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         if !store::revoke(change.tx(), id).await? {
             return Err(InvitationsError::NotFound);
         }
@@ -100,8 +102,12 @@ impl Invitations for InvitationService {
             return Err(AcceptError::NotFound);
         }
         let token_hash = hash_token(token);
+        let mut lookup = self.system.begin(SystemReason::AcceptInvitation).await?;
+        let tenant_id = acceptance::find_tenant(&mut lookup, token_hash).await?.ok_or(AcceptError::NotFound)?;
+        // Its connection isn't kept while waiting.
+        drop(lookup);
+        let _slot = self.changes.wait_for_slot(tenant_id).await?;
         let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
-        let tenant_id = acceptance::find_tenant(&mut tx, token_hash).await?.ok_or(AcceptError::NotFound)?;
         let tenant = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
         let tenant = tenant.ok_or(AcceptError::NotFound)?;
         match acceptance::conflicts(&mut tx, tenant_id, identity.user()).await? {

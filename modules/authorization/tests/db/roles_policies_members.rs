@@ -104,6 +104,7 @@ impl Outcome for ChangeError {
             Self::Denied(denial) => format!("denied {}", denial.permission.name),
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
             Self::LastAdmin => "last admin".into(),
+            Self::TooManyChanges => "too many changes".into(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }
