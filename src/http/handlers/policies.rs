@@ -180,8 +180,8 @@ impl From<PoliciesError> for Problem {
             PoliciesError::ConditionLimitReached { limit } => Self::new(
                 TOO_MANY_POLICIES,
                 format!(
-                    "The conditions of a tenant's policies can have at most {limit} parts and list values in total. \
-                     Simplify conditions or delete unused policies."
+                    "The conditions of a tenant's policies can have at most {limit} parts and list values in total. A time \
+                     window counts as 10. Simplify conditions or delete unused policies."
                 ),
             ),
             PoliciesError::InvalidCondition(errors) => {

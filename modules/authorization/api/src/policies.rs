@@ -190,11 +190,11 @@ pub enum PoliciesError {
     },
     /// The conditions of the tenant's policies would exceed the maximum total size.
     #[error(
-        "condition limit reached: a tenant's conditions have at most {limit} parts and list values in total; simplify \
-         or delete some"
+        "condition limit reached: a tenant's conditions have at most {limit} parts and list values in total, and a time \
+         window counts as 10; simplify or delete some"
     )]
     ConditionLimitReached {
-        /// Maximum number of conditions, nested ones included, and of values in their lists.
+        /// Maximum number of conditions, nested ones included, plus the values in their lists.
         limit: u16,
     },
     /// The condition is invalid. All errors; never an empty list.

@@ -6,6 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Comparison, Predicate, TimeWindow};
 
+/// The cost of a time window. Converting to its time zone takes about 0.7 µs, and comparing a value 2 ns.
+const TIME_WINDOW_COST: usize = 10;
+
 /// When a policy applies.
 ///
 /// Only [`Condition::parse`] creates conditions. It enforces the size limits and canonicalizes leaves, so that policies
@@ -31,15 +34,16 @@ pub(crate) enum Condition {
 }
 
 impl Condition {
-    /// Returns the number of conditions, including this one, plus the number of values in lists. Parsing, checking and
-    /// evaluating a condition takes time and memory in proportion to it.
+    /// Returns the number of conditions, including this one, plus the number of values in lists. A time window counts
+    /// as [`TIME_WINDOW_COST`]. Parsing, checking and evaluating a condition takes time and memory in proportion to it.
     pub(crate) fn cost(&self) -> usize {
-        1 + match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::cost).sum(),
-            Self::Not(part) => part.cost(),
-            Self::Attribute(Comparison { predicate: Predicate::OneOf(values), .. }) => values.len(),
-            Self::ClientAddr(ranges) => ranges.len(),
-            Self::Owner {} | Self::Feature(_) | Self::Plan(_) | Self::Attribute(_) | Self::Time(_) => 0,
+        match self {
+            Self::All(parts) | Self::Any(parts) => 1 + parts.iter().map(Self::cost).sum::<usize>(),
+            Self::Not(part) => 1 + part.cost(),
+            Self::Attribute(Comparison { predicate: Predicate::OneOf(values), .. }) => 1 + values.len(),
+            Self::ClientAddr(ranges) => 1 + ranges.len(),
+            Self::Time(_) => TIME_WINDOW_COST,
+            Self::Owner {} | Self::Feature(_) | Self::Plan(_) | Self::Attribute(_) => 1,
         }
     }
 }
