@@ -76,7 +76,7 @@ impl PolicyIndex {
             None => &mut self.every_member,
         };
         for verb in &policy.verbs {
-            // As if each verb had a bucket of its own.
+            // As if no two policies shared a bucket.
             self.memory_bytes += size_of::<(String, String, Bucket, Arc<ConditionalPolicy>)>();
             self.memory_bytes += policy.resource.len() + verb.len();
             let bucket = buckets.entry(policy.resource.clone()).or_default().entry(verb.clone()).or_default();
