@@ -97,6 +97,7 @@ impl From<ChangeError> for Problem {
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
             ChangeError::LastAdmin => LAST_ADMIN.into(),
+            ChangeError::TooManyChanges => Self::tenant_busy(),
             ChangeError::Db(error) => error.into(),
         }
     }
