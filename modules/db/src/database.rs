@@ -108,7 +108,9 @@ async fn is_standby(tx: &mut Tx) -> Result<bool, DbError> {
 #[async_trait]
 impl SystemDatabase for Pool {
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self.open_shared(ShareOf::System(reason), "BEGIN READ WRITE".into(), Some(self.roles.quoted_system())).await?;
+        let tx = self
+            .open_shared(ShareOf::System(reason), "BEGIN READ WRITE".into(), Some(self.roles.quoted_system()))
+            .await?;
         tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }

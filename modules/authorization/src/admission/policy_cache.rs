@@ -110,7 +110,11 @@ mod tests {
         // 1,000 policies with 32 verbs each, and more ranges than the limit of the tenant.
         let largest = compiled(1, &[vec![plain; 984], vec![large; 16]].concat());
         cache.insert(tenant, &largest);
-        assert!(cache.get(tenant, 1).is_some(), "{} bytes don't fit into a shard", largest.memory_bytes());
+        assert!(
+            cache.get(tenant, PolicyVersion::for_test(1)).is_some(),
+            "{} bytes don't fit into a shard",
+            largest.memory_bytes()
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use embedded_postgres::{Options, Server};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::postgres::PgConnectOptions;
-use test_support::{SeededDb, TestDb, seeded, test_db};
+use test_support::{SeededDb, TestDb, role_names, seeded, test_db};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{startup_checks::embedded_config, tcp_proxy::relay};
@@ -109,7 +109,11 @@ fn url(server: &Server) -> String {
 
 fn config(url: &str) -> DbConfig {
     DbConfig {
-        driver: DbDriver::Postgres(PostgresConfig { url: DatabaseUrl::parse(url).unwrap(), migration_url: None }),
+        driver: DbDriver::Postgres(PostgresConfig {
+            url: DatabaseUrl::parse(url).unwrap(),
+            migration_url: None,
+            roles: role_names(),
+        }),
         pool_size: 3,
         connect_timeout: Duration::from_secs(5),
         production: false,
