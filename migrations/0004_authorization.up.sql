@@ -38,7 +38,7 @@ CREATE INDEX tenants_created_by ON tenants (created_by);
 -- name it don't reach another tenant. Only the trigger keep_former_slug uses this table: no role has a privilege on it,
 -- so it has no row-level security either. That would hide the slugs of other tenants.
 CREATE TABLE former_slugs (
-  slug text PRIMARY KEY,
+  slug text COLLATE "C" PRIMARY KEY,
   former_owner uuid NOT NULL REFERENCES tenants,
   freed_at timestamptz NOT NULL DEFAULT now()
 );

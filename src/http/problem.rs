@@ -174,7 +174,6 @@ impl Problem {
     /// Too many changes to the tenant's permissions are in progress.
     pub(crate) fn tenant_busy() -> Self {
         Self::new(UNAVAILABLE, "Too many changes to this tenant are in progress. Try again in a moment.")
-            .with_header(RETRY_AFTER, "1")
     }
 
     /// The underlying error, for the logs.
