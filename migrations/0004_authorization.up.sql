@@ -15,7 +15,7 @@ CREATE TYPE policy_effect AS ENUM ('allow', 'deny');
 
 CREATE TABLE tenants (
   id uuid PRIMARY KEY,
-  slug text NOT NULL UNIQUE
+  slug text COLLATE "C" NOT NULL UNIQUE
     CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND char_length(slug) BETWEEN 3 AND 63)
     CHECK (slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$')
     CHECK (slug NOT IN ('admin', 'api', 'app', 'auth', 'docs', 'health', 'help', 'login', 'mail', 'static', 'status',
@@ -38,7 +38,7 @@ CREATE INDEX tenants_created_by ON tenants (created_by);
 -- name it don't reach another tenant. Only the trigger keep_former_slug uses this table: no role has a privilege on it,
 -- so it has no row-level security either. That would hide the slugs of other tenants.
 CREATE TABLE former_slugs (
-  slug text PRIMARY KEY,
+  slug text COLLATE "C" PRIMARY KEY,
   former_owner uuid NOT NULL REFERENCES tenants,
   freed_at timestamptz NOT NULL DEFAULT now()
 );
@@ -48,8 +48,9 @@ CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100 AND name = btrim(name)),
-  -- The form of the name that is compared.
-  name_key text NOT NULL CHECK (name_key = lower(name)),
+  -- The form of the name that is compared: in lower case. The program sets it, since lower() depends on the locale.
+  name_key text COLLATE "C" NOT NULL
+    CHECK (name_key = lower(name_key) AND char_length(name_key) BETWEEN 1 AND 300),
   -- System roles are created from a template and can't be changed.
   is_system boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -106,7 +107,7 @@ CREATE TABLE invitations (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
   -- The invited address, normalized as in users.
-  email text NOT NULL
+  email text COLLATE "C" NOT NULL
     CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
   role_id uuid NOT NULL,
   -- The inviter. Acceptance checks again that this member may assign the role.

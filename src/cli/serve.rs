@@ -61,8 +61,9 @@ async fn serve(
         () = signals.next() => return Ok(Shutdown::Graceful),
     };
     let mut server = pin!(http::start(bound, &config.http, limit, app.module)?);
+    let handle = server.handle();
     let stopping = {
-        let handle = server.handle();
+        let handle = handle.clone();
         print_banner(addr, demo, &config);
         async move {
             signals.next().await;
@@ -75,6 +76,19 @@ async fn serve(
     tokio::select! {
         shutdown = &mut server => shutdown.map(|()| Shutdown::Graceful).map_err(Into::into),
         () = stopping => Ok(Shutdown::Immediate),
+        log = app.db.embedded_exit() => {
+            // Restarting it is left to the service manager, which limits how often that is tried.
+            tracing::error!("the embedded database exited unexpectedly; stopping");
+            drop(handle.stop(true));
+            // Requests in progress are answered with 503.
+            server.await?;
+            Err(format!(
+                "the embedded database exited unexpectedly; read the end of {}, then start the program again, which \
+                 recovers all committed data",
+                log.display()
+            )
+            .into())
+        }
     }
 }
 

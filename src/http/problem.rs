@@ -15,7 +15,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ALLOW, HeaderName},
+        header::{ALLOW, HeaderName, RETRY_AFTER},
     },
 };
 use serde::Serialize;
@@ -27,6 +27,9 @@ use types::{BODY_TOO_LARGE, INTERNAL, INVALID_BODY, MALFORMED, METHOD_NOT_ALLOWE
 
 /// The media type of error responses.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Seconds after which a client may repeat a request that was answered with 503.
+const RETRY_AFTER_SECS: u32 = 2;
 
 /// Body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
@@ -168,6 +171,11 @@ impl Problem {
         Self::new(UNAVAILABLE, detail).with_source(source)
     }
 
+    /// Too many changes to the tenant's permissions are in progress.
+    pub(crate) fn tenant_busy() -> Self {
+        Self::new(UNAVAILABLE, "Too many changes to this tenant are in progress. Try again in a moment.")
+    }
+
     /// The underlying error, for the logs.
     pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.source.as_deref()
@@ -203,6 +211,9 @@ impl ResponseError for Problem {
         response.content_type(PROBLEM_JSON);
         if let Some((name, value)) = header {
             response.insert_header((name.clone(), value.as_str()));
+        }
+        if problem_type.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECS));
         }
         // `HttpResponseBuilder::json` would replace the content type.
         response.body(serde_json::to_string(body).unwrap_or_default())

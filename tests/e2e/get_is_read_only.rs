@@ -8,17 +8,11 @@ use crate::{
     sample_requests::{Route, routes},
 };
 
-/// Makes the database read-only: new transactions are read-only, and existing connections are terminated.
+/// Makes the database read-only: the application's roles lose the privileges to write and to lock rows. The program
+/// overrides `default_transaction_read_only`.
 fn make_read_only(app: &TestApp) {
     app.sql(
-        "DO $$ BEGIN
-           EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
-         END $$",
-    );
-    // Waits for each connection to end. One that ended later would fail the request that uses it.
-    app.sql(
-        "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM tenantry_app, tenantry_system",
     );
 }
 

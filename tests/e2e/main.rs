@@ -17,6 +17,7 @@ mod cli;
 mod client;
 mod client_addr;
 mod database;
+mod database_failures;
 mod db_commands;
 mod doc_examples;
 mod fuzz_tenants;

@@ -71,7 +71,7 @@ fn full_sign_in_queue_returns_503(app: TestApp) {
     drop(answered);
     // While the others wait for the locked table, one beyond the queue is answered.
     let overloaded = responses.recv().unwrap();
-    assert_eq!(overloaded.header("retry-after"), Some("1"), "{overloaded}");
+    assert_eq!(overloaded.header("retry-after"), Some("2"), "{overloaded}");
     assert_eq!(overloaded.outcome(), "503 overloaded");
     database.execute("ROLLBACK");
     assert_eq!(responses.iter().count(), SIGN_INS - 1);

@@ -9,6 +9,7 @@ use shaku::module;
 
 use crate::{
     admission::AdmissionService,
+    guarded_change::GuardedChangeService,
     invitations::InvitationService,
     members::{MemberService, UserTenantService, store::PgMembershipRepository},
     policies::{PolicyService, store::PgPolicyRepository},
@@ -21,6 +22,7 @@ module! {
     pub AuthorizationModule {
         components = [
             AdmissionService,
+            GuardedChangeService,
             InvitationService,
             MemberService,
             OperatorTenantService,

@@ -130,7 +130,7 @@ pub(super) async fn check(connection: &mut PgConnection, roles: &RoleNames) -> R
 /// Records the current access. Must run as the owner.
 pub(super) async fn record(connection: &mut PgConnection, roles: &RoleNames) -> Result<(), sqlx::Error> {
     let create = format!(
-        "CREATE TABLE IF NOT EXISTS {ACCESS_TABLE} (entry text PRIMARY KEY); DELETE FROM {ACCESS_TABLE};
+        "CREATE TABLE IF NOT EXISTS {ACCESS_TABLE} (entry text COLLATE \"C\" PRIMARY KEY); DELETE FROM {ACCESS_TABLE};
          GRANT SELECT ON {ACCESS_TABLE} TO {}",
         roles.quoted_app()
     );

@@ -4,8 +4,14 @@ use async_trait::async_trait;
 use kernel::{Identity, TenantScope};
 use shaku::Interface;
 
+use tokio::time::timeout;
+
 use crate::{
-    DbError, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx, migrate::AppliedMigrations, pool::Pool,
+    DbError, Reader, SystemReason, SystemTx, TenantReader, TenantTx, Tx, UserTx,
+    deadlines::{READINESS_DEADLINE, no_response},
+    migrate::AppliedMigrations,
+    pool::Pool,
+    pool_share::ShareOf,
 };
 
 /// Access bound by row-level security.
@@ -30,7 +36,7 @@ pub trait Database: Interface {
 /// Readiness checks. Separate from [`Database`], so that the health endpoint has no data access.
 #[async_trait]
 pub trait Readiness: Interface {
-    /// Checks that the database responds and that its schema matches this program.
+    /// Checks that the database responds, that it isn't a standby, and that its schema matches this program.
     async fn ready(&self) -> Result<(), DbError>;
 }
 
@@ -45,8 +51,8 @@ pub trait SystemDatabase: Interface {
 impl Database for Pool {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
         let tenant = scope.tenant();
-        let begin_sql = format!("BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true)");
-        Ok(TenantTx::new(self.open_transaction(begin_sql, None).await?, tenant))
+        let begin_sql = format!("BEGIN READ WRITE; SELECT set_config('app.tenant_id', '{tenant}', true)");
+        Ok(TenantTx::new(self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await?, tenant))
     }
 
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
@@ -72,18 +78,39 @@ impl Database for Pool {
 #[async_trait]
 impl Readiness for Pool {
     async fn ready(&self) -> Result<(), DbError> {
-        let mut tx = self.begin_unscoped().await?;
-        let Some(applied) = AppliedMigrations::read_as_application(tx.conn()).await? else {
-            return Err(DbError::SchemaNotCurrent);
-        };
-        applied.ensure_current().map_err(|_| DbError::SchemaNotCurrent)
+        let checked = timeout(READINESS_DEADLINE, check_readiness(self)).await;
+        checked.unwrap_or_else(|_| Err(no_response(READINESS_DEADLINE).into()))
     }
+}
+
+async fn check_readiness(pool: &Pool) -> Result<(), DbError> {
+    let mut tx = pool.begin_unscoped().await?;
+    if is_standby(&mut tx).await? {
+        // After a switch-over, new connections may lead to the new primary.
+        tx.discard();
+        pool.close_idle();
+        tx = pool.begin_unscoped().await?;
+        if is_standby(&mut tx).await? {
+            tx.discard();
+            return Err(DbError::Standby);
+        }
+    }
+    let Some(applied) = AppliedMigrations::read_as_application(tx.unlimited()).await? else {
+        return Err(DbError::SchemaNotCurrent);
+    };
+    applied.ensure_current().map_err(|_| DbError::SchemaNotCurrent)
+}
+
+async fn is_standby(tx: &mut Tx) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(tx.conn()).await?)
 }
 
 #[async_trait]
 impl SystemDatabase for Pool {
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self.open_transaction("BEGIN".into(), Some(self.roles.quoted_system())).await?;
+        let tx = self
+            .open_shared(ShareOf::System(reason), "BEGIN READ WRITE".into(), Some(self.roles.quoted_system()))
+            .await?;
         tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }

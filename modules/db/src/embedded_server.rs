@@ -11,7 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::{DbConfig, EmbeddedConfig, OpenError, constants::EMBEDDED_DATABASE, error::sqlstate};
+use super::{DbConfig, EmbeddedConfig, OpenError, config::Address, constants::EMBEDDED_DATABASE, error::sqlstate};
 
 /// Starts the server and creates the application's database unless it exists. Returns connection options for it.
 pub(super) async fn start(
@@ -81,6 +81,10 @@ async fn create_database(options: &PgConnectOptions) -> Result<(), OpenError> {
     let result =
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {EMBEDDED_DATABASE}"))).execute(&mut connection).await;
     match result {
+        // A data directory with `standby.signal`.
+        Err(error) if sqlstate(&error).as_deref() == Some("25006") => {
+            Err(OpenError::Standby { address: Address(options).to_string() })
+        }
         Err(error) if sqlstate(&error).as_deref() != Some("42P04") => Err(OpenError::Other(error)),
         _ => connection.close().await.map_err(OpenError::Other),
     }

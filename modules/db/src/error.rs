@@ -5,12 +5,12 @@ use std::time::Duration;
 use kernel::PortError;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{RoleNames, config::uses_socket, constants::MIN_MAJOR_VERSION};
+use super::{RoleNames, config::uses_socket, constants::MIN_MAJOR_VERSION, outcome::Outcome};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The server didn't respond, or the pool had no connection in time. Retrying later may help.
+    /// The server didn't respond or can't do this now, or the pool had no connection in time. Retrying later may help.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The server rejected the statement. Retrying doesn't help.
@@ -19,6 +19,9 @@ pub enum DbError {
     /// The schema doesn't match this program.
     #[error("the database schema is not current; run `tenantry migrate run`")]
     SchemaNotCurrent,
+    /// The server is a standby, which rejects writes.
+    #[error("the database server is a standby; connect to the primary, or promote the standby")]
+    Standby,
     /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.
     #[error("the transaction was rolled back because an earlier statement in it had failed")]
     Aborted,
@@ -26,14 +29,14 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Query(error) }
+        if Outcome::of(&error).is_temporary() { Self::Unavailable(error) } else { Self::Query(error) }
     }
 }
 
 impl From<DbError> for PortError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::Unavailable(error.into()),
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::Unavailable(error.into()),
             DbError::Query(_) | DbError::Aborted => Self::Internal(error.into()),
         }
     }
@@ -60,21 +63,6 @@ pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
 /// The SQLSTATE of an error reported by the server.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)
-}
-
-/// Whether the error is about the connection or the server rather than the statement: SQLSTATE classes 08
-/// (connection), 53 (resources), 57P (operator intervention).
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-pub(super) fn is_unavailable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        _ => sqlstate(error).is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
-    }
 }
 
 /// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
@@ -148,6 +136,23 @@ pub enum OpenError {
     TooOld {
         /// Version of the server.
         version: String,
+    },
+    /// The server is a standby, or recovers from a backup.
+    #[error("the database at {address} is a standby, which rejects writes; use the address of the primary")]
+    Standby {
+        /// Host and port, or the socket directory.
+        address: String,
+    },
+    /// The database has an encoding that can't store all texts.
+    #[error(
+        "the encoding of the database at {address} is {encoding}, and UTF8 is required; create the database with \
+         ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding {
+        /// Host and port, or the socket directory.
+        address: String,
+        /// PostgreSQL's name of the encoding.
+        encoding: String,
     },
     /// The server rejected the login.
     #[error("the database at {address} rejected the login: {reason}")]

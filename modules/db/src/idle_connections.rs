@@ -15,11 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::{
     runtime::{Handle, Id},
     sync::oneshot,
+    time::timeout,
 };
+
+use super::deadlines::RETURN_DEADLINE;
 
 /// How long a connection may be kept away from sqlx's pool, which replaces old connections.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(600);
@@ -28,6 +31,7 @@ const MAX_IDLE_AGE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct IdleConnections {
     state: Mutex<State>,
+    connections: PgPool,
     /// The runtime on which transactions' connections are opened.
     runtime: Handle,
 }
@@ -61,19 +65,36 @@ struct IdleConnection {
     checked_out_at: Instant,
     /// The runtime it was opened on; `None`: the one of the transactions.
     runtime_id: Option<Id>,
+    /// Whether the connection is closed when dropped.
+    broken: bool,
+}
+
+impl IdleConnection {
+    fn new(connection: PoolConnection<Postgres>, runtime_id: Option<Id>) -> Self {
+        Self { connection, checked_out_at: Instant::now(), runtime_id, broken: false }
+    }
 }
 
 impl Drop for IdleConnection {
     fn drop(&mut self) {
-        if self.runtime_id.is_some() {
+        if self.runtime_id.is_some() || self.broken {
             self.connection.close_on_drop();
+        } else {
+            // sqlx itself would wait without limit. At the deadline, the connection is closed.
+            let returned = self.connection.return_to_pool();
+            Handle::current().spawn(async { timeout(RETURN_DEADLINE, returned).await });
         }
     }
 }
 
 impl IdleConnections {
-    pub(super) fn new(runtime: Handle) -> Self {
-        Self { state: Mutex::default(), runtime }
+    pub(super) fn new(connections: PgPool, runtime: Handle) -> Self {
+        Self { state: Mutex::default(), connections, runtime }
+    }
+
+    /// The runtime on which transactions' connections are opened.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Checks out a connection opened on the caller's runtime.
@@ -91,12 +112,12 @@ impl IdleConnections {
 
     /// Wraps a connection that was idle in sqlx's pool.
     pub(super) fn adopt_idle(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.checked_out(IdleConnection { connection, checked_out_at: Instant::now(), runtime_id: None })
+        self.checked_out(IdleConnection::new(connection, None))
     }
 
     /// Wraps a connection just opened on the caller's runtime.
     pub(super) fn adopt_new(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.checked_out(IdleConnection { connection, checked_out_at: Instant::now(), runtime_id: self.runtime_id() })
+        self.checked_out(IdleConnection::new(connection, self.runtime_id()))
     }
 
     /// Waits for a connection released by another reader. Waits forever if there are no other readers.
@@ -136,6 +157,20 @@ impl IdleConnections {
         drop(state);
         drop(readers);
         self.return_to_pool(idle.into_values().flatten());
+    }
+
+    /// Closes all idle connections, here and in sqlx's pool: their server has stopped responding or has become a
+    /// standby, so the next requests would fail on them.
+    pub(super) fn close_idle(&self) {
+        let idle = mem::take(&mut self.state().by_runtime);
+        let _runtime = self.runtime.enter();
+        for mut connection in idle.into_values().flatten() {
+            connection.broken = true;
+            drop(connection);
+        }
+        while let Some(mut connection) = self.connections.try_acquire() {
+            connection.close_on_drop();
+        }
     }
 
     fn check_in(&self, mut connection: IdleConnection) {
@@ -190,6 +225,12 @@ pub(super) struct CheckedOut {
 }
 
 impl CheckedOut {
+    /// Closes the connection, and all idle ones.
+    pub(super) fn close(mut self) {
+        self.connection.broken = true;
+        self.idle_connections.close_idle();
+    }
+
     /// Makes the connection available for reuse. Call it only after a statement has completed.
     pub(super) fn check_in(self) {
         self.idle_connections.check_in(self.connection);

@@ -22,6 +22,7 @@ mod access;
 mod config;
 mod constants;
 mod database;
+mod deadlines;
 #[cfg(feature = "embedded")]
 mod embedded_admin;
 #[cfg(feature = "embedded")]
@@ -30,7 +31,9 @@ mod error;
 mod idle_connections;
 mod migrate;
 mod module;
+mod outcome;
 mod pool;
+mod pool_share;
 mod role_names;
 mod roles;
 mod server;
@@ -38,6 +41,7 @@ mod single_statement;
 #[cfg(feature = "embedded")]
 mod staged_restore;
 mod tx;
+mod tx_connection;
 
 pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
 pub use database::{Database, Readiness, SystemDatabase};

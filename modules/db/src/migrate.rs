@@ -29,13 +29,15 @@ const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 const ADVISORY_LOCK_KEY: i64 = 8_368_268;
 
 /// Session settings of migrations, in the form in which the server shows them.
-const SESSION_SETTINGS: [(&str, &str); 3] = [
+const SESSION_SETTINGS: [(&str, &str); 4] = [
     // A backfill that forgets to set its role must fail; row-level security would silently change no rows.
     ("row_security", "off"),
     // A migration waiting for a table lock blocks all later statements on the table.
     ("lock_timeout", "10s"),
     // So does one that holds a lock. A migration that needs longer uses SET LOCAL.
     ("statement_timeout", "10min"),
+    // Between two statements, the program only computes.
+    ("idle_in_transaction_session_timeout", "1min"),
 ];
 
 /// Default time to wait for a concurrent migration.

@@ -13,25 +13,45 @@ use tokio::{
 
 use super::{
     DbConfig, DbError, RoleNames, Tx,
-    error::is_unavailable,
+    deadlines::{IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT},
+    error::sqlstate,
     idle_connections::{CheckedOut, IdleConnections},
+    outcome::Outcome,
+    pool_share::{PoolShares, ShareOf},
     tx::join_task,
+    tx_connection::TxConnection,
 };
 
 /// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
 /// so that they survive `DISCARD ALL` and `RESET ROLE`.
 pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgConnectOptions {
-    plain_options(options).options([
-        ("role", roles.app()),
-        ("row_security", "on"),
-        ("statement_timeout", "30s"),
-        ("idle_in_transaction_session_timeout", "30s"),
-    ])
+    plain_options(options).options([("role", roles.app()), ("row_security", "on")])
 }
 
-/// Settings shared by the application's and the owner's connections.
+/// Settings of all connections; the migration runner changes some. They take precedence over `ALTER SYSTEM`,
+/// `ALTER DATABASE … SET`, `ALTER ROLE … SET` and the options in the URL, whose values the code can't rely on.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
-    options.application_name("tenantry").options([("search_path", "public"), ("TimeZone", "UTC")])
+    let millis = |timeout: Duration| timeout.as_millis().to_string();
+    let options = options.application_name("tenantry").options([
+        ("search_path", "public"),
+        ("TimeZone", "UTC"),
+        // The row locks of the modules are written for this level.
+        ("default_transaction_isolation", "read committed"),
+        ("default_transaction_read_only", "off"),
+        ("default_transaction_deferrable", "off"),
+        // The pool decides how long an idle connection is kept.
+        ("idle_session_timeout", "0"),
+        // The server closes a connection whose client is unreachable after a minute, which releases its locks. Ignored
+        // on Unix sockets.
+        ("tcp_keepalives_idle", "30"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_keepalives_count", "3"),
+    ]);
+    options.options([
+        ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+        ("lock_timeout", millis(LOCK_TIMEOUT)),
+        ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION_TIMEOUT)),
+    ])
 }
 
 /// Connections of the application's login, bound to one runtime.
@@ -45,6 +65,7 @@ pub(super) struct Pool {
     pub(super) roles: RoleNames,
     idle_connections: Arc<IdleConnections>,
     runtime: Handle,
+    shares: Arc<PoolShares>,
 }
 
 impl Pool {
@@ -57,7 +78,9 @@ impl Pool {
             .test_before_acquire(false)
             .connect_lazy_with(app_options(options, &roles));
         let runtime = Handle::current();
-        Self { connections, roles, idle_connections: Arc::new(IdleConnections::new(runtime.clone())), runtime }
+        let idle_connections = Arc::new(IdleConnections::new(connections.clone(), runtime.clone()));
+        let shares = Arc::new(PoolShares::new(config.pool_size, config.connect_timeout));
+        Self { connections, roles, idle_connections, runtime, shares }
     }
 
     pub(super) async fn close(&self) {
@@ -133,12 +156,23 @@ impl Pool {
     /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
     /// after BEGIN. `role` is a quoted identifier.
     ///
-    /// sqlx's own `begin` isn't cancellation-safe: a client that disconnects at the wrong moment would leave its
-    /// transaction, with its scope, open in the pool. This runs in a task that survives the caller's cancellation; the
-    /// task's transaction is then dropped and rolled back.
+    /// Runs in a task that survives the caller's cancellation: a client that disconnects at the wrong moment would
+    /// otherwise leave its transaction, with its scope, open in the pool. The task's transaction is then dropped and
+    /// rolled back.
     pub(crate) async fn open_transaction(&self, begin_sql: String, role: Option<String>) -> Result<Tx, DbError> {
         let pool = self.clone();
         join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role.as_deref()).await }).await)
+    }
+
+    /// Like [`Self::open_transaction`], within the limit of this tenant or system task.
+    pub(crate) async fn open_shared(
+        &self,
+        of: ShareOf,
+        begin_sql: String,
+        role: Option<String>,
+    ) -> Result<Tx, DbError> {
+        let share = self.shares.acquire(of).await?;
+        Ok(self.open_transaction(begin_sql, role).await?.with_share(Some(share)))
     }
 
     /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
@@ -148,7 +182,7 @@ impl Pool {
         loop {
             match self.try_open(begin_sql, role).await {
                 Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
-                    tracing::debug!(%error, "a pooled connection was dead; trying another one");
+                    tracing::debug!(%error, "can't begin a transaction; trying another connection");
                     tries -= 1;
                 }
                 outcome => return outcome,
@@ -157,18 +191,39 @@ impl Pool {
     }
 
     async fn try_open(&self, begin_sql: &str, role: Option<&str>) -> Result<Tx, DbError> {
-        // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs. It can't fail itself, so an
-        // error means that no usable connection was available.
         let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
-        let tx = self.connections.begin_with(AssertSqlSafe(begin_sql)).await.map_err(DbError::Unavailable)?;
+        let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
         drop(wait_guard);
-        let mut tx = Tx::new(tx);
+        let connection = TxConnection::new(connection, Arc::clone(&self.idle_connections));
+        let begun = Tx::begin(connection, begin_sql).await;
+        if begun.as_ref().is_err_and(|error| is_standby_rejection(error) || Outcome::of(error) == Outcome::Unavailable)
+        {
+            // The other connections lead to the same server.
+            self.idle_connections.close_idle();
+        }
+        // `begin_sql` can't fail itself, so an error means that the connection wasn't usable.
+        let mut tx = begun.map_err(DbError::Unavailable)?;
         if let Some(role) = role {
             // A separate statement, because it can fail; the transaction is then rolled back.
             sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(tx.conn()).await?;
         }
         Ok(tx)
     }
+
+    /// Closes all idle connections.
+    pub(super) fn close_idle(&self) {
+        self.idle_connections.close_idle();
+    }
+}
+
+/// Whether another connection may work.
+fn is_retryable(error: &sqlx::Error) -> bool {
+    Outcome::of(error) == Outcome::Retry || is_standby_rejection(error)
+}
+
+/// Whether a standby rejected `BEGIN READ WRITE`: `feature_not_supported`, which no other BEGIN causes.
+fn is_standby_rejection(error: &sqlx::Error) -> bool {
+    sqlstate(error).as_deref() == Some("0A000")
 }
 
 /// An optional task. Waiting for it never returns if there is none or if it has already been waited for.
@@ -183,25 +238,6 @@ impl<T> OptionalTask<T> {
                 self.0 = None;
                 outcome
             }
-        }
-    }
-}
-
-/// An exhausted or closed pool stays so, and a rejection by the server is final.
-fn is_retryable(error: &sqlx::Error) -> bool {
-    is_unavailable(error) && !matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permanent_errors_are_not_retried() {
-        let disconnected = sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
-        assert!(is_retryable(&disconnected) && is_retryable(&sqlx::Error::WorkerCrashed));
-        for error in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::RowNotFound] {
-            assert!(!is_retryable(&error), "{error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opening the database: server, start-up checks, pool.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use kernel::ValueModule;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
@@ -13,12 +13,17 @@ use super::{
     access::{self, AccessCheck},
     config::Address,
     constants::MIN_MAJOR_VERSION,
-    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, is_unavailable, sqlstate, tls_failure},
+    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, sqlstate, tls_failure},
     migrate::AppliedMigrations,
     module::DbModule,
+    outcome::Outcome,
     pool::{Pool, app_options, plain_options},
     roles::LoginPrivileges,
 };
+
+/// Pause between two checks whether the embedded server still runs.
+#[cfg(feature = "embedded")]
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A reachable server. There is no pool yet, and the schema hasn't been checked.
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl DbServer {
                 }
                 let app = postgres.url.options(config.production);
                 let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options(config.production));
-                check_server(&owner, config.connect_timeout).await?;
+                check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
                 Ok(Self {
                     config,
                     app,
@@ -122,7 +127,9 @@ async fn with_deadline(
                 Err(error) if let Some(reason) = tls_failure(&error, options) => {
                     return Err(OpenError::Tls { address: address.clone(), reason });
                 }
-                Err(error) if is_unavailable(&error) => reason = error.to_string(),
+                Err(error) if matches!(Outcome::of(&error), Outcome::Retry | Outcome::Unavailable) => {
+                    reason = error.to_string();
+                }
                 Err(error) => {
                     return Err(classify_rejection(&error).unwrap_or_else(|| login_rejected(address.clone(), error)));
                 }
@@ -153,12 +160,27 @@ async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<(
         async |connection| {
             let query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
             // Not prepared: behind a pooler, another client's statement may have the same name.
-            let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
+            let row = sqlx::query_as(query).persistent(false).fetch_one(&mut *connection).await;
             let (version_num, version): (i32, String) = row.map_err(OpenError::Other)?;
-            if is_too_old(version_num) { Err(OpenError::TooOld { version }) } else { Ok(()) }
+            if is_too_old(version_num) {
+                return Err(OpenError::TooOld { version });
+            }
+            check_database(connection, options).await
         },
     )
     .await
+}
+
+/// Checks that the database is writable and that its encoding can store all texts.
+async fn check_database(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), OpenError> {
+    let query = "SELECT pg_is_in_recovery(), current_setting('server_encoding')";
+    let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
+    let (in_recovery, encoding): (bool, String) = row.map_err(OpenError::Other)?;
+    let address = Address(options).to_string();
+    if in_recovery {
+        return Err(OpenError::Standby { address });
+    }
+    if encoding == "UTF8" { Ok(()) } else { Err(OpenError::Encoding { address, encoding }) }
 }
 
 /// Takes a `server_version_num`, such as 150012 for 15.12.
@@ -182,6 +204,7 @@ async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &Role
         if !privileges.role_applied {
             return Err(PoolerDetected { address: Address(&options).to_string() }.into());
         }
+        check_database(connection, &options).await?;
         if privileges.bypasses_rls {
             return Err(OpenError::RlsBypassed { roles: roles.clone() });
         }
@@ -268,6 +291,23 @@ impl Db {
             server.mark_initialized()?;
         }
         Ok(())
+    }
+
+    /// Waits until the embedded server has exited without having been stopped, and returns the path of its log. Waits
+    /// forever if the server is external.
+    #[cfg(feature = "embedded")]
+    pub async fn embedded_exit(&self) -> PathBuf {
+        let Some(server) = &self.embedded else { return std::future::pending().await };
+        while server.is_running() {
+            tokio::time::sleep(EXIT_POLL_INTERVAL).await;
+        }
+        server.log_file()
+    }
+
+    /// Waits forever, since the server is external.
+    #[cfg(not(feature = "embedded"))]
+    pub async fn embedded_exit(&self) -> PathBuf {
+        std::future::pending().await
     }
 
     /// Waits for connections in use, closes the pool, and stops the embedded server.

@@ -15,7 +15,14 @@ use sqlx::{
     query::Map,
 };
 
-use super::{DbError, error::is_unavailable, pool::Pool};
+use tokio::time::timeout;
+
+use super::{
+    DbError,
+    deadlines::{STATEMENT_DEADLINE, no_response},
+    outcome::Outcome,
+    pool::Pool,
+};
 
 /// Reads global data, and the rows of the scope that a statement sets.
 #[derive(Debug, Clone)]
@@ -28,8 +35,8 @@ impl Reader {
         Self { pool }
     }
 
-    /// Returns all rows of a query. Retries on another connection if one turns out to be dead, which is safe for
-    /// reads.
+    /// Returns all rows of a query. Retries on another connection if one turns out to be dead or the read conflicts
+    /// with another transaction, which is safe for reads.
     pub async fn fetch_all<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
@@ -41,13 +48,17 @@ impl Reader {
         let mut tries = self.pool.size();
         loop {
             let mut connection = self.pool.check_out().await?;
-            match query().fetch_all(&mut *connection).await {
+            let Ok(result) = timeout(STATEMENT_DEADLINE, query().fetch_all(&mut *connection)).await else {
+                connection.close();
+                return Err(no_response(STATEMENT_DEADLINE).into());
+            };
+            match result {
                 Ok(rows) => {
                     connection.check_in();
                     return Ok(rows);
                 }
-                Err(error) if tries > 0 && is_unavailable(&error) => {
-                    tracing::debug!(%error, "a pooled connection was dead; trying another one");
+                Err(error) if tries > 0 && Outcome::of(&error) == Outcome::Retry => {
+                    tracing::debug!(%error, "a read failed; trying another connection");
                     tries -= 1;
                 }
                 Err(error) => return Err(error.into()),

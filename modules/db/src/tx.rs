@@ -5,39 +5,83 @@
 use std::ops::{Deref, DerefMut};
 
 use kernel::{TenantId, UserId};
-use sqlx::{PgConnection, Postgres, Transaction};
-use tokio::task::JoinError;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
+use tokio::{sync::OwnedSemaphorePermit, task::JoinError, time::timeout};
 
-use super::DbError;
+use super::{
+    DbError,
+    deadlines::{BEGIN_DEADLINE, COMMIT_DEADLINE, no_response},
+    tx_connection::TxConnection,
+};
 
 /// An open transaction of any kind.
 #[derive(Debug)]
-pub struct Tx(Transaction<'static, Postgres>);
+pub struct Tx {
+    connection: TxConnection,
+    /// Held until the transaction ends.
+    _share: Option<OwnedSemaphorePermit>,
+}
 
 impl Tx {
-    pub(super) fn new(tx: Transaction<'static, Postgres>) -> Self {
-        Self(tx)
+    /// Begins a transaction. After an error, the connection is closed: `begin_sql` can't fail on a usable one.
+    pub(super) async fn begin(mut connection: TxConnection, begin_sql: &str) -> Result<Self, sqlx::Error> {
+        // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs.
+        let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.unlimited());
+        let begun = timeout(BEGIN_DEADLINE, begin).await.unwrap_or_else(|_| Err(no_response(BEGIN_DEADLINE)));
+        match begun {
+            Ok(_) => Ok(Self { connection, _share: None }),
+            Err(error) => {
+                connection.set_broken();
+                Err(error)
+            }
+        }
     }
 
-    /// The connection, for executing statements.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.0
+    pub(super) fn with_share(self, share: Option<OwnedSemaphorePermit>) -> Self {
+        Self { _share: share, ..self }
+    }
+
+    /// The connection, for executing statements. A statement that exceeds the deadline is an error, and the transaction
+    /// can't continue.
+    pub fn conn(&mut self) -> impl Executor<'_, Database = Postgres> {
+        self.connection.executor()
+    }
+
+    /// The connection without deadlines.
+    pub(super) fn unlimited(&mut self) -> &mut PgConnection {
+        self.connection.unlimited()
+    }
+
+    /// Closes the connection instead of returning it to the pool.
+    pub(super) fn discard(mut self) {
+        self.connection.set_broken();
     }
 
     /// Commits the transaction. Runs to completion even if the caller is cancelled.
     ///
     /// # Errors
     /// [`DbError::Aborted`] if an earlier statement had failed. PostgreSQL answers such a COMMIT with a rollback, which
-    /// would otherwise look like success.
+    /// would otherwise look like success. [`DbError::Unavailable`] if the connection was lost or the server didn't
+    /// respond: then the transaction may have been committed.
     pub async fn commit(mut self) -> Result<(), DbError> {
         let committed = tokio::spawn(async move {
-            if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.conn()).await {
-                let aborted = super::error::sqlstate(&error).is_some_and(|code| code == "25P02");
-                return Err(if aborted { DbError::Aborted } else { error.into() });
-            }
-            self.0.commit().await.map_err(DbError::from)
+            let committed = timeout(COMMIT_DEADLINE, self.try_commit()).await;
+            committed.unwrap_or_else(|_| {
+                self.connection.set_broken();
+                Err(no_response(COMMIT_DEADLINE).into())
+            })
         });
         join_task(committed.await)
+    }
+
+    async fn try_commit(&mut self) -> Result<(), DbError> {
+        if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.unlimited()).await {
+            let aborted = super::error::sqlstate(&error).is_some_and(|code| code == "25P02");
+            return Err(if aborted { DbError::Aborted } else { error.into() });
+        }
+        sqlx::raw_sql("COMMIT").execute(self.unlimited()).await?;
+        self.connection.set_finished();
+        Ok(())
     }
 }
 
@@ -112,7 +156,7 @@ transaction! {
 }
 
 /// Why a transaction needs access to all tenants. A closed list, for auditing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SystemReason {
     /// Read credentials. The caller isn't authenticated yet.
     SignIn,

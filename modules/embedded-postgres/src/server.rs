@@ -8,6 +8,7 @@ use crate::client_tools::ConnectionInfo;
 use crate::download;
 use crate::installation::Installation;
 use crate::layout::Layout;
+use crate::proc_table::is_running_on;
 use crate::process::{Process, is_transient};
 use crate::server_user::ServerUser;
 use crate::system::{Lock, poll, remove_file};
@@ -91,6 +92,12 @@ impl Server {
     /// Returns the server's process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Returns whether the server's process exists. It doesn't after a crash, or if it was killed.
+    pub fn is_running(&self) -> bool {
+        // If the process table can't be read, the next statement shows it.
+        is_running_on("postgres", self.pid, &self.layout.data_dir()).unwrap_or(true)
     }
 
     /// Returns `true` until [`mark_initialized`](Self::mark_initialized) has been called once for this data directory,

@@ -1,6 +1,6 @@
 //! Sign-in.
 
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::WWW_AUTHENTICATE;
 use auth_api::{Password, SignIn, SignInError};
 use kernel::{TenancyMode, TenantRef};
 use secrecy::ExposeSecret;
@@ -88,8 +88,7 @@ impl From<SignInError> for Problem {
         match error {
             SignInError::InvalidCredentials => Self::new(INVALID_CREDENTIALS, "Wrong e-mail address or password.")
                 .with_header(WWW_AUTHENTICATE, "Bearer"),
-            SignInError::Overloaded => Self::new(OVERLOADED, "Too many sign-ins are waiting. Try again in a moment.")
-                .with_header(RETRY_AFTER, "1"),
+            SignInError::Overloaded => Self::new(OVERLOADED, "Too many sign-ins are waiting. Try again in a moment."),
             SignInError::Db(error) => error.into(),
             SignInError::Internal(source) => Self::internal(source),
         }

@@ -90,6 +90,7 @@ pub(super) fn register(routes: &mut Routes) {
         LAST_ADMIN,
         POLICY_EXISTS,
         TEMPLATE_POLICY_IMMUTABLE,
+        TOO_MANY_POLICIES,
     ]);
     routes.delete("/v1/policies/{id}", "Delete a policy; deleting a deny grants what it denied", delete).problems(&[
         PRIVILEGE_ESCALATION,
@@ -175,6 +176,13 @@ impl From<PoliciesError> for Problem {
             PoliciesError::LimitReached { limit } => Self::new(
                 TOO_MANY_POLICIES,
                 format!("A tenant can have at most {limit} policies. Delete an unused one."),
+            ),
+            PoliciesError::ConditionLimitReached { limit } => Self::new(
+                TOO_MANY_POLICIES,
+                format!(
+                    "The conditions of a tenant's policies can have at most {limit} parts and list values in total. A time \
+                     window counts as 10. Simplify conditions or delete unused policies."
+                ),
             ),
             PoliciesError::InvalidCondition(errors) => {
                 let field_error = |error: ConditionError| FieldError {

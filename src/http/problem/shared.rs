@@ -17,7 +17,7 @@ use crate::http::requested_tenant::selection_hint;
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent => Self::unavailable(error),
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::unavailable(error),
             DbError::Query(_) | DbError::Aborted => Self::internal(error),
         }
     }
@@ -97,6 +97,7 @@ impl From<ChangeError> for Problem {
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
             ChangeError::LastAdmin => LAST_ADMIN.into(),
+            ChangeError::TooManyChanges => Self::tenant_busy(),
             ChangeError::Db(error) => error.into(),
         }
     }

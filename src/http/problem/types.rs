@@ -77,7 +77,7 @@ problem_types! {
     TENANT_CREATION_DISABLED = CONFLICT "tenant-creation-disabled", "Tenant creation disabled",
         "This service has a single tenant, which only its operator creates.";
     TOO_MANY_POLICIES = CONFLICT "too-many-policies", "Too many policies",
-        "The tenant has the maximum number of policies.";
+        "The tenant has the maximum number of policies, or their conditions have the maximum size in total. `detail` has the limit. Simplify conditions or delete unused policies.";
     TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
         "The tenant has the maximum number of roles.";
     TOO_MANY_SLUG_CHANGES = CONFLICT "too-many-slug-changes", "Too many slug changes",
@@ -95,5 +95,5 @@ problem_types! {
     OVERLOADED = SERVICE_UNAVAILABLE "overloaded", "Overloaded",
         "Too many requests of this kind are waiting. Try again after the number of seconds in the header `Retry-After`.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable", "Service unavailable",
-        "The database is unreachable, or its schema is not current. Try again later.";
+        "The database is unreachable, overloaded or read-only, or its schema is not current. Repeat the request after the seconds in the header `Retry-After`.";
 }

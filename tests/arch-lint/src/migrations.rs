@@ -7,7 +7,7 @@ use crate::{
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, fake_source, list_dir, read},
     sql::{SqlToken, sql_tokens},
-    violation::{Violation, assert_no_violations, assert_one_violation},
+    violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation, assert_rule},
 };
 
 mod dynamic_sql;
@@ -172,6 +172,24 @@ fn check_doc_tables(tables: &Tables, doc_tables: &[ModuleDocTable]) -> Vec<Viola
         }
     }
     violations
+}
+
+/// Checks that a migration can be read in any encoding: psql and a database of another encoding would store other
+/// characters.
+fn non_ascii(migration: &Source) -> Vec<Violation> {
+    let lines = migration.text.lines().zip(1..).filter(|(line, _)| !line.is_ascii());
+    let violation = |(_, number)| {
+        let help = "use only ASCII; in a literal write U&'\\00e9' or chr(233)";
+        Violation::new(&migration.path, number, "contains a character that isn't ASCII", help)
+    };
+    lines.map(violation).collect()
+}
+
+#[test]
+fn migrations_are_ascii() {
+    assert_all_pass(non_ascii, &migrations());
+    let (accepted, rejected) = ("-- Owner: user.", ("-- Owner: user.\nSELECT 'caf\u{e9}'", "2: contains a character"));
+    assert_rule(non_ascii, "migrations/0009_user.up.sql", &[accepted], &[rejected]);
 }
 
 #[test]

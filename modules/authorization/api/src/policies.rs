@@ -188,6 +188,15 @@ pub enum PoliciesError {
         /// Maximum number of policies per tenant.
         limit: u16,
     },
+    /// The conditions of the tenant's policies would exceed the maximum total size.
+    #[error(
+        "condition limit reached: a tenant's conditions have at most {limit} parts and list values in total, and a time \
+         window counts as 10; simplify or delete some"
+    )]
+    ConditionLimitReached {
+        /// Maximum number of conditions, nested ones included, plus the values in their lists.
+        limit: u16,
+    },
     /// The condition is invalid. All errors; never an empty list.
     #[error("the condition is invalid")]
     InvalidCondition(Vec<ConditionError>),

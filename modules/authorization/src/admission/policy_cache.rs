@@ -7,14 +7,15 @@ use quick_cache::{Weighter, sync::Cache};
 
 use crate::engine::{CompiledPolicies, PolicyVersion};
 
-/// Maximum total weight over all tenants; see [`PolicyCountWeighter`].
-const MAX_CACHE_WEIGHT: u64 = 200_000;
-/// Number of tenants that the cache allocates space for initially.
-const ESTIMATED_TENANTS: usize = 1_000;
+/// Maximum total size of the cached policies, in bytes.
+const MAX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Number of tenants that the cache allocates space for initially. It also limits the number of shards to 8. Each shard
+/// has an equal part of the total size, and the policies of any tenant must fit into one.
+const ESTIMATED_TENANTS: usize = 256;
 
 /// A bounded cache of compiled policies by tenant. Each entry has the policy version at which it was read. Entries that
 /// weren't used recently are evicted first.
-pub(crate) struct PolicyCache(Cache<TenantId, Arc<CompiledPolicies>, PolicyCountWeighter>);
+pub(crate) struct PolicyCache(Cache<TenantId, Arc<CompiledPolicies>, PolicySizeWeighter>);
 
 impl PolicyCache {
     /// Returns the tenant's policies if the cached version is exactly `version`.
@@ -30,17 +31,17 @@ impl PolicyCache {
 
 impl Default for PolicyCache {
     fn default() -> Self {
-        Self(Cache::with_weighter(ESTIMATED_TENANTS, MAX_CACHE_WEIGHT, PolicyCountWeighter))
+        Self(Cache::with_weighter(ESTIMATED_TENANTS, MAX_CACHE_BYTES, PolicySizeWeighter))
     }
 }
 
-/// Weighs a tenant by its number of policies plus one, so that a tenant without policies still has a weight.
+/// Weighs a tenant by the estimated size of its compiled policies, in bytes.
 #[derive(Clone)]
-struct PolicyCountWeighter;
+struct PolicySizeWeighter;
 
-impl Weighter<TenantId, Arc<CompiledPolicies>> for PolicyCountWeighter {
+impl Weighter<TenantId, Arc<CompiledPolicies>> for PolicySizeWeighter {
     fn weight(&self, _: &TenantId, policies: &Arc<CompiledPolicies>) -> u64 {
-        u64::try_from(policies.len()).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(policies.memory_bytes()).unwrap_or(u64::MAX)
     }
 }
 
@@ -48,21 +49,32 @@ impl Weighter<TenantId, Arc<CompiledPolicies>> for PolicyCountWeighter {
 mod tests {
     use authorization_api::Effect;
     use kernel::PolicyId;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::engine::{Policy, StoredCondition, TenantAttributes};
 
-    fn compiled(number: u128, policies: usize) -> Arc<CompiledPolicies> {
-        let policy = || Policy {
+    fn policy(condition: Option<Value>) -> Policy {
+        Policy {
             id: PolicyId::new(),
             role_id: None,
             effect: Effect::Allow,
             resource: "user".into(),
             verbs: vec!["read".into()],
-            condition: StoredCondition::Always,
-        };
-        let policies: Vec<_> = (0..policies).map(|_| policy()).collect();
-        Arc::new(CompiledPolicies::new(PolicyVersion::for_test(number), &policies, &TenantAttributes::for_test()))
+            condition: StoredCondition::from(condition),
+        }
+    }
+
+    fn compiled(number: u128, policies: &[Policy]) -> Arc<CompiledPolicies> {
+        Arc::new(CompiledPolicies::new(PolicyVersion::for_test(number), policies, &TenantAttributes::for_test()))
+    }
+
+    /// A policy with 32 verbs and a condition with 640 address ranges.
+    fn large_policy() -> Policy {
+        let ranges = |part| (0..64).map(move |index| format!("10.{part}.{index}.0/24")).collect::<Vec<_>>();
+        let parts: Vec<_> = (0..10).map(|part| json!({"client_addr": ranges(part)})).collect();
+        let verbs = (0..32).map(|verb| format!("verb-{verb}")).collect();
+        Policy { verbs, ..policy(Some(json!({"any": parts}))) }
     }
 
     #[test]
@@ -70,7 +82,7 @@ mod tests {
         let (cache, tenant) = (PolicyCache::default(), TenantId::new());
         for inserted in [2, 1, 3] {
             let latest = PolicyVersion::for_test(inserted);
-            cache.insert(tenant, &compiled(inserted, 0));
+            cache.insert(tenant, &compiled(inserted, &[]));
             for version in [1, 2, 3].map(PolicyVersion::for_test) {
                 let cached = cache.get(tenant, version).map(|policies| policies.version());
                 assert_eq!(cached, (version == latest).then_some(version), "after {inserted}");
@@ -80,20 +92,41 @@ mod tests {
     }
 
     #[test]
-    fn entry_weight_is_policy_count_min_one() {
-        let weight = |policies| PolicyCountWeighter.weight(&TenantId::new(), &compiled(1, policies));
-        assert_eq!([0, 1, 7].map(weight), [1, 2, 8]);
+    fn entry_weight_grows_with_conditions() {
+        let weight = |policies: &[Policy]| PolicySizeWeighter.weight(&TenantId::new(), &compiled(1, policies));
+        let [none, plain, large] = [&[][..], &[policy(None)], &[large_policy()]].map(weight);
+        assert!((1..500).contains(&none) && (none + 1..1_000).contains(&plain), "{none} {plain}");
+        // 640 ranges of 17 bytes or more.
+        assert!((10_880..40_000).contains(&large), "{large}");
+        // An invalid condition keeps its errors.
+        let invalid = |entries| weight(&[policy(Some(json!({"client_addr": vec!["x"; entries]})))]);
+        assert!(invalid(64) > invalid(1) + 63 * 16, "{} {}", invalid(64), invalid(1));
+    }
+
+    #[test]
+    fn largest_tenant_is_cached() {
+        let (cache, tenant) = (PolicyCache::default(), TenantId::new());
+        let (plain, large) = (Policy { condition: StoredCondition::Always, ..large_policy() }, large_policy());
+        // 1,000 policies with 32 verbs each, and more ranges than the limit of the tenant.
+        let largest = compiled(1, &[vec![plain; 984], vec![large; 16]].concat());
+        cache.insert(tenant, &largest);
+        assert!(
+            cache.get(tenant, PolicyVersion::for_test(1)).is_some(),
+            "{} bytes don't fit into a shard",
+            largest.memory_bytes()
+        );
     }
 
     #[test]
     fn over_capacity_entries_are_evicted() {
-        let (cache, largest) = (PolicyCache::default(), compiled(1, 999));
-        let tenants: Vec<_> = (0..300).map(|_| TenantId::new()).collect();
+        let (cache, large) = (PolicyCache::default(), compiled(1, &vec![large_policy(); 64]));
+        let fitting = usize::try_from(MAX_CACHE_BYTES).unwrap() / large.memory_bytes();
+        let tenants: Vec<_> = (0..fitting * 3).map(|_| TenantId::new()).collect();
         for tenant in &tenants {
-            cache.insert(*tenant, &largest);
+            cache.insert(*tenant, &large);
         }
         let left = tenants.iter().filter(|tenant| cache.get(**tenant, PolicyVersion::for_test(1)).is_some()).count();
-        // The cache is sharded and each shard has its own share of the weight, so the limit isn't fully used.
-        assert!((100..=200).contains(&left), "{left}");
+        // Each shard has its own share of the size, so the limit isn't fully used.
+        assert!((fitting / 2..=fitting).contains(&left), "{left} of {fitting}");
     }
 }

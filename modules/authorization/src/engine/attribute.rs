@@ -8,7 +8,7 @@ use serde::{
 use uuid::Uuid;
 
 /// An attribute that a condition can compare.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Attribute {
     #[serde(rename = "subject.id")]
     SubjectId,
@@ -54,7 +54,7 @@ impl Attribute {
 }
 
 /// A comparison of an attribute with a value or an attribute of the same type: `{"name": "tenant.plan", "is": "pro"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) name: Attribute,
     #[serde(flatten)]
@@ -62,7 +62,7 @@ pub(crate) struct Comparison {
 }
 
 /// The operator and right-hand side of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Predicate {
     Is(Literal),
@@ -77,7 +77,7 @@ pub(crate) enum Predicate {
 }
 
 /// A value in a condition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Literal {
     Id(Uuid),

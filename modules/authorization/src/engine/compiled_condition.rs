@@ -132,6 +132,21 @@ impl CompiledCondition {
         }
     }
 
+    /// Returns the estimated size in memory, in bytes. Time zones aren't included, because equal ones are shared.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let sum = |parts: &[Self]| parts.iter().map(Self::memory_bytes).sum();
+        size_of::<Self>()
+            + match self {
+                Self::All(parts) | Self::Any(parts) => sum(parts),
+                Self::Not(part) => part.memory_bytes(),
+                Self::IdIn(_, ids) => size_of_val(&**ids),
+                Self::ClientAddr(ranges) => size_of_val(&**ranges),
+                Self::Time(window) => size_of_val(&**window),
+                Self::Invalid(errors) => errors.iter().map(|error| size_of_val(error) + error.pointer.len()).sum(),
+                Self::Owner | Self::Constant { .. } | Self::IdsEqual(..) => 0,
+            }
+    }
+
     /// Returns the kind as named in stored conditions.
     fn kind(&self) -> &'static str {
         match self {
@@ -181,7 +196,7 @@ impl CompiledCondition {
 }
 
 /// Three-valued conjunction: false if any part is false, even if other parts are indeterminate.
-fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+pub(super) fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let mut result = Some(true);
     for part in parts {
         match part {
@@ -194,7 +209,7 @@ fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// Three-valued disjunction, by De Morgan: true if any part is true, even if other parts are indeterminate.
-fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+pub(super) fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     kleene_and(parts.map(|part| part.map(|value| !value))).map(|value| !value)
 }
 

@@ -23,14 +23,13 @@ const MAX_UNMET: usize = 5;
 #[derive(Debug)]
 pub(crate) struct CompiledPolicies {
     version: PolicyVersion,
-    len: usize,
     index: PolicyIndex,
 }
 
 impl CompiledPolicies {
     /// Compiles the policies that were read at this `policy_version` of the tenant.
     pub(crate) fn new(version: PolicyVersion, policies: &[Policy], tenant: &TenantAttributes) -> Self {
-        Self { version, len: policies.len(), index: PolicyIndex::new(policies, tenant) }
+        Self { version, index: PolicyIndex::new(policies, tenant) }
     }
 
     /// Returns the tenant's `policy_version` at the time the policies were read.
@@ -38,9 +37,9 @@ impl CompiledPolicies {
         self.version
     }
 
-    /// Returns the number of policies.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// Returns the estimated size in memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.index.memory_bytes()
     }
 }
 

@@ -21,10 +21,10 @@ mod time_window;
 
 pub(crate) use attribute::TenantAttributes;
 use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
-use compiled_condition::{CompiledCondition, EvalContext};
+use compiled_condition::{CompiledCondition, EvalContext, kleene_and, kleene_or};
 pub(crate) use compiled_policies::CompiledPolicies;
 pub(crate) use condition::Condition;
-pub(crate) use escalation::{EffectivePermissions, may_invite_to_role};
+pub(crate) use escalation::{EffectivePermissions, PreparedPolicies, may_invite_to_role};
 pub use ip_range::{IpRangeError, parse_ip_range};
 pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
 use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};

@@ -28,6 +28,17 @@ impl From<Option<Value>> for StoredCondition {
     }
 }
 
+impl StoredCondition {
+    /// Returns what [`Condition::cost`] returns, or one more than the number of errors of an invalid condition.
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Always => 0,
+            Self::If(condition) => condition.cost(),
+            Self::Invalid(errors) => 1 + errors.len(),
+        }
+    }
+}
+
 /// A stored policy with its parsed condition, as the engine evaluates it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Policy {
@@ -102,6 +113,13 @@ impl NewPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn invalid_condition_costs_its_errors() {
+        let stored = |json| StoredCondition::from(json).cost();
+        let invalid = serde_json::json!({"client_addr": ["10.0.0.0/8", "x", "y"]});
+        assert_eq!([stored(None), stored(Some(serde_json::json!({"owner": {}}))), stored(Some(invalid))], [0, 1, 3]);
+    }
 
     #[test]
     fn equal_policies_have_equal_digests() {

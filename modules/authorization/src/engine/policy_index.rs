@@ -15,6 +15,7 @@ use super::{CompiledCondition, EvalContext, Policy, TenantAttributes};
 pub(crate) struct PolicyIndex {
     by_role: HashMap<RoleId, Buckets>,
     every_member: Buckets,
+    memory_bytes: usize,
 }
 
 /// Buckets by resource and then by verb. Either may be `*`.
@@ -66,6 +67,8 @@ impl PolicyIndex {
 
     fn add(&mut self, policy: &Policy, tenant: &TenantAttributes) {
         let condition = CompiledCondition::from_stored(&policy.condition, tenant);
+        self.memory_bytes += size_of::<ConditionalPolicy>();
+        self.memory_bytes += condition.as_ref().map_or(0, CompiledCondition::memory_bytes);
         let conditional =
             condition.map(|condition| Arc::new(ConditionalPolicy { id: policy.id, effect: policy.effect, condition }));
         let buckets = match policy.role_id {
@@ -73,6 +76,9 @@ impl PolicyIndex {
             None => &mut self.every_member,
         };
         for verb in &policy.verbs {
+            // As if no two policies shared a bucket.
+            self.memory_bytes += size_of::<(String, String, Bucket, Arc<ConditionalPolicy>)>();
+            self.memory_bytes += policy.resource.len() + verb.len();
             let bucket = buckets.entry(policy.resource.clone()).or_default().entry(verb.clone()).or_default();
             let policies = match policy.effect {
                 Effect::Deny => &mut bucket.denies,
@@ -83,6 +89,11 @@ impl PolicyIndex {
                 None => policies.unconditional = policies.unconditional.or(Some(policy.id)),
             }
         }
+    }
+
+    /// Returns the estimated size of everything in the index, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// Returns the buckets that cover the permission, for the role and for every member.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 mod tests;
 
 /// A minute of a local day, such as `08:00`. The end of a window may also be `24:00`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TimeOfDay(u16);
 
 impl TimeOfDay {
@@ -35,7 +35,7 @@ impl Serialize for TimeOfDay {
 }
 
 /// A set of days of the week. Bit 0 is Monday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Days(u8);
 
 const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -67,7 +67,7 @@ impl Serialize for Days {
 
 /// A window from `from` (inclusive) to `to` (exclusive). If `to` is before `from`, the window spans midnight, and `days`
 /// are the days on which it starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub(crate) struct TimeWindow {
     pub(crate) from: TimeOfDay,
     /// Never equal to `from`.

@@ -3,28 +3,74 @@
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
 //! rejected if any user would gain or lose a permission that the caller doesn't hold, or if the tenant would be left
-//! without an admin.
+//! without an admin. Changes wait for the lock in `queue.rs`, where they don't use a connection.
 
+mod queue;
 pub(crate) mod store;
 pub(crate) mod tx;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use async_trait::async_trait;
 use authorization_api::{ChangeError, TenantStatus};
 use db::{Database, SystemTx};
-use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
+use kernel::{
+    Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantId, TenantScope, UserId,
+};
+use shaku::{Component, Interface};
 
 use crate::{
-    engine::{CompiledPolicies, EffectivePermissions, Policy},
+    engine::{CompiledPolicies, EffectivePermissions, Policy, PreparedPolicies},
     guarded_change::{
+        queue::{ChangeQueue, ChangeSlot, QueueFull},
         store::{PolicyState, RoleUsage, read_policy_state},
         tx::{GuardedTx, lock_tenant},
     },
 };
 
+/// Begins changes, and limits how many one tenant makes at once.
+#[async_trait]
+pub(crate) trait GuardedChanges: Interface {
+    /// Waits until the tenant may make another change. Must be called before a connection is taken from the pool.
+    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull>;
+
+    /// Like [`GuardedChange::begin`], for a change that any member may make.
+    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError>;
+}
+
+#[derive(Component)]
+#[shaku(interface = GuardedChanges)]
+pub(crate) struct GuardedChangeService {
+    #[shaku(inject)]
+    database: Arc<dyn Database>,
+    #[shaku(default)]
+    queue: ChangeQueue,
+}
+
+#[async_trait]
+impl GuardedChanges for GuardedChangeService {
+    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull> {
+        self.queue.wait(tenant).await
+    }
+
+    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError> {
+        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
+        let slot = self.wait_for_slot(scope.tenant()).await?;
+        let mut tx = GuardedTx::begin(&*self.database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
+        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
+            Some(before) if before.role.is_some() => Ok(GuardedChange { tx, caller, before, _slot: slot }),
+            _ => Err(ChangeError::NoLongerMember),
+        }
+    }
+}
+
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
     tx: GuardedTx,
+    _slot: ChangeSlot,
     caller: UserId,
     before: PolicyState,
 }
@@ -42,22 +88,15 @@ pub(crate) struct RoleChange {
 
 impl GuardedChange {
     /// Locks the tenant and reauthorizes the permit under its current policies.
-    pub(crate) async fn begin<P: Permission>(database: &dyn Database, permit: &Permit<P>) -> Result<Self, ChangeError> {
-        let change = Self::begin_as_member(database, permit.scope()).await?;
+    pub(crate) async fn begin<P: Permission>(
+        changes: &dyn GuardedChanges,
+        permit: &Permit<P>,
+    ) -> Result<Self, ChangeError> {
+        let change = changes.begin_as_member(permit.scope()).await?;
         let PolicyState { tenant, role, .. } = &change.before;
         let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
         permit.reauthorize(role.ok_or(ChangeError::NoLongerMember)?, &compiled)?;
         Ok(change)
-    }
-
-    /// Like [`GuardedChange::begin`], for a change that any member may make.
-    pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
-        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
-        let mut tx = GuardedTx::begin(database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
-        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
-            Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
-            _ => Err(ChangeError::NoLongerMember),
-        }
     }
 
     /// Returns the transaction to write in.
@@ -69,6 +108,11 @@ impl GuardedChange {
         self.caller
     }
 
+    /// Returns the tenant's policies when the change began.
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.before.tenant.policies
+    }
+
     /// Returns whether the tenant had this role when the change began.
     pub(crate) fn has_role(&self, role: RoleId) -> bool {
         self.before.roles.iter().any(|existing| existing.id == role)
@@ -78,7 +122,7 @@ impl GuardedChange {
     pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.caller, role_changes)?;
+        check(&self.before, &after, self.caller, role_changes).await?;
         Ok(self.tx.commit().await?)
     }
 }
@@ -100,21 +144,23 @@ pub(crate) async fn lock_to_restore<P: Permission>(
     })
 }
 
-/// Compares the state before and after a change by `caller`. Does no I/O.
-fn check(
+/// Compares the state before and after a change by `caller`. Does no I/O, but lets other tasks run between the roles.
+async fn check(
     before: &PolicyState,
     after: &PolicyState,
     caller: UserId,
     role_changes: &[RoleChange],
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.tenant.policies, &after.tenant.policies);
-    let granter = EffectivePermissions::of(old, before.role, Some(caller));
+    let (old_prepared, new_prepared) = (&PreparedPolicies::new(old), &PreparedPolicies::new(new));
+    let granter = EffectivePermissions::of(old_prepared, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     // Members keep a role whose policies change.
     let kept = affected_roles(old, new, &unchanged, &after.roles)
         .map(|role| (RoleChange { user: None, from: Some(role), to: Some(role) }, &unchanged));
     for (RoleChange { user, from, to }, unchanged) in kept.chain(role_changes.iter().map(|one| (*one, &none))) {
-        let (from, to) = (EffectivePermissions::of(old, from, user), EffectivePermissions::of(new, to, user));
+        let from = EffectivePermissions::of(old_prepared, from, user);
+        let to = EffectivePermissions::of(new_prepared, to, user);
         if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
         }
@@ -122,8 +168,14 @@ fn check(
         if let Some(permission) = granter.first_escalation(&to, &from, unchanged) {
             return Err(ChangeError::UnheldRemoval { permission: permission.to_string() });
         }
+        // A change to a policy for every member is checked for each role, which can take a while.
+        tokio::task::yield_now().await;
     }
-    if has_admin(before) && !has_admin(after) { Err(ChangeError::LastAdmin) } else { Ok(()) }
+    if has_admin(before, old_prepared) && !has_admin(after, new_prepared) {
+        Err(ChangeError::LastAdmin)
+    } else {
+        Ok(())
+    }
 }
 
 /// Returns the ids of the policies that didn't change.
@@ -146,7 +198,6 @@ fn affected_roles(
     roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_affected(*role))
 }
 
-fn has_admin(state: &PolicyState) -> bool {
-    let is_admin = |role| EffectivePermissions::of(&state.tenant.policies, Some(role), None).is_full_admin();
-    state.roles.iter().any(|role| role.in_use && is_admin(role.id))
+fn has_admin(state: &PolicyState, policies: &PreparedPolicies<'_>) -> bool {
+    state.roles.iter().any(|role| role.in_use && policies.is_full_admin(role.id))
 }

@@ -12,13 +12,16 @@ use serde_json::Value;
 use shaku::Component;
 
 use crate::{
-    engine::{Condition, NewPolicy},
-    guarded_change::GuardedChange,
+    engine::{Condition, NewPolicy, Policy},
+    guarded_change::{GuardedChange, GuardedChanges},
     policies::store::{PolicyRepository, StoredPolicy},
 };
 
 /// Maximum number of policies per tenant, template policies included. Every change is checked against all of them.
 const MAX_POLICIES_PER_TENANT: u16 = 1_000;
+/// Maximum total of [`Condition::cost`] over a tenant's policies. It limits the time and memory that a change, a
+/// decision and the policy cache take.
+const MAX_CONDITION_COST_PER_TENANT: u16 = 10_000;
 
 /// Implements `/v1/policies`.
 #[derive(Component)]
@@ -26,6 +29,8 @@ const MAX_POLICIES_PER_TENANT: u16 = 1_000;
 pub(crate) struct PolicyService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
+    #[shaku(inject)]
+    changes: Arc<dyn GuardedChanges>,
     #[shaku(inject)]
     policies: Arc<dyn PolicyRepository>,
 }
@@ -48,15 +53,16 @@ impl Policies for PolicyService {
 
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError> {
         let PolicyDraft { role, effect, target, condition } = draft;
-        let condition = condition.as_ref().map(canonicalize).transpose()?;
+        let (condition, cost) = condition.as_ref().map(canonicalize).transpose()?.unzip();
         let policy = NewPolicy::new(*role, *effect, target.resource(), target.verbs(), condition);
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         if role.is_some_and(|role| !change.has_role(role)) {
             return Err(PoliciesError::RoleNotFound);
         }
-        if self.policies.count(change.tx()).await? >= i64::from(MAX_POLICIES_PER_TENANT) {
+        if change.policies().len() >= usize::from(MAX_POLICIES_PER_TENANT) {
             return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
         }
+        ensure_condition_limit(change.policies(), None, cost.unwrap_or_default())?;
         let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(policies_error)?;
         change.commit(&[]).await?;
         Ok(created)
@@ -69,14 +75,22 @@ impl Policies for PolicyService {
         update: &PolicyChange,
     ) -> Result<PolicyDetails, PoliciesError> {
         let PolicyChange { effect, target, condition } = update;
-        let condition = condition.as_ref().map(|value| value.as_ref().map(canonicalize).transpose()).transpose()?;
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let condition = match condition {
+            Some(Some(value)) => Some(Some(canonicalize(value)?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         let stored = self.find_custom(&mut change, id).await?;
         let (resource, verbs) = match target {
             Some(target) => (target.resource(), target.verbs().to_vec()),
             None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
         };
-        let (effect, condition) = (effect.unwrap_or(stored.effect), condition.unwrap_or(stored.condition));
+        if let Some(Some((_, cost))) = &condition {
+            ensure_condition_limit(change.policies(), Some(id), *cost)?;
+        }
+        let effect = effect.unwrap_or(stored.effect);
+        let condition = condition.map_or(stored.condition, |new| new.map(|(json, _)| json));
         let policy = NewPolicy::new(stored.role_id, effect, resource, &verbs, condition);
         let updated = self.policies.update(change.tx(), id, &policy).await.map_err(policies_error)?;
         change.commit(&[]).await?;
@@ -84,7 +98,7 @@ impl Policies for PolicyService {
     }
 
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError> {
-        let mut change = GuardedChange::begin(&*self.database, permit).await?;
+        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
         self.find_custom(&mut change, id).await?;
         self.policies.delete(change.tx(), id).await?;
         Ok(change.commit(&[]).await?)
@@ -99,10 +113,28 @@ impl PolicyService {
     }
 }
 
-/// Parses the condition and returns its canonical form, in which it is stored.
-fn canonicalize(condition: &Value) -> Result<Value, PoliciesError> {
+/// Parses the condition. Returns its canonical form, in which it is stored, and its cost.
+fn canonicalize(condition: &Value) -> Result<(Value, usize), PoliciesError> {
     let condition = Condition::parse(condition).map_err(PoliciesError::InvalidCondition)?;
-    serde_json::to_value(condition).map_err(|error| DbError::from(sqlx::Error::Encode(Box::new(error))).into())
+    let json = serde_json::to_value(&condition).map_err(|error| DbError::from(sqlx::Error::Encode(Box::new(error))))?;
+    Ok((json, condition.cost()))
+}
+
+/// Rejects a condition that exceeds the tenant's limit together with those of the other policies. A policy that exists
+/// may always get a condition that costs no more than its present one.
+fn ensure_condition_limit(policies: &[Policy], replaced: Option<PolicyId>, cost: usize) -> Result<(), PoliciesError> {
+    let (mut others, mut present) = (0_usize, 0);
+    for policy in policies {
+        if Some(policy.id) == replaced {
+            present = policy.condition.cost();
+        } else {
+            others += policy.condition.cost();
+        }
+    }
+    if cost > present && others + cost > usize::from(MAX_CONDITION_COST_PER_TENANT) {
+        return Err(PoliciesError::ConditionLimitReached { limit: MAX_CONDITION_COST_PER_TENANT });
+    }
+    Ok(())
 }
 
 fn policies_error(error: DbError) -> PoliciesError {

@@ -41,8 +41,6 @@ pub(crate) trait PolicyRepository: Interface {
     /// Returns the policy's row within a change.
     async fn find_stored(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError>;
 
-    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError>;
-
     /// Creates a custom policy.
     async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError>;
 
@@ -191,14 +189,6 @@ impl PolicyRepository for PgPolicyRepository {
             id.as_uuid(),
         );
         Ok(stored.fetch_optional(tx.conn()).await?)
-    }
-
-    async fn count(&self, tx: &mut TenantTx) -> Result<i64, DbError> {
-        let count = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM policies WHERE tenant_id = $1"#,
-            tx.tenant().as_uuid()
-        );
-        Ok(count.fetch_one(tx.conn()).await?)
     }
 
     async fn create(&self, tx: &mut GuardedTx, id: PolicyId, new: &NewPolicy) -> Result<PolicyDetails, DbError> {

@@ -78,10 +78,11 @@ impl RoleRepository for PgRoleRepository {
     async fn create(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
         let created = sqlx::query!(
             "INSERT INTO roles (tenant_id, id, name, name_key)
-             VALUES ($1, $2, $3, lower($3))",
+             VALUES ($1, $2, $3, $4)",
             tx.tenant().as_uuid(),
             id.as_uuid(),
             name.as_str(),
+            key(name),
         );
         created.execute(tx.conn()).await?;
         Ok(())
@@ -90,11 +91,12 @@ impl RoleRepository for PgRoleRepository {
     async fn rename(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError> {
         let renamed = sqlx::query!(
             "UPDATE roles
-             SET name = $3, name_key = lower($3)
+             SET name = $3, name_key = $4
              WHERE tenant_id = $1 AND id = $2 AND NOT is_system",
             tx.tenant().as_uuid(),
             id.as_uuid(),
             name.as_str(),
+            key(name),
         );
         renamed.execute(tx.conn()).await?;
         Ok(())
@@ -110,4 +112,9 @@ impl RoleRepository for PgRoleRepository {
             .await?;
         Ok(())
     }
+}
+
+/// Returns the form of a name that is compared. Computed here, because `lower` of SQL depends on the database's locale.
+fn key(name: &RoleName) -> String {
+    name.as_str().to_lowercase()
 }

@@ -105,6 +105,7 @@ impl Outcome for ChangeError {
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
             Self::UnheldRemoval { permission } => format!("can't take away {permission}"),
             Self::LastAdmin => "last admin".into(),
+            Self::TooManyChanges => "too many changes".into(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }
@@ -143,6 +144,7 @@ impl Outcome for PoliciesError {
             Self::TemplateImmutable => "template".into(),
             Self::Duplicate => "exists".into(),
             Self::LimitReached { limit } => format!("more than {limit}"),
+            Self::ConditionLimitReached { limit } => format!("conditions over {limit}"),
             Self::InvalidCondition(errors) => {
                 errors.iter().map(|error| error.pointer.as_str()).collect::<Vec<_>>().join(" ")
             }
@@ -692,4 +694,51 @@ async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
         });
     }
     assert_eq!(outcomes(duplicate_tasks).await, counted([("done", 1), ("exists", 49)]));
+}
+
+/// A condition with `cost` conditions and values, at most 64 times 64. No two are equal.
+fn condition_of_cost(cost: usize, number: usize) -> Value {
+    let range = |index: usize| format!("10.{number}.{}.{}/32", index / 256, index % 256);
+    let leaf =
+        |length: usize, start: usize| json!({"client_addr": (start..start + length).map(range).collect::<Vec<_>>()});
+    let (full, rest) = ((cost - 1) / 65, (cost - 1) % 65);
+    let parts = (0..full).map(|part| leaf(64, part * 64)).chain((rest > 1).then(|| leaf(rest - 1, full * 64)));
+    json!({"any": parts.collect::<Vec<_>>()})
+}
+
+#[rstest]
+#[tokio::test]
+async fn condition_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..12 {
+        let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
+        let draft = draft(None, Effect::Allow, ("user", &["read"]), condition_of_cost(1_111, number));
+        tasks.spawn(async move { policies.create(&write, &draft).await.label() });
+    }
+    // 9 conditions cost 9,999.
+    assert_eq!(outcomes(tasks).await, counted([("conditions over 10000", 3), ("done", 9)]));
+    let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
+    let create = async |condition: Value| {
+        let draft = draft(None, Effect::Allow, ("user", &["read"]), condition);
+        policies.create(&write, &draft).await
+    };
+    assert_eq!(create(json!({"not": {"owner": {}}})).await.label(), "conditions over 10000");
+    let last = create(json!({"owner": {}})).await.unwrap();
+    assert_eq!(create(json!({"plan": "pro"})).await.label(), "conditions over 10000");
+    assert_eq!(create(json!(null)).await.label(), "done");
+    // A condition may be replaced by one of the same cost, and becomes cheaper or removed, but not more expensive.
+    let replace = async |condition: Value| {
+        let condition = Some(Some(condition).filter(|condition| !condition.is_null()));
+        policies.update(&write, last.id, &PolicyChange { condition, ..PolicyChange::default() }).await.label()
+    };
+    assert_eq!(replace(json!({"plan": "pro"})).await, "done");
+    assert_eq!(replace(json!({"not": {"plan": "pro"}})).await, "conditions over 10000");
+    // Lowering the limit or inserting by SQL can leave a tenant over the limit. Its policies can still be changed.
+    let over = json!(["allow", "role", "read", condition_of_cost(2_000, 100)]);
+    let over = insert_policy(&test_db, &fixture.tenant, None, &over).await;
+    assert_eq!(replace(json!({"plan": "free"})).await, "done");
+    let wider = PolicyChange { target: Some(target("user", &["*"])), ..PolicyChange::default() };
+    assert_eq!(policies.update(&write, last.id, &wider).await.label(), "done");
+    assert_eq!(policies.delete(&write, over).await.label(), "done");
 }

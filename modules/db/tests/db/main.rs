@@ -6,6 +6,8 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[cfg(feature = "embedded")]
+mod database_failures;
 mod deployments;
 mod migration_rules;
 mod migrations;
@@ -13,6 +15,7 @@ mod pooler;
 #[cfg(feature = "embedded")]
 mod restore_swap;
 mod row_level_security;
+mod session_settings;
 mod single_statement_reads;
 mod startup_checks;
 mod tcp_proxy;

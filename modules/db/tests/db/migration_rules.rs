@@ -8,7 +8,7 @@ use sqlx::{
     PgConnection, SqlSafeStr,
     migrate::{Migration, MigrationType},
 };
-use test_support::{Logins, OwnedDb};
+use test_support::{Logins, OwnedDb, TestDb, test_db};
 
 #[test]
 fn every_migration_has_down_and_owner() {
@@ -163,4 +163,18 @@ async fn incomplete_backfill_is_an_error(#[case] logins: Logins) {
         .await
         .unwrap();
     assert_eq!(unchanged, 0);
+}
+
+/// In an index with the database's collation, a different locale or a new version of the C library changes which texts
+/// are equal or where they are.
+#[rstest]
+#[tokio::test]
+async fn unique_texts_have_collation_c(#[future(awt)] test_db: TestDb) {
+    let others = "SELECT indexrelid::regclass::text
+                  FROM pg_index
+                  JOIN pg_class AS c ON c.oid = indrelid
+                  WHERE indisunique AND c.relnamespace = 'public'::regnamespace
+                    AND EXISTS (SELECT FROM unnest(indcollation) AS used WHERE used NOT IN (0, '\"C\"'::regcollation))";
+    let others: Vec<String> = sqlx::query_scalar(others).fetch_all(&mut test_db.superuser().await).await.unwrap();
+    assert!(others.is_empty(), "unique indexes on texts without COLLATE \"C\": {others:?}");
 }

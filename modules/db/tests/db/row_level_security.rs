@@ -1,7 +1,7 @@
 //! Row-level security of all tenant tables, which are found in the catalog: a new table without policies fails these
 //! tests.
 
-use db::SystemReason;
+use db::{SystemReason, Tx};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use test_support::{SeededDb, TestDb, seeded, test_db};
@@ -69,14 +69,11 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
             continue;
         }
         let sql = format!("SELECT count(*), count(*) FILTER (WHERE {column} = $1) FROM {table}");
-        let count = async |connection: &mut PgConnection| -> (i64, i64) {
-            let query = sqlx::query_as(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
-            query.fetch_one(connection).await.unwrap()
-        };
-        let (all_rows, own_rows) = count(&mut superuser).await;
+        let count = || sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
+        let (all_rows, own_rows) = count().fetch_one(&mut superuser).await.unwrap();
         assert!(own_rows > 0 && all_rows > own_rows, "{table}: the seed needs rows of two tenants");
-        assert_eq!(count(tx.conn()).await, (own_rows, own_rows), "{table} in the scope");
-        assert_eq!(count(unscoped.conn()).await, (0, 0), "{table} without a scope");
+        assert_eq!(count().fetch_one(tx.conn()).await.unwrap(), (own_rows, own_rows), "{table} in the scope");
+        assert_eq!(count().fetch_one(unscoped.conn()).await.unwrap(), (0, 0), "{table} without a scope");
     }
 }
 
@@ -86,22 +83,22 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
 async fn users_are_visible_to_themselves_and_fellow_members(#[future(awt)] seeded: SeededDb) {
     seeded.create_user().await;
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
-    let visible = async |connection: &mut PgConnection| -> Vec<String> {
-        let users = sqlx::query_scalar("SELECT email FROM user_profiles ORDER BY email").fetch_all(&mut *connection);
+    let visible = async |tx: &mut Tx| -> Vec<String> {
+        let users = sqlx::query_scalar("SELECT email FROM user_profiles ORDER BY email").fetch_all(tx.conn());
         let users = users.await.unwrap();
         let table: Vec<String> =
-            sqlx::query_scalar("SELECT email FROM users ORDER BY email").fetch_all(connection).await.unwrap();
+            sqlx::query_scalar("SELECT email FROM users ORDER BY email").fetch_all(tx.conn()).await.unwrap();
         assert_eq!(users, table, "the view and its table");
         users
     };
     let database = seeded.db.database();
     let mut acme = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
-    assert_eq!(visible(acme.conn()).await, ["alice@example.com", "bob@example.com"]);
+    assert_eq!(visible(&mut acme).await, ["alice@example.com", "bob@example.com"]);
     let mut globex = database.begin(&seeded.scope(alice, "globex").await.unwrap()).await.unwrap();
-    assert_eq!(visible(globex.conn()).await, ["alice@example.com"]);
+    assert_eq!(visible(&mut globex).await, ["alice@example.com"]);
     let mut own = database.begin_for_user(&seeded.identity(bob).await.unwrap()).await.unwrap();
-    assert_eq!(visible(own.conn()).await, ["bob@example.com"]);
-    assert!(visible(database.begin_unscoped().await.unwrap().conn()).await.is_empty());
+    assert_eq!(visible(&mut own).await, ["bob@example.com"]);
+    assert!(visible(&mut database.begin_unscoped().await.unwrap()).await.is_empty());
 }
 
 async fn has_privilege(superuser: &mut PgConnection, table: &str, privilege: &str) -> bool {

@@ -75,16 +75,22 @@ async fn reads_survive_connection_loss(#[future(awt)] seeded: SeededDb, #[values
     }
 }
 
-/// A read is retried while the connection is at fault, once per possible dead connection plus once more. Rejections by
-/// the server are not retried.
+/// A read is retried while the connection or another transaction is at fault, once per possible dead connection plus
+/// once more. Other errors are not retried.
 #[rstest]
-#[case::connection("08006", 4)]
-#[case::resources("53100", 4)]
-#[case::shutdown("57P01", 4)]
-#[case::cancelled("57014", 1)]
-#[case::rejected("42501", 1)]
+#[case::connection("08006", 4, true)]
+#[case::shutdown("57P01", 4, true)]
+#[case::serialization("40001", 4, true)]
+#[case::resources("53100", 1, true)]
+#[case::cancelled("57014", 1, true)]
+#[case::rejected("42501", 1, false)]
 #[tokio::test]
-async fn retry_is_bounded(#[future(awt)] seeded: SeededDb, #[case] code: &'static str, #[case] attempts: u32) {
+async fn retry_is_bounded(
+    #[future(awt)] seeded: SeededDb,
+    #[case] code: &'static str,
+    #[case] attempts: u32,
+    #[case] unavailable: bool,
+) {
     let create_function = "CREATE FUNCTION fails(code text) RETURNS bigint LANGUAGE plpgsql
                  AS $$ BEGIN RAISE 'simulated' USING ERRCODE = code; END $$";
     seeded.execute(create_function).await;
@@ -95,7 +101,7 @@ async fn retry_is_bounded(#[future(awt)] seeded: SeededDb, #[case] code: &'stati
         sqlx::query("SELECT fails($1)").bind(code).try_map(|row: PgRow| row.try_get::<i64, _>(0))
     };
     let error = db.database().reader().fetch_all(query).await.unwrap_err();
-    assert_eq!((executed.get(), matches!(error, DbError::Unavailable(_))), (attempts, attempts > 1), "{error:?}");
+    assert_eq!((executed.get(), matches!(error, DbError::Unavailable(_))), (attempts, unavailable), "{error:?}");
 }
 
 /// Many readers and transactions share a few connections.

@@ -59,9 +59,14 @@ fn grant_never_escalates_privileges() {
     let inputs = (tenant(), change(), vec(test_request(), 12));
     let outcome = TestRunner::new(config).run(&inputs, |(attributes, (old, new), test_requests)| {
         let role = RoleId::from_uuid(id(1));
-        let granter =
-            EffectivePermissions::of(&old, Some(RoleId::from_uuid(id(0))), Some(UserId::from_uuid(id(GRANTER))));
-        let [before, after] = [&old, &new].map(|policies| EffectivePermissions::of(policies, Some(role), None));
+        let [old_prepared, new_prepared] = [&old, &new].map(|policies| PreparedPolicies::new(policies));
+        let granter = EffectivePermissions::of(
+            &old_prepared,
+            Some(RoleId::from_uuid(id(0))),
+            Some(UserId::from_uuid(id(GRANTER))),
+        );
+        let [before, after] =
+            [&old_prepared, &new_prepared].map(|policies| EffectivePermissions::of(policies, Some(role), None));
         let unchanged = new.iter().filter(|policy| old.contains(policy)).map(|policy| policy.id).collect();
         let escalation = granter.first_escalation(&before, &after, &unchanged);
         // Skipping unchanged policies is an optimization that must not affect the result.

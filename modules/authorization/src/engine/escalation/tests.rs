@@ -38,8 +38,9 @@ fn policies(role_id: u128, policies: Value) -> Vec<Policy> {
 /// from `before` to `after`.
 fn first_escalation(held: Value, before: Value, after: Value) -> Option<String> {
     let (granter, before, after) = (policies(GRANTER, held), policies(OTHER, before), policies(OTHER, after));
-    let granter = EffectivePermissions::of(&granter, Some(role(GRANTER)), Some(user(GRANTER)));
-    let [before, after] = [&before, &after].map(|policies| EffectivePermissions::of(policies, Some(role(OTHER)), None));
+    let granter = EffectivePermissions::of(&PreparedPolicies::new(&granter), Some(role(GRANTER)), Some(user(GRANTER)));
+    let [before, after] = [&before, &after]
+        .map(|policies| EffectivePermissions::of(&PreparedPolicies::new(policies), Some(role(OTHER)), None));
     granter.first_escalation(&before, &after, &HashSet::new()).map(|permission| permission.to_string())
 }
 
@@ -186,8 +187,8 @@ fn weakening_a_deny_counts_as_grant() {
 fn replacing_invalid_deny_counts_as_grant() {
     let invalid = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"unknown": "x"}]]));
     let fixed = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
-    let (no_permissions, permissions) = (EffectivePermissions::of(&[], None, None), |policies| {
-        EffectivePermissions::of(policies, Some(role(OTHER)), None)
+    let (no_permissions, permissions) = (EffectivePermissions::default(), |policies| {
+        EffectivePermissions::of(&PreparedPolicies::new(policies), Some(role(OTHER)), None)
     });
     assert_eq!(no_permissions.first_escalation(&permissions(&invalid), &permissions(&invalid), &HashSet::new()), None);
     assert!(no_permissions.first_escalation(&permissions(&invalid), &permissions(&fixed), &HashSet::new()).is_some());
@@ -213,11 +214,7 @@ fn full_admin_has_no_conditions_or_denies() {
         (json!([]), false),
     ] {
         let policies = policies(GRANTER, json.clone());
-        assert_eq!(
-            EffectivePermissions::of(&policies, Some(role(GRANTER)), None).is_full_admin(),
-            full_admin,
-            "{json}"
-        );
+        assert_eq!(PreparedPolicies::new(&policies).is_full_admin(role(GRANTER)), full_admin, "{json}");
     }
 }
 

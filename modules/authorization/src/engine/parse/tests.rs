@@ -209,3 +209,20 @@ fn condition_node_limit_is_64() {
     assert_eq!(pointers(&wide(64)), [""]);
     assert_eq!(pointers(&wide(100_000)), [""]);
 }
+
+#[test]
+fn condition_cost_counts_nodes_and_values() {
+    let ids = [uuid::Uuid::nil(), uuid::Uuid::max()];
+    for (value, cost) in [
+        (json!({"owner": {}}), 1),
+        (json!({"all": []}), 1),
+        (json!({"not": {"any": [{"plan": "pro"}, {"feature": "sso"}]}}), 4),
+        (json!({"attribute": {"name": "subject.id", "is": ids[0]}}), 1),
+        (json!({"attribute": {"name": "subject.id", "one_of": ids}}), 3),
+        // Duplicates aren't stored.
+        (json!({"client_addr": ["10.0.0.0/8", "11.0.0.0/8", "10.0.0.0/8"]}), 3),
+        (json!({"time": {"from": "08:00", "to": "18:00", "zone": "UTC", "days": ["mon", "tue"]}}), 10),
+    ] {
+        assert_eq!(Condition::parse(&value).unwrap().cost(), cost, "{value}");
+    }
+}

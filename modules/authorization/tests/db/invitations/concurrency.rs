@@ -24,7 +24,7 @@ async fn concurrent_acceptance_creates_one_membership(#[future(awt)] test_db: Te
     let token = fixture.invite(carol.email()).await.unwrap().token;
     let mut tasks = JoinSet::new();
     for _ in 0..300 {
-        let (invitations, carol, token) = (fixture.invitations.clone(), carol.clone(), clone_token(&token));
+        let (invitations, carol, token) = (fixture.new_instance(), carol.clone(), clone_token(&token));
         tasks.spawn(async move { outcome(&invitations.accept(&carol, &token).await) });
     }
     assert_eq!(outcomes(tasks).await, counted([("done", 1), ("NotFound", 299)]));
@@ -39,7 +39,7 @@ async fn concurrent_invitations_respect_seat_limit(#[future(awt)] test_db: TestD
     let permit = fixture.permit(fixture.admin).await;
     let mut tasks = JoinSet::new();
     for number in 0..200 {
-        let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
+        let (invitations, permit, role) = (fixture.new_instance(), permit.clone(), fixture.tenant.member_role);
         tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email(number), role).await) });
     }
     assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 176)]));
@@ -53,7 +53,7 @@ async fn concurrent_invitations_to_one_email_create_one(#[future(awt)] test_db: 
     let permit = fixture.permit(fixture.admin).await;
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
-        let (invitations, permit, role) = (fixture.invitations.clone(), permit.clone(), fixture.tenant.member_role);
+        let (invitations, permit, role) = (fixture.new_instance(), permit.clone(), fixture.tenant.member_role);
         tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email("carol"), role).await) });
     }
     assert_eq!(outcomes(tasks).await, counted([("AlreadyInvited", 99), ("done", 1)]));
@@ -74,7 +74,7 @@ async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] test_db: TestD
     fixture.set_seat_limit(25).await;
     let mut tasks = JoinSet::new();
     for (user, token) in invited {
-        let invitations = fixture.invitations.clone();
+        let invitations = fixture.new_instance();
         tasks.spawn(async move { outcome(&invitations.accept(&user, &token).await) });
     }
     assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 276)]));

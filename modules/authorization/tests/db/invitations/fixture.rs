@@ -32,6 +32,12 @@ impl InvitationFixture {
         Self { db, tenant, admin, invitations }
     }
 
+    /// The service of another instance of the program. Each instance queues only its own changes, and rejects those
+    /// beyond a limit.
+    pub(crate) fn new_instance(&self) -> Arc<dyn Invitations> {
+        invitations(&self.db, TenancyMode::default())
+    }
+
     pub(crate) async fn permit(&self, user: UserId) -> Arc<Permit<MemberInvite>> {
         Arc::new(self.db.permit(user, self.tenant.id).await.unwrap())
     }

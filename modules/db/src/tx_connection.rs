@@ -1,0 +1,168 @@
+//! The connection of a transaction: each statement has a deadline, and so has the return to the pool.
+//!
+//! sqlx waits without limit for a server that has stopped or become unreachable: for a result, and when it tests a
+//! connection that is returned to the pool. The connection keeps its place in the pool meanwhile.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::{Stream, future::BoxFuture, stream::BoxStream};
+use sqlx::{
+    Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
+    pool::PoolConnection,
+    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+use tokio::time::{Sleep, sleep, timeout};
+
+use super::{
+    deadlines::{RETURN_DEADLINE, STATEMENT_DEADLINE, no_response},
+    idle_connections::IdleConnections,
+};
+
+/// A connection checked out for a transaction. Dropping it rolls the transaction back and returns the connection to the
+/// pool, in the background.
+#[derive(Debug)]
+pub(super) struct TxConnection {
+    /// `None` only while this is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    /// Whether there may be a transaction to roll back.
+    in_transaction: bool,
+    /// Whether the connection is closed instead of returned, since what the server does with it is unknown.
+    broken: bool,
+    idle_connections: Arc<IdleConnections>,
+}
+
+impl TxConnection {
+    pub(super) fn new(connection: PoolConnection<Postgres>, idle_connections: Arc<IdleConnections>) -> Self {
+        Self { connection: Some(connection), in_transaction: true, broken: false, idle_connections }
+    }
+
+    /// The connection without deadlines. The caller limits the duration.
+    pub(super) fn unlimited(&mut self) -> &mut PgConnection {
+        connection(&mut self.connection)
+    }
+
+    /// Executes a statement with a deadline.
+    pub(super) fn executor(&mut self) -> impl Executor<'_, Database = Postgres> {
+        StatementExecutor(self)
+    }
+
+    /// Records that the transaction has ended.
+    pub(super) fn set_finished(&mut self) {
+        self.in_transaction = false;
+    }
+
+    /// Records that the connection can't be used again.
+    pub(super) fn set_broken(&mut self) {
+        self.broken = true;
+    }
+}
+
+#[expect(clippy::expect_used, reason = "it is taken only in `drop`, after which nothing calls this")]
+fn connection(connection: &mut Option<PoolConnection<Postgres>>) -> &mut PgConnection {
+    connection.as_mut().expect("a connection that hasn't been dropped")
+}
+
+impl Drop for TxConnection {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        let runtime = self.idle_connections.runtime();
+        // The drop below, or at the deadline, requires a runtime even if the caller has none.
+        let _runtime = runtime.enter();
+        connection.close_on_drop();
+        if self.broken {
+            return;
+        }
+        let in_transaction = self.in_transaction;
+        let returned = async move {
+            if !in_transaction || sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok() {
+                connection.return_to_pool().await;
+            }
+        };
+        runtime.spawn(async { timeout(RETURN_DEADLINE, returned).await });
+    }
+}
+
+/// Executes statements with a deadline. After it, the connection is closed, and the idle ones as well: the next requests
+/// would wait for the same server.
+#[derive(Debug)]
+struct StatementExecutor<'c>(&'c mut TxConnection);
+
+impl<'c> Executor<'c> for StatementExecutor<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let TxConnection { connection: inner, broken, idle_connections, .. } = self.0;
+        let results = connection(inner).fetch_many(query);
+        Box::pin(ResultsWithDeadline {
+            results,
+            deadline: Box::pin(sleep(STATEMENT_DEADLINE)),
+            broken,
+            idle_connections,
+        })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let result = timeout(STATEMENT_DEADLINE, self.0.unlimited().fetch_optional(query)).await;
+            result.unwrap_or_else(|_| Err(give_up(&mut self.0.broken, &self.0.idle_connections)))
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.0.unlimited().prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.0.unlimited().describe(sql)
+    }
+}
+
+/// The results of a statement, until the deadline.
+struct ResultsWithDeadline<'e, T> {
+    results: BoxStream<'e, Result<T, sqlx::Error>>,
+    deadline: Pin<Box<Sleep>>,
+    broken: &'e mut bool,
+    idle_connections: &'e IdleConnections,
+}
+
+impl<T> Stream for ResultsWithDeadline<'_, T> {
+    type Item = Result<T, sqlx::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Poll::Ready(result) = this.results.as_mut().poll_next(context) {
+            return Poll::Ready(result);
+        }
+        ready!(this.deadline.as_mut().poll(context));
+        Poll::Ready(Some(Err(give_up(this.broken, this.idle_connections))))
+    }
+}
+
+/// Marks the connection as broken and returns the error of the statement.
+fn give_up(broken: &mut bool, idle_connections: &IdleConnections) -> sqlx::Error {
+    *broken = true;
+    idle_connections.close_idle();
+    no_response(STATEMENT_DEADLINE)
+}

@@ -1,0 +1,127 @@
+//! The program while its database hangs, is locked, or was killed.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use rstest::rstest;
+use serde_json::json;
+
+use crate::{
+    client::{Client, Response, TestApp, app},
+    process::{RunningServer, seeded_work_dir, wait_until},
+};
+
+/// Far more than any deadline of the program.
+const GENEROUS: Duration = Duration::from_secs(30);
+
+/// Sends a request and checks that its answer is a 503 that arrives in time.
+fn assert_unavailable(send: impl FnOnce() -> Response) {
+    let started = Instant::now();
+    let response = send();
+    assert_eq!((response.status, response.header("retry-after")), (503, Some("2")), "{}", response.body);
+    assert!(started.elapsed() < GENEROUS);
+}
+
+#[rstest]
+fn locked_tenant_is_503_for_itself_only(app: TestApp) {
+    let alice = app.alice();
+    let mut stuck = app.database();
+    stuck.execute("BEGIN; SELECT FROM tenants WHERE slug = 'acme' FOR UPDATE");
+    let create_role = |tenant: &str, name: String| alice.in_tenant(tenant).post("/v1/roles", json!({"name": name}));
+    std::thread::scope(|scope| {
+        // More than the pool has connections.
+        for number in 0..8 {
+            scope.spawn(move || assert_unavailable(|| create_role("acme", format!("role {number}"))));
+        }
+        for number in 0..5 {
+            assert_eq!(create_role("globex", format!("role {number}")).status, 201);
+            assert_eq!(app.anonymous().get("/health/ready").status, 200);
+            assert_eq!(alice.in_tenant("acme").get("/v1/members").status, 200);
+        }
+    });
+    stuck.execute("ROLLBACK");
+    assert_eq!(create_role("acme", "auditor".to_owned()).status, 201);
+}
+
+/// Process id of the embedded server of a running program.
+fn postmaster(work_dir: &Path) -> u32 {
+    let file = fs::read_to_string(work_dir.join("data/postgres/data/postmaster.pid")).unwrap();
+    file.lines().next().unwrap().parse().unwrap()
+}
+
+fn kill(signal: &str, pids: &[u32]) {
+    // A process may have exited.
+    Command::new("kill").arg(signal).args(pids.iter().map(ToString::to_string)).status().unwrap();
+}
+
+/// Stops all processes of a server with SIGSTOP, until dropped.
+struct Stopped(Vec<u32>);
+
+impl Stopped {
+    /// The postmaster first, so that it starts no processes meanwhile.
+    fn new(postmaster: u32) -> Self {
+        kill("-STOP", &[postmaster]);
+        let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
+        let children: Vec<u32> = children.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+        kill("-STOP", &children);
+        Self([vec![postmaster], children].concat())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        kill("-CONT", &self.0);
+    }
+}
+
+fn sign_in(server: &RunningServer) -> Client {
+    server.client().sign_in("alice@example.com", seeds::PASSWORD).in_tenant("acme")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn stopped_database_is_503_until_it_continues() {
+    let work_dir = seeded_work_dir();
+    let server = RunningServer::start(work_dir.path(), &[]);
+    let alice = sign_in(&server);
+    assert_eq!(alice.get("/v1/members").status, 200);
+    let stopped = Stopped::new(postmaster(work_dir.path()));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert_unavailable(|| server.client().get("/health/ready")));
+            scope.spawn(|| assert_unavailable(|| alice.get("/v1/members")));
+            scope.spawn(|| assert_unavailable(|| alice.post("/v1/roles", json!({"name": "auditor"}))));
+        }
+    });
+    assert_eq!(server.client().get("/health/live").status, 200);
+    drop(stopped);
+    assert_eq!(alice.get("/v1/members").status, 200);
+    assert_eq!(alice.post("/v1/roles", json!({"name": "auditor"})).status, 201);
+    server.assert_ready();
+    server.interrupt();
+}
+
+#[test]
+fn killed_embedded_database_ends_the_program() {
+    let work_dir = seeded_work_dir();
+    let mut server = RunningServer::start(work_dir.path(), &[]);
+    let alice = sign_in(&server);
+    assert_eq!(alice.post("/v1/roles", json!({"name": "auditor"})).status, 201);
+    kill("-KILL", &[postmaster(work_dir.path())]);
+    let mut status = None;
+    wait_until("the program's exit", || {
+        status = server.child.try_wait().unwrap();
+        status.is_some()
+    });
+    server.wait_for_output("the embedded database exited unexpectedly");
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{}", server.output());
+    // The next start recovers what was committed.
+    let server = RunningServer::start(work_dir.path(), &[]);
+    let roles = sign_in(&server).get("/v1/roles");
+    assert!(roles.body.contains("auditor"), "{}", roles.body);
+    server.interrupt();
+}
