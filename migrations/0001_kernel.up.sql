@@ -10,14 +10,24 @@ CREATE FUNCTION scope_user_id() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('app.user_id', true), '')::uuid;
 
--- Scopes for single-statement reads; they end with the statement. Written so that the planner inlines them.
+-- A standby lags behind: it may still have a membership that was removed on the primary.
+CREATE FUNCTION reject_standby() RETURNS uuid
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+  RAISE read_only_sql_transaction USING MESSAGE = 'the server is a standby';
+END
+$$;
+
+-- Set a scope until the transaction ends; a single-statement read is a transaction. Written so that the planner inlines
+-- them.
 CREATE FUNCTION tenant_scope(tenant uuid) RETURNS uuid
 LANGUAGE sql VOLATILE
-RETURN set_config('app.tenant_id', tenant::text, true)::uuid;
+RETURN CASE WHEN pg_is_in_recovery() THEN reject_standby() ELSE set_config('app.tenant_id', tenant::text, true)::uuid END;
 
 CREATE FUNCTION user_scope(user_id uuid) RETURNS uuid
 LANGUAGE sql VOLATILE
-RETURN set_config('app.user_id', user_id::text, true)::uuid;
+RETURN CASE WHEN pg_is_in_recovery() THEN reject_standby() ELSE set_config('app.user_id', user_id::text, true)::uuid END;
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO tenantry_app, tenantry_system;

@@ -9,7 +9,6 @@ use shaku::module;
 
 use crate::{
     admission::AdmissionService,
-    guarded_change::GuardedChangeService,
     invitations::InvitationService,
     members::{MemberService, UserTenantService, store::PgMembershipRepository},
     policies::{PolicyService, store::PgPolicyRepository},
@@ -22,7 +21,6 @@ module! {
     pub AuthorizationModule {
         components = [
             AdmissionService,
-            GuardedChangeService,
             InvitationService,
             MemberService,
             OperatorTenantService,

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     RoleNames,
-    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
+    sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
 };
 
 /// Table of the recorded access.

@@ -1,7 +1,7 @@
 //! Access to the database, as traits for dependency injection.
 
 use async_trait::async_trait;
-use kernel::{Identity, TenantScope};
+use kernel::{Identity, TenantId, TenantScope};
 use shaku::Interface;
 
 use tokio::time::timeout;
@@ -45,20 +45,23 @@ pub trait Readiness: Interface {
 pub trait SystemDatabase: Interface {
     /// Begins a transaction as the role of system transactions, which sees all tenants.
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError>;
+
+    /// Like [`Self::begin`], for work on one tenant. The transaction counts towards the tenant's limit of connections.
+    async fn begin_for_tenant(&self, reason: SystemReason, tenant: TenantId) -> Result<SystemTx, DbError>;
 }
 
 #[async_trait]
 impl Database for Pool {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
         let tenant = scope.tenant();
-        let begin_sql = format!("BEGIN READ WRITE; SELECT set_config('app.tenant_id', '{tenant}', true)");
+        let begin_sql = format!("BEGIN READ WRITE; SELECT tenant_scope('{tenant}')");
         Ok(TenantTx::new(self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await?, tenant))
     }
 
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
         let user = identity.user();
-        let begin_sql = format!("BEGIN READ ONLY; SELECT set_config('app.user_id', '{user}', true)");
-        Ok(UserTx::new(self.open_transaction(begin_sql, None).await?, user))
+        let begin_sql = format!("BEGIN READ ONLY; SELECT user_scope('{user}')");
+        Ok(UserTx::new(self.open_transaction(begin_sql).await?, user))
     }
 
     fn reader(&self) -> Reader {
@@ -71,7 +74,7 @@ impl Database for Pool {
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {
         // After the first query a transaction can't be switched to read-write.
-        self.open_transaction("BEGIN READ ONLY; SELECT".into(), None).await
+        self.open_transaction("BEGIN READ ONLY; SELECT".into()).await
     }
 }
 
@@ -108,9 +111,17 @@ async fn is_standby(tx: &mut Tx) -> Result<bool, DbError> {
 #[async_trait]
 impl SystemDatabase for Pool {
     async fn begin(&self, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self
-            .open_shared(ShareOf::System(reason), "BEGIN READ WRITE".into(), Some(self.roles.quoted_system()))
-            .await?;
+        self.begin_system(ShareOf::System(reason), reason).await
+    }
+
+    async fn begin_for_tenant(&self, reason: SystemReason, tenant: TenantId) -> Result<SystemTx, DbError> {
+        self.begin_system(ShareOf::Tenant(tenant), reason).await
+    }
+}
+
+impl Pool {
+    async fn begin_system(&self, share: ShareOf, reason: SystemReason) -> Result<SystemTx, DbError> {
+        let tx = self.open_shared(share, "BEGIN READ WRITE".into(), Some(self.roles.quoted_system())).await?;
         tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }

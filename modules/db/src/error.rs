@@ -16,6 +16,9 @@ pub enum DbError {
     /// The server rejected the statement. Retrying doesn't help.
     #[error("the database rejected a statement")]
     Query(#[source] sqlx::Error),
+    /// The tenant, or the system task, has too many transactions at the same time. Retrying later may help.
+    #[error("too many transactions of one tenant or system task are in progress")]
+    TooManyTransactions,
     /// The schema doesn't match this program.
     #[error("the database schema is not current; run `tenantry migrate run`")]
     SchemaNotCurrent,
@@ -36,7 +39,9 @@ impl From<sqlx::Error> for DbError {
 impl From<DbError> for PortError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::Unavailable(error.into()),
+            DbError::Unavailable(_) | DbError::TooManyTransactions | DbError::SchemaNotCurrent | DbError::Standby => {
+                Self::Unavailable(error.into())
+            }
             DbError::Query(_) | DbError::Aborted => Self::Internal(error.into()),
         }
     }
@@ -49,20 +54,10 @@ impl DbError {
     }
 }
 
-/// SQLSTATE: the login or role lacks a privilege.
-pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
-/// SQLSTATE: the table doesn't exist.
-pub(super) const UNDEFINED_TABLE: &str = "42P01";
-
 /// Whether PgBouncer rejected the connection because of its settings:
 /// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
 pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
-}
-
-/// The SQLSTATE of an error reported by the server.
-pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(Into::into)
 }
 
 /// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.

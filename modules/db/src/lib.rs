@@ -39,6 +39,7 @@ mod roles;
 mod server;
 mod single_statement;
 #[cfg(feature = "embedded")]
+mod sqlstate;
 mod staged_restore;
 mod tx;
 mod tx_connection;
@@ -54,7 +55,7 @@ pub use module::DbModule;
 pub use role_names::{RoleNames, RolePrefixError};
 pub use server::{Db, DbServer, open_db};
 pub use single_statement::{Reader, TenantReader};
-pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx};
+pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx, join_task};
 #[cfg(feature = "embedded")]
 pub use {
     config::EmbeddedConfig,

@@ -15,8 +15,9 @@ use super::{
     AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
     access::{self, AccessCheck},
     config::Address,
-    error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
+    error::is_pooler_rejection,
     roles,
+    sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
 };
 
 /// The migrations compiled into this program.

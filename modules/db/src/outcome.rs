@@ -6,6 +6,8 @@
 
 use std::io;
 
+use super::sqlstate::sqlstate;
+
 /// How to answer an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -59,6 +61,12 @@ impl Outcome {
     pub(super) fn is_temporary(self) -> bool {
         self != Self::Internal
     }
+}
+
+/// Whether a standby rejected a transaction or read: the scope function with `read_only_sql_transaction`, or `BEGIN
+/// READ WRITE` with `feature_not_supported`, which nothing else causes.
+pub(super) fn is_standby_rejection(error: &sqlx::Error) -> bool {
+    matches!(sqlstate(error).as_deref(), Some("25006" | "0A000"))
 }
 
 #[cfg(test)]

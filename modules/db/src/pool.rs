@@ -8,15 +8,16 @@ use sqlx::{
 };
 use tokio::{
     runtime::Handle,
+    sync::OwnedSemaphorePermit,
     task::{JoinError, JoinHandle},
+    time::{Instant, timeout_at},
 };
 
 use super::{
     DbConfig, DbError, RoleNames, Tx,
     deadlines::{IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, STATEMENT_TIMEOUT},
-    error::sqlstate,
     idle_connections::{CheckedOut, IdleConnections},
-    outcome::Outcome,
+    outcome::{Outcome, is_standby_rejection},
     pool_share::{PoolShares, ShareOf},
     tx::join_task,
     tx_connection::TxConnection,
@@ -79,7 +80,7 @@ impl Pool {
             .connect_lazy_with(app_options(options, &roles));
         let runtime = Handle::current();
         let idle_connections = Arc::new(IdleConnections::new(connections.clone(), runtime.clone()));
-        let shares = Arc::new(PoolShares::new(config.pool_size, config.connect_timeout));
+        let shares = Arc::new(PoolShares::new(config.pool_size));
         Self { connections, roles, idle_connections, runtime, shares }
     }
 
@@ -102,8 +103,7 @@ impl Pool {
         if let Some(connection) = self.idle_connections.check_out().or_else(|| self.check_out_idle()) {
             return Ok(connection);
         }
-        let timeout = self.connections.options().get_acquire_timeout();
-        let connection = tokio::time::timeout(timeout, self.open_or_wait()).await;
+        let connection = timeout_at(self.deadline(), self.open_or_wait()).await;
         connection.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
@@ -153,34 +153,47 @@ impl Pool {
         self.connections.size() >= self.size()
     }
 
-    /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
-    /// after BEGIN. `role` is a quoted identifier.
-    ///
-    /// Runs in a task that survives the caller's cancellation: a client that disconnects at the wrong moment would
-    /// otherwise leave its transaction, with its scope, open in the pool. The task's transaction is then dropped and
-    /// rolled back.
-    pub(crate) async fn open_transaction(&self, begin_sql: String, role: Option<String>) -> Result<Tx, DbError> {
-        let pool = self.clone();
-        join_task(self.runtime.spawn(async move { pool.open_with_retry(&begin_sql, role.as_deref()).await }).await)
+    /// When a request that begins to wait for a connection now gives up.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.connections.options().get_acquire_timeout()
     }
 
-    /// Like [`Self::open_transaction`], within the limit of this tenant or system task.
+    /// Begins a transaction in one round trip. `begin_sql` must consist of settings and constants that can't fail
+    /// after BEGIN.
+    pub(crate) async fn open_transaction(&self, begin_sql: String) -> Result<Tx, DbError> {
+        self.open_in_task(Opening { begin_sql, role: None, share: None }, self.deadline()).await
+    }
+
+    /// Like [`Self::open_transaction`], within the limit of this tenant or system task. `role` is a quoted identifier.
     pub(crate) async fn open_shared(
         &self,
         of: ShareOf,
         begin_sql: String,
         role: Option<String>,
     ) -> Result<Tx, DbError> {
-        let share = self.shares.acquire(of).await?;
-        Ok(self.open_transaction(begin_sql, role).await?.with_share(Some(share)))
+        let deadline = self.deadline();
+        let share = Some(Arc::new(self.shares.acquire(of, deadline).await?));
+        self.open_in_task(Opening { begin_sql, role, share }, deadline).await
+    }
+
+    /// Begins a transaction in a task that survives the caller's cancellation. A client that disconnects at the wrong
+    /// moment would otherwise leave its transaction, with its scope, open in the pool. The task's transaction is then
+    /// dropped and rolled back.
+    async fn open_in_task(&self, opening: Opening, deadline: Instant) -> Result<Tx, DbError> {
+        let pool = self.clone();
+        let task = self.runtime.spawn(async move {
+            let opened = timeout_at(deadline, pool.open_with_retry(&opening)).await;
+            opened.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
+        });
+        join_task(task.await)
     }
 
     /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
     /// can hold, plus a new one.
-    async fn open_with_retry(&self, begin_sql: &str, role: Option<&str>) -> Result<Tx, DbError> {
+    async fn open_with_retry(&self, opening: &Opening) -> Result<Tx, DbError> {
         let mut tries = self.size();
         loop {
-            match self.try_open(begin_sql, role).await {
+            match self.try_open(opening).await {
                 Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
                     tracing::debug!(%error, "can't begin a transaction; trying another connection");
                     tries -= 1;
@@ -190,11 +203,11 @@ impl Pool {
         }
     }
 
-    async fn try_open(&self, begin_sql: &str, role: Option<&str>) -> Result<Tx, DbError> {
+    async fn try_open(&self, Opening { begin_sql, role, share }: &Opening) -> Result<Tx, DbError> {
         let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
         let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
         drop(wait_guard);
-        let connection = TxConnection::new(connection, Arc::clone(&self.idle_connections));
+        let connection = TxConnection::new(connection, Arc::clone(&self.idle_connections), share.clone());
         let begun = Tx::begin(connection, begin_sql).await;
         if begun.as_ref().is_err_and(|error| is_standby_rejection(error) || Outcome::of(error) == Outcome::Unavailable)
         {
@@ -216,14 +229,18 @@ impl Pool {
     }
 }
 
+/// A transaction to begin.
+#[derive(Debug)]
+struct Opening {
+    begin_sql: String,
+    /// A quoted identifier.
+    role: Option<String>,
+    share: Option<Arc<OwnedSemaphorePermit>>,
+}
+
 /// Whether another connection may work.
 fn is_retryable(error: &sqlx::Error) -> bool {
     Outcome::of(error) == Outcome::Retry || is_standby_rejection(error)
-}
-
-/// Whether a standby rejected `BEGIN READ WRITE`: `feature_not_supported`, which no other BEGIN causes.
-fn is_standby_rejection(error: &sqlx::Error) -> bool {
-    sqlstate(error).as_deref() == Some("0A000")
 }
 
 /// An optional task. Waiting for it never returns if there is none or if it has already been waited for.

@@ -1,51 +1,62 @@
-//! Limits how many connections the transactions of one tenant, or of one system task, hold at the same time.
+//! Limits how many connections the transactions of one tenant, or of one system task, use at the same time.
 //!
-//! Transactions that wait for the same locked row hold their connections until `lock_timeout`. Without the limit they
-//! could hold the whole pool, and all tenants would wait.
+//! Transactions that wait for the same locked row keep their connections until `lock_timeout`. Without the limit they
+//! could take the whole pool, and all tenants would wait.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use kernel::TenantId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
-use super::tx::SystemReason;
+use super::{DbError, tx::SystemReason};
 
 /// Whose transactions share the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ShareOf {
-    /// The tenant transactions of a tenant.
+    /// The transactions on the rows of a tenant.
     Tenant(TenantId),
-    /// The system transactions with this reason.
+    /// The system transactions with this reason that aren't for a known tenant.
     System(SystemReason),
+}
+
+impl ShareOf {
+    /// Maximum number of connections: a quarter of the pool for a tenant, half of it for a system task.
+    fn max_connections(self, pool_size: u32) -> usize {
+        let connections = match self {
+            Self::Tenant(_) => pool_size / 4,
+            Self::System(_) => pool_size / 2,
+        };
+        usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+    }
 }
 
 /// The limits of a pool.
 #[derive(Debug)]
 pub(super) struct PoolShares {
-    /// Maximum number of connections of each tenant and system task.
-    max_connections: usize,
-    /// Maximum wait for one of them.
-    timeout: Duration,
+    pool_size: u32,
     /// Those in use or waited for.
     in_use: Mutex<HashMap<ShareOf, Arc<Semaphore>>>,
 }
 
 impl PoolShares {
-    /// Half of the pool, rounded up, is left to all others.
-    pub(super) fn new(pool_size: u32, timeout: Duration) -> Self {
-        let max_connections = usize::try_from(pool_size / 2).unwrap_or(usize::MAX).max(1);
-        Self { max_connections, timeout, in_use: Mutex::default() }
+    pub(super) fn new(pool_size: u32) -> Self {
+        Self { pool_size, in_use: Mutex::default() }
     }
 
-    /// Waits until the limit permits another transaction. Holds no connection meanwhile. Dropping the permit ends the
-    /// transaction's share.
-    pub(super) async fn acquire(&self, of: ShareOf) -> Result<OwnedSemaphorePermit, sqlx::Error> {
-        let permit = tokio::time::timeout(self.timeout, self.semaphore(of).acquire_owned()).await;
-        permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)
+    /// Waits until the limit permits another transaction, in the order of the calls. Uses no connection meanwhile. The
+    /// permit must be kept until the connection is back in the pool.
+    ///
+    /// # Errors
+    /// [`DbError::TooManyTransactions`] at the deadline.
+    pub(super) async fn acquire(&self, of: ShareOf, deadline: Instant) -> Result<OwnedSemaphorePermit, DbError> {
+        let permit = timeout_at(deadline, self.semaphore(of).acquire_owned()).await.ok().and_then(Result::ok);
+        permit.ok_or(DbError::TooManyTransactions)
     }
 
     fn semaphore(&self, of: ShareOf) -> Arc<Semaphore> {
@@ -53,34 +64,55 @@ impl PoolShares {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         // Permits and waiters have a reference. Without one, the semaphore is as good as new.
         in_use.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-        Arc::clone(in_use.entry(of).or_insert_with(|| Arc::new(Semaphore::new(self.max_connections))))
+        let new_semaphore = || Arc::new(Semaphore::new(of.max_connections(self.pool_size)));
+        Arc::clone(in_use.entry(of).or_insert_with(new_semaphore))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Acquires a share that is free.
+    async fn acquire(shares: &PoolShares, of: ShareOf) -> OwnedSemaphorePermit {
+        shares.acquire(of, Instant::now() + Duration::from_secs(60)).await.unwrap()
+    }
+
+    /// Tries to acquire a share for a moment.
+    async fn try_acquire(shares: &PoolShares, of: ShareOf) -> Result<OwnedSemaphorePermit, DbError> {
+        shares.acquire(of, Instant::now() + Duration::from_millis(20)).await
+    }
 
     #[tokio::test]
     async fn each_tenant_has_its_own_limit() {
-        let shares = PoolShares::new(5, Duration::from_millis(20));
+        let shares = PoolShares::new(10);
         let [one, other] = [TenantId::new(), TenantId::new()].map(ShareOf::Tenant);
-        let held = (shares.acquire(one).await, shares.acquire(one).await);
-        assert!(matches!(shares.acquire(one).await, Err(sqlx::Error::PoolTimedOut)));
-        assert!(shares.acquire(other).await.is_ok());
-        assert!(shares.acquire(ShareOf::System(SystemReason::SignIn)).await.is_ok());
-        drop(held);
-        assert!(shares.acquire(one).await.is_ok());
-        // Unused entries don't accumulate.
-        drop(shares.semaphore(other));
-        assert!(shares.in_use.lock().is_ok_and(|in_use| in_use.len() == 1));
+        let used = (acquire(&shares, one).await, acquire(&shares, one).await);
+        assert!(matches!(try_acquire(&shares, one).await, Err(DbError::TooManyTransactions)));
+        drop((acquire(&shares, other).await, acquire(&shares, ShareOf::System(SystemReason::SignIn)).await));
+        drop(used);
+        drop(acquire(&shares, one).await);
     }
 
     #[tokio::test]
     async fn smallest_pool_permits_one_transaction() {
-        let shares = PoolShares::new(1, Duration::from_millis(20));
-        let of = ShareOf::Tenant(TenantId::new());
-        let held = shares.acquire(of).await;
-        assert!(held.is_ok() && shares.acquire(of).await.is_err());
+        let (shares, of) = (PoolShares::new(1), ShareOf::Tenant(TenantId::new()));
+        let used = acquire(&shares, of).await;
+        assert!(try_acquire(&shares, of).await.is_err());
+        drop(used);
+        drop(acquire(&shares, of).await);
+    }
+
+    #[tokio::test]
+    async fn unused_share_takes_no_memory() {
+        let (shares, of) = (PoolShares::new(4), ShareOf::Tenant(TenantId::new()));
+        let used = acquire(&shares, of).await;
+        // A transaction that is cancelled while it waits.
+        assert!(try_acquire(&shares, of).await.is_err());
+        drop(used);
+        drop(acquire(&shares, ShareOf::Tenant(TenantId::new())).await);
+        assert!(!shares.in_use.lock().unwrap().contains_key(&of));
     }
 }

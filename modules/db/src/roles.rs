@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{
     MigrateError, RoleNames,
-    error::{INSUFFICIENT_PRIVILEGE, sqlstate},
+    sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
 /// Creates the roles and grants them to the application's login and to the owner, whose backfills use the system role.

@@ -13,12 +13,13 @@ use super::{
     access::{self, AccessCheck},
     config::Address,
     constants::MIN_MAJOR_VERSION,
-    error::{INSUFFICIENT_PRIVILEGE, is_pooler_rejection, sqlstate, tls_failure},
+    error::{is_pooler_rejection, tls_failure},
     migrate::AppliedMigrations,
     module::DbModule,
     outcome::Outcome,
     pool::{Pool, app_options, plain_options},
     roles::LoginPrivileges,
+    sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
 /// Pause between two checks whether the embedded server still runs.

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::{
     DbError,
     deadlines::{STATEMENT_DEADLINE, no_response},
-    outcome::Outcome,
+    outcome::{Outcome, is_standby_rejection},
     pool::Pool,
 };
 
@@ -35,8 +35,8 @@ impl Reader {
         Self { pool }
     }
 
-    /// Returns all rows of a query. Retries on another connection if one turns out to be dead or the read conflicts
-    /// with another transaction, which is safe for reads.
+    /// Returns all rows of a query. Retries on another connection if one turns out to be dead or to lead to a
+    /// standby, or if the read conflicts with another transaction, which is safe for reads.
     pub async fn fetch_all<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
@@ -56,6 +56,11 @@ impl Reader {
                 Ok(rows) => {
                     connection.check_in();
                     return Ok(rows);
+                }
+                Err(error) if tries > 0 && is_standby_rejection(&error) => {
+                    // After a switch-over, new connections may lead to the new primary.
+                    connection.close();
+                    tries -= 1;
                 }
                 Err(error) if tries > 0 && Outcome::of(&error) == Outcome::Retry => {
                     tracing::debug!(%error, "a read failed; trying another connection");

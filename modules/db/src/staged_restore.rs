@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use time::OffsetDateTime;
 
 use super::{
-    AdminError, EmbeddedAdmin, Migrator, constants::EMBEDDED_DATABASE, embedded_admin::migrator, error::sqlstate,
+    AdminError, EmbeddedAdmin, Migrator, constants::EMBEDDED_DATABASE, embedded_admin::migrator, sqlstate::sqlstate,
 };
 
 /// Name of the database being filled.

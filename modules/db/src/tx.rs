@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use kernel::{TenantId, UserId};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
-use tokio::{sync::OwnedSemaphorePermit, task::JoinError, time::timeout};
+use tokio::{task::JoinError, time::timeout};
 
 use super::{
     DbError,
@@ -18,8 +18,6 @@ use super::{
 #[derive(Debug)]
 pub struct Tx {
     connection: TxConnection,
-    /// Held until the transaction ends.
-    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Tx {
@@ -29,16 +27,12 @@ impl Tx {
         let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.unlimited());
         let begun = timeout(BEGIN_DEADLINE, begin).await.unwrap_or_else(|_| Err(no_response(BEGIN_DEADLINE)));
         match begun {
-            Ok(_) => Ok(Self { connection, _share: None }),
+            Ok(_) => Ok(Self { connection }),
             Err(error) => {
                 connection.set_broken();
                 Err(error)
             }
         }
-    }
-
-    pub(super) fn with_share(self, share: Option<OwnedSemaphorePermit>) -> Self {
-        Self { _share: share, ..self }
     }
 
     /// The connection, for executing statements. A statement that exceeds the deadline is an error, and the transaction
@@ -76,7 +70,7 @@ impl Tx {
 
     async fn try_commit(&mut self) -> Result<(), DbError> {
         if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.unlimited()).await {
-            let aborted = super::error::sqlstate(&error).is_some_and(|code| code == "25P02");
+            let aborted = super::sqlstate::sqlstate(&error).is_some_and(|code| code == "25P02");
             return Err(if aborted { DbError::Aborted } else { error.into() });
         }
         sqlx::raw_sql("COMMIT").execute(self.unlimited()).await?;
@@ -87,11 +81,11 @@ impl Tx {
 
 /// Returns the outcome of a spawned task and propagates panics. The task isn't cancelled by others, since only the
 /// caller has its handle.
-pub(super) fn join_task<T>(outcome: Result<Result<T, DbError>, JoinError>) -> Result<T, DbError> {
+pub fn join_task<T, E: From<DbError>>(outcome: Result<Result<T, E>, JoinError>) -> Result<T, E> {
     outcome.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         // The runtime is shutting down.
-        Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed)),
+        Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed).into()),
     })
 }
 

@@ -15,7 +15,10 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep, timeout},
+};
 
 use super::{
     deadlines::{RETURN_DEADLINE, STATEMENT_DEADLINE, no_response},
@@ -33,11 +36,17 @@ pub(super) struct TxConnection {
     /// Whether the connection is closed instead of returned, since what the server does with it is unknown.
     broken: bool,
     idle_connections: Arc<IdleConnections>,
+    /// Kept until the connection is back in the pool.
+    share: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl TxConnection {
-    pub(super) fn new(connection: PoolConnection<Postgres>, idle_connections: Arc<IdleConnections>) -> Self {
-        Self { connection: Some(connection), in_transaction: true, broken: false, idle_connections }
+    pub(super) fn new(
+        connection: PoolConnection<Postgres>,
+        idle_connections: Arc<IdleConnections>,
+        share: Option<Arc<OwnedSemaphorePermit>>,
+    ) -> Self {
+        Self { connection: Some(connection), in_transaction: true, broken: false, idle_connections, share }
     }
 
     /// The connection without deadlines. The caller limits the duration.
@@ -82,7 +91,12 @@ impl Drop for TxConnection {
                 connection.return_to_pool().await;
             }
         };
-        runtime.spawn(async { timeout(RETURN_DEADLINE, returned).await });
+        let share = self.share.take();
+        runtime.spawn(async move {
+            // At the deadline, the connection is closed.
+            let _returned = timeout(RETURN_DEADLINE, returned).await;
+            drop(share);
+        });
     }
 }
 
@@ -128,14 +142,22 @@ impl<'c> Executor<'c> for StatementExecutor<'c> {
     where
         'c: 'e,
     {
-        self.0.unlimited().prepare_with(sql, parameters)
+        let Self(connection) = self;
+        Box::pin(async move {
+            let prepared = timeout(STATEMENT_DEADLINE, connection.unlimited().prepare_with(sql, parameters)).await;
+            prepared.unwrap_or_else(|_| Err(give_up(&mut connection.broken, &connection.idle_connections)))
+        })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
     where
         'c: 'e,
     {
-        self.0.unlimited().describe(sql)
+        let Self(connection) = self;
+        Box::pin(async move {
+            let described = timeout(STATEMENT_DEADLINE, connection.unlimited().describe(sql)).await;
+            described.unwrap_or_else(|_| Err(give_up(&mut connection.broken, &connection.idle_connections)))
+        })
     }
 }
 

@@ -172,7 +172,6 @@ impl From<AcceptError> for Problem {
                 SEAT_LIMIT_REACHED,
                 "Members use all seats of this tenant. Ask an admin to remove a member or change the plan.",
             ),
-            AcceptError::TooManyChanges => Self::tenant_busy(),
             AcceptError::Db(error) => error.into(),
         }
     }

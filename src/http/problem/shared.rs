@@ -9,7 +9,7 @@ use super::{
     Problem,
     types::{
         LAST_ADMIN, PERMISSION_MISSING, PRIVILEGE_ESCALATION, TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND,
-        TENANT_REQUIRED, UNAUTHENTICATED,
+        TENANT_REQUIRED, UNAUTHENTICATED, UNAVAILABLE,
     },
 };
 use crate::http::requested_tenant::selection_hint;
@@ -18,6 +18,11 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::unavailable(error),
+            DbError::TooManyTransactions => {
+                let detail =
+                    "Too many requests for this tenant, or of this kind, are in progress. Try again in a moment.";
+                Self::new(UNAVAILABLE, detail).with_source(error)
+            }
             DbError::Query(_) | DbError::Aborted => Self::internal(error),
         }
     }
@@ -97,7 +102,6 @@ impl From<ChangeError> for Problem {
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
             ChangeError::LastAdmin => LAST_ADMIN.into(),
-            ChangeError::TooManyChanges => Self::tenant_busy(),
             ChangeError::Db(error) => error.into(),
         }
     }

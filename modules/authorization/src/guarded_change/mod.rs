@@ -3,74 +3,28 @@
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
 //! rejected if any user would gain or lose a permission that the caller doesn't hold, or if the tenant would be left
-//! without an admin. Changes wait for the lock in `queue.rs`, where they don't use a connection.
+//! without an admin.
 
-mod queue;
 pub(crate) mod store;
 pub(crate) mod tx;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
-use async_trait::async_trait;
 use authorization_api::{ChangeError, TenantStatus};
-use db::{Database, SystemTx};
-use kernel::{
-    Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantId, TenantScope, UserId,
-};
-use shaku::{Component, Interface};
+use db::{Database, SystemTx, join_task};
+use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
 
 use crate::{
     engine::{CompiledPolicies, EffectivePermissions, Policy, PreparedPolicies},
     guarded_change::{
-        queue::{ChangeQueue, ChangeSlot, QueueFull},
         store::{PolicyState, RoleUsage, read_policy_state},
         tx::{GuardedTx, lock_tenant},
     },
 };
 
-/// Begins changes, and limits how many one tenant makes at once.
-#[async_trait]
-pub(crate) trait GuardedChanges: Interface {
-    /// Waits until the tenant may make another change. Must be called before a connection is taken from the pool.
-    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull>;
-
-    /// Like [`GuardedChange::begin`], for a change that any member may make.
-    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError>;
-}
-
-#[derive(Component)]
-#[shaku(interface = GuardedChanges)]
-pub(crate) struct GuardedChangeService {
-    #[shaku(inject)]
-    database: Arc<dyn Database>,
-    #[shaku(default)]
-    queue: ChangeQueue,
-}
-
-#[async_trait]
-impl GuardedChanges for GuardedChangeService {
-    async fn wait_for_slot(&self, tenant: TenantId) -> Result<ChangeSlot, QueueFull> {
-        self.queue.wait(tenant).await
-    }
-
-    async fn begin_as_member(&self, scope: &TenantScope) -> Result<GuardedChange, ChangeError> {
-        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
-        let slot = self.wait_for_slot(scope.tenant()).await?;
-        let mut tx = GuardedTx::begin(&*self.database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
-        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
-            Some(before) if before.role.is_some() => Ok(GuardedChange { tx, caller, before, _slot: slot }),
-            _ => Err(ChangeError::NoLongerMember),
-        }
-    }
-}
-
 /// A change in progress. It is rolled back when dropped without [`GuardedChange::commit`].
 pub(crate) struct GuardedChange {
     tx: GuardedTx,
-    _slot: ChangeSlot,
     caller: UserId,
     before: PolicyState,
 }
@@ -88,15 +42,22 @@ pub(crate) struct RoleChange {
 
 impl GuardedChange {
     /// Locks the tenant and reauthorizes the permit under its current policies.
-    pub(crate) async fn begin<P: Permission>(
-        changes: &dyn GuardedChanges,
-        permit: &Permit<P>,
-    ) -> Result<Self, ChangeError> {
-        let change = changes.begin_as_member(permit.scope()).await?;
+    pub(crate) async fn begin<P: Permission>(database: &dyn Database, permit: &Permit<P>) -> Result<Self, ChangeError> {
+        let change = Self::begin_as_member(database, permit.scope()).await?;
         let PolicyState { tenant, role, .. } = &change.before;
         let compiled = CompiledPolicies::new(tenant.version, &tenant.policies, &tenant.attributes);
         permit.reauthorize(role.ok_or(ChangeError::NoLongerMember)?, &compiled)?;
         Ok(change)
+    }
+
+    /// Like [`Self::begin`], for a change that any member may make.
+    pub(crate) async fn begin_as_member(database: &dyn Database, scope: &TenantScope) -> Result<Self, ChangeError> {
+        let Principal::User(caller) = scope.principal() else { return Err(ChangeError::NoLongerMember) };
+        let mut tx = GuardedTx::begin(database, scope).await?.ok_or(ChangeError::NoLongerMember)?;
+        match read_policy_state(&mut tx, scope.tenant(), caller).await? {
+            Some(before) if before.role.is_some() => Ok(Self { tx, caller, before }),
+            _ => Err(ChangeError::NoLongerMember),
+        }
     }
 
     /// Returns the transaction to write in.
@@ -122,7 +83,12 @@ impl GuardedChange {
     pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        check(&self.before, &after, self.caller, role_changes).await?;
+        let Self { before, caller, .. } = self;
+        let role_changes = role_changes.to_vec();
+        // Comparing the policies of a tenant at its limits takes long. Workers serve other requests meanwhile. The
+        // transactions that a tenant may have at the same time limit the number of threads.
+        let check = tokio::task::spawn_blocking(move || check(&before, &after, caller, &role_changes));
+        join_task(check.await)?;
         Ok(self.tx.commit().await?)
     }
 }
@@ -144,8 +110,8 @@ pub(crate) async fn lock_to_restore<P: Permission>(
     })
 }
 
-/// Compares the state before and after a change by `caller`. Does no I/O, but lets other tasks run between the roles.
-async fn check(
+/// Compares the state before and after a change by `caller`.
+fn check(
     before: &PolicyState,
     after: &PolicyState,
     caller: UserId,
@@ -168,8 +134,6 @@ async fn check(
         if let Some(permission) = granter.first_escalation(&to, &from, unchanged) {
             return Err(ChangeError::UnheldRemoval { permission: permission.to_string() });
         }
-        // A change to a policy for every member is checked for each role, which can take a while.
-        tokio::task::yield_now().await;
     }
     if has_admin(before, old_prepared) && !has_admin(after, new_prepared) {
         Err(ChangeError::LastAdmin)

@@ -17,7 +17,7 @@ use shaku::Component;
 
 use crate::{
     engine::may_invite_to_role,
-    guarded_change::{GuardedChange, GuardedChanges, RoleChange, store::read_policy_state, tx::lock_tenant},
+    guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
         store::InvitationConflicts,
@@ -33,8 +33,6 @@ pub(crate) struct InvitationService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
-    changes: Arc<dyn GuardedChanges>,
-    #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
     #[shaku(inject)]
     tenancy: Arc<TenancyMode>,
@@ -49,7 +47,7 @@ impl Invitations for InvitationService {
         role: RoleId,
     ) -> Result<InvitationWithToken, InvitationsError> {
         let (token, token_hash) = generate_token()?;
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         if !change.has_role(role) {
             return Err(InvitationsError::RoleNotFound);
         }
@@ -75,7 +73,7 @@ impl Invitations for InvitationService {
         id: InvitationId,
     ) -> Result<InvitationWithToken, InvitationsError> {
         let (token, token_hash) = generate_token()?;
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let before = store::find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
         self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
@@ -87,7 +85,7 @@ impl Invitations for InvitationService {
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let role = store::revoke(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         Ok(change.commit(&[RoleChange { user: None, from: Some(role), to: None }]).await?)
     }
@@ -101,8 +99,7 @@ impl Invitations for InvitationService {
         let tenant_id = acceptance::find_tenant(&mut lookup, token_hash).await?.ok_or(AcceptError::NotFound)?;
         // Its connection isn't kept while waiting.
         drop(lookup);
-        let _slot = self.changes.wait_for_slot(tenant_id).await?;
-        let mut tx = self.system.begin(SystemReason::AcceptInvitation).await?;
+        let mut tx = self.system.begin_for_tenant(SystemReason::AcceptInvitation, tenant_id).await?;
         let tenant = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
         let tenant = tenant.ok_or(AcceptError::NotFound)?;
         match acceptance::conflicts(&mut tx, tenant_id, identity.user()).await? {

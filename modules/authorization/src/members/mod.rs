@@ -11,7 +11,7 @@ use kernel::{Identity, Permit, RoleId, TenantScope, UserId};
 use shaku::Component;
 
 use crate::{
-    guarded_change::{GuardedChange, GuardedChanges, RoleChange},
+    guarded_change::{GuardedChange, RoleChange},
     members::store::MembershipRepository,
 };
 
@@ -21,8 +21,6 @@ use crate::{
 pub(crate) struct MemberService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
-    #[shaku(inject)]
-    changes: Arc<dyn GuardedChanges>,
     #[shaku(inject)]
     memberships: Arc<dyn MembershipRepository>,
 }
@@ -49,7 +47,7 @@ impl Members for MemberService {
         user: UserId,
         role: RoleId,
     ) -> Result<Member, MembersError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let from = self.memberships.role_of(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
         if !change.has_role(role) {
             return Err(MembersError::RoleNotFound);
@@ -61,13 +59,13 @@ impl Members for MemberService {
     }
 
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let role = self.memberships.remove(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
         Ok(change.commit(&[RoleChange { user: Some(user), from: Some(role), to: None }]).await?)
     }
 
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {
-        let mut change = self.changes.begin_as_member(scope).await?;
+        let mut change = GuardedChange::begin_as_member(&*self.database, scope).await?;
         let caller = change.caller();
         self.memberships.remove(change.tx(), caller).await?;
         Ok(change.commit(&[]).await?)

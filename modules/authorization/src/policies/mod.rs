@@ -13,7 +13,7 @@ use shaku::Component;
 
 use crate::{
     engine::{Condition, NewPolicy, Policy},
-    guarded_change::{GuardedChange, GuardedChanges},
+    guarded_change::GuardedChange,
     policies::store::{PolicyRepository, StoredPolicy},
 };
 
@@ -29,8 +29,6 @@ const MAX_CONDITION_COST_PER_TENANT: u16 = 10_000;
 pub(crate) struct PolicyService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
-    #[shaku(inject)]
-    changes: Arc<dyn GuardedChanges>,
     #[shaku(inject)]
     policies: Arc<dyn PolicyRepository>,
 }
@@ -55,7 +53,7 @@ impl Policies for PolicyService {
         let PolicyDraft { role, effect, target, condition } = draft;
         let (condition, cost) = condition.as_ref().map(canonicalize).transpose()?.unzip();
         let policy = NewPolicy::new(*role, *effect, target.resource(), target.verbs(), condition);
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         if role.is_some_and(|role| !change.has_role(role)) {
             return Err(PoliciesError::RoleNotFound);
         }
@@ -80,7 +78,7 @@ impl Policies for PolicyService {
             Some(None) => Some(None),
             None => None,
         };
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let stored = self.find_custom(&mut change, id).await?;
         let (resource, verbs) = match target {
             Some(target) => (target.resource(), target.verbs().to_vec()),
@@ -98,7 +96,7 @@ impl Policies for PolicyService {
     }
 
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         self.find_custom(&mut change, id).await?;
         self.policies.delete(change.tx(), id).await?;
         Ok(change.commit(&[]).await?)

@@ -10,10 +10,7 @@ use db::{Database, DbError};
 use kernel::{Permit, RoleId};
 use shaku::Component;
 
-use crate::{
-    guarded_change::{GuardedChange, GuardedChanges},
-    roles::store::RoleRepository,
-};
+use crate::{guarded_change::GuardedChange, roles::store::RoleRepository};
 
 /// Maximum number of roles per tenant, system roles included. It limits the cost of a change to a tenant-wide policy,
 /// which is checked for each role.
@@ -26,8 +23,6 @@ pub(crate) struct RoleService {
     #[shaku(inject)]
     database: Arc<dyn Database>,
     #[shaku(inject)]
-    changes: Arc<dyn GuardedChanges>,
-    #[shaku(inject)]
     roles: Arc<dyn RoleRepository>,
 }
 
@@ -38,7 +33,7 @@ impl Roles for RoleService {
     }
 
     async fn create(&self, permit: &Permit<RoleManage>, name: &RoleName) -> Result<Role, RolesError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         if self.roles.count(change.tx()).await? >= i64::from(MAX_ROLES_PER_TENANT) {
             return Err(RolesError::LimitReached { limit: MAX_ROLES_PER_TENANT });
         }
@@ -49,7 +44,7 @@ impl Roles for RoleService {
     }
 
     async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let role = self.find_custom(&mut change, id).await?;
         self.roles.rename(change.tx(), id, name).await.map_err(roles_error)?;
         change.commit(&[]).await?;
@@ -57,7 +52,7 @@ impl Roles for RoleService {
     }
 
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         self.find_custom(&mut change, id).await?;
         self.roles.delete(change.tx(), id).await.map_err(roles_error)?;
         Ok(change.commit(&[]).await?)

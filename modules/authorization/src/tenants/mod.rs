@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authorization_api::{
-    ChangeError, Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantUpdate, Tenants, TenantsError,
+    Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantUpdate, Tenants, TenantsError,
 };
 use db::{Database, SystemDatabase, SystemReason};
 use kernel::{Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
 use shaku::Component;
 
 use crate::{
-    guarded_change::{GuardedChange, GuardedChanges, lock_to_restore},
+    guarded_change::{GuardedChange, lock_to_restore},
     tenants::{
         creation::{Creator, create_tenant, tenants_error},
         slug_candidates::slug_candidates,
@@ -32,8 +32,6 @@ pub(crate) struct TenantService {
     database: Arc<dyn Database>,
     #[shaku(inject)]
     system: Arc<dyn SystemDatabase>,
-    #[shaku(inject)]
-    changes: Arc<dyn GuardedChanges>,
     #[shaku(inject)]
     tenants: Arc<dyn TenantRepository>,
     #[shaku(inject)]
@@ -76,21 +74,20 @@ impl Tenants for TenantService {
         {
             return Err(TenantsError::SlugImmutable);
         }
-        let mut guarded = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut guarded = GuardedChange::begin(&*self.database, permit).await?;
         let updated = self.tenants.update(guarded.tx(), change).await.map_err(tenants_error)?;
         guarded.commit(&[]).await?;
         updated.ok_or(TenantsError::NotFound)
     }
 
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {
-        let mut change = GuardedChange::begin(&*self.changes, permit).await?;
+        let mut change = GuardedChange::begin(&*self.database, permit).await?;
         self.tenants.archive(change.tx()).await?;
         Ok(change.commit(&[]).await?)
     }
 
     async fn restore(&self, permit: &RestorePermit<TenantArchive>) -> Result<(), TenantsError> {
-        let _slot = self.changes.wait_for_slot(permit.tenant()).await.map_err(ChangeError::from)?;
-        let mut tx = self.system.begin(SystemReason::RestoreTenant).await?;
+        let mut tx = self.system.begin_for_tenant(SystemReason::RestoreTenant, permit.tenant()).await?;
         lock_to_restore(&mut tx, permit).await?;
         self.tenants.restore(&mut tx, permit.tenant()).await?;
         Ok(tx.commit().await?)

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod admission;
-mod change_queue;
+mod change_load;
 mod helpers;
 mod invitations;
 mod roles_policies_members;

@@ -105,7 +105,6 @@ impl Outcome for ChangeError {
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
             Self::UnheldRemoval { permission } => format!("can't take away {permission}"),
             Self::LastAdmin => "last admin".into(),
-            Self::TooManyChanges => "too many changes".into(),
             Self::Db(error) => panic!("{error:?}"),
         }
     }

@@ -62,12 +62,41 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
     }
     for one in blocked {
         let error = one.await.unwrap().unwrap_err();
-        assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, DbError::Unavailable(_) | DbError::TooManyTransactions), "{error:?}");
     }
     drop(stuck);
     let mut tx = db.database().begin(&acme).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
+}
+
+/// Clients that disconnect while their transactions wait for a lock don't get more connections than others.
+#[rstest]
+#[tokio::test]
+async fn cancelled_transaction_counts_until_rolled_back(#[future(awt)] seeded: SeededDb) {
+    let db = open_db(seeded.config(8)).await.unwrap();
+    let alice = seeded.seed.users.alice.id;
+    let (acme, globex) = (seeded.scope(alice, "acme").await.unwrap(), seeded.scope(alice, "globex").await.unwrap());
+    let (mut stuck, mut observer) = (seeded.superuser().await, seeded.superuser().await);
+    sqlx::raw_sql("BEGIN; SELECT FROM tenants WHERE slug = 'acme' FOR UPDATE").execute(&mut stuck).await.unwrap();
+    let mut lock_waiters = async || -> i64 {
+        let count =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar(count).fetch_one(&mut observer).await.unwrap()
+    };
+    let (database, acme) = (db.database(), &acme);
+    let wait_for_lock = async || {
+        let mut tx = database.begin(acme).await?;
+        let updated = sqlx::query("UPDATE tenants SET name = name || '!'").execute(tx.conn()).await;
+        updated.map_err(DbError::from)
+    };
+    // Each is cancelled after a while, most of them while they wait for the lock.
+    for _ in 0..40 {
+        let wait = timeout(Duration::from_millis(30), wait_for_lock()).await;
+        assert!(!matches!(wait, Ok(Ok(_))), "the row is locked");
+        assert!(lock_waiters().await <= 2, "a tenant has at most a quarter of 8 connections");
+        database.begin(&globex).await.unwrap().commit().await.unwrap();
+    }
 }
 
 /// Stops all processes of a server with SIGSTOP, until dropped.
@@ -216,20 +245,28 @@ async fn standby_is_rejected_and_its_connections_discarded() {
         assert!(psql.args(["-XAtqc", terminate]).output().unwrap().status.success());
     };
     let begin = async || db.system().begin(SystemReason::Seed).await.map(drop);
+    let database = db.database();
+    let read = async || {
+        let query = || sqlx::query("SELECT user_scope(gen_random_uuid())").try_map(|_| Ok(()));
+        database.reader().fetch_all(query).await
+    };
     begin().await.unwrap();
 
     // New connections lead to the standby.
     *target.lock().unwrap() = url(&standby);
     terminate(&primary);
-    let error = begin().await.unwrap_err();
-    assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");
+    for error in [begin().await.unwrap_err(), read().await.map(drop).unwrap_err()] {
+        assert!(matches!(error, DbError::Unavailable(_)), "{error:?}");
+    }
     assert!(matches!(is_ready(&db).await, Err(DbError::Standby)));
 
     // Those that are left don't delay the recovery, whichever request finds them.
-    for _ in 0..2 {
-        let database = db.database();
+    for read_first in [false, true] {
         drop(tokio::join!(database.begin_unscoped(), database.begin_unscoped()));
         *target.lock().unwrap() = url(&primary);
+        if read_first {
+            read().await.unwrap();
+        }
         begin().await.unwrap();
         is_ready(&db).await.unwrap();
         *target.lock().unwrap() = url(&standby);

@@ -1,6 +1,10 @@
 //! One tenant can't take all connections or all of the computation time with its changes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use authorization_api::{Effect, Policies, PolicyDraft, PolicyManage, PolicyTarget, RoleManage, Roles};
 use kernel::{PermissionInfo, Permit};
@@ -9,7 +13,7 @@ use serde_json::{Value, json};
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};
 use test_support::{TestDb, TestTenant, test_db};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::helpers::{module, outcome, outcomes};
 
@@ -51,18 +55,19 @@ async fn locked_tenant_leaves_connections_to_others(#[future(awt)] test_db: Test
         let (roles, permit) = (Arc::clone(&roles), Arc::clone(&locked_permit));
         tasks.spawn(async move { outcome(&roles.create(&permit, &format!("role {number}").parse().unwrap()).await) });
     }
-    while lock_waiters(&mut observer).await < 2 {
-        tokio::task::yield_now().await;
-    }
+    let both_wait = async {
+        while lock_waiters(&mut observer).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), both_wait).await.expect("two changes wait for the lock");
     // Each round trip gives other changes the time to wait for the lock as well.
     for _ in 0..50 {
-        assert!(lock_waiters(&mut observer).await <= 2);
+        assert!(lock_waiters(&mut observer).await <= 2, "a tenant has at most a quarter of the pool");
     }
     create_roles(&*roles, &other_permit).await;
     lock.rollback().await.unwrap();
     let outcomes: BTreeMap<_, _> = outcomes(tasks).await;
-    // 34 changes wait at most.
-    assert!(outcomes["TooManyChanges"] >= 16, "{outcomes:?}");
     assert_eq!(outcomes.values().sum::<usize>(), 50, "{outcomes:?}");
 }
 
@@ -99,26 +104,30 @@ async fn insert_expensive_policies(test_db: &TestDb, tenant: &TestTenant) {
     }
 }
 
+/// A change to a policy for every member is compared for each role. A current-thread runtime has one worker.
 #[rstest]
-#[tokio::test]
-async fn largest_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
-    let module = module(&test_db);
-    let (roles, policies): (Arc<dyn Roles>, Arc<dyn Policies>) = (module.resolve(), module.resolve());
-    let (large, other) = (test_db.create_tenant().await, test_db.create_tenant().await);
+#[tokio::test(flavor = "current_thread")]
+async fn expensive_check_does_not_block_worker(#[future(awt)] test_db: TestDb) {
+    let policies: Arc<dyn Policies> = module(&test_db).resolve();
+    let large = test_db.create_tenant().await;
     insert_expensive_policies(&test_db, &large).await;
-    let [large_admin, other_admin] =
-        [test_db.create_member(&large, large.admin_role).await, test_db.create_member(&other, other.admin_role).await];
-    let manage = Arc::new(test_db.permit::<PolicyManage>(large_admin, large.id).await.unwrap());
-    let other_permit = test_db.permit::<RoleManage>(other_admin, other.id).await.unwrap();
-    let mut tasks = JoinSet::new();
-    for _ in 0..50 {
-        let (policies, manage) = (Arc::clone(&policies), Arc::clone(&manage));
-        // Each change applies to every role. The first one succeeds, the others are duplicates.
-        let target = PolicyTarget::new(&PERMISSIONS, "user", &["read".to_owned()]).unwrap();
-        let draft = PolicyDraft { role: None, effect: Effect::Allow, target, condition: None };
-        tasks.spawn(async move { outcome(&policies.create(&manage, &draft).await) });
-    }
-    create_roles(&*roles, &other_permit).await;
-    let outcomes = outcomes(tasks).await;
-    assert_eq!((outcomes["done"], outcomes.values().sum::<usize>()), (1, 50), "{outcomes:?}");
+    let admin = test_db.create_member(&large, large.admin_role).await;
+    let manage = test_db.permit::<PolicyManage>(admin, large.id).await.unwrap();
+    let (longest_pause, pause) = watch::channel(Duration::ZERO);
+    let worker = tokio::spawn(async move {
+        let mut last = Instant::now();
+        loop {
+            tokio::task::yield_now().await;
+            longest_pause.send_modify(|longest| *longest = last.elapsed().max(*longest));
+            last = Instant::now();
+        }
+    });
+    let target = PolicyTarget::new(&PERMISSIONS, "user", &["read".to_owned()]).unwrap();
+    let draft = PolicyDraft { role: None, effect: Effect::Allow, target, condition: None };
+    let started = Instant::now();
+    policies.create(&manage, &draft).await.unwrap();
+    let change = started.elapsed();
+    worker.abort();
+    let pause = *pause.borrow();
+    assert!(pause < change / 2, "the worker served nothing else for {pause:?} of {change:?}");
 }

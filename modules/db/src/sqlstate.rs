@@ -1,0 +1,11 @@
+//! SQLSTATEs of the server's errors: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+
+/// The login or role lacks a privilege.
+pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// The table doesn't exist.
+pub(super) const UNDEFINED_TABLE: &str = "42P01";
+
+/// The SQLSTATE of an error reported by the server.
+pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(Into::into)
+}
