@@ -186,7 +186,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_app;
 -- Resending changes the token, the expiry and the inviter. Address and role are immutable.
 GRANT UPDATE (invited_by, token_hash, expires_at) ON invitations TO tenantry_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON tenants, roles, memberships, policies, tenant_attributes TO tenantry_system;
+GRANT SELECT, INSERT, UPDATE ON tenants, tenant_attributes TO tenantry_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
 
 -- Keeps the slug that a tenant gives up, and rejects one that another tenant gave up within 90 days. It runs after the
