@@ -1,12 +1,12 @@
 //! Typed ids: UUIDv7 (RFC 9562, section 5.7) in a newtype each, so that ids of different entities can't be mixed up.
 
-/// Declares an id type: a UUIDv7 that is transparent to serde and sqlx. The calling crate depends on `serde`, `sqlx` and
-/// `uuid`.
+/// Declares an id type: a UUIDv7 that is transparent to serde and sqlx. Only its hyphenated form is parsed. The calling
+/// crate depends on `serde`, `sqlx` and `uuid`.
 #[macro_export]
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, sqlx::Type)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, sqlx::Type)]
         #[serde(transparent)]
         #[sqlx(transparent)]
         pub struct $name(uuid::Uuid);
@@ -36,10 +36,17 @@ macro_rules! id {
         }
 
         impl std::str::FromStr for $name {
-            type Err = uuid::Error;
+            type Err = $crate::InvalidUuid;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+                $crate::parse_uuid(text).map(Self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
     };
@@ -81,5 +88,18 @@ mod tests {
         for text in ["", "1", "alice", "0190a8a0-0000-7000-8000-00000000000g"] {
             assert!(text.parse::<UserId>().is_err(), "{text} was accepted as an id");
         }
+    }
+
+    /// In tokens, policies and request bodies alike.
+    #[test]
+    fn only_hyphenated_id_is_deserialized() {
+        use serde::{Deserialize, de::IntoDeserializer};
+        let read = |text: &str| {
+            let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+            UserId::deserialize(text)
+        };
+        let id = UserId::new();
+        assert_eq!(read(&id.to_string()), Ok(id));
+        assert!(read(&id.to_string().replace('-', "")).is_err());
     }
 }

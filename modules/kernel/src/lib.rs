@@ -15,6 +15,7 @@
 #![expect(clippy::disallowed_types, reason = "this crate defines the components that create proofs")]
 
 mod admission;
+mod canonical;
 mod clock;
 mod decision;
 mod email;
@@ -35,6 +36,7 @@ mod text;
 mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
+pub use canonical::{InvalidUuid, parse_integer, parse_uuid};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
     AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, PermissionDenied,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
+use kernel::parse_integer;
 
 /// Why a text isn't an IP range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +24,7 @@ pub enum IpRangeError {
 pub fn parse_ip_range(text: &str) -> Result<IpNet, IpRangeError> {
     let range = text.split_once('/').and_then(|(addr, length)| {
         let addr: IpAddr = addr.parse().ok()?;
-        let prefix: u8 = length.parse().ok()?;
-        IpNet::new(addr, prefix).ok().filter(|_| prefix.to_string() == length)
+        IpNet::new(addr, parse_integer(length)?).ok()
     });
     let range = range.ok_or(IpRangeError::Malformed)?;
     if range == range.trunc() { Ok(unmap_ipv4(range)) } else { Err(IpRangeError::HostBits) }

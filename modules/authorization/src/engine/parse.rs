@@ -88,8 +88,11 @@ impl ConditionParser {
 
     fn text(&mut self, value: &Value, pointer: &str) -> Option<String> {
         match value.as_str() {
-            Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) => Some(text.into()),
-            _ => self.fail(pointer, "Expected a string of 1 to 200 bytes."),
+            // PostgreSQL can't store NUL, and other control characters are invisible.
+            Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control) => {
+                Some(text.into())
+            }
+            _ => self.fail(pointer, "Expected a string of 1 to 200 bytes without control characters."),
         }
     }
 

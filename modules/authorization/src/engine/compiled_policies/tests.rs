@@ -198,5 +198,8 @@ fn explanation_locates_invalid_condition() {
         traces(&explanation.unmet[0]),
         [("", "invalid", Truth::Indeterminate), ("/all/0/plan", "invalid", Truth::Indeterminate)]
     );
-    assert_eq!(explanation.unmet[0].conditions[1].detail, Some("Expected a string of 1 to 200 bytes."));
+    assert_eq!(
+        explanation.unmet[0].conditions[1].detail,
+        Some("Expected a string of 1 to 200 bytes without control characters.")
+    );
 }

@@ -1,6 +1,7 @@
 //! Parsing of the leaf conditions with structured values: comparisons, IP ranges and time windows.
 
 use ipnet::IpNet;
+use kernel::parse_uuid;
 use serde_json::Value;
 
 use super::{
@@ -59,7 +60,7 @@ impl ConditionParser {
     fn literal(&mut self, attribute: Attribute, value: &Value, pointer: &str) -> Option<Literal> {
         match attribute.attribute_type() {
             AttributeType::UserId | AttributeType::RoleId | AttributeType::TenantId => {
-                match value.as_str().and_then(|text| text.parse().ok()) {
+                match value.as_str().and_then(|text| parse_uuid(text).ok()) {
                     Some(id) => Some(Literal::Id(id)),
                     None => self.fail(pointer, "Expected a UUID, because this attribute is an id."),
                 }
