@@ -74,12 +74,29 @@ const CURRENT_ACCESS: &str = "
     UNION ALL
     SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success";
 
-/// What every tenant table needs, even if no migration created it.
+/// What the tables and views that the roles can access need, even if a migration created them without it: forced
+/// row-level security on a table that the application's role can access and on a tenant table, and the caller's rights
+/// in a view. A tenant table has a column `tenant_id` or a foreign key to `tenants`. Extensions aren't included.
 const REQUIRED_ACCESS: &str = "
-    SELECT format('ALTER TABLE %I %s ROW LEVEL SECURITY', relname, action)
-    FROM pg_class, unnest(ARRAY['ENABLE', 'FORCE']) AS action
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND (relname = 'tenants' OR EXISTS (
-      SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id' AND NOT attisdropped))";
+    SELECT entry
+    FROM pg_class AS c
+    CROSS JOIN LATERAL (
+      SELECT coalesce(bool_or(rolname = $1), false), count(*) > 0
+      FROM pg_roles
+      WHERE rolname IN ($1, $2) AND (has_any_column_privilege(pg_roles.oid, c.oid, 'SELECT, INSERT, UPDATE')
+        OR has_table_privilege(pg_roles.oid, c.oid, 'DELETE, TRUNCATE'))
+    ) AS accessible (by_app, by_any)
+    CROSS JOIN LATERAL (
+      SELECT format('ALTER TABLE %I %s ROW LEVEL SECURITY', relname, action)
+      FROM unnest(ARRAY['ENABLE', 'FORCE']) AS action
+      WHERE relkind IN ('r', 'p') AND (relname = 'tenants' OR by_app
+        OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id' AND NOT attisdropped)
+        OR by_any AND EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conrelid = c.oid AND confrelid = to_regclass('public.tenants')))
+      UNION ALL
+      SELECT format('ALTER VIEW %I SET (security_invoker=true)', relname) WHERE relkind = 'v' AND by_any
+    ) AS required (entry)
+    WHERE relnamespace = 'public'::regnamespace AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')";
 
 /// Differences between the recorded access and the current one.
 #[derive(Debug)]

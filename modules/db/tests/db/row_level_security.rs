@@ -3,39 +3,141 @@
 
 use db::{SystemReason, Tx};
 use rstest::rstest;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection};
 use test_support::{SeededDb, TestDb, seeded, test_db};
 
-/// Tables with a column `tenant_id`, and `tenants` itself, each with the column that identifies the tenant.
-async fn tenant_tables(superuser: &mut PgConnection) -> Vec<(String, &'static str)> {
-    let names: Vec<String> = sqlx::query_scalar(
-        "SELECT DISTINCT c.relname::text
-         FROM pg_class AS c
-         JOIN pg_attribute AS a ON a.attrelid = c.oid
-         WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
-         ORDER BY 1",
-    )
-    .fetch_all(superuser)
-    .await
-    .unwrap();
-    names.into_iter().map(|name| (name, "tenant_id")).chain([("tenants".into(), "id")]).collect()
+/// `tenants` and the tables with foreign keys to it, directly or through another tenant table, each with the column that
+/// identifies the tenant. Tables that no role of the program can access are left out.
+const TENANT_TABLES: &str = "
+    WITH RECURSIVE tenant_columns (relation, number) AS (
+      SELECT attrelid, attnum FROM pg_attribute WHERE attrelid = 'tenants'::regclass AND attname = 'id'
+      UNION
+      SELECT conrelid, key.number
+      FROM pg_constraint
+      JOIN tenant_columns ON relation = confrelid
+      CROSS JOIN LATERAL unnest(conkey, confkey) AS key (number, referenced)
+      WHERE contype = 'f' AND referenced = tenant_columns.number
+    ), tenant_tables (relation, name, number, tenant_column) AS (
+      SELECT relation, relation::regclass::text, number, attname::text
+      FROM tenant_columns
+      JOIN pg_attribute ON attrelid = relation AND attnum = number
+      WHERE EXISTS (
+        SELECT FROM unnest(ARRAY['tenantry_app', 'tenantry_system']) AS role
+        WHERE has_any_column_privilege(role, relation, 'SELECT, INSERT, UPDATE')
+      )
+    )";
+
+async fn tenant_tables(superuser: &mut PgConnection) -> Vec<(String, String)> {
+    let query = format!("{TENANT_TABLES} SELECT name, tenant_column FROM tenant_tables ORDER BY 1");
+    let tables: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(query)).fetch_all(superuser).await.unwrap();
+    assert!(tables.len() >= 7, "the catalog query finds too few tables: {tables:?}");
+    tables
+}
+
+/// The mistakes in row-level security and in what it depends on, each with what to do. `unprotected_migration_is_rejected`
+/// tests what the program itself checks when it starts.
+async fn access_mistakes(superuser: &mut PgConnection) -> Vec<String> {
+    let query = format!(
+        "{TENANT_TABLES}
+         SELECT format('table %s: row-level security is not enabled and forced; add ALTER TABLE %1$s ENABLE ROW LEVEL SECURITY and ALTER TABLE %1$s FORCE ROW LEVEL SECURITY', name)
+         FROM tenant_tables JOIN pg_class ON pg_class.oid = relation
+         WHERE NOT (relrowsecurity AND relforcerowsecurity)
+         UNION ALL
+         SELECT format('table %s: the primary key lacks %s; begin it with that column', name, tenant_column)
+         FROM tenant_tables
+         WHERE name <> 'tenants'
+           AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indkey[0] = number)
+         UNION ALL
+         SELECT format('table %s: a foreign key refers to %s without the tenant; begin it with %s', name, confrelid::regclass, tenant_column)
+         FROM tenant_tables JOIN pg_constraint ON conrelid = relation
+         WHERE contype = 'f' AND NOT number = ANY (conkey) AND confrelid <> 'tenants'::regclass
+           AND confrelid IN (SELECT relation FROM tenant_tables)
+         UNION ALL
+         SELECT format('table %s: the policy %s is too wide; compare the tenant''s column with (SELECT scope_tenant_id())', polrelid::regclass, polname)
+         FROM pg_policy
+         WHERE polpermissive AND polroles <> ARRAY['tenantry_system'::regrole::oid]
+           AND (pg_get_expr(polqual, polrelid) !~ '= \\( ?SELECT scope_(tenant|user)_id'
+             OR pg_get_expr(polwithcheck, polrelid) !~ '= \\( ?SELECT scope_tenant_id')
+         UNION ALL
+         SELECT format('%s %s: row-level security does not apply to it; revoke the privileges on it', CASE relkind WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END, relname)
+         FROM pg_class
+         WHERE relkind IN ('m', 'f') AND relnamespace = 'public'::regnamespace AND has_any_column_privilege('tenantry_app', oid, 'SELECT, INSERT, UPDATE')
+         UNION ALL
+         SELECT format('function %s: SECURITY DEFINER bypasses row-level security; remove it, or review the function and list it here', oid::regprocedure)
+         FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace AND prosecdef AND proname <> 'keep_former_slug'
+         UNION ALL
+         SELECT format('table %s: %s is granted to %s; grant only SELECT, INSERT, UPDATE and DELETE, without grant option, to the two roles of the program', relname, privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+         FROM pg_class, aclexplode(relacl)
+         WHERE relnamespace = 'public'::regnamespace AND grantee <> relowner
+           AND (privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') OR is_grantable OR grantee = 0)
+         ORDER BY 1"
+    );
+    sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(superuser).await.unwrap()
 }
 
 #[rstest]
 #[tokio::test]
 async fn every_tenant_table_forces_rls(#[future(awt)] test_db: TestDb) {
-    let mut superuser = test_db.superuser().await;
-    let tables = tenant_tables(&mut superuser).await;
-    assert!(tables.len() >= 7, "the catalog query finds no tables: {tables:?}");
-    for (table, _) in tables {
-        let row = sqlx::query("SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = $1::regclass")
-            .bind(&table)
-            .fetch_one(&mut superuser)
-            .await
-            .unwrap();
-        assert!(row.get::<bool, _>(0), "{table}: ALTER TABLE {table} ENABLE ROW LEVEL SECURITY");
-        assert!(row.get::<bool, _>(1), "{table}: ALTER TABLE {table} FORCE ROW LEVEL SECURITY");
-    }
+    let mistakes = access_mistakes(&mut test_db.superuser().await).await;
+    assert!(mistakes.is_empty(), "correct the migrations:\n{}", mistakes.join("\n"));
+}
+
+#[rstest]
+#[case::tenant_column_with_another_name(
+    "CREATE TABLE notes (organization uuid REFERENCES tenants, id uuid, PRIMARY KEY (organization, id)); GRANT SELECT ON notes TO tenantry_app",
+    "table notes: row-level security is not enabled and forced; add ALTER TABLE notes"
+)]
+#[case::table_of_tenant_table(
+    "CREATE TABLE notes (owner uuid, role uuid, PRIMARY KEY (owner, role), FOREIGN KEY (owner, role) REFERENCES roles); GRANT INSERT ON notes TO tenantry_app",
+    "table notes: row-level security is not enabled and forced"
+)]
+#[case::primary_key(
+    "ALTER TABLE subscriptions DROP CONSTRAINT subscriptions_pkey, ADD PRIMARY KEY (id)",
+    "table subscriptions: the primary key lacks tenant_id; begin it"
+)]
+#[case::foreign_key(
+    "ALTER TABLE roles ADD UNIQUE (id); ALTER TABLE subscriptions ADD role uuid REFERENCES roles (id)",
+    "table subscriptions: a foreign key refers to roles without the tenant; begin it with tenant_id"
+)]
+#[case::policy(
+    "CREATE POLICY every_row ON roles FOR SELECT TO tenantry_app USING (true)",
+    "table roles: the policy every_row is too wide; compare"
+)]
+#[case::policy_for_everyone(
+    "CREATE POLICY every_row ON roles USING (tenant_id IS NOT NULL)",
+    "table roles: the policy every_row"
+)]
+#[case::write_policy(
+    "CREATE POLICY every_row ON roles TO tenantry_app USING (tenant_id = (SELECT scope_tenant_id())) WITH CHECK (true)",
+    "table roles: the policy every_row"
+)]
+#[case::insert_policy(
+    "CREATE POLICY every_row ON roles FOR INSERT TO tenantry_app WITH CHECK (true)",
+    "table roles: the policy every_row"
+)]
+#[case::materialized_view(
+    "CREATE MATERIALIZED VIEW notes AS TABLE roles; GRANT SELECT ON notes TO tenantry_app",
+    "materialized view notes: row-level security does not apply"
+)]
+#[case::definer_function(
+    "CREATE FUNCTION notes() RETURNS SETOF roles LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT * FROM roles; END",
+    "function notes(): SECURITY DEFINER bypasses row-level security"
+)]
+#[case::truncate(
+    "GRANT TRUNCATE ON roles TO tenantry_app",
+    "table roles: TRUNCATE is granted to tenantry_app; grant only"
+)]
+#[case::granted_to_everyone("GRANT SELECT ON roles TO PUBLIC", "table roles: SELECT is granted to PUBLIC")]
+#[tokio::test]
+async fn access_mistake_is_found(
+    #[future(awt)] test_db: TestDb,
+    #[case] mistake: &'static str,
+    #[case] expected: &str,
+) {
+    test_db.execute(mistake).await;
+    let mistakes = access_mistakes(&mut test_db.superuser().await).await;
+    assert!(mistakes.len() == 1 && mistakes[0].starts_with(expected), "{mistakes:?} instead of {expected}");
 }
 
 #[rstest]
@@ -117,7 +219,7 @@ async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
         // Move own rows to the other tenant, update its rows, delete its rows, copy own rows to it.
         let columns = columns(&mut superuser, &table).await;
         let copied: Vec<String> =
-            columns.iter().map(|name| if name == column { "$1".into() } else { name.clone() }).collect();
+            columns.iter().map(|name| if *name == column { "$1".into() } else { name.clone() }).collect();
         let (columns, copied) = (columns.join(", "), copied.join(", "));
         for (privilege, statement) in [
             ("UPDATE", format!("UPDATE {table} SET {column} = $1")),
@@ -166,25 +268,4 @@ async fn cross_tenant_foreign_key_is_rejected(#[future(awt)] seeded: SeededDb) {
         .execute(tx.conn())
         .await;
     assert_eq!(result.unwrap_err().as_database_error().unwrap().code().unwrap(), "23503");
-}
-
-#[rstest]
-#[tokio::test]
-async fn tenant_foreign_keys_include_tenant_id(#[future(awt)] test_db: TestDb) {
-    let mut superuser = test_db.superuser().await;
-    let tables: Vec<String> = tenant_tables(&mut superuser).await.into_iter().map(|(name, _)| name).collect();
-    let missing: Vec<String> = sqlx::query_scalar(
-        "SELECT conrelid::regclass || ': ' || conname
-         FROM pg_constraint
-         WHERE contype = 'f' AND conrelid::regclass::text = ANY ($1) AND confrelid::regclass::text = ANY ($1)
-           AND confrelid <> 'tenants'::regclass
-           AND NOT EXISTS (
-             SELECT FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY (conkey) AND attname = 'tenant_id'
-           )",
-    )
-    .bind(&tables)
-    .fetch_all(&mut superuser)
-    .await
-    .unwrap();
-    assert_eq!(missing, Vec::<String>::new(), "must be FOREIGN KEY (tenant_id, …)");
 }

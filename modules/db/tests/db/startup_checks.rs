@@ -197,6 +197,43 @@ async fn changed_access_is_rejected(
     assert_eq!(migrator.revert(1).await.unwrap_err().to_string(), message);
 }
 
+/// What a migration has created and recorded. The test fixtures open the database, so all tests fail then.
+#[rstest]
+#[case::tenant_column_with_another_name(
+    "CREATE TABLE notes (organization uuid REFERENCES tenants); GRANT SELECT ON notes TO tenantry_system",
+    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, missing `ALTER TABLE notes FORCE ROW LEVEL SECURITY`;"
+)]
+#[case::tenant_column_without_foreign_key(
+    "CREATE TABLE notes (organization uuid); GRANT SELECT (organization) ON notes TO tenantry_app",
+    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, "
+)]
+#[case::table_of_everyone(
+    "CREATE TABLE notes (organization uuid); GRANT DELETE ON notes TO PUBLIC",
+    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, "
+)]
+#[case::partition(
+    "CREATE TABLE notes (tenant_id uuid) PARTITION BY LIST (tenant_id);
+     ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER TABLE notes FORCE ROW LEVEL SECURITY;
+     CREATE TABLE notes_1 PARTITION OF notes DEFAULT",
+    "missing `ALTER TABLE notes_1 ENABLE ROW LEVEL SECURITY`, "
+)]
+#[case::view_of_owner(
+    "CREATE VIEW notes AS SELECT * FROM memberships; GRANT SELECT ON notes TO tenantry_app",
+    "missing `ALTER VIEW notes SET (security_invoker=true)`;"
+)]
+#[tokio::test]
+async fn unprotected_migration_is_rejected(
+    #[future(awt)] test_db: TestDb,
+    #[case] migration: &'static str,
+    #[case] expected: &str,
+) {
+    test_db.execute(migration).await;
+    test_db.execute("DROP TABLE _tenantry_access").await;
+    DbServer::start(test_db.config(1)).await.unwrap().migrator().run().await.unwrap();
+    let error = open_db(test_db.config(1)).await.unwrap_err().to_string();
+    assert!(error.contains(expected) && !error.contains("unexpected `"), "{error}");
+}
+
 /// An administrator may install one, even if it grants privileges on its views to PUBLIC.
 #[rstest]
 #[tokio::test]
