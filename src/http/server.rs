@@ -26,7 +26,7 @@ use super::{
     handlers, join_page,
     middleware::request_middleware,
     problem::Problem,
-    public_url::{BaseUrl, PublicUrls},
+    public_url::{BaseUrl, PublicUrls, listen_url},
     route::RouteInfo,
 };
 use crate::{config::HttpConfig, services::AppModule};
@@ -92,7 +92,7 @@ pub fn start(
     let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies::new(config));
-    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
+    let public_url = config.public_url.clone().unwrap_or_else(|| listen_url(bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
     let (openapi, docs) = (Data::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());

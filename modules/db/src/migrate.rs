@@ -14,7 +14,7 @@ use sqlx::{
 use super::{
     AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
     access::{self, AccessCheck},
-    config::Address,
+    database_url::Address,
     error::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, is_pooler_rejection, sqlstate},
     roles,
 };
