@@ -119,7 +119,7 @@ impl DatabaseUrl {
         if verify { options.ssl_mode(PgSslMode::VerifyFull) } else { options }
     }
 
-    /// Returns the URL's `sslmode` if another machine on the network may pass for the server or read the connection.
+    /// Returns the URL's `sslmode` if another machine on the network may impersonate the server or read the connection.
     pub(super) fn weak_sslmode(&self) -> Option<String> {
         self.sslmode().filter(|mode| !self.is_local() && mode != "verify-full")
     }
