@@ -123,18 +123,79 @@ fn load_or_generate_key(path: &Path) -> Result<SigningKey, BootstrapError> {
         Ok(pem) => SigningKey::parse(&SecretString::from(pem)).map_err(invalid_key),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (key, pem) = SigningKey::generate().map_err(io_error)?;
-            write_private_file(path, &pem).map_err(io_error)?;
-            Ok(key)
+            match write_private_file(path, &pem) {
+                // Another process has just generated one.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load_or_generate_key(path),
+                written => written.map(|()| key).map_err(io_error),
+            }
         }
         Err(error) => Err(io_error(error)),
     }
 }
 
+/// Writes a temporary file and renames it, so that a full disk or a crash leaves no incomplete key behind.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if another process has written the file in the meantime; it is kept.
 fn write_private_file(path: &Path, pem: &SecretString) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    // Left by a process with the same id that was killed.
+    let _ = fs::remove_file(&temporary);
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(pem.expose_secret().as_bytes())?;
+        file.sync_all()?;
+        // Unlike a rename, a hard link never replaces a file. Some file systems have none.
+        match fs::hard_link(&temporary, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(&temporary, path)?,
+            linked => linked?,
+        }
+        fs::File::open(dir)?.sync_all()
+    };
+    let written = write();
+    // Fails after a rename.
+    let _ = fs::remove_file(&temporary);
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn generated_key_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data/key.pem");
+        load_or_generate_key(&path).unwrap();
+        let pem = fs::read_to_string(&path).unwrap();
+        load_or_generate_key(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), pem);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path().join("data")).unwrap().count(), 1);
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(pem.expose_secret().as_bytes())?;
-    file.sync_all()
+
+    #[test]
+    fn existing_key_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write_private_file(&path, &"first".into()).unwrap();
+        let error = write_private_file(&path, &"second".into()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn temporary_file_of_killed_process_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        fs::write(path.with_extension(format!("{}.tmp", std::process::id())), "incomplete").unwrap();
+        write_private_file(&path, &"complete".into()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "complete");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }

@@ -78,15 +78,20 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Configured(ConfiguredCommand::Serve)) {
-        Command::Configured(command) => run(command),
-        Command::Routes => {
+    let outcome = match Cli::try_parse().map(|cli| cli.command) {
+        Ok(None) => run(ConfiguredCommand::Serve),
+        Ok(Some(Command::Configured(command))) => run(command),
+        Ok(Some(Command::Routes)) => {
             routes::show();
             Ok(ExitCode::SUCCESS)
         }
+        // An invalid command line, or `--help` and `--version`.
+        Err(text) => {
+            output::record_error(text.print());
+            Ok(u8::try_from(text.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
+        }
     };
-    match outcome {
+    match outcome.and_then(|code| output::check_output().map(|()| code)) {
         Ok(code) => code,
         Err(error) => {
             // If standard error is closed, there is nowhere left to report to.

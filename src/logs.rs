@@ -11,10 +11,13 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter, layer::SubscriberExt, util:
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Directives for actix, which a filter that names the same targets overrides. It logs the start of every worker at info
-/// level. It also logs input that isn't HTTP at error level: the operator can't do anything about it, and a client could
-/// fill the log.
-const DEFAULT_DIRECTIVES: &str = "actix_server=warn,actix_http::h1::dispatcher=off,actix_http::h1::decoder=off";
+/// Directives for other crates, which a filter that names the same targets overrides.
+///
+/// - actix logs the start of every worker at info level. It also logs input that isn't HTTP at error level: the operator
+///   can't do anything about it, and a client could fill the log.
+/// - sqlx logs invalid lines of `.pgpass` and unknown parameters of a URL, with passwords.
+const DEFAULT_DIRECTIVES: &str =
+    "actix_server=warn,actix_http::h1::dispatcher=off,actix_http::h1::decoder=off,sqlx_postgres::options=off";
 
 /// Maximum number of characters of a log field that a client has sent.
 const MAX_CLIENT_TEXT_CHARS: usize = 200;

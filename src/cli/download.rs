@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::Mutex,
     time::Duration,
 };
 
@@ -16,7 +15,8 @@ pub(super) fn report_progress(db: &mut DbConfig) {
     if let DbDriver::Embedded(embedded) = &mut db.driver
         && let Some(download) = &mut embedded.download
     {
-        download.progress = if io::stderr().is_terminal() { progress_bar() } else { progress_log() };
+        download.progress =
+            if io::stderr().is_terminal() { progress_bar() } else { Progress::lines(|line| tracing::info!("{line}")) };
     }
 }
 
@@ -44,20 +44,4 @@ fn spin(bar: &ProgressBar, message: &'static str) {
     bar.set_message(message);
     bar.set_draw_target(ProgressDrawTarget::stderr());
     bar.enable_steady_tick(Duration::from_millis(100));
-}
-
-/// Logs a line for each quarter. The embedded database itself logs start and end of the download.
-fn progress_log() -> Progress {
-    let logged = Mutex::new(0);
-    Progress::new(move |step| {
-        if let Step::Downloading { received, total: Some(total @ 1..) } = step
-            && let Ok(mut logged) = logged.lock()
-        {
-            let quarters = received.saturating_mul(4) / total;
-            if quarters > *logged {
-                *logged = quarters;
-                tracing::info!(received, total, "downloading PostgreSQL: {} %", quarters.saturating_mul(25));
-            }
-        }
-    })
 }

@@ -151,7 +151,7 @@ async fn check_demo_accounts(app: &App, exposure: Option<Exposure>) -> Result<bo
 }
 
 fn print_banner(addr: SocketAddr, demo: bool, config: &AppConfig) {
-    let url = format!("http://{addr}");
+    let url = http::listen_url(addr);
     print("tenantry is ready; press Ctrl-C to stop");
     print(format_args!("  API      {url}/v1/me"));
     if config.http.docs {

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
-#[cfg(feature = "embedded")]
-use std::path::PathBuf;
 
-use config::{File, FileFormat, Map, Source};
+use config::{File, FileFormat, Map, Source, ValueKind};
 
 use super::error::{ConfigError, Origin};
 use super::keys::{Key, keys};
@@ -62,22 +60,9 @@ impl StandardVariables {
 
 #[cfg(feature = "embedded")]
 impl StandardVariables {
-    /// Returns the value of the first of these variables that is set.
-    pub(super) fn first_set(&self, names: &[&str]) -> Option<&OsString> {
-        names.iter().find_map(|name| self.0.get(*name))
-    }
-
-    /// Returns this program's directory in the user's cache directory, if there is one.
-    pub(super) fn cache_dir(&self) -> Option<PathBuf> {
-        let absolute = |name: &str| self.first_set(&[name]).map(PathBuf::from).filter(|dir| dir.is_absolute());
-        let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-        base.map(|base| base.join("tenantry/postgres"))
-    }
-
-    pub(super) fn proxy(&self) -> Option<db::Proxy> {
-        let text = |names: &[&str]| self.first_set(names).and_then(|value| value.to_str()).map(str::to_owned);
-        let url = text(&["https_proxy", "HTTPS_PROXY"])?;
-        Some(db::Proxy { url, no_proxy: text(&["no_proxy", "NO_PROXY"]).unwrap_or_default() })
+    /// Returns the value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<OsString> {
+        self.0.get(name).cloned()
     }
 }
 
@@ -158,13 +143,19 @@ impl LayerReader {
         });
         // Sorted, so that the order of errors is deterministic.
         for (name, value) in values.into_iter().collect::<BTreeMap<_, _>>() {
-            match (keys().find(|key| key.file_name() == name), value.into_string()) {
-                (Some(key), Ok(text)) => set(&mut layer, key, &text),
-                (Some(key), Err(_)) => {
+            let Some(key) = keys().find(|key| key.file_name() == name) else {
+                self.add_error(&name.escape_debug().to_string(), CONFIG_FILE, unknown_key(&name));
+                continue;
+            };
+            // As a string, 8080.0 would be 8080.
+            let is_float = matches!(value.kind, ValueKind::Float(_));
+            match value.into_string() {
+                _ if is_float => self.add_error(key.name, CONFIG_FILE, "can't have a decimal point or an exponent"),
+                Ok(text) => set(&mut layer, key, &text),
+                Err(_) => {
                     let message = "must be a single value; write a list as a comma-separated string";
                     self.add_error(key.name, CONFIG_FILE, message);
                 }
-                (None, _) => self.add_error(&name.escape_debug().to_string(), CONFIG_FILE, unknown_key(&name)),
             }
         }
         layer

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::ConfigErrors;
 use super::layers::{MergedLayers, read_layers};
-use super::validator::{Validator, from_str, one_of, whole_number};
+use super::validator::{Validator, base_url, from_str, one_of, whole_number};
 
 /// The program's configuration.
 #[derive(Debug)]
@@ -158,6 +158,12 @@ impl Validator {
         let auth = self.auth(environment, scope);
         let tenancy = self.tenancy();
         let log = self.log();
+        let unspecified = http.as_ref().is_some_and(|http| http.host.is_unspecified());
+        if unspecified && environment == Some(AppEnv::Production) && scope == ConfigScope::Server {
+            let message = "is required in production if HTTP_HOST names all interfaces, since links can't contain that \
+                           address; set it, such as https://app.example.com";
+            self.require("PUBLIC_URL", message);
+        }
         Some(AppConfig {
             environment: environment?,
             http: http?,
@@ -227,28 +233,58 @@ impl Validator {
     }
 }
 
-/// Validates a base URL and removes trailing slashes. Rejects a query or fragment, because paths are appended to it.
+/// Validates a base URL and removes trailing slashes.
 fn public_url(text: &str) -> Result<String, String> {
-    let uri = text.parse::<actix_web::http::Uri>().ok().filter(|_| !text.contains(['?', '#', '@']));
-    let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
-    match (scheme, host) {
-        (Some("https" | "http"), Some(host)) if !host.is_empty() => Ok(text.trim_end_matches('/').to_owned()),
-        _ => {
-            Err("must be an http:// or https:// URL without user, query and fragment, such as https://app.example.com"
-                .to_owned())
-        }
-    }
+    let url = base_url(text).filter(|url| matches!(url.scheme(), "https" | "http"));
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned()).ok_or_else(|| {
+        "must be an http:// or https:// URL without user, query and fragment, and with a port from 1 to 65535 if any, \
+         such as https://app.example.com"
+            .to_owned()
+    })
 }
 
 fn signing_key(text: &str) -> Result<SigningKey, String> {
     SigningKey::parse(&SecretString::from(text)).map_err(|error| error.to_string())
 }
 
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Validates log directives. `EnvFilter` would take an unknown level for the name of a target. It then logs nothing else.
 fn log_filter(text: &str) -> Result<String, String> {
-    let filter = EnvFilter::try_new(text).map_err(|_| {
-        "must be a level (error, warn, info, debug, trace), or directives such as info,tenantry=debug".to_owned()
-    });
-    filter.map(|_| text.to_owned())
+    let mut has_default = false;
+    for directive in text.split(',') {
+        let (target, level) =
+            directive.rsplit_once('=').map_or((None, directive), |(target, level)| (Some(target), level));
+        if !LOG_LEVELS.iter().any(|known| level.eq_ignore_ascii_case(known)) {
+            return Err(format!(
+                "each directive must be a level ({}) or target=level{}",
+                LOG_LEVELS.join(", "),
+                did_you_mean(level)
+            ));
+        }
+        let is_path = |target: &str| target.bytes().all(|c| c.is_ascii_alphanumeric() || b"_:-".contains(&c));
+        if target.is_some_and(|target| target.is_empty() || !is_path(target)) {
+            return Err("a target must be the path of a module, such as tenantry or sqlx::query".to_owned());
+        }
+        has_default |= target.is_none();
+    }
+    if !has_default {
+        return Err(
+            "has no level for the other targets, whose errors would be lost; add one, such as info,tenantry=debug"
+                .to_owned(),
+        );
+    }
+    // Checked again, since the program must be able to parse it.
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| "isn't a log filter; set it to a level, such as info".to_owned())
+}
+
+/// Suggests the level that is similar to a misspelled one.
+fn did_you_mean(level: &str) -> String {
+    let similarity = |known: &str| strsim::jaro_winkler(&level.to_ascii_lowercase(), known);
+    let nearest = LOG_LEVELS.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    nearest.filter(|known| similarity(known) > 0.8).map(|known| format!("; did you mean {known}?")).unwrap_or_default()
 }
 
 /// Parses IP addresses and ranges. Rejects `/0`: if every client is a trusted proxy, each can choose its address.

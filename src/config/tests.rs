@@ -57,6 +57,8 @@ fn assert_redacted(outcome: Outcome, secret: &str) {
     assert!(!format!("{errors} {errors:?}").contains(secret), "{errors}");
 }
 
+mod url_secrets;
+
 #[test]
 fn development_needs_no_config() -> Result<(), ConfigErrors> {
     let config = config("", "", &[])?;
@@ -263,6 +265,72 @@ fn duplicate_dotenv_key_is_rejected() {
     assert_error(config("", "HTTP_PORT=1\nHTTP_PORT=2", &[]), "HTTP_PORT (from .env): is set twice");
 }
 
+/// Converted to text, 8080.0 would be a valid port.
+#[test]
+fn float_in_file_is_rejected() {
+    for file in ["http_port = 8080.0", "http_port = 8e3", "http_docs = 1.0"] {
+        let error = only_error(config(file, "", &[]));
+        assert!(error.ends_with("can't have a decimal point or an exponent"), "{error}");
+    }
+}
+
+#[test]
+fn misspelled_log_level_has_suggestion() {
+    for (text, suggestion) in [
+        ("warning", "warn"),
+        ("err", "error"),
+        ("Information", "info"),
+        ("info,sqlx=tracing", "trace"),
+        ("inf", "info"),
+    ] {
+        let error = only_error(config("", "", &[("LOG_LEVEL", text)]));
+        assert!(error.ends_with(&format!("; did you mean {suggestion}?")), "{text}: {error}");
+    }
+    let error = only_error(config("", "", &[("LOG_LEVEL", "tenantry=debug")]));
+    assert!(error.contains("has no level for the other targets"), "{error}");
+}
+
+#[test]
+fn log_directives_are_accepted() -> Result<(), ConfigErrors> {
+    for text in [
+        "off",
+        "TRACE",
+        "info,tenantry=debug,sqlx::query=off",
+        "actix_server=warn,error",
+        "warn,embedded-postgres=info",
+    ] {
+        config("", "", &[("LOG_LEVEL", text)])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn public_url_is_required_on_all_interfaces() -> Result<(), ConfigErrors> {
+    for host in ["0.0.0.0", "::"] {
+        let host = ("HTTP_HOST", host);
+        let production = [PRODUCTION, URL, SIGNING_KEY, host];
+        assert_error(config_from("", "", &production), "PUBLIC_URL (not set): is required in production if HTTP_HOST");
+        config_from("", "", &[&production[..], &[("PUBLIC_URL", "https://app.example.com")]].concat())?;
+        // The server derives a loopback URL.
+        assert_eq!(config("", "", &[host])?.http.public_url, None);
+        let layers = read_layers(None, None, variables(&production));
+        AppConfig::from_layers(layers, ConfigScope::DatabaseOnly)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn public_url_is_normalized() -> Result<(), ConfigErrors> {
+    for (text, url) in [
+        ("https://App.Example.com/", "https://app.example.com"),
+        ("https://app.example.com:443/x//", "https://app.example.com/x"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ] {
+        assert_eq!(config("", "", &[("PUBLIC_URL", text)])?.http.public_url.as_deref(), Some(url));
+    }
+    Ok(())
+}
+
 #[test]
 fn malformed_file_error_has_line() {
     assert_error(
@@ -276,7 +344,7 @@ fn malformed_file_error_has_line() {
         "tenantry.toml: isn't valid TOML: number too large",
     );
 
-    let dotenv = "# fine\nHTTP_PORT\nDATA_DIR=two words\r\n\nLOG_LEVEL=\"a\nb\"\nAUTH_ISSUER='it\n\nnever ends";
+    let dotenv = "# fine\nHTTP_PORT\nDATA_DIR=two words\r\n\nAUTH_AUDIENCE=\"a\nb\"\nAUTH_ISSUER='it\n\nnever ends";
     let lines: Vec<_> = error_lines(config("", dotenv, &[])).iter().map(|line| line[..14].to_owned()).collect();
     assert_eq!(lines, [".env (line 2):", ".env (line 3):", ".env (line 7):"]);
 }
@@ -499,7 +567,8 @@ fn download_defaults_to_user_cache() -> Result<(), ConfigErrors> {
         assert_eq!(download.cache, Path::new(cache));
         assert!(download.enabled && download.proxy.is_none());
         // The default pins the exact version, the source and, on the supported platforms, the archive.
-        assert_eq!(download.version, "17.11.0");
+        assert_eq!(download.version, db::DownloadOptions::DEFAULT_VERSION);
+        assert_eq!(download.url, db::DownloadOptions::DEFAULT_URL);
         assert!(download.sha256.is_some() || cfg!(target_env = "musl"), "add the version to download/pins.rs");
         assert!(download.url.starts_with("https://"), "{}", download.url);
     }

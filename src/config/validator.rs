@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use url::Url;
+
 use super::error::{ConfigError, Origin};
 use super::layers::{DEFAULTS, MergedLayers};
 
@@ -46,9 +48,11 @@ pub(super) fn from_str<T: FromStr<Err: Display>>(text: &str) -> Result<T, String
 
 pub(super) fn whole_number<T: FromStr + PartialOrd + Display>(
     range: RangeInclusive<T>,
-) -> impl FnOnce(&str) -> Result<T, String> {
+) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
+        // `parse` also accepts a sign and leading zeros, which have another meaning elsewhere.
+        let is_plain = text == "0" || text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0');
+        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
         number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
     }
 }
@@ -60,4 +64,19 @@ pub(super) fn one_of<T, const N: usize>(all: [(&'static str, T); N]) -> impl FnO
             .find_map(|(name, value)| (name == text).then_some(value))
             .ok_or_else(|| format!("must be one of: {}", names.join(", ")))
     }
+}
+
+/// Parses a base URL that paths are appended to. Returns `None` unless it has a host, and no user, query and fragment.
+pub(super) fn base_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let (scheme, rest) = text.split_once("://")?;
+    // `Url` repairs some mistakes: it removes line breaks, adds slashes, and replaces backslashes.
+    let is_repaired = scheme != url.scheme()
+        || rest.starts_with('/')
+        || rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\');
+    let authority = rest.split('/').next()?;
+    let after_brackets = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    let port = after_brackets.split_once(':').map(|(_, port)| port);
+    let is_valid = port.is_none_or(|port| whole_number(1..=u16::MAX)(port).is_ok());
+    (is_valid && !is_repaired && url.has_host() && !rest.contains(['@', '?', '#'])).then_some(url)
 }

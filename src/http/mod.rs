@@ -41,5 +41,6 @@ mod validation;
 
 pub use connection_limit::ConnectionLimit;
 pub use problem::{PROBLEM_TYPES, ProblemType};
+pub use public_url::listen_url;
 pub use route::RouteInfo;
 pub use server::{BoundListener, bind, openapi, routes, start};

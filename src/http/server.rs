@@ -9,8 +9,10 @@ use std::{
 
 use actix_web::{
     App as ActixApp, HttpResponse, HttpServer,
-    dev::Server,
-    middleware::from_fn,
+    body::MessageBody,
+    dev::{Server, ServiceRequest, ServiceResponse},
+    http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue},
+    middleware::{Next, from_fn},
     web::{self, Data},
 };
 use kernel::TenancyMode;
@@ -26,7 +28,7 @@ use super::{
     handlers, join_page,
     middleware::request_middleware,
     problem::Problem,
-    public_url::{BaseUrl, PublicUrls},
+    public_url::{BaseUrl, PublicUrls, listen_url},
     route::RouteInfo,
 };
 use crate::{config::HttpConfig, services::AppModule};
@@ -92,7 +94,7 @@ pub fn start(
     let tenancy: Arc<TenancyMode> = app.resolve();
     let (app, openapi) = (Data::from(app), openapi(&tenancy));
     let proxies = Data::new(TrustedProxies::new(config));
-    let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{}", bound.addr));
+    let public_url = config.public_url.clone().unwrap_or_else(|| listen_url(bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
     let (openapi, docs) = (Data::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
@@ -100,7 +102,6 @@ pub fn start(
     let body_limits = BodyLimits { bytes: config.body_limit, timeout: client_timeout };
     let server = HttpServer::new(move || {
         let swagger_config = Config::new(["/openapi.json"])
-            .persist_authorization(true)
             .try_it_out_enabled(true)
             // By default, the page sends the document's URL to a validator of swagger.io.
             .validator_url("none");
@@ -125,6 +126,7 @@ pub fn start(
             })
             .route("/join", web::get().to(move || std::future::ready(join_page::response(&csp))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
+            .wrap(from_fn(forbid_frames))
             .wrap(from_fn(request_middleware))
     })
     .on_connect(move |io, extensions| {
@@ -139,6 +141,20 @@ pub fn start(
     .disable_signals()
     .shutdown_timeout(10);
     Ok(server.listen(bound.listener)?.run())
+}
+
+/// Forbids other sites to show a page in a frame, unless the page has its own policy.
+async fn forbid_frames(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    let is_page = headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
+    if is_page && !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
+    }
+    Ok(response)
 }
 
 #[cfg(test)]

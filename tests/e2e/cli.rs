@@ -91,6 +91,28 @@ fn all_config_errors_are_reported() {
     assert_eq!(fs::read_dir(work_dir.path()).unwrap().count(), 0, "files were created");
 }
 
+/// `/dev/full` exists on Linux only.
+#[cfg(target_os = "linux")]
+#[test]
+fn full_disk_on_standard_output_is_an_error() {
+    let work_dir = work_dir();
+    for arguments in [&["routes"][..], &["--help"], &["--version"], &["db", "status"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = tenantry_command(work_dir.path(), &[], arguments);
+        let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_one_line_failure(&output, "standard output can't be written: No space left on device");
+    }
+}
+
+#[test]
+fn closed_standard_output_is_no_error() {
+    let work_dir = work_dir();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = tenantry_command(work_dir.path(), &[], &["routes"]);
+    assert_success(&command.stdout(writer).stderr(Stdio::piped()).output().unwrap());
+}
+
 #[test]
 fn url_with_embedded_driver_is_rejected() {
     let output = run(work_dir().path(), &[("DATABASE_URL", "postgres://u@h/d")], &[]);

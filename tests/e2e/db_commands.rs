@@ -194,3 +194,11 @@ fn moved_data_dir_keeps_database() {
     assert_eq!(names.trim(), "Changed");
     assert!(!cli.path().join("data").exists());
 }
+
+/// Programs such as `pg_restore` would take the name for an option.
+#[test]
+fn file_name_may_begin_with_hyphen() {
+    let fixture = CliFixture::seeded();
+    fixture.ok(&["db", "backup", "--", "-x.dump"]);
+    assert!(fixture.ok(&["db", "restore", "--yes", "--", "-x.dump"]).contains("restored "));
+}

@@ -25,7 +25,13 @@ fn docs_page_is_self_contained(app: TestApp) {
         assert!(!file.contains("//"), "{file} is loaded from another host");
         assert_eq!(anonymous.get(&format!("/docs/{}", file.trim_start_matches("./"))).status, 200, "{file}");
     }
+    // A page that shows it in a frame could make a user click its buttons.
+    for path in ["/docs/", "/docs/index.html"] {
+        assert_eq!(anonymous.get(path).header("content-security-policy"), Some("frame-ancestors 'none'"), "{path}");
+    }
     let settings = anonymous.get("/docs/swagger-initializer.js").body;
+    // Scripts of any page of the origin can read the browser's local storage.
+    assert!(!settings.contains("persistAuthorization\": true"), "{settings}");
     assert!(settings.contains("/openapi.json"), "{settings}");
     // Unless it is disabled, the page sends the document's URL to a validator on another host.
     assert!(settings.contains(r#""validatorUrl": "none""#), "{settings}");

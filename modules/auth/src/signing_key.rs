@@ -4,10 +4,15 @@ use std::io;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
-    rand::SystemRandom,
+    rand::{SecureRandom, SystemRandom},
     signature::{Ed25519KeyPair, KeyPair},
 };
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+/// PKCS#8 version 1 of an Ed25519 key (RFC 8410, section 7), in front of the 32 bytes of the private key.
+///
+/// Version 2, which `ring` generates, also has the public key. OpenSSL 3.0 can't read it.
+const PKCS8_PREFIX: [u8; 16] = [0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 34, 4, 32];
 
 /// An Ed25519 key pair. `Debug` redacts the private key.
 #[derive(Debug, Clone)]
@@ -41,12 +46,13 @@ impl SigningKey {
     /// # Errors
     /// The system's random number generator failed.
     pub fn generate() -> io::Result<(Self, SecretString)> {
-        let rng_error = |_| io::Error::other("the random number generator failed");
-        let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(rng_error)?;
-        let body = STANDARD.encode(der.as_ref());
-        let lines: Vec<&str> = body.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
-        let pem = SecretString::from(pem);
+        let mut der = [0; 48];
+        let (prefix, seed) = der.split_at_mut(PKCS8_PREFIX.len());
+        prefix.copy_from_slice(&PKCS8_PREFIX);
+        SystemRandom::new().fill(seed).map_err(|_| io::Error::other("the random number generator failed"))?;
+        // One line, since it has 64 characters.
+        let body = STANDARD.encode(der);
+        let pem = SecretString::from(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"));
         Ok((Self::parse(&pem).map_err(io::Error::other)?, pem))
     }
 
@@ -67,6 +73,11 @@ fn decode(text: &str) -> Result<Vec<u8>, InvalidSigningKey> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::Write,
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     /// The key of RFC 8410, section 10.3, in the format of `openssl genpkey -algorithm ed25519`.
@@ -89,6 +100,29 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     fn generated_key_round_trips_through_pem() {
         let (key, pem) = SigningKey::generate().unwrap();
         assert_eq!(SigningKey::parse(&pem).unwrap().public(), key.public());
+    }
+
+    /// The format of `openssl genpkey`, which every version of OpenSSL with Ed25519 reads.
+    #[test]
+    fn generated_key_has_format_of_openssl() {
+        let example = decode(OPENSSL).unwrap();
+        assert_eq!(example[..16], PKCS8_PREFIX);
+        let (_, pem) = SigningKey::generate().unwrap();
+        let pem = pem.expose_secret();
+        assert_eq!(decode(pem).unwrap()[..16], PKCS8_PREFIX);
+        assert_eq!(pem.lines().map(str::len).collect::<Vec<_>>(), OPENSSL.lines().map(str::len).collect::<Vec<_>>());
+    }
+
+    /// Skipped without OpenSSL.
+    #[test]
+    fn openssl_reads_generated_key() {
+        let (key, pem) = SigningKey::generate().unwrap();
+        let mut command = Command::new("openssl");
+        command.args(["pkey", "-pubout", "-outform", "DER"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let Ok(mut openssl) = command.spawn() else { return };
+        openssl.stdin.take().unwrap().write_all(pem.expose_secret().as_bytes()).unwrap();
+        let output = openssl.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stdout.ends_with(key.public()), "{output:?}");
     }
 
     #[test]

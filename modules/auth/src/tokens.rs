@@ -47,6 +47,9 @@ struct Claims {
     iat: i64,
     /// Unix timestamp in seconds.
     exp: i64,
+    /// Unix timestamp in seconds. This program doesn't issue it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     /// A slug or an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
@@ -73,17 +76,16 @@ impl AccessTokens for JwtAccessTokens {
         let iat = self.clock.now().unix_timestamp();
         let exp = iat.saturating_add_unsigned(token_ttl.as_secs());
         let tenant = tenant.map(ToString::to_string);
-        let claims = Claims { iss: issuer.clone(), aud: audience.clone(), sub: user, iat, exp, tenant };
-        let header = Header { typ: Some(TOKEN_TYPE.into()), ..Header::new(Algorithm::EdDSA) };
+        let claims = Claims { iss: issuer.clone(), aud: audience.clone(), sub: user, iat, exp, nbf: None, tenant };
         install_crypto_provider();
-        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(signing_key.pkcs8()));
+        let token = jsonwebtoken::encode(&token_header(), &claims, &EncodingKey::from_ed_der(signing_key.pkcs8()));
         let token = token.map_err(|error| SignInError::Internal(error.into()))?.into();
         Ok(AccessToken { token, expires_in: *token_ttl })
     }
 
     fn verify(&self, token: &SecretString) -> Result<VerifiedClaims, CredentialError> {
         let key = fingerprint(token);
-        let CachedClaims { user, tenant, exp } = match self.verified.get(&key) {
+        let CachedClaims { user, tenant, nbf, exp } = match self.verified.get(&key) {
             Some(cached) => cached,
             None => {
                 let decoded = self.decode(token)?;
@@ -91,7 +93,8 @@ impl AccessTokens for JwtAccessTokens {
                 decoded
             }
         };
-        let is_live = self.clock.now().unix_timestamp() < exp;
+        let now = self.clock.now().unix_timestamp();
+        let is_live = nbf.is_none_or(|nbf| nbf <= now) && now < exp;
         #[expect(clippy::disallowed_methods, reason = "this is where credentials are verified")]
         let claims = VerifiedClaims::new(user, tenant);
         if is_live { Ok(claims) } else { Err(CredentialError) }
@@ -99,13 +102,13 @@ impl AccessTokens for JwtAccessTokens {
 }
 
 impl JwtAccessTokens {
-    /// Verifies everything except expiry, which depends on the time and can't be cached.
+    /// Verifies everything except `nbf` and `exp`, which depend on the time and can't be cached.
     fn decode(&self, token: &SecretString) -> Result<CachedClaims, CredentialError> {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
-        // `verify` checks expiry against the injected clock, without leeway: the same clock issued the token.
+        // `verify` checks `nbf` and `exp` against the injected clock, without leeway: the same clock issued the token.
         validation.validate_exp = false;
         install_crypto_provider();
         let key = DecodingKey::from_ed_der(self.settings.signing_key.public());
@@ -113,12 +116,14 @@ impl JwtAccessTokens {
             tracing::debug!(%error, "access token rejected");
             CredentialError
         })?;
-        if token.header.typ.as_deref() != Some(TOKEN_TYPE) {
+        // A token of this program has no other parameters. That rejects `crit`, as required if its extensions aren't
+        // supported (RFC 7515, section 4.1.11), nested tokens (`cty`), compression (`zip`), and keys in the header.
+        if token.header != token_header() {
             return Err(CredentialError);
         }
-        let Claims { sub, exp, tenant, .. } = token.claims;
+        let Claims { sub, exp, nbf, tenant, .. } = token.claims;
         let tenant = tenant.map(|tenant| tenant.parse()).transpose().map_err(|_| CredentialError)?;
-        Ok(CachedClaims { user: sub, tenant, exp })
+        Ok(CachedClaims { user: sub, tenant, nbf, exp })
     }
 }
 
@@ -148,7 +153,14 @@ pub(crate) struct CachedClaims {
     user: UserId,
     tenant: Option<TenantRef>,
     /// Unix timestamp in seconds.
+    nbf: Option<i64>,
+    /// Unix timestamp in seconds.
     exp: i64,
+}
+
+/// The header of every token.
+fn token_header() -> Header {
+    Header { typ: Some(TOKEN_TYPE.into()), ..Header::new(Algorithm::EdDSA) }
 }
 
 fn fingerprint(token: &SecretString) -> [u8; 32] {

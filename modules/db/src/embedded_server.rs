@@ -11,7 +11,9 @@ use sqlx::{
     postgres::{PgConnectOptions, PgSslMode},
 };
 
-use super::{DbConfig, EmbeddedConfig, OpenError, config::Address, constants::EMBEDDED_DATABASE, sqlstate::sqlstate};
+use super::{
+    DbConfig, EmbeddedConfig, OpenError, constants::EMBEDDED_DATABASE, database_url::Address, sqlstate::sqlstate,
+};
 
 /// Starts the server and creates the application's database unless it exists. Returns connection options for it.
 pub(super) async fn start(

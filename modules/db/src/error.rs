@@ -5,7 +5,7 @@ use std::time::Duration;
 use kernel::PortError;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{RoleNames, config::uses_socket, constants::MIN_MAJOR_VERSION, outcome::Outcome};
+use super::{RoleNames, constants::MIN_MAJOR_VERSION, database_url::uses_socket, outcome::Outcome};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ mod access;
 mod config;
 mod constants;
 mod database;
+mod database_url;
 mod deadlines;
 #[cfg(feature = "embedded")]
 mod embedded_admin;
@@ -44,8 +45,9 @@ mod staged_restore;
 mod tx;
 mod tx_connection;
 
-pub use config::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig};
+pub use config::{DbConfig, DbDriver, PostgresConfig};
 pub use database::{Database, Readiness, SystemDatabase};
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
 /// Configuration of the PostgreSQL download for the embedded database.
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};

@@ -14,7 +14,7 @@ use sqlx::{
 use super::{
     AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
     access::{self, AccessCheck},
-    config::Address,
+    database_url::Address,
     error::is_pooler_rejection,
     roles,
     sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},

@@ -56,6 +56,17 @@ impl Server {
         Ok(Self { process: Some(process), pid, layout, connection, newer, options, _lock: lock })
     }
 
+    /// Returns the installation that a start with new data would use. Downloads one as that start would.
+    ///
+    /// # Errors
+    ///
+    /// Returns an [`Error`] if no suitable PostgreSQL is installed, and the download is disabled or fails.
+    pub fn find_installation(options: &Options) -> Result<Installation, Error> {
+        let user = ServerUser::choose()?;
+        let installations = discovery::discover(options, &user)?;
+        select_installation(options, &user, installations, None)
+    }
+
     /// Returns the directory in use, absolute and without symbolic links. It differs from [`Options::root`] if the
     /// server's user can't access the parent of that one.
     pub fn root(&self) -> &Path {
@@ -153,9 +164,7 @@ fn start_locked(
     orphan::stop_orphaned_server(&data_dir, options.stop_timeout)?;
     let existing_data = data_dir::existing_major(layout)?;
     let existing_data = existing_data.map(|major| (data_dir.as_path(), major));
-    let installations =
-        if installations.is_empty() { vec![ensure_downloaded(options, user, existing_data)?] } else { installations };
-    let installation = discovery::select(installations, existing_data, options)?;
+    let installation = select_installation(options, user, installations, existing_data)?;
     let deadline = Instant::now() + options.start_timeout;
     if existing_data.is_none() {
         data_dir::create(layout, &installation, user, options)?;
@@ -191,6 +200,18 @@ fn start_process(
         if is_transient(&error) && Instant::now() < deadline { Ok(None) } else { Err(error) }
     })?;
     process.ok_or_else(|| timeout_error(String::new()))
+}
+
+/// Selects one of the installations, or downloads one if there are none.
+fn select_installation(
+    options: &Options,
+    user: &ServerUser,
+    installations: Vec<Installation>,
+    existing_data: Option<(&Path, u32)>,
+) -> Result<Installation, Error> {
+    let installations =
+        if installations.is_empty() { vec![ensure_downloaded(options, user, existing_data)?] } else { installations };
+    discovery::select(installations, existing_data, options)
 }
 
 /// Downloads PostgreSQL. Fails without a download if the version on offer can't read the existing data, which only the

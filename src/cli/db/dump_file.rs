@@ -41,7 +41,7 @@ pub(super) fn check_magic(file: &Path) -> Result<(), CliError> {
 /// Reads a backup's table of contents and checks that this installation can restore it.
 pub(super) async fn read(installation: &Installation, file: &Path) -> Result<DumpInfo, CliError> {
     let mut command = installation.command("pg_restore")?;
-    command.arg("--list").arg(file).stdout(Stdio::piped());
+    command.args(["--list", "--"]).arg(file).stdout(Stdio::piped());
     let list = run_to_completion(command).await?.map_err(|error| -> CliError {
         // The archive format has its own version, which some major releases of PostgreSQL increase.
         if error.contains("unsupported version") {

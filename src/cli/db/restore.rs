@@ -72,7 +72,7 @@ async fn replace(
 /// migrations.
 async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -> Result<usize, CliError> {
     let mut command = admin.connection_info().command("pg_restore", staged.database())?;
-    command.args(["--exit-on-error", "--single-transaction"]).arg(file);
+    command.args(["--exit-on-error", "--single-transaction", "--"]).arg(file);
     print("restoring …");
     let outcome = run_to_completion(command).await?;
     outcome.map_err(|error| format!("{} can't be restored: {error}", file.display()))?;

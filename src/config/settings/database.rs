@@ -4,15 +4,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, RoleNames};
+use db::{DatabaseUrl, DatabaseUrlError, DbConfig, DbDriver, PostgresConfig, RoleNames};
 
 use super::AppEnv;
 #[cfg(feature = "embedded")]
 use crate::config::validator::from_str;
-use crate::config::validator::{Validator, one_of, whole_number};
+use crate::config::validator::{Validator, base_url, one_of, whole_number};
 
 /// Example of a `DATABASE_URL`.
 const URL_EXAMPLE: &str = "postgres://user:password@host:5432/database";
+
+/// Schemes of other databases. Another text in front of the colon isn't shown, since it may be part of a password.
+const FOREIGN_SCHEMES: [&str; 5] = ["mysql", "mariadb", "sqlite", "sqlserver", "jdbc"];
 
 /// The download of PostgreSQL: whether it is enabled, the version, the SHA-256 and the URL.
 type Download = (bool, String, Option<String>, String);
@@ -99,17 +102,16 @@ impl Validator {
         let bin_dir = self.value("POSTGRES_BIN_DIR", from_str);
         let cache = self.value("POSTGRES_CACHE_DIR", from_str);
         let (enabled, version, sha256, url) = download?;
-        let standard_variables = &self.layers.standard_variables;
-        let cache = cache.or_else(|| standard_variables.cache_dir()).unwrap_or_else(|| data_dir.join("cache"));
-        let mut download = db::DownloadOptions::new(cache, version, url);
-        download.fallback_cache = PathBuf::from("/var/cache/tenantry/postgres");
+        let variable = |name: &str| self.layers.standard_variables.get(name);
+        let mut download = db::DownloadOptions::for_program("tenantry", data_dir.join("cache"), variable);
+        download = download.with_release(version, url);
+        download.cache = cache.unwrap_or(download.cache);
         download.sha256 = sha256.or(download.sha256);
         download.enabled = enabled;
-        download.proxy = standard_variables.proxy();
         Some(DbDriver::Embedded(Box::new(db::EmbeddedConfig {
             root: data_dir.join("postgres"),
             bin_dir,
-            search_path: standard_variables.first_set(&["PATH"]).cloned(),
+            search_path: variable("PATH"),
             download: Some(download),
             durable: true,
         })))
@@ -136,7 +138,7 @@ fn migrates_on_start(driver: &DbDriver, environment: Option<AppEnv>) -> bool {
 }
 
 fn postgres_version(text: &str) -> Result<String, String> {
-    let numbers: Result<Vec<u32>, _> = text.split('.').map(str::parse).collect();
+    let numbers: Result<Vec<u32>, _> = text.split('.').map(whole_number(0..=u32::MAX)).collect();
     match numbers.as_deref() {
         Ok([major, _, _]) if *major >= 15 => Ok(text.to_owned()),
         _ => Err("must be a full version, 15 or newer, such as 17.11.0".to_owned()),
@@ -148,32 +150,28 @@ fn sha256(text: &str) -> Result<String, String> {
     is_hex.then(|| text.to_ascii_lowercase()).ok_or_else(|| "must be 64 hexadecimal digits".to_owned())
 }
 
-/// Requires https, or http to this machine. The archive has a checksum; the transport is authenticated in addition.
+/// Requires https, or http to this machine. The archive has a checksum; the transport is authenticated in addition. The
+/// URL is logged, so it must not contain a password.
 fn download_url(text: &str) -> Result<String, String> {
-    let uri = text.parse::<actix_web::http::Uri>().ok();
-    let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
-    match (scheme, host) {
-        (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
-        _ => Err("must start with https://; http:// is allowed only for servers on this machine".to_owned()),
+    let url = base_url(text);
+    match url.as_ref().and_then(|url| Some((url.scheme(), url.host_str()?))) {
+        Some(("https", _) | ("http", "127.0.0.1" | "[::1]" | "localhost")) => Ok(text.to_owned()),
+        _ => {
+            let message = "must be an https:// URL without user, query and fragment; http:// is allowed only for servers \
+                           on this machine";
+            Err(message.to_owned())
+        }
     }
 }
 
 fn database_url(text: &str) -> Result<DatabaseUrl, String> {
-    DatabaseUrl::parse(text).map_err(|error| match text.split_once("://") {
-        Some((scheme, _)) if is_foreign_scheme(scheme) => {
-            format!("its scheme is {scheme}, but only PostgreSQL is supported; set it to {URL_EXAMPLE}")
-        }
-        _ => format!("{error}; set it to {URL_EXAMPLE}"),
+    DatabaseUrl::parse(text).map_err(|error| match FOREIGN_SCHEMES.iter().find(|scheme| text.starts_with(**scheme)) {
+        Some(scheme) => format!("its scheme is {scheme}, but only PostgreSQL is supported; set it to {URL_EXAMPLE}"),
+        None if error == DatabaseUrlError::Scheme => format!("{error}; set it to {URL_EXAMPLE}"),
+        None => error.to_string(),
     })
 }
 
 fn role_names(text: &str) -> Result<RoleNames, String> {
     RoleNames::new(text).map_err(|error| error.to_string())
-}
-
-/// Returns whether this is a syntactically valid scheme, so that it can be shown, and not one of PostgreSQL's.
-fn is_foreign_scheme(scheme: &str) -> bool {
-    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        && !["postgres", "postgresql"].contains(&scheme)
 }

@@ -11,6 +11,7 @@ mod clippy_bans;
 mod crate_graph;
 mod doc_references;
 mod import_cycles;
+mod line_endings;
 mod lints;
 mod migrations;
 mod module_doc_table;

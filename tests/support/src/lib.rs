@@ -2,7 +2,7 @@
 //!
 //! Each test gets its own database, cloned from a template that is migrated once, and drops it at the end. So tests run
 //! in parallel. The server is the one in `TEST_DATABASE_URL`, or else an embedded server that stops with the test
-//! process.
+//! process. PostgreSQL is found, or downloaded, as by the program.
 //!
 //! - [`test_db()`]: a migrated database
 //! - [`seeded()`]: a migrated database with the demo data, and its ids

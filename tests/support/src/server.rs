@@ -1,14 +1,16 @@
 //! The PostgreSQL server of the test databases, chosen or started once per process.
 
 use std::{
+    env::{join_paths, split_paths},
     ffi::OsString,
-    fs, io,
+    fs,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{LazyLock, OnceLock},
 };
 
-use embedded_postgres::{Error, Inspection, Options, Server};
+use embedded_postgres::{DownloadOptions, Error, Installation, Options, Progress, Server};
 use nix::{sys::statvfs::statvfs, unistd::geteuid};
 
 /// Login of the owner in tests with separate logins.
@@ -37,11 +39,8 @@ impl TestServer {
     pub(crate) fn get() -> &'static Self {
         static SERVER: OnceLock<TestServer> = OnceLock::new();
         SERVER.get_or_init(|| {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "tests have no configuration; docs/testing.md lists the variables they read"
-            )]
-            let url = std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
+            let url = variable("TEST_DATABASE_URL").filter(|url| !url.is_empty());
+            let url = url.map(|url| url.into_string().unwrap());
             url.map_or_else(Self::embedded, |url| Self { url_template: with_placeholder(&url), embedded: None })
         })
     }
@@ -81,10 +80,39 @@ fn with_placeholder(url: &str) -> String {
     format!("{}/{{}}{query}", &url[..after_host.unwrap_or(url.len())])
 }
 
-/// Returns the `PATH` that tests pass on, where PostgreSQL is searched besides the well-known directories.
+/// Returns the `PATH` that tests pass on, where PostgreSQL is searched besides the well-known directories. It ends with
+/// the installation of the tests, which may be a downloaded one.
 pub fn search_path() -> Option<OsString> {
-    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
-    std::env::var_os("PATH")
+    let path = variable("PATH").unwrap_or_default();
+    let dirs = split_paths(&path).chain([installation().bin_dir().to_owned()]);
+    Some(join_paths(dirs).unwrap())
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no configuration; docs/testing.md lists the variables they read"
+    )]
+    std::env::var_os(name)
+}
+
+/// Returns the newest installation, which is found once per process.
+fn installation() -> &'static Installation {
+    static INSTALLATION: LazyLock<Installation> = LazyLock::new(|| {
+        Server::find_installation(&search_options(variable))
+            .unwrap_or_else(|error| panic!("there is no PostgreSQL for the tests: {error}"))
+    });
+    &INSTALLATION
+}
+
+/// Returns the options that find PostgreSQL as the program does with its defaults: an installed one, the newest in the
+/// program's cache, or a download to that cache.
+fn search_options(variable: impl Fn(&'static str) -> Option<OsString>) -> Options {
+    let cache = std::env::temp_dir().join(format!("tenantry-cache-{}", geteuid()));
+    let mut download = DownloadOptions::for_program("tenantry", cache, &variable);
+    // Not `eprintln!`, whose output is shown only if a test fails.
+    download.progress = Progress::lines(|line| drop(writeln!(io::stderr(), "{line}")));
+    Options { search_path: variable("PATH"), download: Some(download), ..Options::new("") }
 }
 
 /// Starts a server in the first slot whose lock is free, since several test processes may run at the same time.
@@ -98,8 +126,7 @@ fn start_in_free_slot(base: &Path) -> Server {
         search_path: search_path(),
         ..Options::new(base.join(slot))
     };
-    let newest = Inspection::of(options("none".into())).and_then(|look| look.installation());
-    let newest = newest.unwrap_or_else(|error| panic!("the test database doesn't start: {error}")).major();
+    let newest = installation().major();
     for slot in 0.. {
         match Server::start(options(format!("slot-{newest}-{slot}"))) {
             Err(Error::InUse { .. }) => {}
@@ -136,7 +163,31 @@ fn base_dir() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
+
+    #[test]
+    fn installation_in_program_cache_is_found() {
+        let home = temp_dir().join(format!("tenantry-home-{}", std::process::id()));
+        let release = home.join(".cache/tenantry/postgres/postgresql-17.11.0-test");
+        fs::create_dir_all(&release).unwrap();
+        for dir in release.ancestors().take_while(|dir| dir.starts_with(&home)) {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink(installation().bin_dir(), release.join("bin")).unwrap();
+        let options = search_options(|name| (name == "HOME").then(|| home.clone().into_os_string()));
+        let found = Server::find_installation(&Options { search_well_known_dirs: false, ..options });
+        fs::remove_dir_all(&home).unwrap();
+        assert_eq!(found.unwrap().bin_dir(), installation().bin_dir());
+    }
+
+    #[test]
+    fn missing_installation_is_downloaded() {
+        let download = search_options(|_| None).download.unwrap();
+        assert!(download.enabled && download.url.starts_with("https://"), "{download:?}");
+        assert!(download.sha256.is_some() || cfg!(target_env = "musl"), "the default version has no checksum");
+    }
 
     #[test]
     fn given_url_gets_name_placeholder() {

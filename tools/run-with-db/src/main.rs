@@ -4,13 +4,15 @@
 use std::{
     error::Error,
     fs,
+    io::{self, Write},
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
     process::{Command, ExitCode},
     time::Duration,
 };
 
 use db::{DatabaseUrl, DbConfig, DbDriver, PostgresConfig, RoleNames, open_db};
-use embedded_postgres::{Options, Server};
+use embedded_postgres::{DownloadOptions, Options, Progress, Server};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stderr, reason = "a command-line tool prints to the terminal")]
@@ -30,9 +32,7 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let dir = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
     // As root, the server runs as another user, which must be able to reach its directory inside.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
-    #[expect(clippy::disallowed_methods, reason = "to find PostgreSQL; a tool has no configuration")]
-    let search_path = std::env::var_os("PATH");
-    let options = Options { durable: false, search_path, ..Options::new(dir.path().join("postgres")) };
+    let options = Options { durable: false, ..server_options(dir.path().join("postgres")) };
     let server = Server::start(options)?;
     let connection = server.connection_info();
     let (socket, user, port) = (connection.socket_dir().display(), connection.superuser(), connection.port());
@@ -41,6 +41,15 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let status = Command::new(program).args(arguments).env("DATABASE_URL", &url).status()?;
     server.stop()?;
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+}
+
+/// Returns the options that find PostgreSQL as the program does with its defaults.
+fn server_options(root: PathBuf) -> Options {
+    #[expect(clippy::disallowed_methods, reason = "to find PostgreSQL; a tool has no configuration")]
+    let variable = |name: &str| std::env::var_os(name);
+    let mut download = DownloadOptions::for_program("tenantry", std::env::temp_dir().join("tenantry-cache"), variable);
+    download.progress = Progress::lines(|line| drop(writeln!(io::stderr(), "{line}")));
+    Options { search_path: variable("PATH"), download: Some(download), ..Options::new(root) }
 }
 
 async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {

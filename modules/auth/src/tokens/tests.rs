@@ -45,8 +45,11 @@ impl TokenFixture {
     }
 
     fn sign(&self, header: Value, claims: Value) -> SecretString {
-        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(header), part(claims));
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    fn sign_text(&self, header: &str, claims: &str) -> SecretString {
+        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(self.tokens.settings.signing_key.pkcs8()).unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes()))).into()
     }
@@ -145,6 +148,71 @@ fn other_algorithms_are_rejected() {
     let fixture = TokenFixture::new();
     for algorithm in ["none", "HS256", "RS256", "ES256", "eddsa"] {
         fixture.assert_rejected(json!({"alg": algorithm, "typ": "at+jwt"}), fixture.claims());
+    }
+}
+
+/// RFC 7515, section 4.1.11: a token with an unsupported critical extension is invalid. RFC 8725, section 3.10: keys in a
+/// header aren't trusted.
+#[test]
+fn other_header_parameter_is_rejected() {
+    let fixture = TokenFixture::new();
+    for (name, value) in [
+        ("crit", json!(["exp"])),
+        ("crit", json!(["b64"])),
+        ("crit", json!([])),
+        ("crit", json!("exp")),
+        ("b64", json!(false)),
+        ("cty", json!("JWT")),
+        ("zip", json!("DEF")),
+        ("enc", json!("A128GCM")),
+        ("kid", json!("1")),
+        ("jku", json!("https://example.com/keys")),
+        ("jwk", json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})),
+        ("x5u", json!("https://example.com/chain")),
+        ("x5c", json!(["MIIB"])),
+        ("other", json!(1)),
+    ] {
+        let mut header = header();
+        header[name] = value;
+        fixture.assert_rejected(header, fixture.claims());
+    }
+}
+
+#[test]
+fn token_is_invalid_before_nbf() {
+    let fixture = TokenFixture::new();
+    let now = fixture.clock.now().unix_timestamp();
+    let token = |nbf: Value| {
+        let mut claims = fixture.claims();
+        claims["nbf"] = nbf;
+        fixture.sign(header(), claims)
+    };
+    assert!(fixture.tokens.verify(&token(json!(now))).is_ok());
+    for nbf in [json!("now"), json!(true), json!([now])] {
+        assert_eq!(fixture.tokens.verify(&token(nbf.clone())), Err(CredentialError), "{nbf}");
+    }
+    let later = token(json!(now + 1));
+    // The second verification uses the cache.
+    for _ in 0..2 {
+        assert_eq!(fixture.tokens.verify(&later), Err(CredentialError));
+    }
+    *fixture.clock.0.lock().unwrap() += Duration::from_secs(1);
+    assert!(fixture.tokens.verify(&later).is_ok());
+}
+
+#[test]
+fn duplicate_name_is_rejected() {
+    let fixture = TokenFixture::new();
+    let claims = fixture.claims().to_string();
+    let header = header().to_string();
+    let doubled = |object: &str, member: &str| format!("{{{member},{}", &object[1..]);
+    for (header, claims) in [
+        (doubled(&header, r#""typ":"at+jwt""#), claims.clone()),
+        (header.clone(), doubled(&claims, r#""sub":"019a0000-0000-7000-8000-00000000acee""#)),
+        (header, doubled(&claims, r#""exp":9999999999"#)),
+    ] {
+        let token = fixture.sign_text(&header, &claims);
+        assert_eq!(fixture.tokens.verify(&token), Err(CredentialError), "{header} {claims}");
     }
 }
 

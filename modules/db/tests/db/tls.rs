@@ -54,7 +54,7 @@ async fn strip_tls(mut client: TcpStream, server: PgConnectOptions) {
 
 #[rstest]
 #[case::default("")]
-#[case::other_parameters("application_name=sslmode")]
+#[case::other_parameters("options=-cwork_mem%3D8MB")]
 #[case::require("sslmode=require")]
 #[case::verify_full("sslmode=verify-full")]
 #[tokio::test]

