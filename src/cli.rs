@@ -78,7 +78,10 @@ pub fn command() -> clap::Command {
 
 /// Runs the program with the process's arguments and environment.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return show_usage(&message),
+    };
     let outcome = match cli.command.unwrap_or(Command::Configured(ConfiguredCommand::Serve)) {
         Command::Configured(command) => run(command),
         Command::Routes => {
@@ -94,6 +97,18 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints the help, the version, or an error in the arguments. An error quotes them, so it is escaped.
+fn show_usage(message: &clap::Error) -> ExitCode {
+    if message.use_stderr() {
+        for line in message.to_string().lines() {
+            let _ = writeln!(io::stderr(), "{}", logs::message_text(line));
+        }
+    } else {
+        let _ = message.print();
+    }
+    u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: ConfiguredCommand) -> Result<ExitCode, CliError> {
