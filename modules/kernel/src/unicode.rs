@@ -242,6 +242,19 @@ mod tests {
         assert!(message.contains(&format!("U+{:04X};", u32::from(c))) && message.is_ascii(), "{message}");
     }
 
+    /// Between letters, where no joiner, selector or mark needs another context.
+    #[test]
+    fn rejected_categories_are_rejected_everywhere() {
+        let rejected = GeneralCategoryGroup::Other
+            .union(GeneralCategoryGroup::LineSeparator)
+            .union(GeneralCategoryGroup::ParagraphSeparator);
+        for c in '\0'..=char::MAX {
+            let is_invisible = in_category(c, rejected) || has::<DefaultIgnorableCodePoint>(c) || BLANKS.contains(&c);
+            let expected = (is_invisible && !has::<VariationSelector>(c)).then_some(Disallowed(c));
+            assert_eq!(find_disallowed(&format!("a{c}b")), expected, "U+{:04X}", u32::from(c));
+        }
+    }
+
     #[test]
     fn name_length_counts_normalized_chars() {
         let too_long = InvalidName::Length { max: 20 };
