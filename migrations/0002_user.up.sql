@@ -10,8 +10,8 @@ CREATE TABLE users (
   -- Stored in the form that is compared, so that the unique index serves lookups. Columns that are compared have the
   -- collation "C", so that equality and lower() are the same in every database; lower() then changes only ASCII.
   email text COLLATE "C" NOT NULL UNIQUE
-    CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
-  display_name text NOT NULL CHECK (char_length(display_name) BETWEEN 1 AND 200),
+    CHECK (email = lower(email) AND email ~ '^[!-?A-~]+@[a-z0-9.-]+$' AND octet_length(email) <= 254),
+  display_name text NOT NULL CHECK (char_length(display_name) BETWEEN 1 AND 200 AND is_normalized_name(display_name)),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   deactivated_at timestamptz

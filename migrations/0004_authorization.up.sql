@@ -20,7 +20,7 @@ CREATE TABLE tenants (
     CHECK (slug !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$')
     CHECK (slug NOT IN ('admin', 'api', 'app', 'auth', 'docs', 'health', 'help', 'login', 'mail', 'static', 'status',
       'support', 'system', 'tenantry', 'www')),
-  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
+  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200 AND is_normalized_name(name)),
   status tenant_status NOT NULL DEFAULT 'active',
   -- Renewed by every change to policies or tenant attributes, in the transaction of that change. It is random, since a
   -- number would repeat after a failover or restore that loses commits.
@@ -47,10 +47,11 @@ CREATE INDEX former_slugs_former_owner ON former_slugs (former_owner);
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
-  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100 AND name = btrim(name)),
-  -- The form of the name that is compared: in lower case. The program sets it, since lower() depends on the locale.
+  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100 AND is_normalized_name(name)),
+  -- The form of the name that is compared: NFKC with case folding, without invisible characters. The program sets it,
+  -- since PostgreSQL has no case folding.
   name_key text COLLATE "C" NOT NULL
-    CHECK (name_key = lower(name_key) AND char_length(name_key) BETWEEN 1 AND 300),
+    CHECK (name_key = lower(name_key) AND name_key IS NFKC NORMALIZED AND char_length(name_key) BETWEEN 1 AND 300),
   -- System roles are created from a template and can't be changed.
   is_system boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
@@ -108,7 +109,7 @@ CREATE TABLE invitations (
   id uuid NOT NULL,
   -- The invited address, normalized as in users.
   email text COLLATE "C" NOT NULL
-    CHECK (email = lower(email) AND email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND octet_length(email) <= 254),
+    CHECK (email = lower(email) AND email ~ '^[!-?A-~]+@[a-z0-9.-]+$' AND octet_length(email) <= 254),
   role_id uuid NOT NULL,
   -- The inviter. Acceptance checks again that this member may assign the role.
   invited_by uuid NOT NULL REFERENCES users,

@@ -85,11 +85,7 @@ pub fn main() -> ExitCode {
             routes::show();
             Ok(ExitCode::SUCCESS)
         }
-        // An invalid command line, or `--help` and `--version`.
-        Err(text) => {
-            output::record_error(text.print());
-            Ok(u8::try_from(text.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
-        }
+        Err(message) => Ok(show_usage(&message)),
     };
     match outcome.and_then(|code| output::check_output().map(|()| code)) {
         Ok(code) => code,
@@ -99,6 +95,18 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints the help, the version, or an error in the arguments. An error quotes them, so it is escaped.
+fn show_usage(message: &clap::Error) -> ExitCode {
+    if message.use_stderr() {
+        for line in message.to_string().lines() {
+            let _ = writeln!(io::stderr(), "{}", logs::message_text(line));
+        }
+    } else {
+        output::record_error(message.print());
+    }
+    u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: ConfiguredCommand) -> Result<ExitCode, CliError> {

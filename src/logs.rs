@@ -90,6 +90,11 @@ pub(crate) fn error_text<'a>(error: &'a (dyn Error + 'a)) -> impl fmt::Display +
     Sanitized { text: ErrorChain(error), max_chars: MAX_ERROR_CHARS }
 }
 
+/// Returns a line of a message that may quote input: at most 2,000 characters, control characters escaped.
+pub(crate) fn message_text<T: fmt::Display>(text: T) -> impl fmt::Display {
+    Sanitized { text, max_chars: MAX_ERROR_CHARS }
+}
+
 /// Displays the beginning of a text, then `…` if it is longer. Escapes characters that a terminal interprets or doesn't
 /// show, so that the text can't forge log lines or colors.
 struct Sanitized<T> {

@@ -129,7 +129,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if cause.is_data() || is_json() {
             let message = cause.to_string();
             let pointer = pointer(error.path(), message.starts_with("unknown field"));
-            return Problem::from(FieldError { pointer, detail: sanitized_reason(&message) });
+            return Problem::from(FieldError { pointer, detail: sanitized_reason(&message).into() });
         }
         syntax_error(cause)
     })?;

@@ -60,7 +60,7 @@ pub(crate) struct FieldError {
     #[schema(example = "/checks/0/permission")]
     pub(crate) pointer: String,
     /// What is wrong, or which values are valid.
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
 }
 
 /// An error response. Boxed to keep the `Result` of every handler small.
@@ -95,7 +95,7 @@ impl Problem {
 
     /// Sets `errors` to one error.
     pub(crate) fn with_field_error(mut self, pointer: &str, detail: &'static str) -> Self {
-        self.0.body.errors = vec![FieldError { pointer: pointer.into(), detail }];
+        self.0.body.errors = vec![FieldError { pointer: pointer.into(), detail: detail.into() }];
         self
     }
 
@@ -143,7 +143,7 @@ impl Problem {
 
     /// The body is JSON with one invalid value.
     pub(crate) fn invalid_body_at(pointer: &str, detail: &'static str) -> Self {
-        Self::invalid_body([FieldError { pointer: pointer.into(), detail }])
+        Self::invalid_body([FieldError { pointer: pointer.into(), detail: detail.into() }])
     }
 
     /// The body of a PATCH has no fields.

@@ -1,19 +1,43 @@
 //! Parses strings of request bodies into the kernel's types. All errors of a body are reported at once, each with a
 //! JSON pointer.
 
-use std::str::FromStr;
+use std::{borrow::Cow, str::FromStr};
 
 use authorization_api::{RoleName, TenantName};
-use kernel::{Email, TenantRef, TenantSlug};
+use kernel::{Disallowed, Email, InvalidEmail, InvalidName, InvalidSlug, TenantRef, TenantSlug};
 use serde::{Deserialize, Deserializer};
 use user_api::DisplayName;
 
 use super::problem::{FieldError, Problem};
 
 /// A type that strings of request bodies are parsed into.
-pub(crate) trait Validated: FromStr {
+pub(crate) trait Validated: FromStr<Err: DisallowedCharacter> {
     /// Describes valid values, for error messages.
     const EXPECTED: &'static str;
+}
+
+/// A parse error that may be due to one character.
+pub(crate) trait DisallowedCharacter {
+    /// Returns the character.
+    fn character(&self) -> Option<Disallowed>;
+}
+
+impl DisallowedCharacter for InvalidName {
+    fn character(&self) -> Option<Disallowed> {
+        if let Self::Character(c) = self { Some(*c) } else { None }
+    }
+}
+
+impl DisallowedCharacter for InvalidEmail {
+    fn character(&self) -> Option<Disallowed> {
+        if let Self::Character(c) = self { Some(*c) } else { None }
+    }
+}
+
+impl DisallowedCharacter for InvalidSlug {
+    fn character(&self) -> Option<Disallowed> {
+        None
+    }
 }
 
 impl Validated for TenantName {
@@ -38,12 +62,22 @@ impl Validated for DisplayName {
 }
 
 impl Validated for Email {
-    const EXPECTED: &'static str = "An e-mail address has a name, one @ and a domain, and at most 254 bytes.";
+    const EXPECTED: &'static str = "An e-mail address has ASCII letters, digits and symbols, one @ and a full domain, such \
+        as alice@example.com, and at most 254 bytes. Quotes, comments and display names are not supported.";
 }
 
 /// Parses the string at `pointer`.
 pub(crate) fn validate<T: Validated>(pointer: &str, text: &str) -> Result<T, FieldError> {
-    text.parse().map_err(|_| FieldError { pointer: pointer.into(), detail: T::EXPECTED })
+    text.parse().map_err(|error: T::Err| {
+        let detail = match error.character() {
+            // By its number, because it may be invisible.
+            Some(c) => Cow::from(format!(
+                "The character {c} is not allowed. Remove control, formatting, invisible and unassigned characters."
+            )),
+            None => T::EXPECTED.into(),
+        };
+        FieldError { pointer: pointer.into(), detail }
+    })
 }
 
 /// Parses the optional string at `pointer`.

@@ -44,5 +44,6 @@ mod slow_clients;
 mod sqlx_metadata;
 mod tenancy;
 mod tenants;
+mod text_identity;
 mod tokens;
 mod users;

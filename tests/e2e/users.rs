@@ -45,7 +45,8 @@ async fn production_bootstrap_to_first_sign_in() {
     // Its log doesn't fit into a pipe's buffer.
     assert_success(&tenantry_command(work_dir.path(), &with_owner, &["migrate", "run"]).output().unwrap());
 
-    let created = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, &format!("{PASSWORD}\n"));
+    // With the byte order mark that some editors write.
+    let created = run_with_stdin(work_dir.path(), &settings, &CREATE_CAROL, &format!("\u{feff}{PASSWORD}\n"));
     let message = assert_success(&created);
     assert!(message.starts_with("created carol@example.com (") && message.lines().count() == 1, "{message}");
     let arguments = ["tenants", "create", "--slug", "acme", "--name", "Acme Corp", "--admin", "carol@example.com"];
@@ -90,7 +91,8 @@ async fn invalid_account_is_rejected_with_hint() {
         (&dave, "\n", "no password on standard input"),
         (&dave, "eleven char\n", "a new password has at least 12 characters, at most 1024 bytes"),
         (&dave, &long, "at most 1024 bytes"),
-        (&dave, "twelve\u{1b}[A chars", "no control characters"),
+        (&dave, "twelve\u{1b}[A chars", "no control, formatting, invisible or unassigned characters"),
+        (&dave, "twelve \u{200b}chars", "no control, formatting, invisible or unassigned characters"),
     ] {
         let rejected = create(arguments, input);
         let message = assert_one_line_failure(&rejected, expected);
@@ -101,11 +103,15 @@ async fn invalid_account_is_rejected_with_hint() {
         (&["users", "create", "--email", "dave"][..], "--email"),
         (&["users", "create"], "--email"),
         (&[&dave[..], &["--name", ""]].concat(), "--name"),
+        (&[&dave[..], &["--name", "\u{202e}evaD"]].concat(), "contains U+202E; remove control, formatting"),
+        (&["users", "create", "--email", "da\u{200b}ve@example.com"], "contains U+200B; remove control, formatting"),
+        (&["users", "create", "--email", "Dave <dave@example.com>"], "must be an e-mail address such as"),
         // Other users could read a password in the process list.
         (&[&dave[..], &["--password", PASSWORD]].concat(), "unexpected argument '--password'"),
         (&[&dave[..], &[PASSWORD]].concat(), "unexpected argument"),
     ] {
-        assert_failure(&create(arguments, PASSWORD), expected);
+        let message = assert_failure(&create(arguments, PASSWORD), expected);
+        assert!(!message.contains(['\u{202e}', '\u{200b}']), "{message:?}");
     }
     assert_eq!(accounts(&db).await, before);
 }

@@ -6,6 +6,7 @@ mod helpers;
 
 use std::sync::Arc;
 
+use argon2::{Argon2, CustomizedPasswordHasher, Params};
 use auth::OperatorAccountsModule;
 use auth_api::{AccessTokens, AccountError, NewPassword, OperatorAccounts, Password, SignIn, SignInError};
 use kernel::{UserId, ValueModule};
@@ -19,10 +20,14 @@ use helpers::module;
 const PASSWORD: &str = "carol's own words";
 
 async fn create(seeded: &SeededDb, email: &str) -> Result<UserId, AccountError> {
+    create_with_password(seeded, email, PASSWORD).await
+}
+
+async fn create_with_password(seeded: &SeededDb, email: &str, password: &str) -> Result<UserId, AccountError> {
     let users = ValueModule::new(seeded.users.resolve());
     let accounts: Arc<dyn OperatorAccounts> =
         OperatorAccountsModule::builder(seeded.db.module(), users).build().resolve();
-    let password = NewPassword::try_from(Password::new(PASSWORD.into())).unwrap();
+    let password = NewPassword::try_from(Password::new(password.into())).unwrap();
     accounts.create(&email.parse().unwrap(), &"Carol Clark".parse().unwrap(), &password).await
 }
 
@@ -50,6 +55,43 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
     assert!(matches!(try_sign_in("carol's own word").await, Err(SignInError::InvalidCredentials)));
     let [_, _, (email, name, active, _)] = accounts(&seeded).await.try_into().unwrap();
     assert_eq!((email.as_str(), name.as_str(), active), ("carol@example.com", "Carol Clark", true));
+}
+
+/// Keyboards type an umlaut as one or two code points, and a space in several ways.
+#[rstest]
+#[tokio::test]
+async fn equivalent_password_signs_in(#[future(awt)] seeded: SeededDb) {
+    let carol = create_with_password(&seeded, "carol@example.com", "Mu\u{308}nchen\u{a0}leuchtet").await.unwrap();
+    let module = module(&seeded);
+    let (sign_in, email): (Arc<dyn SignIn>, _) = (module.resolve(), "carol@example.com".parse().unwrap());
+    let signs_in =
+        async |password: &str| match sign_in.with_password(Some(&email), &Password::new(password.into()), None).await {
+            Ok(_) => true,
+            Err(SignInError::InvalidCredentials) => false,
+            Err(error) => panic!("{error}"),
+        };
+    for (password, expected) in [
+        ("M\u{fc}nchen leuchtet", true),
+        ("Mu\u{308}nchen\u{3000}leuchtet", true),
+        ("m\u{fc}nchen leuchtet", false),
+        ("\u{ff2d}\u{fc}nchen leuchtet", false),
+        ("M\u{fc}nchen leuchtet ", false),
+        ("\u{feff}M\u{fc}nchen leuchtet", false),
+    ] {
+        assert_eq!(signs_in(password).await, expected, "{password:?}");
+    }
+    // An imported hash verifies if normalization doesn't change the password.
+    for (password, expected) in [("M\u{fc}nchen leuchtet", true), ("Mu\u{308}nchen leuchtet", false)] {
+        let hash =
+            Argon2::default().hash_password_customized(password.as_bytes(), b"somesalt", None, None, Params::DEFAULT);
+        sqlx::query("UPDATE auth_credentials SET password_hash = $1 WHERE user_id = $2")
+            .bind(hash.unwrap().to_string())
+            .bind(carol.as_uuid())
+            .execute(&mut seeded.superuser().await)
+            .await
+            .unwrap();
+        assert_eq!(signs_in(password).await, expected, "{password:?}");
+    }
 }
 
 #[rstest]

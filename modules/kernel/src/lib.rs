@@ -33,6 +33,7 @@ mod tenant_resolver;
 mod tenant_scope;
 mod tenant_selection;
 mod text;
+mod unicode;
 mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
@@ -57,4 +58,5 @@ pub use tenancy_mode::{
 pub use tenant_ref::{InvalidSlug, TenantRef, TenantSlug};
 pub use tenant_resolver::{MembershipTenantResolver, TenantResolver};
 pub use tenant_scope::{ScopeError, TenantScope};
+pub use unicode::{Disallowed, InvalidName, find_disallowed, name_key, normalize_name, opaque_string};
 pub use value_module::ValueModule;

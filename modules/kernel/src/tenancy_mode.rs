@@ -118,13 +118,15 @@ parsed_text! {
     /// A lower-case domain whose subdomains are tenants.
     ///
     /// Labels of up to 63 letters, digits and hyphens, at most 189 characters in total. Never an IP address.
-    BaseDomain, MAX_BASE_DOMAIN_LENGTH characters, normalize_domain;
-    /// The text isn't a valid base domain.
-    #[error("must be a domain without port, such as example.com")]
-    InvalidBaseDomain
+    BaseDomain, MAX_BASE_DOMAIN_LENGTH characters, normalize_domain => InvalidBaseDomain
 }
 
-fn normalize_domain(text: &str) -> Option<String> {
+/// The text isn't a valid base domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a domain without port, such as example.com")]
+pub struct InvalidBaseDomain;
+
+fn normalize_domain(text: &str) -> Result<String, InvalidBaseDomain> {
     let domain = text.to_ascii_lowercase();
     let is_label = |label: &str| {
         let chars_ok = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -132,7 +134,7 @@ fn normalize_domain(text: &str) -> Option<String> {
     };
     let ends_in_number = domain.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     let valid = domain.len() <= BaseDomain::MAX_LENGTH && domain.split('.').all(is_label) && !ends_in_number;
-    valid.then_some(domain)
+    if valid { Ok(domain) } else { Err(InvalidBaseDomain) }
 }
 
 /// The tenant in which a request acts, if the caller is a member.

@@ -7,11 +7,13 @@ use crate::{TenantId, parsed_text};
 parsed_text! {
     /// A tenant's name in URLs: 3 to 63 of `a`–`z`, `0`–`9` and single inner hyphens. Never shaped like a UUID, never a
     /// reserved word.
-    TenantSlug, 63 characters, validate;
-    /// The text isn't a valid tenant slug.
-    #[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
-    InvalidSlug
+    TenantSlug, 63 characters, validate => InvalidSlug
 }
+
+/// The text isn't a valid tenant slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a slug has 3 to 63 letters a-z, digits and single inner hyphens, and is neither a UUID nor a reserved word")]
+pub struct InvalidSlug;
 
 impl TenantSlug {
     /// Words reserved for the product's own URLs. A CHECK of the table has the same list.
@@ -21,12 +23,12 @@ impl TenantSlug {
     ];
 }
 
-fn validate(text: &str) -> Option<String> {
+fn validate(text: &str) -> Result<String, InvalidSlug> {
     let chars_ok = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let misplaced_hyphens = text.starts_with('-') || text.ends_with('-') || text.contains("--");
     let reserved = is_uuid_shaped(text) || TenantSlug::RESERVED.contains(&text);
     let length_ok = (3..=TenantSlug::MAX_LENGTH).contains(&text.len());
-    (chars_ok && !misplaced_hyphens && !reserved && length_ok).then(|| text.to_owned())
+    if chars_ok && !misplaced_hyphens && !reserved && length_ok { Ok(text.into()) } else { Err(InvalidSlug) }
 }
 
 /// Matches the CHECK of the table, which also rejects UUIDs with some of the hyphens missing.

@@ -1,13 +1,10 @@
 //! Texts that are validated when they are parsed.
 
-/// Declares a text type and its parse error. The function returns the normalized text, or `None` if it is invalid. The
-/// calling crate depends on `serde`, `sqlx` and `thiserror`.
+/// Declares a text type. The function returns the normalized text, or the error that the type has in `FromStr`. The
+/// calling crate depends on `serde` and `sqlx`.
 #[macro_export]
 macro_rules! parsed_text {
-    (
-        $(#[$attr:meta])* $name:ident, $max:tt $unit:ident, $parse:expr;
-        $(#[$error_attr:meta])* $error:ident
-    ) => {
+    ($(#[$attr:meta])* $name:ident, $max:tt $unit:ident, $parse:expr => $error:ty) => {
         $(#[$attr])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, sqlx::Type)]
         #[sqlx(transparent)]
@@ -29,37 +26,23 @@ macro_rules! parsed_text {
             }
         }
 
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-        $(#[$error_attr])*
-        pub struct $error;
-
         impl std::str::FromStr for $name {
             type Err = $error;
 
             fn from_str(text: &str) -> Result<Self, $error> {
-                let parse: fn(&str) -> Option<String> = $parse;
-                parse(text).map(Self).ok_or($error)
+                let parse: fn(&str) -> Result<String, $error> = $parse;
+                parse(text).map(Self)
             }
         }
     };
 }
 
-/// Declares a trimmed single-line text of 1 to `MAX_LENGTH` characters, and its error type.
-///
-/// Control characters are rejected: PostgreSQL can't store NUL, and the others are invisible.
+/// Declares a name of 1 to `MAX_LENGTH` characters that [`normalize_name`](crate::normalize_name) accepts.
 #[macro_export]
 macro_rules! bounded_text {
-    (
-        $(#[$attr:meta])* $name:ident, $max:literal characters;
-        $(#[$error_attr:meta])* $error:ident
-    ) => {
+    ($(#[$attr:meta])* $name:ident, $max:literal characters) => {
         $crate::parsed_text! {
-            $(#[$attr])* $name, $max characters, |text| {
-                let text = text.trim();
-                let valid = (1..=$max).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-                valid.then(|| text.to_owned())
-            };
-            $(#[$error_attr])* #[error("must be a single line of 1 to {} characters", $max)] $error
+            $(#[$attr])* $name, $max characters, |text| $crate::normalize_name(text, $max) => $crate::InvalidName
         }
     };
 }

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use db::{DbError, SystemReason};
-use kernel::UserId;
+use kernel::{Email, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
 use test_support::{TestDb, test_db};
 use user::UserModule;
-use user_api::{NewUser, UserRepository};
+use user_api::{DisplayName, NewUser, UserRepository};
 
 fn repository(db: &TestDb) -> Arc<dyn UserRepository> {
     UserModule::builder(db.db.module()).build().resolve()
@@ -96,10 +96,27 @@ async fn schema_matches_type_invariants(#[future(awt)] test_db: TestDb) {
         ("one", "n"),
         ("one@@example.com", "n"),
         ("o ne@example.com", "n"),
+        ("on\u{200b}e@example.com", "n"),
+        ("\u{43e}ne@example.com", "n"),
+        ("one@b\u{fc}cher.example", "n"),
+        ("one@example.com (comment)", "n"),
         ("one@example.com", ""),
         ("one@example.com", long.as_str()),
+        ("one@example.com", " n"),
+        ("one@example.com", "e\u{301}"),
+        ("one@example.com", "n\n"),
+        ("one@example.com", "\u{202e}n"),
+        ("one@example.com", "n\u{200b}"),
+        ("one@example.com", "\u{feff}n"),
     ] {
         let error = sqlx::query(insert).bind(email).bind(name).execute(&mut superuser).await.unwrap_err();
         assert_eq!(error.as_database_error().unwrap().code().unwrap(), "23514", "{email:?} {name:?}");
+    }
+    for (email, name) in [
+        ("o'neil+tag_1=x@b\u{fc}cher.example", "Zoe\u{308} \u{1f469}\u{1f3fd}\u{200d}\u{1f680}"),
+        ("!#$%&'*+-/=?^_`{|}~@a-1.example.com", "\u{645}\u{6cc}\u{200c}\u{62e}  \u{845b}\u{e0100}"),
+    ] {
+        let (email, name): (Email, DisplayName) = (email.parse().unwrap(), name.parse().unwrap());
+        sqlx::query(insert).bind(email.as_str()).bind(name.as_str()).execute(&mut superuser).await.unwrap();
     }
 }

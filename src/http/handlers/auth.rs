@@ -67,10 +67,11 @@ async fn login(
 }
 
 fn password(text: String) -> Result<Password, FieldError> {
-    if text.len() > Password::MAX_LENGTH {
-        return Err(FieldError { pointer: "/password".into(), detail: "A password has at most 1024 bytes." });
+    let password = Password::new(text);
+    if password.secret().expose_secret().len() > Password::MAX_LENGTH {
+        return Err(FieldError { pointer: "/password".into(), detail: "A password has at most 1024 bytes.".into() });
     }
-    Ok(Password::new(text))
+    Ok(password)
 }
 
 /// Parses the tenant for the token's claim. Rejects it if the tenancy mode doesn't read the claim.
@@ -78,7 +79,7 @@ fn tenant_claim(tenancy: &TenancyMode, tenant: Option<&str>) -> Result<Option<Te
     const POINTER: &str = "/tenant";
     if tenant.is_some() && !tenancy.reads_claim() {
         let detail = "This tenancy mode does not use this field. Remove it.";
-        return Err(FieldError { pointer: POINTER.into(), detail });
+        return Err(FieldError { pointer: POINTER.into(), detail: detail.into() });
     }
     validate_optional(POINTER, tenant)
 }

@@ -116,7 +116,7 @@ fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<R
             Some(permission) => checks.push((permission, resource)),
             None => {
                 let pointer = format!("/checks/{index}/permission");
-                errors.push(FieldError { pointer, detail: "Unknown permission." });
+                errors.push(FieldError { pointer, detail: "Unknown permission.".into() });
             }
         }
     }

@@ -187,7 +187,7 @@ impl From<PoliciesError> for Problem {
             PoliciesError::InvalidCondition(errors) => {
                 let field_error = |error: ConditionError| FieldError {
                     pointer: format!("/condition{}", error.pointer),
-                    detail: error.detail,
+                    detail: error.detail.into(),
                 };
                 Self::invalid_body(errors.into_iter().map(field_error))
             }
@@ -209,7 +209,7 @@ impl From<Vec<InvalidTarget>> for Problem {
                     (format!("/verbs/{index}"), "No permission has this verb. Use `*` alone for all verbs.")
                 }
             };
-            FieldError { pointer, detail }
+            FieldError { pointer, detail: detail.into() }
         };
         Self::invalid_body(errors.into_iter().map(field_error))
     }

@@ -20,7 +20,7 @@ use crate::http::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleRequest {
-    /// One line; unique in the tenant, ignoring case.
+    /// One line; unique in the tenant, ignoring case and compatibility variants of characters.
     #[schema(example = "auditor", min_length = 1, max_length = 100)]
     name: String,
 }

@@ -65,7 +65,7 @@ problem_types! {
     ROLE_IN_USE = CONFLICT "role-in-use", "Role in use",
         "Members or invitations have this role, expired invitations included. Change the role of those members and revoke the invitations first.";
     ROLE_NAME_TAKEN = CONFLICT "role-name-taken", "Role name taken",
-        "Another role has this name. Choose a different one.";
+        "Another role has this name, ignoring case and compatibility variants of characters. Choose a different one.";
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
         "All seats are in use. When inviting, open invitations use seats as well. Remove a member, revoke an invitation or change the plan.";
     SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",

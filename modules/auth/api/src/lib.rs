@@ -4,25 +4,27 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use db::DbError;
-use kernel::{CredentialError, Email, TenantRef, UserId, VerifiedClaims};
+use kernel::{CredentialError, Email, TenantRef, UserId, VerifiedClaims, find_disallowed, opaque_string};
 use secrecy::{ExposeSecret, SecretString};
 use shaku::Interface;
 use user_api::DisplayName;
 
-/// A password as entered. `Debug` redacts it.
+/// A password in the form that is hashed: the profile OpaqueString of RFC 8265. Keyboards type the same password with
+/// different code points. `Debug` redacts it.
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// Maximum length in bytes. Longer passwords are rejected before they are hashed.
+    /// Maximum length in bytes, normalized. Longer passwords are rejected before they are hashed.
     pub const MAX_LENGTH: usize = 1024;
 
-    /// Wraps a password.
+    /// Normalizes a password as entered.
     pub fn new(text: String) -> Self {
-        Self(text.into())
+        let entered = SecretString::from(text);
+        Self(opaque_string(entered.expose_secret()).into())
     }
 
-    /// The password, for hashing and comparing.
+    /// The normalized password, for hashing and comparing.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
@@ -36,7 +38,10 @@ pub struct NewPassword(Password);
 
 /// The password doesn't meet the requirements. The message doesn't contain the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a new password has at least 12 characters, at most 1024 bytes, and no control characters")]
+#[error(
+    "a new password has at least 12 characters, at most 1024 bytes, and no control, formatting, invisible or unassigned \
+     characters"
+)]
 pub struct InvalidPassword;
 
 impl NewPassword {
@@ -55,11 +60,12 @@ impl NewPassword {
 impl TryFrom<Password> for NewPassword {
     type Error = InvalidPassword;
 
-    /// Rejects control characters: an arrow key leaves an escape sequence in a prompt without echo.
+    /// Rejects characters that are hard to type again, such as the escape sequence that an arrow key leaves in a prompt
+    /// without echo.
     fn try_from(password: Password) -> Result<Self, InvalidPassword> {
         let text = password.secret().expose_secret();
         let length_ok = text.chars().count() >= Self::MIN_LENGTH && text.len() <= Self::MAX_LENGTH;
-        if length_ok && !text.chars().any(char::is_control) { Ok(Self(password)) } else { Err(InvalidPassword) }
+        if length_ok && find_disallowed(text).is_none() { Ok(Self(password)) } else { Err(InvalidPassword) }
     }
 }
 
@@ -144,6 +150,8 @@ pub trait OperatorAccounts: Interface {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn new_password(text: &str) -> Result<(), InvalidPassword> {
@@ -158,10 +166,33 @@ mod tests {
         }
     }
 
+    /// The examples of RFC 8265, section 4.3, and what keyboards type differently.
+    #[rstest]
+    #[case::spaces("correct horse battery staple", "correct horse battery staple")]
+    #[case::case("Correct Horse Battery Staple", "Correct Horse Battery Staple")]
+    #[case::other_letters("\u{3c0}\u{df}\u{e5}", "\u{3c0}\u{df}\u{e5}")]
+    #[case::symbols("Jack of \u{2666}s", "Jack of \u{2666}s")]
+    #[case::other_space("foo\u{1680}bar", "foo bar")]
+    #[case::no_break_space("foo\u{a0}bar\u{3000}", "foo bar ")]
+    #[case::decomposed("Mu\u{308}nchen", "M\u{fc}nchen")]
+    #[case::fullwidth("\u{ff41}", "\u{ff41}")]
+    #[case::control("a\tb\u{200b}", "a\tb\u{200b}")]
+    fn password_is_normalized(#[case] entered: &str, #[case] expected: &str) {
+        assert_eq!(Password::new(entered.into()).secret().expose_secret(), expected);
+    }
+
+    #[test]
+    fn new_password_is_measured_normalized() {
+        // 1536 bytes as entered, 1024 when composed.
+        assert_eq!(new_password(&"e\u{301}".repeat(512)), Ok(()));
+        // 12 characters as entered, 6 when composed.
+        assert_eq!(new_password(&"e\u{301}".repeat(6)), Err(InvalidPassword));
+    }
+
     #[test]
     fn invalid_password_is_rejected() {
         let (long, long_in_bytes) = ("a".repeat(1025), "é".repeat(513));
-        let mistyped = ["tenantry-demo\u{1b}[A", "tenantry\0demo"];
+        let mistyped = ["tenantry-demo\u{1b}[A", "tenantry\0demo", "\u{feff}tenantry-demo", "tenantry-demo\u{200b}"];
         for invalid in ["", "eleven char", "éééééé", &long, &long_in_bytes].into_iter().chain(mistyped) {
             assert_eq!(new_password(invalid), Err(InvalidPassword), "{invalid:?}");
         }

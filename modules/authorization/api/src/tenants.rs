@@ -27,9 +27,7 @@ kernel::permission! {
 
 bounded_text! {
     /// Display name of a tenant: a single line of 1 to 200 characters, trimmed.
-    TenantName, 200 characters;
-    /// The text isn't a valid tenant name.
-    InvalidTenantName
+    TenantName, 200 characters
 }
 
 /// Lifecycle state of a tenant.

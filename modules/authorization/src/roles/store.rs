@@ -82,7 +82,7 @@ impl RoleRepository for PgRoleRepository {
             tx.tenant().as_uuid(),
             id.as_uuid(),
             name.as_str(),
-            key(name),
+            name.key(),
         );
         created.execute(tx.conn()).await?;
         Ok(())
@@ -96,7 +96,7 @@ impl RoleRepository for PgRoleRepository {
             tx.tenant().as_uuid(),
             id.as_uuid(),
             name.as_str(),
-            key(name),
+            name.key(),
         );
         renamed.execute(tx.conn()).await?;
         Ok(())
@@ -112,9 +112,4 @@ impl RoleRepository for PgRoleRepository {
             .await?;
         Ok(())
     }
-}
-
-/// Returns the form of a name that is compared. Computed here, because `lower` of SQL depends on the database's locale.
-fn key(name: &RoleName) -> String {
-    name.as_str().to_lowercase()
 }

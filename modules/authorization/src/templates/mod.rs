@@ -137,6 +137,8 @@ impl Templates {
 
 #[cfg(test)]
 mod tests {
+    use authorization_api::RoleName;
+
     use super::*;
 
     /// Describes the additions, with the names of the roles.
@@ -174,6 +176,7 @@ mod tests {
     fn system_role_names_are_lowercase() {
         for name in TEMPLATES.roles() {
             assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase()), "{name}");
+            assert_eq!(name.parse::<RoleName>().unwrap().key(), name, "the name is inserted as its own key");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authorization_api::{
     ChangeError, Effect, MemberRemove, MemberUpdate, Members, MembersError, Policies, PoliciesError, PolicyChange,
-    PolicyDraft, PolicyManage, PolicyRead, PolicyTarget, RoleManage, RoleRead, Roles, RolesError, UserRead,
+    PolicyDraft, PolicyManage, PolicyRead, PolicyTarget, RoleManage, RoleName, RoleRead, Roles, RolesError, UserRead,
 };
 use kernel::{Permission, PermissionInfo, Permit, PolicyId, RoleId, UserId};
 use rstest::rstest;
@@ -389,7 +389,8 @@ async fn custom_role_lifecycle(#[future(awt)] test_db: TestDb) {
     let name = |name: &str| name.parse().unwrap();
     let created = roles.create(&manage, &name("Käufer")).await.unwrap();
     assert_eq!((created.name.as_str(), created.is_system, created.members), ("Käufer", false, 0));
-    for taken in ["KÄUFER", "Admin", "member"] {
+    let look_alikes = ["\u{ff21}\u{ff44}\u{ff4d}\u{ff49}\u{ff4e}", "admin\u{fe0f}", "memb\u{212f}r", "Ka\u{308}ufer"];
+    for taken in ["KÄUFER", "Admin", "member"].into_iter().chain(look_alikes) {
         assert_eq!(roles.create(&manage, &name(taken)).await.label(), "taken", "{taken}");
         assert_eq!(roles.rename(&manage, fixture.role, &name(taken)).await.label(), "taken", "{taken}");
     }
@@ -408,6 +409,45 @@ async fn custom_role_lifecycle(#[future(awt)] test_db: TestDb) {
     let listed: Vec<_> = listed.iter().map(|role| (role.id, role.is_system, role.members)).collect();
     let (admin, member) = (fixture.tenant.admin_role, fixture.tenant.member_role);
     assert_eq!(listed, [(admin, true, 1), (member, true, 0), (fixture.role, false, 1)]);
+}
+
+/// The CHECK constraints reject what hides or reorders text, and accept every name that the types accept.
+#[rstest]
+#[tokio::test]
+async fn names_match_check_constraints(#[future(awt)] test_db: TestDb) {
+    let fixture = fixture(&test_db, json!([])).await;
+    let mut superuser = test_db.superuser().await;
+    for (update, is_key) in [
+        ("UPDATE roles SET name = $2 WHERE tenant_id = $1 AND NOT is_system", false),
+        ("UPDATE tenants SET name = $2 WHERE id = $1", false),
+        ("UPDATE roles SET name_key = $2 WHERE tenant_id = $1 AND NOT is_system", true),
+    ] {
+        let common = ["", "e\u{301}"];
+        let names = ["admin\u{200b}", "\u{202e}nimda", "ad\u{ad}min", "a\u{2028}b", "a\tb", " admin", "\u{feff}a"];
+        let keys = ["Admin", "\u{ff41}dmin", "\u{fb03}"];
+        for text in common.into_iter().chain(if is_key { &keys[..] } else { &names }.iter().copied()) {
+            let rejected = sqlx::query(update).bind(fixture.tenant.id.as_uuid()).bind(text);
+            let error = rejected.execute(&mut superuser).await.unwrap_err();
+            assert_eq!(error.as_database_error().unwrap().code().unwrap(), "23514", "{update} {text:?}");
+        }
+    }
+    // All characters but the large blocks of ideographs and Hangul syllables, which behave alike.
+    let is_alike = |c: &char| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{17000}'..='\u{18fff}' | '\u{20000}'..='\u{dffff}');
+    let names = ('\0'..=char::MAX).filter(|c| !is_alike(c)).map(|c| format!("a{c}\u{323}\u{301}"));
+    let accepted: Vec<RoleName> = names.filter_map(|name| name.parse().ok()).collect();
+    assert!(accepted.len() > 30_000, "{}", accepted.len());
+    let (names, keys): (Vec<_>, Vec<_>) = accepted.iter().map(|name| (name.as_str(), name.key())).unzip();
+    // The version of Unicode may be older than that of the program.
+    let rejected = "SELECT count(*) FROM unnest($1::text[], $2::text[]) AS n (name, key)
+        WHERE NOT is_normalized_name(name) OR key IS NOT NFKC NORMALIZED OR key <> lower(key COLLATE \"C\")";
+    let rejected: i64 = sqlx::query_scalar(rejected).bind(names).bind(keys).fetch_one(&mut superuser).await.unwrap();
+    assert_eq!(rejected, 0, "names that the program accepts and the database rejects");
+
+    let (roles, manage) = (roles(&test_db), permit::<RoleManage>(&test_db, &fixture, fixture.admin).await);
+    // The key of the last one has 288 characters of 2 bytes; the one before has the most bytes of all keys.
+    for text in ["Zoe\u{308}", "\u{1f469}\u{200d}\u{1f680}", &"\u{1f680}".repeat(100), &"\u{fdfa}".repeat(16)] {
+        roles.create(&manage, &text.parse().unwrap()).await.unwrap();
+    }
 }
 
 #[rstest]

@@ -178,3 +178,31 @@ async fn unique_texts_have_collation_c(#[future(awt)] test_db: TestDb) {
     let others: Vec<String> = sqlx::query_scalar(others).fetch_all(&mut test_db.superuser().await).await.unwrap();
     assert!(others.is_empty(), "unique indexes on texts without COLLATE \"C\": {others:?}");
 }
+
+/// Columns that are called `name`, `title`, `label` or `description`, also as the last word, are typed by users.
+#[rstest]
+#[tokio::test]
+async fn names_are_checked(#[future(awt)] test_db: TestDb) {
+    let query = "SELECT format('%s.%I', attrelid::regclass, attname)
+                 FROM pg_attribute
+                 JOIN pg_class AS c ON c.oid = attrelid
+                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND NOT attisdropped
+                   AND c.relname <> '_sqlx_migrations'
+                   AND atttypid = 'text'::regtype AND attname ~ '(^|_)(name|title|label|description)$'
+                   AND NOT EXISTS (
+                     SELECT
+                     FROM pg_constraint
+                     WHERE conrelid = attrelid AND conkey @> ARRAY[attnum]
+                       AND pg_get_constraintdef(pg_constraint.oid) LIKE format('%%is_normalized_name(%I)%%', attname)
+                   )";
+    let unchecked =
+        async || -> Vec<String> { sqlx::query_scalar(query).fetch_all(&mut test_db.superuser().await).await.unwrap() };
+    test_db.execute("ALTER TABLE tenants ADD COLUMN legal_name text").await;
+    assert_eq!(unchecked().await, ["tenants.legal_name"]);
+    test_db.execute("ALTER TABLE tenants DROP COLUMN legal_name").await;
+    let unchecked = unchecked().await;
+    assert!(
+        unchecked.is_empty(),
+        "columns without CHECK (is_normalized_name(…)), add it in the migration: {unchecked:?}"
+    );
+}

@@ -8,9 +8,7 @@ use time::OffsetDateTime;
 
 bounded_text! {
     /// Display name of a user: a single line of 1 to 200 characters, trimmed.
-    DisplayName, 200 characters;
-    /// The text isn't a valid display name.
-    InvalidDisplayName
+    DisplayName, 200 characters
 }
 
 /// A user record.

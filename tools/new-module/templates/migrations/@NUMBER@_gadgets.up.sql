@@ -3,7 +3,7 @@
 CREATE TABLE gadgets (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
-  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
+  name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200 AND is_normalized_name(name)),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id)

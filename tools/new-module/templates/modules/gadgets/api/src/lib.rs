@@ -25,9 +25,7 @@ kernel::permission! {
 
 bounded_text! {
     /// The display name of a gadget: one line of 1 to 200 characters, trimmed.
-    GadgetName, 200 characters;
-    /// The text isn't a valid gadget name.
-    InvalidGadgetName
+    GadgetName, 200 characters
 }
 
 /// A gadget of a tenant.
