@@ -8,6 +8,7 @@ mod tests;
 mod values;
 
 use authorization_api::ConditionError;
+use kernel::find_disallowed;
 use serde_json::{Map, Value};
 
 use super::Condition;
@@ -88,11 +89,10 @@ impl ConditionParser {
 
     fn text(&mut self, value: &Value, pointer: &str) -> Option<String> {
         match value.as_str() {
-            // PostgreSQL can't store NUL, and other control characters are invisible.
-            Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control) => {
+            Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) && find_disallowed(text).is_none() => {
                 Some(text.into())
             }
-            _ => self.fail(pointer, "Expected a string of 1 to 200 bytes without control characters."),
+            _ => self.fail(pointer, "Expected a string of 1 to 200 bytes without control or invisible characters."),
         }
     }
 

@@ -200,6 +200,6 @@ fn explanation_locates_invalid_condition() {
     );
     assert_eq!(
         explanation.unmet[0].conditions[1].detail,
-        Some("Expected a string of 1 to 200 bytes without control characters.")
+        Some("Expected a string of 1 to 200 bytes without control or invisible characters.")
     );
 }

@@ -98,6 +98,7 @@ fn parse_errors_carry_json_pointers() {
         (json!({"plan": ""}), "/plan"),
         (json!({"feature": "x".repeat(201)}), "/feature"),
         (json!({"feature": "s\u{0}o"}), "/feature"),
+        (json!({"feature": "sso\u{200b}"}), "/feature"),
         (json!({"plan": "pro\n"}), "/plan"),
         (attribute(json!({"name": "tenant.plan", "one_of": ["pro", "\u{85}"]})), "/attribute/one_of/1"),
         (attribute(json!("tenant.plan")), "/attribute"),
