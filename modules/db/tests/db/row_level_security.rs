@@ -85,12 +85,12 @@ async fn every_tenant_table_forces_rls(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[case::tenant_column_with_another_name(
-    "CREATE TABLE notes (organization uuid REFERENCES tenants, id uuid, PRIMARY KEY (organization, id)); GRANT SELECT ON notes TO tenantry_app",
-    "table notes: row-level security is not enabled and forced; add ALTER TABLE notes"
+    "CREATE TABLE fixture_notes (organization uuid REFERENCES tenants, id uuid, PRIMARY KEY (organization, id)); GRANT SELECT ON fixture_notes TO tenantry_app",
+    "table fixture_notes: row-level security is not enabled and forced; add ALTER TABLE fixture_notes"
 )]
 #[case::table_of_tenant_table(
-    "CREATE TABLE notes (owner uuid, role uuid, PRIMARY KEY (owner, role), FOREIGN KEY (owner, role) REFERENCES roles); GRANT INSERT ON notes TO tenantry_app",
-    "table notes: row-level security is not enabled and forced"
+    "CREATE TABLE fixture_notes (owner uuid, role uuid, PRIMARY KEY (owner, role), FOREIGN KEY (owner, role) REFERENCES roles); GRANT INSERT ON fixture_notes TO tenantry_app",
+    "table fixture_notes: row-level security is not enabled and forced"
 )]
 #[case::primary_key(
     "ALTER TABLE subscriptions DROP CONSTRAINT subscriptions_pkey, ADD PRIMARY KEY (id)",
@@ -117,12 +117,12 @@ async fn every_tenant_table_forces_rls(#[future(awt)] test_db: TestDb) {
     "table roles: the policy every_row"
 )]
 #[case::materialized_view(
-    "CREATE MATERIALIZED VIEW notes AS TABLE roles; GRANT SELECT ON notes TO tenantry_app",
-    "materialized view notes: row-level security does not apply"
+    "CREATE MATERIALIZED VIEW fixture_notes AS TABLE roles; GRANT SELECT ON fixture_notes TO tenantry_app",
+    "materialized view fixture_notes: row-level security does not apply"
 )]
 #[case::definer_function(
-    "CREATE FUNCTION notes() RETURNS SETOF roles LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT * FROM roles; END",
-    "function notes(): SECURITY DEFINER bypasses row-level security"
+    "CREATE FUNCTION fixture_notes() RETURNS SETOF roles LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT * FROM roles; END",
+    "function fixture_notes(): SECURITY DEFINER bypasses row-level security"
 )]
 #[case::truncate(
     "GRANT TRUNCATE ON roles TO tenantry_app",

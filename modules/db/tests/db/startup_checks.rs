@@ -200,26 +200,26 @@ async fn changed_access_is_rejected(
 /// What a migration has created and recorded. The test fixtures open the database, so all tests fail then.
 #[rstest]
 #[case::tenant_column_with_another_name(
-    "CREATE TABLE notes (organization uuid REFERENCES tenants); GRANT SELECT ON notes TO tenantry_system",
-    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, missing `ALTER TABLE notes FORCE ROW LEVEL SECURITY`;"
+    "CREATE TABLE fixture_notes (organization uuid REFERENCES tenants); GRANT SELECT ON fixture_notes TO tenantry_system",
+    "missing `ALTER TABLE fixture_notes ENABLE ROW LEVEL SECURITY`, missing `ALTER TABLE fixture_notes FORCE ROW LEVEL SECURITY`;"
 )]
 #[case::tenant_column_without_foreign_key(
-    "CREATE TABLE notes (organization uuid); GRANT SELECT (organization) ON notes TO tenantry_app",
-    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, "
+    "CREATE TABLE fixture_notes (organization uuid); GRANT SELECT (organization) ON fixture_notes TO tenantry_app",
+    "missing `ALTER TABLE fixture_notes ENABLE ROW LEVEL SECURITY`, "
 )]
 #[case::table_of_everyone(
-    "CREATE TABLE notes (organization uuid); GRANT DELETE ON notes TO PUBLIC",
-    "missing `ALTER TABLE notes ENABLE ROW LEVEL SECURITY`, "
+    "CREATE TABLE fixture_notes (organization uuid); GRANT DELETE ON fixture_notes TO PUBLIC",
+    "missing `ALTER TABLE fixture_notes ENABLE ROW LEVEL SECURITY`, "
 )]
 #[case::partition(
-    "CREATE TABLE notes (tenant_id uuid) PARTITION BY LIST (tenant_id);
-     ALTER TABLE notes ENABLE ROW LEVEL SECURITY; ALTER TABLE notes FORCE ROW LEVEL SECURITY;
-     CREATE TABLE notes_1 PARTITION OF notes DEFAULT",
-    "missing `ALTER TABLE notes_1 ENABLE ROW LEVEL SECURITY`, "
+    "CREATE TABLE fixture_notes (tenant_id uuid) PARTITION BY LIST (tenant_id);
+     ALTER TABLE fixture_notes ENABLE ROW LEVEL SECURITY; ALTER TABLE fixture_notes FORCE ROW LEVEL SECURITY;
+     CREATE TABLE fixture_notes_1 PARTITION OF fixture_notes DEFAULT",
+    "missing `ALTER TABLE fixture_notes_1 ENABLE ROW LEVEL SECURITY`, "
 )]
 #[case::view_of_owner(
-    "CREATE VIEW notes AS SELECT * FROM memberships; GRANT SELECT ON notes TO tenantry_app",
-    "missing `ALTER VIEW notes SET (security_invoker=true)`;"
+    "CREATE VIEW fixture_notes AS SELECT * FROM memberships; GRANT SELECT ON fixture_notes TO tenantry_app",
+    "missing `ALTER VIEW fixture_notes SET (security_invoker=true)`;"
 )]
 #[tokio::test]
 async fn unprotected_migration_is_rejected(
