@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use kernel::parse_integer;
 use url::Url;
 
 use super::error::{ConfigError, Origin};
@@ -50,9 +51,7 @@ pub(super) fn whole_number<T: FromStr + PartialOrd + Display>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
-        // `parse` also accepts a sign and leading zeros, which have another meaning elsewhere.
-        let is_plain = text == "0" || text.bytes().all(|c| c.is_ascii_digit()) && !text.starts_with('0');
-        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
+        let number = parse_integer(text).filter(|number| range.contains(number));
         number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use kernel::parse_integer;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
@@ -199,7 +200,7 @@ fn check_query(query: &str, has_user: bool) -> Result<bool, DatabaseUrlError> {
 
 /// Returns whether this is the number of a port, without sign and leading zeros.
 fn is_port(text: &str) -> bool {
-    text.parse::<u16>().is_ok_and(|port| port > 0 && port.to_string() == text)
+    parse_integer::<u16>(text).is_some_and(|port| port > 0)
 }
 
 /// Whether these options lead to a Unix socket. Without a host in the URL, sqlx's default host may be its directory.

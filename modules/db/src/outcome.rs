@@ -64,7 +64,7 @@ impl Outcome {
 }
 
 /// Whether a standby rejected a transaction or read: the scope function with `read_only_sql_transaction`, or `BEGIN
-/// READ WRITE` with `feature_not_supported`, which nothing else causes.
+/// READ WRITE` with `feature_not_supported`, which no other BEGIN and no read of the program causes.
 pub(super) fn is_standby_rejection(error: &sqlx::Error) -> bool {
     matches!(sqlstate(error).as_deref(), Some("25006" | "0A000"))
 }
