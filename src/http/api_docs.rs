@@ -20,9 +20,8 @@ use super::{
     problem::{
         PROBLEM_JSON, PROBLEM_TYPES, ProblemBody, ProblemType,
         types::{
-            BODY_TIMEOUT, BODY_TOO_LARGE, INVALID_BODY, MALFORMED, NOT_FOUND, PERMISSION_MISSING,
-            TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED, UNAUTHENTICATED, UNAVAILABLE,
-            UNSUPPORTED_MEDIA_TYPE,
+            INVALID_BODY, NOT_FOUND, PERMISSION_MISSING, TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED,
+            UNAUTHENTICATED, UNAVAILABLE,
         },
     },
     requested_tenant::{TENANT_HEADER, selection_hint},
@@ -83,14 +82,13 @@ impl OperationDoc {
         let content = Content::new(Some(self.schema::<T>()));
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.edit(|operation| operation.request_body(Some(body.build())));
-        self.problems(&[MALFORMED, BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY]);
+        self.problems(&[INVALID_BODY]);
     }
 
     /// Adds query parameters.
     pub(crate) fn query<T: IntoParams>(&mut self) {
         let parameters = T::into_params(|| Some(ParameterIn::Query));
         self.edit(|operation| operation.parameters(Some(parameters)));
-        self.problems(&[MALFORMED]);
     }
 
     /// Adds the path parameter `{id}`.
@@ -99,7 +97,7 @@ impl OperationDoc {
         let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(uuid));
         let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
         self.edit(|operation| operation.parameter(id.schema(Some(schema))));
-        self.problems(&[MALFORMED, NOT_FOUND]);
+        self.problems(&[NOT_FOUND]);
     }
 
     /// Adds a successful response with a JSON body.
