@@ -212,6 +212,18 @@ fn control_characters_in_body_are_rejected(app: TestApp) {
     alice.post("/v1/policies", repeated).assert_invalid_body("/condition", repeated);
 }
 
+/// The document says so with `pattern`, unless the strings have a format or are listed.
+#[rstest]
+fn strings_in_bodies_exclude_control_characters_as_documented(app: TestApp) {
+    let document = app.anonymous().get("/openapi.json").json();
+    let password = &document["components"]["schemas"]["SignInRequest"]["properties"]["password"];
+    assert_eq!(password["pattern"], r"^[^\u0000-\u001f\u007f-\u009f]*$", "{password}");
+    let verb = &document["components"]["schemas"]["CreatePolicyRequest"]["properties"]["verbs"]["items"];
+    assert_eq!(verb["pattern"], password["pattern"], "{verb}");
+    let token = &document["components"]["schemas"]["SignInResponse"]["properties"]["access_token"];
+    assert_eq!(token["pattern"], Value::Null, "{token}");
+}
+
 #[rstest]
 fn only_hyphenated_uuids_are_accepted(app: TestApp) {
     let alice = app.alice().in_tenant("acme");
