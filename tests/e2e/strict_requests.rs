@@ -115,6 +115,21 @@ fn only_documented_methods_are_allowed(app: TestApp) {
     }
 }
 
+/// Pages that the document doesn't list.
+#[rstest]
+fn undocumented_pages_allow_get_and_head(app: TestApp) {
+    let anonymous = app.anonymous();
+    for (path, status) in [("/docs", 308), ("/docs/swagger-ui.css", 200), ("/docs/nowhere", 404)] {
+        assert_eq!(anonymous.get(path).status, status, "GET {path}");
+        assert_eq!(anonymous.send("HEAD", path, None).status, status, "HEAD {path}");
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let response = anonymous.send(method, path, None);
+            assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")), "{method} {path}");
+        }
+        assert_eq!(anonymous.get(&format!("{path}?hunter2")).outcome(), "400 malformed-request", "GET {path}?hunter2");
+    }
+}
+
 #[rstest]
 fn head_matches_get(app: TestApp) {
     let alice = app.alice().in_tenant("acme");
