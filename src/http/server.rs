@@ -8,17 +8,17 @@ use std::{
 };
 
 use actix_web::{
-    App as ActixApp, HttpResponse, HttpServer,
+    App as ActixApp, HttpRequest, HttpResponse, HttpServer,
     body::MessageBody,
     dev::{Server, ServiceRequest, ServiceResponse},
-    http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue},
+    http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentEncoding, HeaderValue, LOCATION},
     middleware::{Next, from_fn},
     web::{self, Data},
 };
 use kernel::TenancyMode;
 use shaku::HasComponent;
 use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::Config;
 
 use super::{
     client_addr::TrustedProxies,
@@ -29,7 +29,7 @@ use super::{
     middleware::request_middleware,
     problem::Problem,
     public_url::{BaseUrl, PublicUrls, listen_url},
-    route::RouteInfo,
+    route::{RouteInfo, page},
 };
 use crate::{config::HttpConfig, services::AppModule};
 
@@ -96,7 +96,7 @@ pub fn start(
     let proxies = Data::new(TrustedProxies::new(config));
     let public_url = config.public_url.clone().unwrap_or_else(|| listen_url(bound.addr));
     let public_urls: Arc<dyn PublicUrls> = Arc::new(BaseUrl(public_url));
-    let (openapi, docs) = (Data::new(openapi), config.docs);
+    let (openapi, docs) = (Arc::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
     let client_timeout = config.client_timeout;
     let body_limits = BodyLimits { bytes: config.body_limit, timeout: client_timeout };
@@ -105,26 +105,24 @@ pub fn start(
             .try_it_out_enabled(true)
             // By default, the page sends the document's URL to a validator of swagger.io.
             .validator_url("none");
-        let swagger_ui = docs.then(|| SwaggerUi::new("/docs/{_:.*}").config(swagger_config));
-        let csp = csp.clone();
+        let swagger_config = Arc::new(swagger_config);
+        let (openapi, csp) = (openapi.clone(), csp.clone());
         ActixApp::new()
             .app_data(app.clone())
             .app_data(proxies.clone())
             .app_data(public_urls.clone())
             .app_data(body_limits)
             .configure(|config| handlers::routes(&tenancy).configure(config))
-            .app_data(openapi.clone())
-            .route(
-                "/openapi.json",
-                web::get().to(async |openapi: Data<OpenApi>| HttpResponse::Ok().json(openapi.get_ref())),
-            )
+            .service(page("/openapi.json", move |_| Ok(HttpResponse::Ok().json(&*openapi))))
+            .service(page("/join", move |_| Ok(join_page::response(&csp))))
             .configure(|config| {
-                if let Some(swagger_ui) = swagger_ui {
-                    config.route("/docs", web::get().to(async || web::Redirect::to("/docs/").permanent()));
-                    config.service(swagger_ui);
+                if docs {
+                    config.service(page("/docs", |_| {
+                        Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish())
+                    }));
+                    config.service(page("/docs/{file:.*}", move |request| swagger_ui(request, &swagger_config)));
                 }
             })
-            .route("/join", web::get().to(move || std::future::ready(join_page::response(&csp))))
             .default_service(web::to(async || Err::<HttpResponse, _>(Problem::route_not_found())))
             .wrap(from_fn(forbid_frames))
             .wrap(from_fn(request_middleware))
@@ -155,6 +153,18 @@ async fn forbid_frames(
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
     }
     Ok(response)
+}
+
+/// Returns a file of Swagger UI.
+fn swagger_ui(request: &HttpRequest, config: &Arc<Config<'static>>) -> Result<HttpResponse, Problem> {
+    let path = request.match_info().query("file");
+    let file = utoipa_swagger_ui::serve(path, config.clone()).map_err(|error| Problem::internal(error.to_string()))?;
+    let file = file.ok_or_else(Problem::route_not_found)?;
+    let mut response = HttpResponse::Ok();
+    if file.gzpipped {
+        response.insert_header(ContentEncoding::Gzip);
+    }
+    Ok(response.content_type(file.content_type).body(file.bytes.into_owned()))
 }
 
 #[cfg(test)]

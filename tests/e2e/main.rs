@@ -42,6 +42,7 @@ mod sign_in;
 mod sign_in_flood;
 mod slow_clients;
 mod sqlx_metadata;
+mod strict_requests;
 mod tenancy;
 mod tenants;
 mod text_identity;

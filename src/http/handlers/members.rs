@@ -23,8 +23,8 @@ use crate::http::{
 pub(super) struct UpdateMemberRequest {
     /// Id of the new role, one of `GET /v1/roles`. The caller must hold each permission that the
     /// member gains or loses.
-    #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
-    role_id: Uuid,
+    #[schema(value_type = Uuid, example = "019a0000-0000-7002-8000-00000000acee")]
+    role_id: RoleId,
 }
 
 /// A page of members.
@@ -74,7 +74,7 @@ async fn change_role(
     Authorized(access, Body(request)): Authorized<AccessTo<MemberUpdate, UserId>, Body<UpdateMemberRequest>>,
     members: Inject<dyn Members>,
 ) -> Result<Json<TenantMember>, Problem> {
-    Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?))
+    Ok(Json(members.change_role(&access, access.id, request.role_id).await?))
 }
 
 async fn remove(access: AccessTo<MemberRemove, UserId>, members: Inject<dyn Members>) -> Result<NoContent, Problem> {

@@ -27,7 +27,7 @@ macro_rules! problem_types {
 
 problem_types! {
     MALFORMED = BAD_REQUEST "malformed-request", "Malformed request",
-        "The body is not JSON, the query string is invalid, or the id in the path is not a UUID.";
+        "The host, a header, the query string or the id in the path is invalid, or the body is not JSON in UTF-8. `detail` says which.";
     TENANT_HEADER_NOT_ALLOWED = BAD_REQUEST "tenant-header-not-allowed", "Tenant header not allowed",
         "The request has the header `X-Tenant-Id`, which this tenancy mode does not use. Remove the header.";
     TENANT_REQUIRED = BAD_REQUEST "tenant-required", "Tenant required",
@@ -87,7 +87,7 @@ problem_types! {
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",
         "The body exceeds `HTTP_BODY_LIMIT_BYTES`.";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type", "Unsupported media type",
-        "The body must be JSON, with the header Content-Type: application/json.";
+        "The body must be JSON, with the header Content-Type: application/json and without Content-Encoding.";
     INVALID_BODY = UNPROCESSABLE_ENTITY "invalid-body", "Invalid body",
         "The body is JSON with invalid content. `errors` has a JSON pointer for each invalid value.";
     INTERNAL = INTERNAL_SERVER_ERROR "internal-error", "Internal server error",
