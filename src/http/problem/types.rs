@@ -14,13 +14,16 @@ pub struct ProblemType {
     /// When the problem occurs, and what to do. Also the `detail` of responses, unless they have a more specific one.
     pub about: &'static str,
     /// Private, so that no other file can create a problem type.
-    _catalog: (),
+    in_catalog: InCatalog,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InCatalog;
 
 macro_rules! problem_types {
     ($($constant:ident = $status:ident $name:literal, $title:literal, $about:literal;)+) => {
         $(pub(crate) const $constant: ProblemType =
-            ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about, _catalog: () };)+
+            ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about, in_catalog: InCatalog };)+
 
         /// Every problem type, by status and name.
         pub const PROBLEM_TYPES: &[ProblemType] = &[$($constant),+];
