@@ -47,7 +47,11 @@ fn route_authorization_matrix(app: TestApp) {
             writeln!(table, "    {caller:<20} {}", response.outcome()).unwrap();
         }
     }
-    snapshot!(table);
+    snapshot!(
+        "Who may call each route. If an access type, a permission or a check was weakened by accident, restore it. \
+         Otherwise accept the change with INSTA_UPDATE=always cargo test -p tenantry --test e2e.",
+        table
+    );
 }
 
 #[rstest]

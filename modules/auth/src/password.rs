@@ -69,6 +69,9 @@ pub(crate) struct PasswordHasher {
     slots: Arc<Semaphore>,
     /// The memory of slots that are free. A slot without memory allocates it at its first hash.
     free_memory: Arc<Mutex<Vec<Memory>>>,
+    /// How many hashes were computed.
+    #[cfg(test)]
+    pub(crate) computed: std::sync::atomic::AtomicUsize,
 }
 
 /// The memory of a slot. It is reused, because an allocator may keep what is freed, separately for each thread.
@@ -87,6 +90,8 @@ impl PasswordHasher {
             queue: Semaphore::new(slots * (1 + MAX_WAITING_PER_SLOT)),
             slots: Arc::new(Semaphore::new(slots)),
             free_memory: Arc::default(),
+            #[cfg(test)]
+            computed: 0.into(),
         }
     }
 
@@ -135,6 +140,8 @@ impl QueuePlace<'_> {
         let PasswordHasher { slots, free_memory, .. } = self.hasher;
         let permit = Arc::clone(slots).acquire_owned().await.map_err(HashingError::failed)?;
         let free_memory = Arc::clone(free_memory);
+        #[cfg(test)]
+        self.hasher.computed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even if the request that waits for it is cancelled.
             let _permit = permit;

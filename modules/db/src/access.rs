@@ -74,9 +74,9 @@ const CURRENT_ACCESS: &str = "
     UNION ALL
     SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success";
 
-/// What the tables and views that the roles can access need, even if a migration created them without it: forced
-/// row-level security on a table that the application's role can access and on a tenant table, and the caller's rights
-/// in a view. A tenant table has a column `tenant_id` or a foreign key to `tenants`. Extensions aren't included.
+/// What tables and views need, even if a migration created them without it. A view has the caller's rights. Tables that
+/// the application's role can access, and tenant tables, have forced row-level security. A tenant table has a column
+/// `tenant_id` or a foreign key to `tenants`. Extensions aren't included.
 const REQUIRED_ACCESS: &str = "
     SELECT entry
     FROM pg_class AS c

@@ -50,6 +50,7 @@ async fn dump(admin: &EmbeddedAdmin, file: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "only the name of the file depends on the time")]
 fn default_name() -> Result<PathBuf, CliError> {
     let format = format_description!("tenantry-[year]-[month]-[day]-[hour][minute][second].dump");
     Ok(OffsetDateTime::now_utc().format(format)?.into())

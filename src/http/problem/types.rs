@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-/// A problem type (RFC 9457, section 3.1.1).
+/// A problem type (RFC 9457, section 3.1.1). Only this file can create one, so each is in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProblemType {
     /// HTTP status code.
@@ -13,12 +13,17 @@ pub struct ProblemType {
     pub title: &'static str,
     /// When the problem occurs, and what to do. Also the `detail` of responses, unless they have a more specific one.
     pub about: &'static str,
+    /// Private, so that no other file can create a problem type.
+    in_catalog: InCatalog,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct InCatalog;
 
 macro_rules! problem_types {
     ($($constant:ident = $status:ident $name:literal, $title:literal, $about:literal;)+) => {
         $(pub(crate) const $constant: ProblemType =
-            ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about };)+
+            ProblemType { status: StatusCode::$status, name: $name, title: $title, about: $about, in_catalog: InCatalog };)+
 
         /// Every problem type, by status and name.
         pub const PROBLEM_TYPES: &[ProblemType] = &[$($constant),+];

@@ -174,8 +174,16 @@ async fn missing_predicate_is_bounded_by_rls(#[future(awt)] seeded: SeededDb) {
         let count = || sqlx::query_as::<_, (i64, i64)>(AssertSqlSafe(sql.as_str())).bind(scope.tenant().as_uuid());
         let (all_rows, own_rows) = count().fetch_one(&mut superuser).await.unwrap();
         assert!(own_rows > 0 && all_rows > own_rows, "{table}: the seed needs rows of two tenants");
-        assert_eq!(count().fetch_one(tx.conn()).await.unwrap(), (own_rows, own_rows), "{table} in the scope");
-        assert_eq!(count().fetch_one(unscoped.conn()).await.unwrap(), (0, 0), "{table} without a scope");
+        assert_eq!(
+            count().fetch_one(tx.conn()).await.unwrap(),
+            (own_rows, own_rows),
+            "{table} shows other tenants' rows to the tenant in scope; correct its policy"
+        );
+        assert_eq!(
+            count().fetch_one(unscoped.conn()).await.unwrap(),
+            (0, 0),
+            "{table} shows rows without a scope; correct its policy"
+        );
     }
 }
 
@@ -231,7 +239,11 @@ async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
             let outcome = sqlx::query(AssertSqlSafe(statement.as_str())).bind(globex).execute(tx.conn()).await;
             match outcome {
                 // Rows that aren't visible can't be changed.
-                Ok(result) => assert_eq!(result.rows_affected(), 0, "{statement}"),
+                Ok(result) => assert_eq!(
+                    result.rows_affected(),
+                    0,
+                    "{statement}: changes another tenant's rows; correct the policy of {table}"
+                ),
                 Err(error) => {
                     let error = error.as_database_error().unwrap();
                     assert_eq!(error.code().unwrap(), "42501", "{statement}: {error}");
@@ -240,7 +252,7 @@ async fn rls_blocks_cross_tenant_writes(#[future(awt)] seeded: SeededDb) {
                 }
             }
         }
-        assert_eq!(contents(&mut superuser, &table).await, before, "{table} changed");
+        assert_eq!(contents(&mut superuser, &table).await, before, "{table}: another tenant's rows were changed");
     }
 }
 

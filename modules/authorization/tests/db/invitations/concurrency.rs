@@ -16,6 +16,9 @@ fn clone_token(token: &InvitationToken) -> InvitationToken {
     InvitationToken::from_bytes(*token.secret())
 }
 
+/// What to do if one of these tests fails.
+const LOCK: &str = "lock the tenant before reading, and commit the transaction";
+
 #[rstest]
 #[tokio::test]
 async fn concurrent_acceptance_creates_one_membership(#[future(awt)] test_db: TestDb) {
@@ -27,8 +30,8 @@ async fn concurrent_acceptance_creates_one_membership(#[future(awt)] test_db: Te
         let (invitations, carol, token) = (fixture.new_instance(), carol.clone(), clone_token(&token));
         tasks.spawn(async move { outcome(&invitations.accept(&carol, &token).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("NotFound", 299)]));
-    assert_eq!(fixture.counts().await, (2, 0));
+    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("NotFound", 299)]), "a token is used once: {LOCK}");
+    assert_eq!(fixture.counts().await, (2, 0), "members and invitations: {LOCK}");
 }
 
 #[rstest]
@@ -42,8 +45,8 @@ async fn concurrent_invitations_respect_seat_limit(#[future(awt)] test_db: TestD
         let (invitations, permit, role) = (fixture.new_instance(), permit.clone(), fixture.tenant.member_role);
         tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email(number), role).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 176)]));
-    assert_eq!(fixture.counts().await, (1, 24));
+    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 176)]), "seat limit of 25: {LOCK}");
+    assert_eq!(fixture.counts().await, (1, 24), "members and invitations: {LOCK}");
 }
 
 #[rstest]
@@ -56,7 +59,11 @@ async fn concurrent_invitations_to_one_email_create_one(#[future(awt)] test_db: 
         let (invitations, permit, role) = (fixture.new_instance(), permit.clone(), fixture.tenant.member_role);
         tasks.spawn(async move { outcome(&invitations.create(&permit, &test_email("carol"), role).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("AlreadyInvited", 99), ("done", 1)]));
+    assert_eq!(
+        outcomes(tasks).await,
+        counted([("AlreadyInvited", 99), ("done", 1)]),
+        "one invitation per address: {LOCK}"
+    );
 }
 
 /// The seat limit is lowered after the invitations were created.
@@ -77,8 +84,8 @@ async fn concurrent_acceptances_respect_seat_limit(#[future(awt)] test_db: TestD
         let invitations = fixture.new_instance();
         tasks.spawn(async move { outcome(&invitations.accept(&user, &token).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 276)]));
-    assert_eq!(fixture.counts().await, (25, 276));
+    assert_eq!(outcomes(tasks).await, counted([("done", 24), ("SeatLimitReached", 276)]), "seat limit of 25: {LOCK}");
+    assert_eq!(fixture.counts().await, (25, 276), "members and invitations: {LOCK}");
 }
 
 #[rstest]
