@@ -39,8 +39,8 @@ mod role_names;
 mod roles;
 mod server;
 mod single_statement;
-#[cfg(feature = "embedded")]
 mod sqlstate;
+#[cfg(feature = "embedded")]
 mod staged_restore;
 mod tx;
 mod tx_connection;
