@@ -77,7 +77,8 @@ const HTTP: &[Key] = &[
     Key::new(
         "HTTP_CLIENT_TIMEOUT_SECS",
         "10",
-        "Seconds that a client may take to send a body, or to read a response and send the next request, 1 to 300.",
+        "Seconds that a client may take to send a body, or to read a response and send the next request, 1 to 300. Below 5, \
+         also for the head of its first request, and for idle connections.",
     ),
     Key::unset(
         "HTTP_DOCS",

@@ -22,7 +22,7 @@ use utoipa_swagger_ui::Config;
 
 use super::{
     client_addr::TrustedProxies,
-    connection_deadline::{ConnectionDeadline, FIRST_HEAD_TIMEOUT},
+    connection_deadline::ConnectionDeadline,
     connection_limit::ConnectionLimit,
     extract::BodyLimits,
     handlers, join_page,
@@ -77,7 +77,11 @@ pub fn routes() -> Vec<RouteInfo> {
     handlers::routes(&TenancyMode::default()).infos()
 }
 
-/// How long a connection without a request is kept open.
+/// How long a client may take to send the head of its first request, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter. actix
+/// answers with 408 then.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request is kept open, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Starts the server on a bound port. It runs while the returned future is awaited and doesn't handle signals.
@@ -99,6 +103,7 @@ pub fn start(
     let (openapi, docs) = (Arc::new(openapi), config.docs);
     let (public_urls, csp) = (Data::from(public_urls), join_page::content_security_policy());
     let client_timeout = config.client_timeout;
+    let first_head_timeout = client_timeout.min(FIRST_HEAD_TIMEOUT);
     let body_limits = BodyLimits { bytes: config.body_limit, timeout: client_timeout };
     let server = HttpServer::new(move || {
         let swagger_config = Config::new(["/openapi.json"])
@@ -128,14 +133,14 @@ pub fn start(
             .wrap(from_fn(request_middleware))
     })
     .on_connect(move |io, extensions| {
-        if let Some(deadline) = ConnectionDeadline::watch(io, client_timeout) {
+        if let Some(deadline) = ConnectionDeadline::watch(io, first_head_timeout, client_timeout) {
             extensions.insert(deadline);
         }
     })
     .workers(limit.workers)
     .max_connections(limit.per_worker)
-    .client_request_timeout(FIRST_HEAD_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(first_head_timeout)
+    .keep_alive(client_timeout.min(KEEP_ALIVE))
     .disable_signals()
     .shutdown_timeout(10);
     Ok(server.listen(bound.listener)?.run())

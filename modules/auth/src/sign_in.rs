@@ -1,6 +1,6 @@
 //! Sign-in with e-mail address and password.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError};
@@ -38,9 +38,10 @@ impl SignIn for SignInService {
         email: Option<&Email>,
         password: &Password,
         tenant: Option<&TenantRef>,
+        client_addr: Option<IpAddr>,
     ) -> Result<AccessToken, SignInError> {
-        // Before the address is looked up, so that a full queue rejects every address alike and costs no query.
-        let place = self.hasher.enqueue()?;
+        // Before the e-mail address is looked up, so that a full queue rejects each alike and costs no query.
+        let place = self.hasher.enqueue(client_addr)?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
         let password_matches = place.verify(password, hash).await?;
         match user {

@@ -48,7 +48,7 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "carol@example.com".parse().unwrap();
     let try_sign_in = async |password: &str| {
-        let token = sign_in.with_password(Some(&email), &Password::new(password.into()), None).await?;
+        let token = sign_in.with_password(Some(&email), &Password::new(password.into()), None, None).await?;
         Ok::<_, SignInError>(tokens.verify(&token.token).unwrap().user())
     };
     assert_eq!(try_sign_in(PASSWORD).await.unwrap(), carol);
