@@ -25,7 +25,7 @@ const FILES_WITH_EXCEPTIONS: [&str; 9] = [
     "src/services.rs",
     // Read the environment.
     "src/config/mod.rs",
-    "src/config/psql_env.rs",
+    "src/config/client_env.rs",
     // Request bodies, after the access check.
     "src/http/extract.rs",
     // The pages that no handler serves.
