@@ -1,7 +1,7 @@
 //! PostgreSQL's client programs in `PATH`, for an external server.
 
 use std::{
-    env,
+    env::split_paths,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -25,7 +25,7 @@ impl ClientPrograms {
     /// It is missing, or can't verify the server's certificate as the configuration requires.
     pub(super) async fn find(program: &'static str, admin: &ExternalAdmin) -> Result<Self, CliError> {
         let path = config::client_env().into_iter().find(|(name, _)| name == "PATH").map(|(_, path)| path);
-        let mut dirs = path.iter().flat_map(env::split_paths);
+        let mut dirs = path.iter().flat_map(split_paths);
         let dir = dirs.find(|dir| dir.join(program).is_file()).ok_or_else(|| missing(program, admin))?;
         let mut programs = Self { dir, major: 0, connection: admin.client_env() };
         // Debian's programs choose their version by the server, so they need the variables for this, too.

@@ -9,7 +9,9 @@ use db::{DbConfig, EmbeddedAdmin};
 
 use super::{
     super::{output::CliError, signals::Signals},
-    Command, backup, psql,
+    backup,
+    command::Command,
+    psql,
     subprocess::cancellable,
 };
 
