@@ -17,10 +17,7 @@ use super::{
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The configured database is an external server.
-    #[error(
-        "this command requires the embedded database, but an external server is configured; use the server's own pg_dump, \
-         pg_restore or psql, as a superuser or a role with BYPASSRLS"
-    )]
+    #[error("an external server is configured, and this requires the embedded database; set DB_DRIVER=embedded")]
     NotEmbedded,
     /// The embedded database hasn't been created yet.
     #[error(

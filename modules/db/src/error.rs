@@ -349,6 +349,12 @@ pub enum MigrateError {
         /// The roles.
         roles: RoleNames,
     },
+    /// No migration has been applied, so a backup would be empty.
+    #[error("nothing to back up: no migration has been applied, so the database has no tables")]
+    NothingToBackUp,
+    /// The recorded access is older than the schema, and a restore needs it.
+    #[error("the last migration run was interrupted; run `tenantry migrate run`, then back up")]
+    Interrupted,
     /// The migration history of the database is incompatible with this program.
     #[error("{0}")]
     History(String),

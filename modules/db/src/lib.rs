@@ -29,7 +29,9 @@ mod embedded_admin;
 #[cfg(feature = "embedded")]
 mod embedded_server;
 mod error;
+mod external_admin;
 mod idle_connections;
+mod libpq_env;
 mod migrate;
 mod module;
 mod outcome;
@@ -52,6 +54,7 @@ pub use database_url::{DatabaseUrl, DatabaseUrlError};
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
 pub use error::{AccessChanged, DbError, MigrateError, OpenError, PoolerDetected};
+pub use external_admin::{ExternalAdmin, ExternalAdminError};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModule;
 pub use role_names::{RoleNames, RolePrefixError};

@@ -69,13 +69,6 @@ impl StagedDatabase<'_> {
         migrator(self.admin.connection_info(), STAGED_DATABASE)
     }
 
-    /// Collects planner statistics, which a backup doesn't contain.
-    pub async fn analyze(&self) -> Result<(), AdminError> {
-        let mut connection = self.admin.connect(STAGED_DATABASE).await?;
-        execute(&mut connection, "ANALYZE".into()).await?;
-        Ok(connection.close().await?)
-    }
-
     /// Replaces the application's database, which is kept under another name if `keep` is set, or else dropped.
     ///
     /// # Errors

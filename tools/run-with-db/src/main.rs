@@ -54,7 +54,7 @@ fn server_options(root: PathBuf) -> Options {
 
 async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {
     let roles = RoleNames::new("tenantry")?;
-    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None, roles };
+    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None, backup_url: None, roles };
     let config = DbConfig {
         driver: DbDriver::Postgres(postgres),
         pool_size: 1,
