@@ -44,7 +44,8 @@ fn secrets(options: PgConnectOptions) -> Vec<(&'static str, String)> {
     let password = password.filter(|password| !password.is_empty()).map(|password| ("PGPASSWORD", password));
     let parameters = url.query_pairs().filter_map(|(key, value)| {
         let (_, variable) = PARAMETERS.into_iter().find(|(parameter, _)| *parameter == key)?;
-        Some((variable, value.into_owned()))
+        // sqlx prints the path of a file as `file: …`.
+        Some((variable, value.strip_prefix("file: ").unwrap_or(&value).to_owned()))
     });
     password.chain(parameters).collect()
 }

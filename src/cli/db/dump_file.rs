@@ -81,7 +81,7 @@ fn parse(list: &str) -> Option<DumpInfo> {
     let entries = list.lines().filter(|line| !line.starts_with(';'));
     let is_data = |line: &&str| line.contains(" TABLE DATA ");
     let has_data = |table: &&str| entries.clone().filter(is_data).any(|line| line.contains(*table));
-    if !REQUIRED_TABLES.iter().all(|table| has_data(table)) {
+    if !REQUIRED_TABLES.iter().all(has_data) {
         return None;
     }
     Some(DumpInfo {

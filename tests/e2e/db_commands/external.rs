@@ -220,7 +220,9 @@ async fn failed_restore_leaves_database_empty() {
     let good = fs::read(cli.path().join("good.dump")).unwrap();
     fs::write(cli.path().join("truncated.dump"), &good[..good.len() / 2]).unwrap();
     let mut superuser = source.db.superuser().await;
-    let mut change = async |sql: &'static str| drop(sqlx::raw_sql(sql).execute(&mut superuser).await.unwrap());
+    let mut change = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(&mut superuser).await.unwrap();
+    };
     change("UPDATE _sqlx_migrations SET checksum = 'changed' WHERE version = 2").await;
     source.ok(&cli, &["db", "backup", "changed.dump"]);
     change("INSERT INTO _sqlx_migrations VALUES (9999, 'future', now(), true, '', 0)").await;
