@@ -126,7 +126,7 @@ mod tests {
         ] {
             let before = service.hasher.computed.load(Ordering::Relaxed);
             let (email, password) = (email.parse().ok(), Password::new(password.into()));
-            let outcome = service.with_password(email.as_ref(), &password, None).await;
+            let outcome = service.with_password(email.as_ref(), &password, None, None).await;
             assert_eq!(outcome.is_ok(), succeeds, "{case}: {outcome:?}");
             let hashes = service.hasher.computed.load(Ordering::Relaxed) - before;
             assert_eq!(

@@ -65,7 +65,7 @@ async fn equivalent_password_signs_in(#[future(awt)] seeded: SeededDb) {
     let module = module(&seeded);
     let (sign_in, email): (Arc<dyn SignIn>, _) = (module.resolve(), "carol@example.com".parse().unwrap());
     let signs_in =
-        async |password: &str| match sign_in.with_password(Some(&email), &Password::new(password.into()), None).await {
+        async |password: &str| match sign_in.with_password(Some(&email), &Password::new(password.into()), None, None).await {
             Ok(_) => true,
             Err(SignInError::InvalidCredentials) => false,
             Err(error) => panic!("{error}"),

@@ -40,7 +40,7 @@ pub(super) async fn run(
     migrator: &Migrator,
 ) -> Result<(), CliError> {
     print("restoring …");
-    pg_restore.args(PG_RESTORE_ARGS).arg("--file=-").arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
+    pg_restore.args(PG_RESTORE_ARGS).args(["--file=-", "--"]).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
     psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]);
     psql.stdin(Stdio::piped()).stdout(Stdio::null());
     let outcome = execute(pg_restore, psql, &without_policies(&dump_info.contents), &migrator.restore_sql()).await;

@@ -28,13 +28,7 @@ const FILES_WITH_EXCEPTIONS: [&str; 10] = [
     "src/services.rs",
     // Read the environment.
     "src/config/mod.rs",
-<<<<<<< HEAD
-    "src/config/psql_env.rs",
-=======
     "src/config/client_env.rs",
-    // Request bodies, after the access check.
-    "src/http/extract.rs",
->>>>>>> f8dd307403ace3fe263842ca9f5f7874b1354a29
     // The pages that no handler serves.
     "src/http/server.rs",
 ];

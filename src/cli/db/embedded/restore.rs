@@ -70,24 +70,6 @@ async fn replace(
     Ok(())
 }
 
-<<<<<<< HEAD:src/cli/db/restore.rs
-/// Restores the backup into the staged database and checks that this program can use it. Returns the number of pending
-/// migrations.
-async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -> Result<usize, CliError> {
-    let mut command = admin.connection_info().command("pg_restore", staged.database())?;
-    command.args(["--exit-on-error", "--single-transaction", "--"]).arg(file);
-    print("restoring …");
-    let outcome = run_to_completion(command).await?;
-    outcome.map_err(|error| format!("{} can't be restored: {error}", file.display()))?;
-    let pending = staged.migrator().plan().await.map_err(|error| match error {
-        MigrateError::History(reason) => {
-            format!("{} is incompatible with this program: {reason}", file.display()).into()
-        }
-        other => CliError::from(other),
-    })?;
-    staged.analyze().await?;
-    Ok(pending.len())
-=======
 /// Restores the backup into the staged database. Returns the number of pending migrations.
 async fn fill(
     admin: &EmbeddedAdmin,
@@ -100,7 +82,6 @@ async fn fill(
     let migrator = staged.migrator();
     restore_script::run(pg_restore, psql, file, dump_info, &migrator).await?;
     restore_script::complete(&migrator).await
->>>>>>> f8dd307403ace3fe263842ca9f5f7874b1354a29:src/cli/db/embedded/restore.rs
 }
 
 async fn confirm(root: &Path, dump_info: &DumpInfo, signals: &mut Signals) -> Result<(), CliError> {
