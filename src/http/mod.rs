@@ -42,4 +42,4 @@ mod validation;
 pub use connection_limit::ConnectionLimit;
 pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use route::RouteInfo;
-pub use server::{BoundListener, bind, openapi, routes, start};
+pub use server::{BindError, BoundListener, bind, openapi, routes, start};

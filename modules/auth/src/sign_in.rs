@@ -39,7 +39,7 @@ impl SignIn for SignInService {
         password: &Password,
         tenant: Option<&TenantRef>,
     ) -> Result<AccessToken, SignInError> {
-        // Before the address is looked up, so that a full queue rejects every address alike and costs no query.
+        // Before the address is looked up, so that a full queue rejects all sign-ins and costs no query.
         let place = self.hasher.enqueue()?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
         let password_matches = place.verify(password, hash).await?;

@@ -1,5 +1,5 @@
-//! Account creation against a real PostgreSQL server.
-#![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
+//! Account creation.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod helpers;

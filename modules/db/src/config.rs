@@ -54,9 +54,9 @@ pub struct EmbeddedConfig {
 /// Configuration of an external server.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// URL with the application's login.
+    /// URL with the application login.
     pub url: DatabaseUrl,
-    /// URL with the owner's login, for migrations; `None`: the application's login.
+    /// URL with the owner login, for migrations; `None`: the application login.
     pub migration_url: Option<DatabaseUrl>,
     /// The roles of the application.
     pub roles: RoleNames,
@@ -111,7 +111,7 @@ impl DatabaseUrl {
         if verify { options.ssl_mode(PgSslMode::VerifyFull) } else { options }
     }
 
-    /// Returns the URL's `sslmode` if another machine on the network may pass for the server or read the connection.
+    /// Returns the URL's `sslmode` if another machine on the network may impersonate the server or read the connection.
     pub(super) fn weak_sslmode(&self) -> Option<String> {
         self.sslmode().filter(|mode| !self.is_local() && !mode.eq_ignore_ascii_case("verify-full"))
     }

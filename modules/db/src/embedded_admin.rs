@@ -138,12 +138,12 @@ impl EmbeddedAdmin {
         EMBEDDED_DATABASE
     }
 
-    /// Returns a migration runner with the owner's login.
+    /// Returns a migration runner with the owner login.
     pub fn migrator(&self) -> Migrator {
         migrator(&self.connection_info, EMBEDDED_DATABASE)
     }
 
-    /// Connects with the owner's login.
+    /// Connects with the owner login.
     pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
         Ok(PgConnection::connect_with(&owner_options(&self.connection_info, database)).await?)
     }

@@ -171,7 +171,7 @@ pub enum OpenError {
          for the application, and set MIGRATION_DATABASE_URL to the owner's"
     )]
     Superuser,
-    /// The application's role has privileges that bypass row-level security.
+    /// The application role has privileges that bypass row-level security.
     #[error(
         "the role {} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member of {}; \
          revoke that",
@@ -288,7 +288,7 @@ fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
 /// A migration failed or couldn't be started. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The owner's login can't connect.
+    /// The owner login can't connect.
     #[error("can't connect to the database at {address} for migrations: {source}")]
     Connect {
         /// Host and port, or the socket directory.

@@ -1,6 +1,6 @@
 //! Names of the two database roles of the application.
 
-/// Name of the application's role in migration files, on the embedded server and in the tests.
+/// Name of the application role in migration files, on the embedded server and in the tests.
 const APP_PLACEHOLDER: &str = "tenantry_app";
 /// The same for the role of system transactions.
 const SYSTEM_PLACEHOLDER: &str = "tenantry_system";
@@ -42,7 +42,7 @@ impl RoleNames {
         Self { app: APP_PLACEHOLDER.into(), system: SYSTEM_PLACEHOLDER.into() }
     }
 
-    /// The role of the application's connections. It owns nothing and is bound by row-level security.
+    /// The role of the application's connections. It owns nothing and is subject to row-level security.
     pub fn app(&self) -> &str {
         &self.app
     }

@@ -69,7 +69,7 @@ problem_types! {
     SEAT_LIMIT_REACHED = CONFLICT "seat-limit-reached", "Seat limit reached",
         "All seats are in use. When inviting, open invitations use seats as well. Remove a member, revoke an invitation or change the plan.";
     SLUG_TAKEN = CONFLICT "slug-taken", "Slug taken",
-        "Another tenant has this slug, or had it within the last 90 days. Choose a different one.";
+        "Another tenant has this slug, or released it within the last 90 days. Choose a different one.";
     SYSTEM_ROLE_IMMUTABLE = CONFLICT "system-role-immutable", "System role is immutable",
         "System roles can't be changed or deleted. Create a custom role instead.";
     TEMPLATE_POLICY_IMMUTABLE = CONFLICT "template-policy-immutable", "Template policy is immutable",
@@ -81,7 +81,7 @@ problem_types! {
     TOO_MANY_ROLES = CONFLICT "too-many-roles", "Too many roles",
         "The tenant has the maximum number of roles.";
     TOO_MANY_SLUG_CHANGES = CONFLICT "too-many-slug-changes", "Too many slug changes",
-        "The tenant gave up 10 slugs within the last 90 days. Keep the slug or take back a former one.";
+        "The tenant released 10 slugs within the last 90 days. Keep the slug or reclaim a released one.";
     TOO_MANY_TENANTS = CONFLICT "too-many-tenants", "Too many tenants",
         "The caller has created the maximum number of tenants. Archived ones and those that the caller has left count.";
     BODY_TOO_LARGE = PAYLOAD_TOO_LARGE "body-too-large", "Body too large",

@@ -1,4 +1,5 @@
-//! Every link, path, and name followed by its file in the documents must refer to something that exists.
+//! Every link, path, and name followed by its file in the documents must refer to something that exists. A name isn't
+//! followed by "same file", since that changes its meaning when a line is inserted or moved.
 
 use std::collections::BTreeSet;
 
@@ -39,6 +40,9 @@ fn violations(document: &Source, read_file: ReadFile<'_>) -> Vec<Violation> {
                 if read_file(path).or_else(|| read_file(&format!("{folder}/{path}"))).is_none() {
                     report(format!("`{path}` doesn't exist"), "write the current path");
                 }
+            }
+            if line.contains("same file") || line.ends_with("same") && next.trim_start().starts_with("file") {
+                report("\"same file\" depends on the lines before it".into(), "write the path of the file");
             }
             for (name, path) in names_with_path(line, next) {
                 if read_file(path).is_some_and(|text| !text.contains(name)) {
@@ -147,6 +151,11 @@ fn reference_to_missing_item_is_rejected() {
             ("\n[a](../README.md#three)", "2: README.md has no heading #three; correct"),
             ("see `src/gone.rs`", "1: `src/gone.rs` doesn't exist; write"),
             ("`no_such_test` (`tests/a.rs`)", "1: tests/a.rs has no `no_such_test`; write"),
+            (
+                "`is_a_test` (`tests/a.rs`)\n`is_a_test` (same file)",
+                "2: \"same file\" depends on the lines before it; write",
+            ),
+            ("(`is_a_test`, same\nfile)", "1: \"same file\" depends on the lines before it; write"),
             ("`no_such_test`,\n`tests/a.rs`", "1: tests/a.rs has no `no_such_test`; write"),
         ],
     );

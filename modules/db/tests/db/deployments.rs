@@ -103,7 +103,7 @@ async fn connected_login_cannot_read_other_deployment() {
     }
 }
 
-/// The application's role may not inherit from another one either.
+/// The application role may not inherit from another one either.
 #[tokio::test]
 async fn added_role_membership_is_rejected() {
     let [deployment, _other] = deployments().await;
