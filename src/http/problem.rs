@@ -171,12 +171,12 @@ impl Problem {
         Self::new(UNAVAILABLE, detail).with_source(source)
     }
 
-    /// Too many changes to the tenant's permissions are in progress.
+    /// Too many changes to this tenant are in progress.
     pub(crate) fn tenant_busy() -> Self {
         Self::new(UNAVAILABLE, "Too many changes to this tenant are in progress. Try again in a moment.")
     }
 
-    /// The underlying error, for the logs.
+    /// Returns the underlying error, for the logs.
     pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.source.as_deref()
     }

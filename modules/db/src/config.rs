@@ -87,7 +87,7 @@ impl DatabaseUrl {
         Ok(Self(text.to_owned().into()))
     }
 
-    /// Whether the server is on this machine: a Unix socket or a loopback address.
+    /// Returns whether the server is on this machine: a Unix socket or a loopback address.
     pub fn is_local(&self) -> bool {
         let options = self.parsed();
         let host = options.get_host();
@@ -95,7 +95,7 @@ impl DatabaseUrl {
         uses_socket(&options) || loopback()
     }
 
-    /// The name of the database. As in PostgreSQL, it defaults to that of the login.
+    /// Returns the name of the database. As in PostgreSQL, it defaults to that of the login.
     pub fn database(&self) -> String {
         let options = self.parsed();
         options.get_database().unwrap_or(options.get_username()).to_owned()
@@ -135,7 +135,8 @@ impl DatabaseUrl {
     }
 }
 
-/// Whether these options lead to a Unix socket. Without a host in the URL, sqlx's default host may be its directory.
+/// Returns whether these options lead to a Unix socket. Without a host in the URL, sqlx's default host may be its
+/// directory.
 pub(super) fn uses_socket(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || options.get_host().starts_with('/')
 }

@@ -128,12 +128,12 @@ impl EmbeddedAdmin {
         Ok(Self { connection_info: embedded.connection_info().clone(), server: Some(server) })
     }
 
-    /// Connection parameters for the client programs of the installation.
+    /// Returns the connection parameters for the client programs of the installation.
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.connection_info
     }
 
-    /// Name of the application's database.
+    /// Returns the name of the application's database.
     pub fn database(&self) -> &'static str {
         EMBEDDED_DATABASE
     }

@@ -13,7 +13,7 @@ use sqlx::{
 
 use super::{DbConfig, EmbeddedConfig, OpenError, config::Address, constants::EMBEDDED_DATABASE, error::sqlstate};
 
-/// Starts the server and creates the application's database unless it exists. Returns connection options for it.
+/// Starts the server and creates the application's database unless it exists. Returns the connection options for it.
 pub(super) async fn start(
     config: &DbConfig,
     embedded: EmbeddedConfig,
@@ -64,8 +64,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Connection options for the embedded server. All are set explicitly, so that environment variables such as `PGHOST`
-/// have no effect.
+/// Returns the connection options for the embedded server. All are set explicitly, so that environment variables such as
+/// `PGHOST` have no effect.
 pub(super) fn embedded_options(connection_info: &ConnectionInfo) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(connection_info.socket_dir())

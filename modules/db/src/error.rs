@@ -43,7 +43,7 @@ impl From<DbError> for PortError {
 }
 
 impl DbError {
-    /// Whether the error is a violation of this constraint.
+    /// Returns whether the error is a violation of this constraint.
     pub fn violates(&self, constraint: &str) -> bool {
         matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
     }
@@ -54,18 +54,18 @@ pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE: the table doesn't exist.
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
-/// Whether PgBouncer rejected the connection because of its settings:
+/// Returns whether PgBouncer rejected the connection because of its settings:
 /// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
 pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// The SQLSTATE of an error reported by the server.
+/// Returns the SQLSTATE of an error reported by the server.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)
 }
 
-/// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
+/// Returns why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
 pub(super) fn tls_failure(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
     use std::io::ErrorKind::{InvalidData, NotFound};
     match error {
@@ -264,7 +264,7 @@ fn version_mismatch_message(
     )
 }
 
-/// The settings of this program that solve the problem.
+/// Returns the settings of this program that solve the problem.
 #[cfg(feature = "embedded")]
 fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
     use embedded_postgres::Error::{

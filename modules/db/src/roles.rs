@@ -48,7 +48,7 @@ async fn roles_error(
     })
 }
 
-/// Whether the role exists.
+/// Returns whether the role exists.
 pub(super) async fn exists(connection: &mut PgConnection, role: &str) -> Result<bool, sqlx::Error> {
     let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)");
     query.bind(role).fetch_one(connection).await

@@ -264,7 +264,7 @@ impl Db {
         Arc::new(self.pool.clone())
     }
 
-    /// The database as a shaku module.
+    /// Returns the database as a shaku module.
     pub fn module(&self) -> Arc<DbModule> {
         let pool = || Arc::new(self.pool.clone());
         let module =
@@ -272,7 +272,7 @@ impl Db {
         Arc::new(module)
     }
 
-    /// Whether this is an embedded database whose initial set-up hasn't been marked as complete, see
+    /// Returns whether this is an embedded database whose initial set-up hasn't been marked as complete, see
     /// [`Db::mark_initialized`].
     pub fn needs_setup(&self) -> bool {
         #[cfg(feature = "embedded")]

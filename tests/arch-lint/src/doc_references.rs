@@ -54,7 +54,7 @@ fn violations(document: &Source, read_file: ReadFile<'_>) -> Vec<Violation> {
     found
 }
 
-/// The targets of inline links, `[text](target)`.
+/// Returns the targets of inline links, `[text](target)`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"))
 }
@@ -81,7 +81,7 @@ fn broken_link(document: &str, target: &str, read_file: ReadFile<'_>) -> Option<
         .then(|| format!("{resolved} has no heading #{anchor}"))
 }
 
-/// The anchor of a heading, as GitHub derives it.
+/// Returns the anchor of a heading, as GitHub derives it.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
@@ -91,7 +91,7 @@ fn is_path(span: &str) -> bool {
     FOLDERS.iter().any(|folder| span.starts_with(folder)) && !span.contains(PLACEHOLDERS)
 }
 
-/// The names that are followed by their file, mostly tests: `name` (`path`), or `name`, `path`.
+/// Returns the names that are followed by their file, mostly tests: `name` (`path`), or `name`, `path`.
 fn names_with_path<'a>(line: &'a str, next: &'a str) -> Vec<(&'a str, &'a str)> {
     let parts: Vec<&str> = line.split('`').collect();
     let mut next_parts = next.trim_start().split('`');

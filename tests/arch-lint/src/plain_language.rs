@@ -94,7 +94,7 @@ const WORDS: &[(&str, &str)] = &[
     ("whomever", "name the role: the user whom, the caller that"),
 ];
 
-/// The words that a file's comments allow: the line, and the word. `None`: the reason is missing.
+/// Returns the words that a file's comments allow: the line, and the word. `None`: the reason is missing.
 fn allowed_words(source: &Source) -> Vec<(usize, Option<&str>)> {
     let lines = (1..).zip(source.text.lines());
     let markers = lines.filter_map(|(number, line)| {
@@ -135,7 +135,7 @@ fn violations(source: &Source, is_program: bool) -> Vec<Violation> {
     found
 }
 
-/// The listed words in a paragraph: the line, the word and its replacement.
+/// Returns the listed words in a paragraph: the line, the word and its replacement.
 fn listed_words(paragraph: &Paragraph) -> Vec<(usize, &'static str, &'static str)> {
     let mut text = paragraph.text.to_ascii_lowercase();
     for phrase in ALLOWED_PHRASES {
@@ -154,7 +154,7 @@ fn listed_words(paragraph: &Paragraph) -> Vec<(usize, &'static str, &'static str
     found
 }
 
-/// The sentences over [`MAX_WORDS`]: the line on which one begins, and its number of words.
+/// Returns the sentences over [`MAX_WORDS`]: the line on which one begins, and its number of words.
 fn long_sentences(paragraph: &Paragraph) -> Vec<(usize, usize)> {
     let (mut found, mut offset, mut begin, mut words) = (Vec::new(), 0, 0, 0);
     for word in paragraph.text.split(' ') {

@@ -22,7 +22,7 @@ impl Password {
         Self(text.into())
     }
 
-    /// The password, for hashing and comparing.
+    /// Returns the password, for hashing and comparing.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
@@ -46,7 +46,7 @@ impl NewPassword {
     /// Maximum length in bytes: the same as at sign-in, so that every new password can be used.
     pub const MAX_LENGTH: usize = Password::MAX_LENGTH;
 
-    /// The password, for hashing.
+    /// Returns the password, for hashing.
     pub fn password(&self) -> &Password {
         &self.0
     }

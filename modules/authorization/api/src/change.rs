@@ -28,8 +28,8 @@ pub enum ChangeError {
     /// nothing. Only such a member can undo every other change.
     #[error("the tenant would be left without an admin; promote another admin first")]
     LastAdmin,
-    /// Too many changes to the tenant are in progress. The client may retry.
-    #[error("too many changes to the tenant are in progress; try again in a moment")]
+    /// Too many changes to this tenant are in progress. The client may retry.
+    #[error("too many changes to this tenant are in progress; try again in a moment")]
     TooManyChanges,
     /// The database failed.
     #[error(transparent)]

@@ -146,8 +146,8 @@ pub enum AcceptError {
     /// All seats are taken. The invitation is kept.
     #[error("seat limit reached: members take all seats")]
     SeatLimitReached,
-    /// Too many changes to the tenant's permissions are in progress. The client may retry.
-    #[error("too many changes to the tenant are in progress; try again in a moment")]
+    /// Too many changes to this tenant are in progress. The client may retry.
+    #[error("too many changes to this tenant are in progress; try again in a moment")]
     TooManyChanges,
     /// The database failed.
     #[error(transparent)]

@@ -24,12 +24,12 @@ pub struct TemplateVersions {
 }
 
 impl TemplateVersions {
-    /// Number of tenants with an older version than the current one.
+    /// Returns the number of tenants with an older version than the current one.
     pub fn outdated(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version < self.current).map(|at| at.tenants).sum()
     }
 
-    /// Number of tenants with a newer version, upgraded by a newer version of the program.
+    /// Returns the number of tenants with a newer version, upgraded by a newer version of the program.
     pub fn newer(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version > self.current).map(|at| at.tenants).sum()
     }

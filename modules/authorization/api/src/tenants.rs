@@ -151,7 +151,7 @@ pub trait OperatorTenants: Interface {
     /// [`TenantsError::SingleTenantMode`].
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
 
-    /// Whether a tenant with this slug exists, archived or not.
+    /// Returns whether a tenant with this slug exists, archived or not.
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
 }
 

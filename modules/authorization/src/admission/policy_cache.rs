@@ -69,7 +69,7 @@ mod tests {
         Arc::new(CompiledPolicies::new(PolicyVersion::for_test(number), policies, &TenantAttributes::for_test()))
     }
 
-    /// A policy with 32 verbs and a condition with 640 address ranges.
+    /// Returns a policy with 32 verbs and a condition with 640 address ranges.
     fn large_policy() -> Policy {
         let ranges = |part| (0..64).map(move |index| format!("10.{part}.{index}.0/24")).collect::<Vec<_>>();
         let parts: Vec<_> = (0..10).map(|part| json!({"client_addr": ranges(part)})).collect();

@@ -171,7 +171,7 @@ async fn role_of(db: &TestDb, fixture: &Fixture, user: UserId) -> Option<RoleId>
     role.map(RoleId::from_uuid)
 }
 
-/// All policies in the database, as text.
+/// Returns all policies in the database, as text.
 async fn stored_policies(db: &TestDb) -> Vec<String> {
     sqlx::query_scalar("SELECT p::text FROM policies AS p ORDER BY id")
         .fetch_all(&mut db.superuser().await)
@@ -695,7 +695,7 @@ async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
     assert_eq!(outcomes(duplicate_tasks).await, counted([("Ok", 1), ("exists", 49)]));
 }
 
-/// A condition with `cost` conditions and values, at most 64 times 64. No two are equal.
+/// Returns a condition with `cost` conditions and values, at most 64 times 64. No two are equal.
 fn condition_of_cost(cost: usize, number: usize) -> Value {
     let range = |index: usize| format!("10.{number}.{}.{}/32", index / 256, index % 256);
     let leaf =

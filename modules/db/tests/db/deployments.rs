@@ -33,7 +33,7 @@ async fn assert_denied(connection: &mut PgConnection, sql: &str) {
     assert_eq!(error.map(|error| code(&error)).as_deref(), Some(DENIED), "{sql}");
 }
 
-/// Both roles, so that both are tried.
+/// Returns both roles, so that both are tried.
 fn quoted(roles: &RoleNames) -> [String; 2] {
     [roles.app(), roles.system()].map(|role| format!("\"{role}\""))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    generators::{DAYS, GeneratedPolicy, TestRequest, policies, tenant, test_request},
+    generators::{DAYS, GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
     *,
 };
 
@@ -22,7 +22,9 @@ mod naive {
         test_request: &TestRequest,
     ) -> Decision {
         let mut applicable: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, test_request)).collect();
-        applicable.sort_by_key(|(policy, condition)| (policy.effect != Effect::Deny, condition.is_some(), policy.id));
+        applicable.sort_by_key(|(policy, condition)| {
+            (policy.effect != Effect::Deny, *condition != GeneratedCondition::Always, policy.id)
+        });
         match applicable.first() {
             None => Decision::Deny(DenyReason::NoPolicyAllows),
             Some((policy, _)) if policy.effect == Effect::Deny => Decision::Deny(DenyReason::ByPolicy(policy.id)),
@@ -36,9 +38,11 @@ mod naive {
             && covers(&policy.resource, test_request.permission.resource)
             && policy.verbs.iter().any(|verb| covers(verb, test_request.permission.verb))
             && match condition {
-                None => true,
-                Some(None) => policy.effect == Effect::Deny,
-                Some(Some(json)) => evaluate(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny),
+                GeneratedCondition::Always => true,
+                GeneratedCondition::Invalid => policy.effect == Effect::Deny,
+                GeneratedCondition::If(json) => {
+                    evaluate(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny)
+                }
             }
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::engine::{
     CompiledPolicies, PolicyVersion,
-    compiled_policies::generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
+    compiled_policies::generators::{GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
 };
 
 /// The number of the caller, whose role has number 0. The subject of each request has the role with number 1.
@@ -22,7 +22,7 @@ fn id(number: u128) -> Uuid {
 
 /// Comparing the owner with a literal id is the only condition that can differ between two users despite equal text.
 fn compares_owners(given: &GeneratedPolicy) -> bool {
-    matches!(given, (_, Some(Some(json))) if json.to_string().contains("resource.owner"))
+    matches!(given, (_, GeneratedCondition::If(json)) if json.to_string().contains("resource.owner"))
 }
 
 /// Policies before and after a change that removes some and adds some.
