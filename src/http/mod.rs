@@ -47,4 +47,4 @@ pub use connection_limit::ConnectionLimit;
 pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use public_url::listen_url;
 pub use route::RouteInfo;
-pub use server::{BoundListener, bind, openapi, routes, start};
+pub use server::{BindError, BoundListener, bind, openapi, routes, start};

@@ -33,7 +33,15 @@ use super::{
 };
 use crate::{config::HttpConfig, services::AppModule};
 
-/// A bound port. It is bound before anything else starts, so a second instance fails without side effects.
+/// How long a client may take to send the head of its first request, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter. actix
+/// answers with 408 then.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection without a request is kept open, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for running requests.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A bound listener.
 #[derive(Debug)]
 pub struct BoundListener {
     listener: TcpListener,
@@ -41,29 +49,45 @@ pub struct BoundListener {
     pub addr: SocketAddr,
 }
 
+/// Reasons why the configured address can't be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program listens on it.
+    #[error(
+        "can't listen on {0}, which is already in use; stop the other program or set HTTP_PORT to another port (0 picks \
+         a free one)"
+    )]
+    InUse(SocketAddr),
+    /// The port is privileged.
+    #[error("can't listen on {0} without root's privileges; set HTTP_PORT to 1024 or above")]
+    PermissionDenied(SocketAddr),
+    /// No network interface has the address.
+    #[error("can't listen on {0}, which isn't an address of this machine; change HTTP_HOST")]
+    NotLocal(SocketAddr),
+    /// Any other error.
+    #[error("can't listen on {0}: {1}; check HTTP_HOST and HTTP_PORT")]
+    Other(SocketAddr, #[source] io::Error),
+}
+
+impl BindError {
+    fn new(addr: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(addr),
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied(addr),
+            io::ErrorKind::AddrNotAvailable => Self::NotLocal(addr),
+            _ => Self::Other(addr, error),
+        }
+    }
+}
+
 /// Binds the configured port.
 ///
 /// # Errors
-/// A one-line message that names a remedy.
-pub fn bind(config: &HttpConfig) -> Result<BoundListener, String> {
+/// [`BindError`]
+pub fn bind(config: &HttpConfig) -> Result<BoundListener, BindError> {
     let configured = SocketAddr::new(config.host, config.port);
-    let describe_error = |error: io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!(
-                "{configured} is already in use: stop the other program or set HTTP_PORT to another port (0 picks a \
-                 free one)"
-            )
-        }
-        io::ErrorKind::PermissionDenied => {
-            format!("no permission to listen on {configured}: set HTTP_PORT to 1024 or above")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            format!("{configured} is not an address of this machine: change HTTP_HOST")
-        }
-        _ => format!("could not listen on {configured}: {error}"),
-    };
-    let listener = TcpListener::bind(configured).map_err(describe_error)?;
-    let addr = listener.local_addr().map_err(describe_error)?;
+    let listener = TcpListener::bind(configured).map_err(|error| BindError::new(configured, error))?;
+    let addr = listener.local_addr().map_err(|error| BindError::new(configured, error))?;
     Ok(BoundListener { listener, addr })
 }
 
@@ -76,13 +100,6 @@ pub fn openapi(tenancy: &TenancyMode) -> OpenApi {
 pub fn routes() -> Vec<RouteInfo> {
     handlers::routes(&TenancyMode::default()).infos()
 }
-
-/// How long a client may take to send the head of its first request, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter. actix
-/// answers with 408 then.
-const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a connection without a request is kept open, if `HTTP_CLIENT_TIMEOUT_SECS` isn't shorter.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Starts the server on a bound port. It runs while the returned future is awaited and doesn't handle signals.
 ///
@@ -142,7 +159,7 @@ pub fn start(
     .client_request_timeout(first_head_timeout)
     .keep_alive(client_timeout.min(KEEP_ALIVE))
     .disable_signals()
-    .shutdown_timeout(10);
+    .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs());
     Ok(server.listen(bound.listener)?.run())
 }
 
@@ -177,11 +194,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_do_not_depend_on_tenancy_mode() {
+    fn routes_are_equal_in_all_modes() {
         let single = TenancyMode::Single("acme".parse().expect("a slug"));
         for mode in [TenancyMode::Personal, single] {
             assert_eq!(handlers::routes(&mode).infos(), routes(), "{mode:?}");
         }
+    }
+
+    #[test]
+    fn routes_name_permissions_and_services() {
         assert!(routes().iter().any(|route| route.permission.is_some() && !route.services.is_empty()));
     }
 }

@@ -1,5 +1,5 @@
-//! Sends a request to every route of the OpenAPI document as ten kinds of callers. They differ in the user (anonymous,
-//! non-member, member, admin) and in the tenant (none, their own, another, unknown). A snapshot shows all outcomes.
+//! Sends a request to every route of the OpenAPI document for ten combinations of user (anonymous, non-member, member,
+//! admin) and tenant (none, their own, another, unknown). A snapshot shows all outcomes.
 
 use std::fmt::Write;
 

@@ -59,7 +59,7 @@ pub(crate) fn routes(app: &TestApp) -> Vec<Route> {
 }
 
 impl Route {
-    /// Method and path.
+    /// Returns the method and path.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }

@@ -40,7 +40,7 @@ impl SignIn for SignInService {
         tenant: Option<&TenantRef>,
         client_addr: Option<IpAddr>,
     ) -> Result<AccessToken, SignInError> {
-        // Before the e-mail address is looked up, so that a full queue rejects each alike and costs no query.
+        // Before the address is looked up, so that a full queue rejects all sign-ins and costs no query.
         let place = self.hasher.enqueue(client_addr)?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
         let password_matches = place.verify(password, hash).await?;

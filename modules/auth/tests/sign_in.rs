@@ -1,5 +1,5 @@
-//! Sign-in against a real PostgreSQL server.
-#![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
+//! Sign-in.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod helpers;
@@ -39,7 +39,7 @@ async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb) {
+async fn invalid_credentials_return_one_error(#[future(awt)] seeded: SeededDb) {
     // Deactivate Bob and create a user without a password.
     let prepare = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
         INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')";
@@ -55,8 +55,8 @@ async fn sign_in_failures_are_indistinguishable(#[future(awt)] seeded: SeededDb)
         ("no address", "tenantry-demo"),
         ("' OR 1=1 --@x", "tenantry-demo"),
     ] {
-        let rejected = try_sign_in(&seeded, email, password).await;
-        assert!(matches!(rejected, Err(SignInError::InvalidCredentials)), "{email} {password}: {rejected:?}");
+        let result = try_sign_in(&seeded, email, password).await;
+        assert!(matches!(result, Err(SignInError::InvalidCredentials)), "{email} {password}: {result:?}");
     }
 }
 
@@ -86,7 +86,7 @@ fn fill_queue<'a>(
 
 #[rstest]
 #[tokio::test]
-async fn full_queue_rejects_every_address_alike(#[future(awt)] seeded: SeededDb) {
+async fn full_queue_rejects_all_sign_ins(#[future(awt)] seeded: SeededDb) {
     let sign_in: Arc<dyn SignIn> = module(&seeded).resolve();
     let (email, password) = ("alice@example.com".parse().unwrap(), Password::new("tenantry-demo".into()));
     let clients = (1..).map(|number: u32| Some(IpAddr::V4(number.into())));
@@ -128,6 +128,6 @@ async fn flooding_client_stops_no_other(
 #[tokio::test]
 async fn app_role_cannot_read_password_hashes(#[future(awt)] seeded: SeededDb) {
     let mut tx = seeded.db.database().begin_unscoped().await.unwrap();
-    let rejected = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(tx.conn()).await.unwrap_err();
-    assert_eq!(rejected.as_database_error().unwrap().code().unwrap(), "42501");
+    let error = sqlx::query("SELECT password_hash FROM auth_credentials").fetch_all(tx.conn()).await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }

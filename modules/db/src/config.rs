@@ -50,9 +50,9 @@ pub struct EmbeddedConfig {
 /// Configuration of an external server.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// URL with the application's login.
+    /// URL with the application login.
     pub url: DatabaseUrl,
-    /// URL with the owner's login, for migrations; `None`: the application's login.
+    /// URL with the owner login, for migrations; `None`: the application login.
     pub migration_url: Option<DatabaseUrl>,
     /// URL with a login that bypasses row-level security, for backups; `None`: the owner's login.
     pub backup_url: Option<DatabaseUrl>,

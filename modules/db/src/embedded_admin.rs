@@ -125,22 +125,22 @@ impl EmbeddedAdmin {
         Ok(Self { connection_info: embedded.connection_info().clone(), server: Some(server) })
     }
 
-    /// Connection parameters for the client programs of the installation.
+    /// Returns the connection parameters for the client programs of the installation.
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.connection_info
     }
 
-    /// Name of the application's database.
+    /// Returns the name of the application's database.
     pub fn database(&self) -> &'static str {
         EMBEDDED_DATABASE
     }
 
-    /// Returns a migration runner with the owner's login.
+    /// Returns a migration runner with the owner login.
     pub fn migrator(&self) -> Migrator {
         migrator(&self.connection_info, EMBEDDED_DATABASE)
     }
 
-    /// Connects with the owner's login.
+    /// Connects with the owner login.
     pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
         Ok(PgConnection::connect_with(&owner_options(&self.connection_info, database)).await?)
     }

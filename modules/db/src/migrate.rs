@@ -170,7 +170,7 @@ impl Migrator {
         Self { lock_timeout, ..self }
     }
 
-    /// Creates the roles, grants them to the application's login, and applies pending migrations. Returns those
+    /// Creates the roles, grants them to the application login, and applies pending migrations. Returns those
     /// applied.
     ///
     /// # Errors
@@ -209,7 +209,7 @@ impl Migrator {
         Ok(pending)
     }
 
-    /// Creates the roles and grants them to the application's login, since the grants and policies in a backup refer
+    /// Creates the roles and grants them to the application login, since the grants and policies in a backup refer
     /// to them. [`Migrator::run`] does the same before the first migration.
     pub async fn ensure_roles(&self) -> Result<(), MigrateError> {
         let mut connection = self.acquire_lock().await?;

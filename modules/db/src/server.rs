@@ -66,7 +66,7 @@ impl DbServer {
         }
     }
 
-    /// Returns a migration runner with the owner's login.
+    /// Returns a migration runner with the owner login.
     pub fn migrator(&self) -> Migrator {
         Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned(), self.roles.clone())
     }
@@ -103,7 +103,7 @@ pub(super) fn warn_about_weak_sslmodes(config: &PostgresConfig) {
     for (key, url) in urls {
         if let Some(sslmode) = url.and_then(DatabaseUrl::weak_sslmode) {
             tracing::warn!(
-                "{key} sets sslmode={sslmode}, so another machine on the network may pass for the database server; \
+                "{key} sets sslmode={sslmode}, so another machine on the network may impersonate the database server; \
                  remove sslmode from the URL to verify the server's certificate"
             );
         }
@@ -199,7 +199,7 @@ fn is_too_old(version_num: i32) -> bool {
     u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
 }
 
-/// Checks that the application's login has its two roles and no excessive privileges, and that schema and access are as
+/// Checks that the application login has its two roles and no excessive privileges, and that schema and access are as
 /// migrated.
 async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &RoleNames) -> Result<(), OpenError> {
     let options = app_options(options.clone(), roles);
@@ -275,7 +275,7 @@ impl Db {
         Arc::new(self.pool.clone())
     }
 
-    /// The database as a shaku module.
+    /// Returns the database as a shaku module.
     pub fn module(&self) -> Arc<DbModule> {
         let pool = || Arc::new(self.pool.clone());
         let module =
@@ -283,7 +283,7 @@ impl Db {
         Arc::new(module)
     }
 
-    /// Whether this is an embedded database whose initial set-up hasn't been marked as complete, see
+    /// Returns whether this is an embedded database whose initial set-up hasn't been marked as complete, see
     /// [`Db::mark_initialized`].
     pub fn needs_setup(&self) -> bool {
         #[cfg(feature = "embedded")]

@@ -35,7 +35,7 @@ pub enum OldDatabase {
 }
 
 impl EmbeddedAdmin {
-    /// Whether the application's database contains tables, which replacing it would lose.
+    /// Returns whether the application's database contains tables, which replacing it would lose.
     pub async fn has_data(&self) -> Result<bool, AdminError> {
         let mut connection = self.connect(EMBEDDED_DATABASE).await?;
         let tables =
@@ -59,7 +59,7 @@ impl EmbeddedAdmin {
 }
 
 impl StagedDatabase<'_> {
-    /// Name of the staged database.
+    /// Returns the name of the staged database.
     pub fn database(&self) -> &'static str {
         STAGED_DATABASE
     }

@@ -16,7 +16,7 @@ fn profiles(db: &TestDb) -> Arc<dyn Profiles> {
     UserModule::builder(db.db.module()).build().resolve()
 }
 
-/// All rows of `users`: id, display name, and whether the row was updated.
+/// Returns all rows of `users`: id, display name, and whether the row was updated.
 async fn all_users(db: &TestDb) -> Vec<(UserId, String, bool)> {
     let select = "SELECT id, display_name, updated_at > created_at FROM users ORDER BY id";
     let rows = sqlx::query(select).fetch_all(&mut db.superuser().await).await.unwrap();

@@ -31,7 +31,7 @@ pub(super) struct CreateInvitationRequest {
     /// E-mail address of the invited user. Only the user with this address can accept.
     #[schema(example = "carol@example.com", max_length = 254)]
     email: String,
-    /// Id of the role that the invited user gets. The caller must hold all of its permissions.
+    /// Id of the role that the invited user gets. The caller must have all of its permissions.
     #[schema(value_type = Uuid, example = "019a0000-0000-7002-8000-00000000acee")]
     role_id: RoleId,
 }

@@ -33,7 +33,7 @@ const FILES_WITH_EXCEPTIONS: [&str; 10] = [
     "src/http/server.rs",
 ];
 
-/// The banned paths, each with its reason.
+/// Returns the banned paths, each with its reason.
 fn bans(config: &Source) -> Vec<(String, String)> {
     let mut bans = Vec::new();
     for (key, value) in &parse_toml(config) {
@@ -60,7 +60,7 @@ fn check_reasons(config: &Source) -> Vec<Violation> {
     violations
 }
 
-/// The exceptions to bans in a file, except those in test code.
+/// Returns the exceptions to bans in a file, except those in test code.
 fn ban_exceptions(source: &Source) -> Vec<LintException> {
     let mut exceptions = lint_exceptions(tokens(source));
     // The bans belong to the lint group `style`.

@@ -132,12 +132,12 @@ impl OwnedDb {
         [self.application, self.owner].map(|login| TestServer::get().url_as(login, &self.password, database))
     }
 
-    /// Returns the application's login.
+    /// Returns the application login.
     pub fn application(&self) -> &'static str {
         self.application
     }
 
-    /// Returns the owner's login.
+    /// Returns the owner login.
     pub fn owner(&self) -> &'static str {
         self.owner
     }

@@ -24,7 +24,7 @@ impl Password {
         Self(opaque_string(entered.expose_secret()).into())
     }
 
-    /// The normalized password, for hashing and comparing.
+    /// Returns the normalized password, for hashing and comparing.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
@@ -51,7 +51,7 @@ impl NewPassword {
     /// Maximum length in bytes: the same as at sign-in, so that every new password can be used.
     pub const MAX_LENGTH: usize = Password::MAX_LENGTH;
 
-    /// The password, for hashing.
+    /// Returns the password, for hashing.
     pub fn password(&self) -> &Password {
         &self.0
     }

@@ -33,7 +33,7 @@ async fn assert_denied(connection: &mut PgConnection, sql: &str) {
     assert_eq!(error.map(|error| code(&error)).as_deref(), Some(DENIED), "{sql}");
 }
 
-/// Both roles, so that both are tried.
+/// Returns both roles, so that both are tried.
 fn quoted(roles: &RoleNames) -> [String; 2] {
     [roles.app(), roles.system()].map(|role| format!("\"{role}\""))
 }
@@ -103,7 +103,7 @@ async fn connected_login_cannot_read_other_deployment() {
     }
 }
 
-/// The application's role may not inherit from another one either.
+/// The application role may not inherit from another one either.
 #[tokio::test]
 async fn added_role_membership_is_rejected() {
     let [deployment, _other] = deployments().await;

@@ -10,7 +10,7 @@ use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 
-/// A textual description of every object in the schema.
+/// Returns a textual description of every object in the schema.
 async fn schema(superuser: &mut PgConnection) -> Vec<String> {
     let parts = [
         "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
@@ -44,7 +44,7 @@ fn versions(status: &[MigrationStatus]) -> Vec<i64> {
     status.iter().map(|s| s.version).collect()
 }
 
-/// Number of migrations of the program.
+/// Returns the number of migrations of the program.
 fn migration_count() -> usize {
     MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
 }
@@ -236,7 +236,7 @@ async fn create_login(db: &TestDb, name: &str) -> (String, String) {
     (login, drop_role)
 }
 
-/// A migration runner, as the superuser, for an application with this login.
+/// Returns a migration runner, as the superuser, for an application with this login.
 async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
     let [url, owner] = [&with_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
     let driver =
