@@ -103,6 +103,10 @@ crash-test:
 fuzz-tenants:
     cargo test --package tenantry --test e2e -- --ignored --nocapture tenants_are_isolated_long
 
+# Send requests generated from the OpenAPI document with schemathesis; `just fuzz-api --seed 7 --max-examples 500`
+fuzz-api *ARGS:
+    .ci/fuzz-api {{ARGS}}
+
 # Run mutation tests on kernel, db, authorization and auth; takes hours. `just mutants --shard 0/50`, `just mutants --file modules/auth/src/tokens.rs`
 mutants *ARGS:
     @command -v cargo-mutants >/dev/null || { echo "cargo-mutants is not installed: run cargo install --locked cargo-mutants"; exit 1; }

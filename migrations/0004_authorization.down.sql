@@ -1,6 +1,6 @@
 DROP POLICY member ON users;
-DROP TABLE invitations, tenant_attributes, policies, memberships, roles, former_slugs, tenants;
-DROP FUNCTION keep_former_slug;
+DROP TABLE invitations, tenant_attributes, policies, memberships, roles, released_slugs, tenants;
+DROP FUNCTION record_released_slug;
 DROP FUNCTION renew_policy_version;
 DROP TYPE policy_effect;
 DROP TYPE tenant_status;

@@ -34,15 +34,15 @@ CREATE TABLE tenants (
 );
 CREATE INDEX tenants_created_by ON tenants (created_by);
 
--- Slugs that tenants gave up. Only the former owner can use one within 90 days, so that links and clients that still
--- name it don't reach another tenant. Only the trigger keep_former_slug uses this table: no role has a privilege on it,
--- so it has no row-level security either. That would hide the slugs of other tenants.
-CREATE TABLE former_slugs (
+-- Slugs that tenants released. For 90 days, only the tenant that released a slug can use it, so that links and clients
+-- that still name it don't reach another tenant. Only the trigger record_released_slug uses this table: no role has a
+-- privilege on it, so it has no row-level security either. That would hide the slugs of other tenants.
+CREATE TABLE released_slugs (
   slug text COLLATE "C" PRIMARY KEY,
-  former_owner uuid NOT NULL REFERENCES tenants,
-  freed_at timestamptz NOT NULL DEFAULT now()
+  released_by uuid NOT NULL REFERENCES tenants,
+  released_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX former_slugs_former_owner ON former_slugs (former_owner);
+CREATE INDEX released_slugs_released_by ON released_slugs (released_by);
 
 CREATE TABLE roles (
   tenant_id uuid NOT NULL REFERENCES tenants,
@@ -73,7 +73,7 @@ CREATE INDEX memberships_role ON memberships (tenant_id, role_id);
 CREATE TABLE policies (
   tenant_id uuid NOT NULL REFERENCES tenants,
   id uuid NOT NULL,
-  -- NULL: the policy applies to every member.
+  -- NULL: a tenant-wide policy, which applies to every member.
   role_id uuid,
   effect policy_effect NOT NULL,
   resource text NOT NULL CHECK (resource = '*' OR resource ~ '^[a-z][a-z0-9_-]*$'),
@@ -191,27 +191,27 @@ GRANT SELECT, INSERT, UPDATE ON tenants, tenant_attributes TO tenantry_system;
 GRANT SELECT, INSERT, UPDATE, DELETE ON roles, memberships, policies TO tenantry_system;
 GRANT SELECT, INSERT, DELETE ON invitations TO tenantry_system;
 
--- Keeps the slug that a tenant gives up, and rejects one that another tenant gave up within 90 days. It runs after the
--- unique index has waited for concurrent changes of the same slug, and therefore sees what they have kept.
-CREATE FUNCTION keep_former_slug() RETURNS trigger
+-- Records the slug that a tenant releases, and rejects one that another tenant released within 90 days. It runs after
+-- the unique index has waited for concurrent changes of the same slug, and therefore sees what they have recorded.
+CREATE FUNCTION record_released_slug() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   reserved_since CONSTANT timestamptz := now() - interval '90 days';
 BEGIN
-  IF EXISTS (SELECT FROM former_slugs
-             WHERE slug = NEW.slug AND former_owner <> NEW.id AND freed_at > reserved_since) THEN
+  IF EXISTS (SELECT FROM released_slugs
+             WHERE slug = NEW.slug AND released_by <> NEW.id AND released_at > reserved_since) THEN
     RAISE unique_violation USING
-      MESSAGE = 'another tenant gave up this slug within the last 90 days; choose a different one',
+      MESSAGE = 'another tenant released this slug within the last 90 days; choose a different one',
       CONSTRAINT = 'tenants_slug_reserved';
   END IF;
-  DELETE FROM former_slugs
-  WHERE slug = NEW.slug OR (former_owner = NEW.id AND freed_at <= reserved_since);
+  DELETE FROM released_slugs
+  WHERE slug = NEW.slug OR (released_by = NEW.id AND released_at <= reserved_since);
   IF TG_OP = 'UPDATE' THEN
-    INSERT INTO former_slugs (slug, former_owner) VALUES (OLD.slug, OLD.id);
+    INSERT INTO released_slugs (slug, released_by) VALUES (OLD.slug, OLD.id);
     -- Otherwise a tenant could reserve any number of slugs.
-    IF (SELECT count(*) FROM former_slugs WHERE former_owner = NEW.id) > 10 THEN
+    IF (SELECT count(*) FROM released_slugs WHERE released_by = NEW.id) > 10 THEN
       RAISE check_violation USING
-        MESSAGE = 'the tenant gave up 10 slugs within the last 90 days; keep the slug or take back a former one',
+        MESSAGE = 'the tenant released 10 slugs within the last 90 days; keep the slug or reclaim a released one',
         CONSTRAINT = 'tenants_slug_changes';
     END IF;
   END IF;
@@ -219,12 +219,12 @@ BEGIN
 END
 $$;
 -- A trigger runs it without this privilege. With it, a role could attach the function to its own table.
-REVOKE EXECUTE ON FUNCTION keep_former_slug() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION record_released_slug() FROM PUBLIC;
 
 CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants
-  FOR EACH ROW EXECUTE FUNCTION keep_former_slug();
+  FOR EACH ROW EXECUTE FUNCTION record_released_slug();
 CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
-  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION keep_former_slug();
+  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION record_released_slug();
 
 -- Every instance caches compiled policies under their tenant's policy_version. These triggers renew it in the
 -- transaction that changes policies or attributes.

@@ -1,6 +1,5 @@
 //! The command line. Results go to standard output, logs and errors to standard error.
 
-#[cfg(feature = "embedded")]
 mod db;
 #[cfg(feature = "embedded")]
 mod download;
@@ -62,8 +61,7 @@ enum ConfiguredCommand {
     /// Upgrade tenants to the current version of the policy templates, or show their versions
     #[command(subcommand)]
     Policies(policies::Command),
-    /// Manage the embedded database
-    #[cfg(feature = "embedded")]
+    /// Back up, restore or inspect the database
     #[command(subcommand)]
     Db(db::Command),
     /// Insert the demo data into the configured database; rejected in production
@@ -126,7 +124,6 @@ fn run(command: ConfiguredCommand) -> Result<ExitCode, CliError> {
             ConfiguredCommand::Tenants(command) => tenants::run(command, config).await?,
             ConfiguredCommand::Users(command) => users::run(command, config).await?,
             ConfiguredCommand::Policies(command) => policies::run(command, config).await?,
-            #[cfg(feature = "embedded")]
             ConfiguredCommand::Db(command) => return db::run(command, config).await,
             #[cfg(feature = "seeds")]
             ConfiguredCommand::Seed => seed::run(config).await?,

@@ -69,9 +69,9 @@ async fn status(templates: &dyn PolicyTemplates) -> Result<(), DbError> {
     let versions = templates.versions().await?;
     let rows = versions.in_use.iter().map(|TenantsAtVersion { version, tenants }| {
         let state = match version.cmp(&versions.current) {
-            Ordering::Less => "behind",
+            Ordering::Less => "outdated",
             Ordering::Equal => "current",
-            Ordering::Greater => "ahead",
+            Ordering::Greater => "newer",
         };
         vec![version.to_string(), tenants.to_string(), state.into()]
     });
@@ -87,13 +87,13 @@ async fn upgrade(
 ) -> Result<Vec<BlockedTenant>, DbError> {
     let versions = templates.versions().await?;
     let target = format!("version {} of the policy templates", versions.current);
-    if versions.ahead() > 0 {
-        let ahead = tenant_count(versions.ahead());
-        print(format_args!("skipped {ahead} ahead of {target}: upgraded by a newer version of the program"));
+    if versions.newer() > 0 {
+        let newer = tenant_count(versions.newer());
+        print(format_args!("skipped {newer} newer than {target}: upgraded by a newer version of the program"));
     }
     let outdated = templates.outdated_tenants().await?;
     if outdated.is_empty() {
-        print(format_args!("nothing to upgrade: no tenant is behind {target}"));
+        print(format_args!("nothing to upgrade: no tenant is older than {target}"));
         return Ok(Vec::new());
     }
     if dry_run {
@@ -109,11 +109,11 @@ async fn upgrade(
     if report.up_to_date > 0 {
         print(format_args!("skipped {}: upgraded by a concurrent run", tenant_count(report.up_to_date)));
     }
-    let still_behind = templates.versions().await?.behind() - report.blocked.len() as i64;
-    if still_behind > 0 {
+    let still_outdated = templates.versions().await?.outdated() - report.blocked.len() as i64;
+    if still_outdated > 0 {
         print(format_args!(
-            "still behind: {}, created by an older version of the program; stop its instances and run this again",
-            tenant_count(still_behind)
+            "still outdated: {}, created by an older version of the program; stop its instances and run this again",
+            tenant_count(still_outdated)
         ));
     }
     Ok(report.blocked)
@@ -158,13 +158,13 @@ fn tenant_count(count: impl TryInto<u64>) -> String {
     }
 }
 
-/// Logs a warning if tenants are behind the program's policy templates. Nothing else would show it.
+/// Logs a warning if tenants have outdated policy templates. Nothing else would show it.
 pub(super) async fn warn_if_outdated(db: &Db) -> Result<(), CliError> {
     let versions = OperatorServices::new(db, &TenancyMode::default()).templates.versions().await?;
-    if versions.behind() > 0 {
+    if versions.outdated() > 0 {
         tracing::warn!(
-            "{} behind version {} of the policy templates: run `tenantry policies upgrade`",
-            tenant_count(versions.behind()),
+            "{} older than version {} of the policy templates: run `tenantry policies upgrade`",
+            tenant_count(versions.outdated()),
             versions.current
         );
     }

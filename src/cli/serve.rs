@@ -23,6 +23,7 @@ use crate::{
 pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
     let mut signals = Signals::listen()?;
     let limit = ConnectionLimit::reserve(&config.http, config.db.pool_size)?;
+    // Bound before anything else starts, so a second instance fails without side effects.
     let bound = http::bind(&config.http)?;
     // Cancelled by a signal, it rolls back its transaction and stops an embedded server that is starting.
     let app = tokio::select! {

@@ -54,7 +54,9 @@ fn describe(error: TenantsError, tenancy: &TenancyMode) -> CliError {
             format!("TENANCY_MODE=single allows only the tenant named by TENANT_SLUG; pass --slug {slug}").into()
         }
         (TenantsError::SlugTaken, _) => {
-            "this slug is already in use, possibly by an archived tenant, or was within the last 90 days; choose another --slug".into()
+            "this slug is already in use, possibly by an archived tenant, or was released within the last 90 days; choose \
+             another --slug"
+                .into()
         }
         _ => error.into(),
     }

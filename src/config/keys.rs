@@ -77,7 +77,8 @@ const HTTP: &[Key] = &[
     Key::new(
         "HTTP_CLIENT_TIMEOUT_SECS",
         "10",
-        "Seconds that a client may take to send a body, or to read a response and send the next request, 1 to 300.",
+        "Seconds that a client may take to send a body, or to read a response and send the next request, 1 to 300. Below 5, \
+         also for the head of its first request, and for idle connections.",
     ),
     Key::unset(
         "HTTP_DOCS",
@@ -119,6 +120,12 @@ const DATABASE: &[Key] = &[
         "MIGRATION_DATABASE_URL",
         "postgres://owner:password@localhost:5432/tenantry",
         "Connection URL of the schema owner for migrations, only with the postgres driver. Default: DATABASE_URL.",
+    ),
+    Key::secret(
+        "BACKUP_DATABASE_URL",
+        "postgres://tenantry_backup:password@localhost:5432/tenantry",
+        "Connection URL for tenantry db backup, with a login that bypasses row-level security; only with the postgres \
+         driver. Default: MIGRATION_DATABASE_URL.",
     ),
     Key::unset(
         "DB_ROLE_PREFIX",
@@ -251,6 +258,7 @@ pub(super) const INVALID_VALUES: &[(&str, &[&str])] = &[
         &["mysql://localhost/app", "localhost", "postgres://u:p@ss@h/d", "postgres://u:p/w@h/d", "postgres://h/d?x=1"],
     ),
     ("MIGRATION_DATABASE_URL", &["mysql://localhost/app", "localhost"]),
+    ("BACKUP_DATABASE_URL", &["mysql://localhost/app", "localhost"]),
     ("DB_ROLE_PREFIX", &["pg_shop", "shop 1", "shop\"", "fifty-seven-characters-are-too-long-for-this-prefix-value"]),
     ("DB_POOL_SIZE", &["0", "501", "+5", "05"]),
     ("DB_CONNECT_TIMEOUT_SECS", &["0", "301", "5s", "+5", "05"]),

@@ -10,20 +10,18 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+mod client_env;
 mod error;
 mod keys;
 mod layers;
-#[cfg(feature = "embedded")]
-mod psql_env;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod validator;
 
+pub use client_env::client_env;
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{Key, SECTIONS, keys};
-#[cfg(feature = "embedded")]
-pub use psql_env::psql_env;
 pub use settings::{AppConfig, AppEnv, AuthConfig, ConfigScope, ForwardedHeader, HttpConfig, LogConfig, LogFormat};
 
 use layers::{CONFIG_FILE, DOTENV_FILE, read_file, read_layers};

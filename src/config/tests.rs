@@ -90,6 +90,7 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
             URL,
             SIGNING_KEY,
             ("MIGRATION_DATABASE_URL", "postgresql://owner:hunter2@db.internal/app"),
+            ("BACKUP_DATABASE_URL", "postgresql://backup:hunter2@standby.internal/app"),
             ("HTTP_HOST", "::"),
             ("HTTP_PORT", "0"),
             ("HTTP_WORKERS", "3"),
@@ -124,7 +125,8 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
     assert_eq!(config.http.public_url.as_deref(), Some("https://app.example.com/tenantry"));
     assert_eq!((config.db.pool_size, config.db.connect_timeout), (500, Duration::from_secs(300)));
     assert!(config.db.production);
-    assert!(matches!(config.db.driver, DbDriver::Postgres(PostgresConfig { migration_url: Some(_), .. })));
+    let is_complete = |config: &PostgresConfig| config.migration_url.is_some() && config.backup_url.is_some();
+    assert!(matches!(&config.db.driver, DbDriver::Postgres(config) if is_complete(config)));
     assert_eq!(config.data_dir, Path::new("/srv/data"));
     assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("https://issuer", "api"));
     assert_eq!(config.auth.token_ttl, Duration::from_secs(60));
@@ -222,7 +224,9 @@ fn examples_are_valid() -> Result<(), ConfigErrors> {
     for key in keys().filter(|key| cfg!(feature = "embedded") || key.name != "DB_DRIVER") {
         let required = match key.name {
             "DATABASE_URL" | "DB_ROLE_PREFIX" => &[URL, POSTGRES][..],
-            "MIGRATION_DATABASE_URL" => &[("DATABASE_URL", "postgres://app@localhost/tenantry"), POSTGRES],
+            "MIGRATION_DATABASE_URL" | "BACKUP_DATABASE_URL" => {
+                &[("DATABASE_URL", "postgres://app@localhost/tenantry"), POSTGRES]
+            }
             "TENANT_BASE_DOMAIN" => &[("TENANT_SOURCES", "subdomain")],
             "TENANT_SLUG" => &[("TENANCY_MODE", "single")],
             _ => &[],

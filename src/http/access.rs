@@ -15,7 +15,7 @@ use std::{ops::Deref, str::FromStr, sync::Arc};
 use actix_web::{HttpRequest, dev::Payload};
 use authorization_api::TenantArchive;
 use kernel::{
-    Clock, Environment, Identity, IdentityProvider, IdentitySource, Permission, Permit, RequestContext,
+    Clock, Environment, Identity, IdentityProvider, IdentitySource, InvalidUuid, Permission, Permit, RequestContext,
     ResourceAttributes, RestorePermit, TenantResolver, TenantScope, UserId,
 };
 use shaku::HasComponent;
@@ -38,6 +38,9 @@ use crate::services::{RegisteredPermission, RequestModule};
 pub(crate) trait AccessType: Sized + 'static {
     /// The class of callers that the access type admits.
     const CLASS: AccessClass;
+
+    /// Whether the query string is read. If not, it must be empty.
+    const READS_QUERY: bool = false;
 
     /// Adds the access type's other parameters to the API documentation.
     fn describe(_doc: &mut OperationDoc) {}
@@ -153,7 +156,7 @@ pub(crate) struct AccessTo<P, Id> {
     note = "implement `ResourceId` for it in src/http/access.rs, or use `Access<P>`, under which policies with \
             conditions on the resource never allow"
 )]
-pub(crate) trait ResourceId: FromStr + 'static {
+pub(crate) trait ResourceId: FromStr<Err = InvalidUuid> + 'static {
     /// Returns the attributes that policy conditions may test.
     fn attributes(&self) -> ResourceAttributes;
 }
@@ -209,6 +212,7 @@ pub(crate) struct Authorized<G, X>(pub(crate) G, pub(crate) X);
 
 impl<G: AccessType, X: RequestInput> AccessType for Authorized<G, X> {
     const CLASS: AccessClass = G::CLASS;
+    const READS_QUERY: bool = X::READS_QUERY;
 
     fn describe(doc: &mut OperationDoc) {
         G::describe(doc);

@@ -11,7 +11,7 @@ use utoipa::{
         extensions::ExtensionsBuilder,
         path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
         request_body::RequestBodyBuilder,
-        schema::{ObjectBuilder, Type},
+        schema::{ArrayItems, ObjectBuilder, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -20,9 +20,8 @@ use super::{
     problem::{
         PROBLEM_JSON, PROBLEM_TYPES, ProblemBody, ProblemType,
         types::{
-            BODY_TIMEOUT, BODY_TOO_LARGE, INVALID_BODY, MALFORMED, NOT_FOUND, PERMISSION_MISSING,
-            TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED, UNAUTHENTICATED, UNAVAILABLE,
-            UNSUPPORTED_MEDIA_TYPE,
+            INVALID_BODY, NOT_FOUND, PERMISSION_MISSING, TENANT_HEADER_NOT_ALLOWED, TENANT_NOT_FOUND, TENANT_REQUIRED,
+            UNAUTHENTICATED, UNAVAILABLE,
         },
     },
     requested_tenant::{TENANT_HEADER, selection_hint},
@@ -80,17 +79,18 @@ impl OperationDoc {
 
     /// Adds a JSON request body.
     pub(crate) fn body<T: ToSchema>(&mut self) {
+        let first = self.schemas.len();
         let content = Content::new(Some(self.schema::<T>()));
+        self.schemas[first..].iter_mut().for_each(|(_, schema)| exclude_control_characters(schema));
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         self.edit(|operation| operation.request_body(Some(body.build())));
-        self.problems(&[MALFORMED, BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY]);
+        self.problems(&[INVALID_BODY]);
     }
 
     /// Adds query parameters.
     pub(crate) fn query<T: IntoParams>(&mut self) {
         let parameters = T::into_params(|| Some(ParameterIn::Query));
         self.edit(|operation| operation.parameters(Some(parameters)));
-        self.problems(&[MALFORMED]);
     }
 
     /// Adds the path parameter `{id}`.
@@ -99,7 +99,7 @@ impl OperationDoc {
         let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(uuid));
         let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
         self.edit(|operation| operation.parameter(id.schema(Some(schema))));
-        self.problems(&[MALFORMED, NOT_FOUND]);
+        self.problems(&[NOT_FOUND]);
     }
 
     /// Adds a successful response with a JSON body.
@@ -169,6 +169,29 @@ impl OperationDoc {
             self.edit(|operation| operation.response(status.to_string(), response));
         }
         (self.operation, self.schemas)
+    }
+}
+
+/// Documents that the reader of bodies rejects control characters in strings.
+fn exclude_control_characters(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            let is_string = match &object.schema_type {
+                SchemaType::Type(one) => *one == Type::String,
+                SchemaType::Array(several) => several.contains(&Type::String),
+                SchemaType::AnyValue => false,
+            };
+            if is_string && object.format.is_none() && object.enum_values.is_none() && object.pattern.is_none() {
+                object.pattern = Some(r"^[^\u0000-\u001f\u007f-\u009f]*$".into());
+            }
+            object.properties.values_mut().for_each(exclude_control_characters);
+        }
+        RefOr::T(Schema::Array(array)) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                exclude_control_characters(items);
+            }
+        }
+        _ => {}
     }
 }
 

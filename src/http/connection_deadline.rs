@@ -14,13 +14,11 @@ use std::{
 };
 
 use actix_web::rt;
+use socket2::SockRef;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, sleep_until},
 };
-
-/// How long a client may take to send the head of its first request. actix answers with 408 then.
-pub(super) const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time until which the client must have sent the next request head. Dropped with the connection.
 pub(super) struct ConnectionDeadline {
@@ -30,12 +28,25 @@ pub(super) struct ConnectionDeadline {
 }
 
 impl ConnectionDeadline {
-    /// Watches a connection that actix has accepted. Returns `None` if `io` isn't a TCP connection, or if no descriptor
-    /// is left, which `ConnectionLimit` prevents.
-    pub(super) fn watch(io: &dyn Any, timeout: Duration) -> Option<Self> {
-        let stream = io.downcast_ref::<rt::net::TcpStream>()?;
-        let socket = TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
-        let deadline = Rc::new(Cell::new(Some(Instant::now() + FIRST_HEAD_TIMEOUT + timeout)));
+    /// Watches a connection that actix has accepted. The first request head has `first_head_timeout` in addition.
+    ///
+    /// Without a descriptor for its deadline, which `ConnectionLimit` reserves, the connection is shut down at once. Returns
+    /// `None` then.
+    pub(super) fn watch(io: &dyn Any, first_head_timeout: Duration, timeout: Duration) -> Option<Self> {
+        let Some(stream) = io.downcast_ref::<rt::net::TcpStream>() else {
+            tracing::error!("a connection has no deadline, because it isn't a TCP connection");
+            return None;
+        };
+        let socket = match stream.as_fd().try_clone_to_owned() {
+            Ok(socket) => TcpStream::from(socket),
+            Err(error) => {
+                tracing::warn!("closed a connection, because its deadline needs a descriptor: {error}");
+                // Fails if the client has closed the connection already.
+                let _ = SockRef::from(stream).shutdown(Shutdown::Both);
+                return None;
+            }
+        };
+        let deadline = Rc::new(Cell::new(Some(Instant::now() + first_head_timeout + timeout)));
         let watcher = rt::spawn(shut_down_at(socket, deadline.clone(), timeout));
         Some(Self { deadline, timeout, watcher })
     }

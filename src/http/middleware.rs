@@ -18,6 +18,7 @@ use super::{
     client_addr::TrustedProxies,
     connection_deadline::ConnectionDeadline,
     context::HttpRequestContext,
+    message::check_head,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
 };
@@ -64,8 +65,10 @@ pub(super) async fn request_middleware<B: MessageBody + 'static>(
     let module = RequestModule::builder(app.into_inner(), public_urls, context).build();
     request.extensions_mut().insert(Arc::new(module));
     let started = Instant::now();
-    let response = next.call(request).instrument(span.clone()).await?;
-    let mut response = into_problem_response(response);
+    let mut response = match check_head(&request) {
+        Ok(()) => into_problem_response(next.call(request).instrument(span.clone()).await?),
+        Err(problem) => request.error_response(problem).map_into_right_body(),
+    };
     span.in_scope(|| log_response(&response, started));
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {

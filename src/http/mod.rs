@@ -3,12 +3,13 @@
 //! - `server.rs`: binds the port and starts the server
 //! - `middleware.rs`: wraps every request: module, span, log line, response headers
 //! - `connection_limit.rs`, `connection_deadline.rs`: how many connections are open, and for how long
+//! - `message.rs`: checks of a request's head that apply to every path
 //! - `context.rs`: the request's data that is known before its token is verified
 //! - `client_addr.rs`: the client's address, also behind proxies
 //! - `requested_tenant.rs`: reads the tenant from the header or host
 //! - `access.rs`: the access types: `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>`, `RestoreAccess`
 //! - `extract.rs`: the other handler arguments: services, bodies, queries, ids
-//! - `validation.rs`: parses strings of request bodies
+//! - `json.rs`, `query.rs`: read JSON bodies and query strings strictly; `validation.rs`: parses strings of bodies
 //! - `response.rs`: what handlers return
 //! - `problem.rs`: every error response; `problem/types.rs`: the catalog of problem types; `problem/shared.rs`:
 //!   conversions of errors that several handler files return
@@ -29,10 +30,13 @@ mod context;
 mod extract;
 mod handlers;
 mod join_page;
+mod json;
+mod message;
 mod middleware;
 mod permissions;
 mod problem;
 pub(crate) mod public_url;
+mod query;
 mod requested_tenant;
 mod response;
 mod route;
@@ -43,4 +47,4 @@ pub use connection_limit::ConnectionLimit;
 pub use problem::{PROBLEM_TYPES, ProblemType};
 pub use public_url::listen_url;
 pub use route::RouteInfo;
-pub use server::{BoundListener, bind, openapi, routes, start};
+pub use server::{BindError, BoundListener, bind, openapi, routes, start};

@@ -171,7 +171,7 @@ impl Problem {
         Self::new(UNAVAILABLE, detail).with_source(source)
     }
 
-    /// The underlying error, for the logs.
+    /// Returns the underlying error, for the logs.
     pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.source.as_deref()
     }

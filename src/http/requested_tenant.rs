@@ -2,9 +2,11 @@
 
 use actix_web::{
     dev::ServiceRequest,
-    http::header::{HOST, HeaderMap, HeaderName, HeaderValue},
+    http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use kernel::{BaseDomain, RequestedTenant, TenancyMode, TenantRef, TenantSlug, TenantSource};
+
+use super::message::{InvalidHost, requested_host};
 
 /// Header with the slug or id of the requested tenant.
 pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";
@@ -35,15 +37,13 @@ pub(super) fn from_header(headers: &HeaderMap) -> RequestedTenant {
     }
 }
 
-/// Reads the tenant from the requested host: the authority in the request target if there is one (RFC 9112, section
-/// 3.2.2; `:authority` in HTTP/2), otherwise the header `Host`. `Forwarded` and `X-Forwarded-Host` are ignored, so a
-/// proxy must pass the host on unchanged.
+/// Reads the tenant from the requested host. `Forwarded` and `X-Forwarded-Host` are ignored, so a proxy must pass the
+/// host on unchanged. The middleware rejects a request with an invalid host.
 pub(super) fn from_host(request: &ServiceRequest, base: &BaseDomain) -> RequestedTenant {
-    match (single_value(request.headers(), &HOST), request.uri().authority()) {
-        (Err(InvalidHeader), _) => RequestedTenant::Invalid,
-        (Ok(_), Some(target)) => subdomain(target.as_str(), base),
-        (Ok(Some(host)), None) => subdomain(host, base),
-        (Ok(None), None) => RequestedTenant::Absent,
+    match requested_host(request) {
+        Ok(Some(host)) => subdomain(host, base),
+        Ok(None) => RequestedTenant::Absent,
+        Err(InvalidHost) => RequestedTenant::Invalid,
     }
 }
 
@@ -63,7 +63,6 @@ fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<
 /// With the base domain `example.com`, `acme.example.com:8080` requests the tenant `acme`. The base domain itself, its
 /// reserved subdomains and other hosts request none. Any other prefix, for example two labels, is invalid.
 fn subdomain(host: &str, base: &BaseDomain) -> RequestedTenant {
-    let host = host.trim();
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
@@ -127,7 +126,6 @@ mod tests {
             ("acme.example.com:", "acme"),
             ("acme.example.com.", "acme"),
             ("acme.example.com.:443", "acme"),
-            (" acme.example.com ", "acme"),
             ("a-1.example.com", "a-1"),
             (&long, &longest),
             // Absent.
@@ -172,8 +170,9 @@ mod tests {
                 .append_header(("X-Forwarded-Host", "globex.example.com"));
             display(&from_host(&forwarded.to_srv_request(), &base))
         };
-        assert_eq!(requested("/", &[]), "-");
+        assert_eq!(requested("/", &["example.com"]), "-");
         assert_eq!(requested("/", &["acme.example.com"]), "acme");
+        assert_eq!(requested("/", &["me@acme.example.com"]), "?");
         assert_eq!(requested("/", &["acme.example.com", "acme.example.com"]), "?");
         assert_eq!(requested("http://acme.example.com/", &["globex.example.com"]), "acme");
         assert_eq!(requested("http://acme.example.com/", &["acme.example.com", "acme.example.com"]), "?");

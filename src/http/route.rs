@@ -1,8 +1,8 @@
 //! Registers handlers and documents them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
-use actix_web::{Handler, HttpRequest, HttpResponse, Route, dev::Payload, guard, web};
+use actix_web::{Handler, HttpRequest, HttpResponse, Resource, Route, dev::Payload, guard, web};
 use kernel::{PermissionInfo, TenancyMode};
 use utoipa::openapi::{HttpMethod, OpenApi, ResponseBuilder};
 
@@ -10,9 +10,12 @@ pub(crate) use super::response::{ApiResponse, Created, CreatedWithoutUrl, Json, 
 use super::{
     access::AccessType,
     api_docs::{self, AccessClass, OperationDoc},
-    extract::InjectedService,
+    extract::{InjectedService, check_unread},
     middleware::request_module,
-    problem::{Problem, types::INTERNAL},
+    problem::{
+        Problem,
+        types::{BODY_TIMEOUT, BODY_TOO_LARGE, INTERNAL, MALFORMED, UNSUPPORTED_MEDIA_TYPE},
+    },
 };
 
 /// A summary of a route, as printed by `tenantry routes` and listed in the module documentation.
@@ -40,6 +43,8 @@ pub struct RouteInfo {
     note = "`async fn handler(access: Authorized<Access<P>, Body<T>>, members: Inject<dyn Members>)`"
 )]
 pub(crate) trait HandlerArgs: Sized + 'static {
+    /// Whether the handler reads the query string.
+    const READS_QUERY: bool;
     /// Returns the class of callers that the handler admits.
     fn class() -> AccessClass;
     /// Adds the arguments to the API documentation.
@@ -51,6 +56,8 @@ pub(crate) trait HandlerArgs: Sized + 'static {
 macro_rules! impl_handler_args {
     ($($service:ident),*) => {
         impl<G: AccessType, $($service: InjectedService),*> HandlerArgs for (G, $($service,)*) {
+            const READS_QUERY: bool = G::READS_QUERY;
+
             fn class() -> AccessClass {
                 G::CLASS
             }
@@ -71,6 +78,35 @@ impl_handler_args!();
 impl_handler_args!(A);
 impl_handler_args!(A, B);
 impl_handler_args!(A, B, C);
+
+const GET_OR_HEAD: &str = "GET, HEAD";
+
+fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// Combines the routes of a path. Other methods than the allowed ones get 405.
+fn resource(path: &str, routes: impl Iterator<Item = Route>, allowed: String) -> Resource {
+    routes.fold(web::resource(path), Resource::route).default_service(web::to(move || {
+        let problem = Problem::method_not_allowed(&allowed);
+        async move { Err::<HttpResponse, _>(problem) }
+    }))
+}
+
+/// Creates the resource of a public page without a handler, for GET and HEAD.
+pub(super) fn page<R>(path: &str, respond: R) -> Resource
+where
+    R: Fn(&HttpRequest) -> Result<HttpResponse, Problem> + Clone + 'static,
+{
+    let route = get_or_head().to(move |request: HttpRequest, payload: web::Payload| {
+        let respond = respond.clone();
+        async move {
+            check_unread(&request, &mut payload.into_inner(), false).await?;
+            respond(&request)
+        }
+    });
+    resource(path, iter::once(route), GET_OR_HEAD.to_owned())
+}
 
 /// Creates a route. actix needs one instance per worker thread.
 type RouteFactory = Box<dyn Fn() -> Route + Send + Sync>;
@@ -97,8 +133,7 @@ impl Routes {
         F: Handler<A, Output: ApiResponse> + Send + Sync,
         A: HandlerArgs,
     {
-        let get_or_head = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-        self.add(HttpMethod::Get, "GET, HEAD", get_or_head, path, summary, handler)
+        self.add(HttpMethod::Get, GET_OR_HEAD, get_or_head, path, summary, handler)
     }
 
     /// Registers a handler for POST.
@@ -153,7 +188,9 @@ impl Routes {
             route().to(move |request: HttpRequest, payload: web::Payload| {
                 let handler = handler.clone();
                 async move {
-                    let args = A::extract(&request, &mut payload.into_inner()).await?;
+                    let mut payload = payload.into_inner();
+                    let args = A::extract(&request, &mut payload).await?;
+                    check_unread(&request, &mut payload, A::READS_QUERY).await?;
                     Ok::<_, Problem>(handler.call(args).await)
                 }
             })
@@ -184,6 +221,8 @@ impl Routes {
         let words: Vec<&str> = words.collect();
         let id = format!("{verb}_{}", words.join("_"));
         let tag = words.first().copied().unwrap_or_default();
+        // Each route waits for the whole request and rejects what it doesn't read.
+        doc.problems(&[MALFORMED, BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE]);
         doc.access_class(class, &self.tenancy);
         doc.edit(|operation| operation.summary(Some(summary)).operation_id(Some(id)).tag(tag));
         self.infos.push(RouteInfo {
@@ -202,13 +241,8 @@ impl Routes {
     /// Adds the routes to the application of a worker thread.
     pub(crate) fn configure(&self, config: &mut web::ServiceConfig) {
         for (path, handlers) in &self.by_path {
-            let resource =
-                handlers.iter().fold(web::resource(*path), |resource, (_, factory)| resource.route(factory()));
             let allowed = handlers.iter().map(|(allow, _)| *allow).collect::<Vec<_>>().join(", ");
-            config.service(resource.default_service(web::to(move || {
-                let problem = Problem::method_not_allowed(&allowed);
-                async move { Err::<HttpResponse, _>(problem) }
-            })));
+            config.service(resource(path, handlers.iter().map(|(_, factory)| factory()), allowed));
         }
     }
 

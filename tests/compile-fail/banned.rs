@@ -111,6 +111,15 @@ fn unverified_claims(user: UserId) {
     drop(VerifiedClaims::new(user, None));
 }
 
+fn clock() {
+    #[expect(clippy::disallowed_methods, reason = "std::time::SystemTime::now")]
+    let _ = std::time::SystemTime::now();
+    #[expect(clippy::disallowed_methods, reason = "time::OffsetDateTime::now_utc")]
+    let _ = time::OffsetDateTime::now_utc();
+    #[expect(clippy::disallowed_methods, reason = "time::UtcDateTime::now")]
+    let _ = time::UtcDateTime::now();
+}
+
 fn environment() {
     #[expect(clippy::disallowed_methods, reason = "std::env::var")]
     drop(std::env::var("HOME"));

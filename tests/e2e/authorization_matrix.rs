@@ -1,5 +1,5 @@
-//! Sends a request to every route of the OpenAPI document as ten kinds of callers. They differ in the user (anonymous,
-//! non-member, member, admin) and in the tenant (none, their own, another, unknown). A snapshot shows all outcomes.
+//! Sends a request to every route of the OpenAPI document for ten combinations of user (anonymous, non-member, member,
+//! admin) and tenant (none, their own, another, unknown). A snapshot shows all outcomes.
 
 use std::fmt::Write;
 
@@ -47,7 +47,11 @@ fn route_authorization_matrix(app: TestApp) {
             writeln!(table, "    {caller:<20} {}", response.outcome()).unwrap();
         }
     }
-    snapshot!(table);
+    snapshot!(
+        "Who may call each route. If an access type, a permission or a check was weakened by accident, restore it. \
+         Otherwise accept the change with INSTA_UPDATE=always cargo test -p tenantry --test e2e.",
+        table
+    );
 }
 
 #[rstest]

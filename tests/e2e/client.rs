@@ -129,6 +129,11 @@ impl TestApp {
         send_raw(self.addr, request)
     }
 
+    /// Sends any bytes and returns everything until the server closes the connection.
+    pub(crate) fn send_raw_bytes(&self, request: &[u8]) -> String {
+        send_raw_bytes(self.addr, request)
+    }
+
     /// Connects to its database as the superuser.
     pub(crate) fn database(&self) -> DbConnection {
         DbConnection::connect(&self.database_url)
@@ -186,8 +191,12 @@ async fn run_server(
 
 /// Sends a raw HTTP request and returns everything until the server closes the connection.
 pub(crate) fn send_raw(addr: SocketAddr, request: &str) -> String {
+    send_raw_bytes(addr, request.as_bytes())
+}
+
+fn send_raw_bytes(addr: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.write_all(request).unwrap();
     std::io::read_to_string(stream).unwrap()
 }
 

@@ -103,7 +103,7 @@ fn uncovered_blocks_are_detected() {
     assert!(found[2].contains("no_such_test"), "{found:?}");
 }
 
-/// The documents of the project: the Markdown files at the root, in `docs/`, and the README files of modules.
+/// Returns the documents of the project: the Markdown files at the root, in `docs/`, and the README files of modules.
 fn documents() -> Vec<String> {
     let markdown = files_below(&root().join("docs")).into_iter().filter(|path| path.extension() == Some("md".as_ref()));
     let in_docs = markdown.map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
@@ -111,7 +111,7 @@ fn documents() -> Vec<String> {
     others.into_iter().chain(in_docs).collect()
 }
 
-/// The text of the end-to-end tests, to look up the names of tests.
+/// Returns the text of the end-to-end tests, to look up the names of tests.
 fn sources() -> String {
     files_below(&root().join("tests/e2e")).iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }

@@ -1,4 +1,5 @@
-//! GET requests never write: every GET route of the OpenAPI document works on a read-only database.
+//! GET requests never write: every GET route of the OpenAPI document works on a read-only database. Nor do they execute a
+//! statement that writes, even if it fails or is rolled back without a trace in the response.
 
 use rstest::rstest;
 use serde_json::json;
@@ -24,6 +25,31 @@ fn get_every_route(app: &TestApp, admin: &Client) -> Vec<(String, Response)> {
         (route.path, response)
     };
     routes.map(get).collect()
+}
+
+/// Counts statements that write, even if they change no row or are rolled back: a sequence never is.
+const COUNT_WRITES: &str = "
+    CREATE SEQUENCE public.writes;
+    CREATE FUNCTION public.count_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN
+        PERFORM nextval('public.writes');
+        RETURN NULL;
+      END
+    $$;
+    DO $$
+      DECLARE
+        name text;
+      BEGIN
+        FOR name IN SELECT oid::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+          EXECUTE format('CREATE TRIGGER count_write BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
+                          FOR EACH STATEMENT EXECUTE FUNCTION public.count_write()', name);
+        END LOOP;
+      END
+    $$;";
+
+fn count_writes(app: &TestApp) -> i64 {
+    let count = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM public.writes";
+    app.database().fetch_all::<(i64,)>(count)[0].0
 }
 
 #[rstest]
@@ -55,4 +81,26 @@ fn writes_fail_on_read_only_database(app: TestApp) {
     assert_eq!(writes("before"), [201, 201]);
     make_read_only(&app);
     assert_eq!(writes("after"), [500, 500]);
+}
+
+#[rstest]
+fn get_requests_execute_no_write(app: TestApp) {
+    let admin = app.alice().in_tenant("acme");
+    app.sql(COUNT_WRITES);
+    for route in routes(&app).into_iter().filter(|route| route.method == "GET") {
+        let response = route.sample(&admin).send(&admin);
+        assert_eq!(
+            (response.status, count_writes(&app)),
+            (200, 0),
+            "GET {} executes a statement that writes, even if it hides the failure; use another method",
+            route.path
+        );
+    }
+    // The counter works, also for a transaction that is rolled back: the name is taken.
+    let role = json!({"name": "auditor"});
+    assert_eq!(admin.post("/v1/roles", &role).status, 201);
+    let before = count_writes(&app);
+    assert!(before > 0);
+    assert_eq!(admin.post("/v1/roles", &role).status, 409);
+    assert!(count_writes(&app) > before);
 }

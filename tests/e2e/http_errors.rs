@@ -19,12 +19,6 @@ fn unknown_routes_and_wrong_methods_are_problems(app: TestApp) {
 }
 
 #[rstest]
-fn head_matches_get(app: TestApp) {
-    let response = app.anonymous().send("HEAD", "/health/live", None);
-    assert_eq!((response.status, response.body.as_str()), (200, ""));
-}
-
-#[rstest]
 fn responses_have_unique_request_ids(app: TestApp) {
     let anonymous = app.anonymous();
     let ids: Vec<String> = ["/health/live", "/v1/me", "/nowhere"]

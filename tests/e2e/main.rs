@@ -4,6 +4,12 @@
 
 /// Compares with the snapshot named after the test. After an intended change, run `INSTA_UPDATE=always cargo test`.
 macro_rules! snapshot {
+    // With the rule that the file records, and what to do if it changes.
+    ($rule:literal, $text:expr) => {
+        insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false, description => $rule}, {
+            insta::assert_snapshot!($text)
+        })
+    };
     ($text:expr) => {
         insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!($text)
@@ -42,6 +48,7 @@ mod sign_in;
 mod sign_in_flood;
 mod slow_clients;
 mod sqlx_metadata;
+mod strict_requests;
 mod tenancy;
 mod tenants;
 mod text_identity;

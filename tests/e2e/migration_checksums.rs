@@ -6,7 +6,7 @@ use db::MIGRATIONS;
 
 use crate::repository::{is_update, root};
 
-/// Every migration's file name and checksum.
+/// Returns every migration's file name and checksum.
 fn migrations() -> BTreeMap<String, String> {
     let entry = |migration: &sqlx::migrate::Migration| {
         let direction = if migration.migration_type.is_down_migration() { "down" } else { "up" };
@@ -20,7 +20,7 @@ fn migrations() -> BTreeMap<String, String> {
     MIGRATIONS.iter().map(entry).collect()
 }
 
-/// The lines of the file: name, checksum.
+/// Returns the lines of the file: name, checksum.
 fn parse(listed: &str) -> BTreeMap<String, String> {
     listed.lines().filter_map(|line| line.split_once(' ')).map(|(name, sum)| (name.into(), sum.into())).collect()
 }

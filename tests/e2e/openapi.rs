@@ -1,6 +1,8 @@
 //! `/openapi.json` and `/docs`
 
+use kernel::TenancyMode;
 use rstest::rstest;
+use tenantry::http::{PROBLEM_TYPES, openapi};
 
 use crate::client::{TestApp, app};
 
@@ -48,4 +50,23 @@ fn openapi_refs_resolve(app: TestApp) {
         refs += 1;
     }
     assert!(refs > 20);
+}
+
+/// Every path responds to other methods with this type, so no operation lists it.
+const WITHOUT_OPERATION: &str = "method-not-allowed";
+
+#[test]
+fn every_problem_type_is_documented() {
+    let single = TenancyMode::Single("acme".parse().unwrap());
+    let modes = [TenancyMode::default(), TenancyMode::Personal, single];
+    let documents = modes.map(|mode| serde_json::to_string(&openapi(&mode)).unwrap());
+    for problem in PROBLEM_TYPES.iter().filter(|problem| problem.name != WITHOUT_OPERATION) {
+        let is_listed = documents.iter().any(|document| document.contains(&format!("`{}`: ", problem.name)));
+        assert!(
+            is_listed,
+            "no operation lists the problem type `{}`; add it with `.problems(&[…])` where the route is registered, or \
+             remove it from src/http/problem/types.rs",
+            problem.name
+        );
+    }
 }

@@ -44,7 +44,11 @@ async fn permission_matrix(#[future(awt)] seeded: SeededDb) {
             writeln!(matrix, "  {:<16} any: {any:<9} own: {own:<9} other: {other}", permission.name).unwrap();
         }
     }
-    snapshot!(matrix);
+    snapshot!(
+        "What the policies of each role allow. If a template or the engine was changed by accident, restore it. \
+         Otherwise accept the change with INSTA_UPDATE=always cargo test -p tenantry --test e2e.",
+        matrix
+    );
 }
 
 fn user_id(scope: &TenantScope) -> UserId {

@@ -36,12 +36,12 @@ const SELECT_VERSIONS: &str = "SELECT t.slug, a.policy_template_version, count(p
 fn upgrade_is_idempotent() {
     let work_dir = seeded_work_dir();
     let work_dir = work_dir.path();
-    let nothing = "nothing to upgrade: no tenant is behind version 2 of the policy templates\n";
+    let nothing = "nothing to upgrade: no tenant is older than version 2 of the policy templates\n";
     assert_eq!(succeed(work_dir, &["upgrade"]), nothing, "a new tenant has the current version");
 
     execute_sql(work_dir, DOWNGRADE_TO_VERSION_1);
     let status = succeed(work_dir, &["status"]);
-    assert!(status.lines().any(|line| cells(line) == ["1", "2", "behind"]), "{status}");
+    assert!(status.lines().any(|line| cells(line) == ["1", "2", "outdated"]), "{status}");
     let planned = succeed(work_dir, &["upgrade", "--dry-run"]);
     assert_eq!(planned, "would upgrade 2 tenants to version 2 of the policy templates\n");
     assert_eq!(execute_sql(work_dir, SELECT_VERSIONS), "acme|1|2\nglobex|1|2\n");
@@ -96,11 +96,11 @@ fn newer_tenants_are_reported_and_skipped() {
     let stdout = succeed(work_dir, &["upgrade"]);
     assert_eq!(
         stdout,
-        "skipped 1 tenant ahead of version 2 of the policy templates: upgraded by a newer version of the program\n\
-         nothing to upgrade: no tenant is behind version 2 of the policy templates\n"
+        "skipped 1 tenant newer than version 2 of the policy templates: upgraded by a newer version of the program\n\
+         nothing to upgrade: no tenant is older than version 2 of the policy templates\n"
     );
     let status = succeed(work_dir, &["status"]);
-    assert!(status.lines().any(|line| cells(line) == ["9", "1", "ahead"]), "{status}");
+    assert!(status.lines().any(|line| cells(line) == ["9", "1", "newer"]), "{status}");
 }
 
 #[test]

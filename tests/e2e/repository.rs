@@ -30,7 +30,8 @@ pub(crate) fn sorted_entries(dir: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// Whether the test is run by `just update-docs`, which writes the generated files instead of only comparing them.
+/// Returns whether the test is run by `just update-docs`, which writes the generated files instead of only comparing
+/// them.
 pub(crate) fn is_update() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }

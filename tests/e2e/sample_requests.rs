@@ -20,6 +20,7 @@ pub(crate) struct Route {
     pub(crate) permission: Option<String>,
     /// The schema of the body.
     body: Option<Value>,
+    parameters: Value,
     document: Rc<Value>,
 }
 
@@ -47,6 +48,7 @@ pub(crate) fn routes(app: &TestApp) -> Vec<Route> {
                 path: path.clone(),
                 class: text("x-access-class").expect("the operation has no x-access-class"),
                 permission: text("x-permission"),
+                parameters: operation["parameters"].clone(),
                 body: operation.pointer("/requestBody/content/application~1json/schema").cloned(),
                 document: document.clone(),
             });
@@ -57,7 +59,7 @@ pub(crate) fn routes(app: &TestApp) -> Vec<Route> {
 }
 
 impl Route {
-    /// Method and path.
+    /// Returns the method and path.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -66,6 +68,20 @@ impl Route {
     pub(crate) fn collection(&self) -> Option<&str> {
         let (collection, _) = self.path.split_once("/{id}")?;
         collection.rsplit('/').next()
+    }
+
+    /// Returns whether the route has a query parameter of this name.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.as_array().into_iter().flatten().any(|parameter| parameter["name"] == name)
+    }
+
+    /// Returns the schema of the body, if there is one.
+    pub(crate) fn body_schema(&self) -> Option<&Value> {
+        let schema = self.body.as_ref()?;
+        match schema["$ref"].as_str() {
+            Some(reference) => self.document.pointer(reference.trim_start_matches('#')),
+            None => Some(schema),
+        }
     }
 
     /// Builds a body as JSON. `None`: the route has none.
@@ -125,9 +141,9 @@ impl Route {
 
 /// A request without credentials.
 pub(crate) struct Sample {
-    method: String,
-    path: String,
-    body: Option<String>,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Option<String>,
 }
 
 impl Sample {

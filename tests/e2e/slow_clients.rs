@@ -5,8 +5,8 @@ use std::{
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
-
-use rstest::rstest;
+#[cfg(target_os = "linux")]
+use std::{path::Path, process::Command};
 
 use crate::{
     client::TestApp,
@@ -39,16 +39,23 @@ fn read_until_closed(mut stream: TcpStream) -> String {
     }
 }
 
-#[rstest]
-#[case::body(UNFINISHED_BODY, "HTTP/1.1 408 Request Timeout\r\n")]
-#[case::unread_body(UNFINISHED_UNREAD_BODY, "HTTP/1.1 404 Not Found\r\n")]
-#[case::second_head(UNFINISHED_SECOND_HEAD, "HTTP/1.1 200 OK\r\n")]
-#[case::head(UNFINISHED_HEAD, "HTTP/1.1 408 Request Timeout\r\n")]
-fn slow_request_is_disconnected(#[case] request: &str, #[case] status: &str) {
+#[test]
+fn slow_request_is_disconnected() {
     let app = TestApp::with_http(|config| config.client_timeout = Duration::from_secs(1));
-    let response = read_until_closed(connect(app.addr, request));
-    assert!(response.starts_with(status), "{response}");
-    assert_eq!(response.contains("urn:tenantry:problem:body-timeout"), request == UNFINISHED_BODY, "{response}");
+    // At the same time, because each waits for its deadline.
+    let streams = [
+        (UNFINISHED_BODY, "HTTP/1.1 408 Request Timeout\r\n"),
+        (UNFINISHED_UNREAD_BODY, "HTTP/1.1 404 Not Found\r\n"),
+        (UNFINISHED_SECOND_HEAD, "HTTP/1.1 200 OK\r\n"),
+        (UNFINISHED_HEAD, "HTTP/1.1 408 Request Timeout\r\n"),
+    ]
+    .map(|(request, status)| (connect(app.addr, request), request, status));
+    for (stream, request, status) in streams {
+        let response = read_until_closed(stream);
+        assert!(response.starts_with(status), "{request}: {response}");
+        let is_problem = response.contains("urn:tenantry:problem:body-timeout");
+        assert_eq!(is_problem, request == UNFINISHED_BODY, "{request}: {response}");
+    }
 }
 
 #[test]
@@ -78,6 +85,31 @@ fn slow_clients_leave_descriptors() {
     let output = server.interrupt();
     assert!(output.contains("the limit of open files is 128, which suffices for"), "{output}");
     assert!(!output.contains("ERROR"), "{output}");
+}
+
+/// The limit is lowered after the program has derived its connection limit from it.
+#[cfg(target_os = "linux")]
+#[test]
+fn connection_without_deadline_is_closed() {
+    let work_dir = seeded_work_dir();
+    let server = RunningServer::start(work_dir.path(), &[("HTTP_CLIENT_TIMEOUT_SECS", "1"), ("HTTP_WORKERS", "1")]);
+    let addr = server.url.trim_start_matches("http://").parse().unwrap();
+    let pid = server.child.id();
+    let set_soft_limit = |limit: u32| {
+        let arguments = [format!("--pid={pid}"), format!("--nofile={limit}:")];
+        assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+    };
+    server.assert_ready();
+    // Repeated, because that request's descriptors are closed after its response.
+    wait_until("a connection without a response", || {
+        // One descriptor is left: for the socket, but not for its duplicate.
+        let is_free = |fd: &u32| !Path::new(&format!("/proc/{pid}/fd/{fd}")).exists();
+        set_soft_limit((0..).find(is_free).unwrap() + 1);
+        read_until_closed(connect(addr, UNFINISHED_SECOND_HEAD)).is_empty()
+    });
+    server.wait_for_output("closed a connection, because its deadline needs a descriptor");
+    set_soft_limit(1024);
+    server.assert_ready();
 }
 
 #[test]

@@ -118,6 +118,20 @@ fn duplicate_host_is_rejected() {
     assert!(absolute.starts_with("HTTP/1.1 200") && absolute.contains("Acme Corp"), "{absolute}");
 }
 
+/// No other source is asked, and it doesn't matter whether the caller is signed in.
+#[test]
+fn invalid_host_is_rejected_before_tenant_sources() {
+    let app = organization_app("subdomain,header,claim");
+    let alice = sign_in_to(&app, "alice@example.com", "acme").in_tenant("acme");
+    assert_eq!(current_tenant(&with_host(&alice, "example.com")), "acme");
+    for host in ["me@acme.example.com", "acme..example.com", ".example.com", "acme.example.com:x", "acme!.example.com"]
+    {
+        for client in [&alice, &app.anonymous()] {
+            assert_eq!(current_tenant(&with_host(client, host)), "malformed-request", "{host}");
+        }
+    }
+}
+
 #[test]
 fn tenant_from_token_claim() {
     let app = organization_app("claim");

@@ -35,6 +35,10 @@ fn handcrafted_valid_token_is_accepted(app: TestApp) {
     assert_eq!(app.anonymous().with_token(&valid).get("/v1/me").status, 200);
 }
 
+fn remove_hyphens(id: &mut Value) {
+    *id = id.as_str().unwrap().replace('-', "").into();
+}
+
 #[rstest]
 fn invalid_tokens_are_indistinguishable(app: TestApp) {
     let anonymous = app.anonymous();
@@ -54,6 +58,14 @@ fn invalid_tokens_are_indistinguishable(app: TestApp) {
         ("wrong issuer", token(&app, at_jwt(), |claims| claims["iss"] = "another".into())),
         ("wrong type", token(&app, Header::new(Algorithm::EdDSA), |_| {})),
         ("unknown user", token(&app, at_jwt(), |claims| claims["sub"] = json!(kernel::UserId::new()))),
+        ("user id without hyphens", token(&app, at_jwt(), |claims| remove_hyphens(&mut claims["sub"]))),
+        (
+            "tenant id without hyphens",
+            token(&app, at_jwt(), |claims| {
+                claims["tenant"] = json!(app.seed.tenants.acme.id);
+                remove_hyphens(&mut claims["tenant"]);
+            }),
+        ),
         ("unsigned", unsigned),
         ("forged", forged),
         ("empty", String::new()),

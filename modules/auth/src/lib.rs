@@ -11,6 +11,7 @@
 
 mod accounts;
 mod credentials;
+mod hashing_queue;
 mod module;
 mod password;
 pub mod seed;

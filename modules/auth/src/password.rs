@@ -1,9 +1,13 @@
 //! Password hashing with argon2id: 19 MiB, 2 passes, 1 lane, as recommended by OWASP's Password Storage Cheat Sheet.
 //!
-//! A fixed number of slots computes hashes, each in memory that it reuses. A bounded number of callers waits for a slot.
-//! So a flood of sign-ins takes no more memory than a few, and the time that a caller waits is bounded as well.
+//! A fixed number of slots computes hashes, each in memory that it reuses. A bounded number of callers waits for a slot,
+//! and a smaller number of the same client. So a flood of sign-ins takes no more memory than a few, and the time that a
+//! caller waits is bounded as well. One client can't stop the sign-ins of others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -14,7 +18,9 @@ use argon2::{
 };
 use auth_api::Password;
 use secrecy::ExposeSecret;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
+
+use crate::hashing_queue::{HashingQueue, Place};
 
 /// Maximum number of slots. There is one for each core up to this number.
 const MAX_SLOTS: usize = 4;
@@ -46,7 +52,7 @@ impl PasswordHash {
 /// Reasons why a password isn't hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashingError {
-    /// The maximum number of callers waits.
+    /// The maximum number of callers waits, in total or of the same client.
     #[error("too many passwords are waiting to be hashed; try again in a moment")]
     Overloaded,
     /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`] or
@@ -63,12 +69,15 @@ impl HashingError {
 
 /// Hashes and verifies passwords on blocking threads, at most one per core at a time.
 pub(crate) struct PasswordHasher {
-    /// A permit for each caller that computes a hash or waits for a slot.
-    queue: Semaphore,
+    /// A place for each caller that computes a hash or waits for a slot.
+    queue: HashingQueue,
     /// A permit for each slot.
     slots: Arc<Semaphore>,
     /// The memory of slots that are free. A slot without memory allocates it at its first hash.
     free_memory: Arc<Mutex<Vec<Memory>>>,
+    /// How many hashes were computed.
+    #[cfg(test)]
+    pub(crate) computed: std::sync::atomic::AtomicUsize,
 }
 
 /// The memory of a slot. It is reused, because an allocator may keep what is freed, separately for each thread.
@@ -84,31 +93,33 @@ impl Default for PasswordHasher {
 impl PasswordHasher {
     fn with_slots(slots: usize) -> Self {
         Self {
-            queue: Semaphore::new(slots * (1 + MAX_WAITING_PER_SLOT)),
+            queue: HashingQueue::new(slots * (1 + MAX_WAITING_PER_SLOT)),
             slots: Arc::new(Semaphore::new(slots)),
             free_memory: Arc::default(),
+            #[cfg(test)]
+            computed: 0.into(),
         }
     }
 
-    /// Reserves a place in the queue, for one hash.
+    /// Reserves a place in the queue, for one hash. `client_addr` is the address of the client, if known.
     ///
     /// # Errors
-    /// [`HashingError::Overloaded`] if the queue is full.
-    pub(crate) fn enqueue(&self) -> Result<QueuePlace<'_>, HashingError> {
-        let permit = self.queue.try_acquire().map_err(|_| HashingError::Overloaded)?;
-        Ok(QueuePlace { hasher: self, _permit: permit })
+    /// [`HashingError::Overloaded`] if the queue or the client's share of it is full.
+    pub(crate) fn enqueue(&self, client_addr: Option<IpAddr>) -> Result<QueuePlace<'_>, HashingError> {
+        let place = self.queue.enter(client_addr).ok_or(HashingError::Overloaded)?;
+        Ok(QueuePlace { hasher: self, _place: place })
     }
 
-    /// Hashes a password with a random salt.
+    /// Hashes a password with a random salt, for the operator.
     pub(crate) async fn hash(&self, password: &Password) -> Result<PasswordHash, HashingError> {
-        self.enqueue()?.hash(password).await
+        self.enqueue(None)?.hash(password).await
     }
 }
 
 /// A place in the queue. Dropping it leaves the queue.
 pub(crate) struct QueuePlace<'a> {
     hasher: &'a PasswordHasher,
-    _permit: SemaphorePermit<'a>,
+    _place: Place<'a>,
 }
 
 impl QueuePlace<'_> {
@@ -135,6 +146,8 @@ impl QueuePlace<'_> {
         let PasswordHasher { slots, free_memory, .. } = self.hasher;
         let permit = Arc::clone(slots).acquire_owned().await.map_err(HashingError::failed)?;
         let free_memory = Arc::clone(free_memory);
+        #[cfg(test)]
+        self.hasher.computed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even if the request that waits for it is cancelled.
             let _permit = permit;
@@ -220,7 +233,7 @@ mod tests {
     }
 
     async fn verify(hasher: &PasswordHasher, password: &str, hash: &PasswordHash) -> Result<bool, HashingError> {
-        hasher.enqueue()?.verify(&Password::new(password.into()), Some(hash.clone())).await
+        hasher.enqueue(None)?.verify(&Password::new(password.into()), Some(hash.clone())).await
     }
 
     fn memory_sizes(hasher: &PasswordHasher) -> Vec<usize> {
@@ -254,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn missing_hash_never_matches() {
         let hasher = PasswordHasher::default();
-        assert!(!hasher.enqueue().unwrap().verify(&password(), None).await.unwrap());
+        assert!(!hasher.enqueue(None).unwrap().verify(&password(), None).await.unwrap());
     }
 
     #[tokio::test]
@@ -326,8 +339,9 @@ mod tests {
     #[tokio::test]
     async fn full_queue_rejects_at_once() {
         let hasher = PasswordHasher::with_slots(2);
-        let mut queued: Vec<_> = (0..66).map(|_| hasher.enqueue().unwrap()).collect();
-        assert!(matches!(hasher.enqueue(), Err(HashingError::Overloaded)));
+        let client = |number: u32| Some(IpAddr::V4(number.into()));
+        let mut queued: Vec<_> = (0..66).map(|number| hasher.enqueue(client(number)).unwrap()).collect();
+        assert!(matches!(hasher.enqueue(client(66)), Err(HashingError::Overloaded)));
         assert!(matches!(hasher.hash(&password()).await, Err(HashingError::Overloaded)));
         drop(queued.pop());
         hasher.hash(&password()).await.unwrap();
@@ -342,9 +356,9 @@ mod tests {
             let (mut running, mut waiting) = (pin!(hasher.hash(&password)), pin!(hasher.hash(&other)));
             assert!(running.as_mut().poll(&mut context).is_pending());
             assert!(waiting.as_mut().poll(&mut context).is_pending());
-            assert_eq!((hasher.slots.available_permits(), hasher.queue.available_permits()), (0, 31));
+            assert_eq!((hasher.slots.available_permits(), hasher.queue.taken_places()), (0, 2));
         }
-        assert_eq!(hasher.queue.available_permits(), 33);
+        assert_eq!(hasher.queue.taken_places(), 0);
         // Waits until the running hash is done.
         hasher.hash(&password()).await.unwrap();
         assert_eq!(memory_sizes(&hasher), [BLOCKS]);
@@ -353,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn panic_returns_slot() {
         let hasher = PasswordHasher::with_slots(1);
-        let failed = hasher.enqueue().unwrap().run_blocking::<()>(|_| panic!("in a test")).await;
+        let failed = hasher.enqueue(None).unwrap().run_blocking::<()>(|_| panic!("in a test")).await;
         assert!(matches!(failed, Err(HashingError::Failed(_))));
         hasher.hash(&password()).await.unwrap();
         assert_eq!(memory_sizes(&hasher), [BLOCKS]);

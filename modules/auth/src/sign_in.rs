@@ -1,6 +1,6 @@
 //! Sign-in with e-mail address and password.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError};
@@ -38,9 +38,10 @@ impl SignIn for SignInService {
         email: Option<&Email>,
         password: &Password,
         tenant: Option<&TenantRef>,
+        client_addr: Option<IpAddr>,
     ) -> Result<AccessToken, SignInError> {
-        // Before the address is looked up, so that a full queue rejects every address alike and costs no query.
-        let place = self.hasher.enqueue()?;
+        // Before the address is looked up, so that a full queue rejects all sign-ins and costs no query.
+        let place = self.hasher.enqueue(client_addr)?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
         let password_matches = place.verify(password, hash).await?;
         match user {
@@ -74,5 +75,65 @@ impl SignInService {
         let id = user.map_or(NO_USER, |user| user.id);
         let hash = credentials::password_hash(&mut tx, id).await?;
         Ok(hash.map(|hash| (id, hash)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::Ordering, time::Duration};
+
+    use kernel::{CredentialError, VerifiedClaims};
+    use rstest::rstest;
+    use secrecy::SecretString;
+    use shaku::HasComponent;
+    use test_support::{SeededDb, seeded};
+
+    use super::*;
+
+    struct SameToken;
+
+    impl AccessTokens for SameToken {
+        fn issue(&self, _: UserId, _: Option<&TenantRef>) -> Result<AccessToken, SignInError> {
+            Ok(AccessToken { token: "token".into(), expires_in: Duration::ZERO })
+        }
+
+        fn verify(&self, _: &SecretString) -> Result<VerifiedClaims, CredentialError> {
+            Err(CredentialError)
+        }
+    }
+
+    /// Otherwise the response time reveals whether the address is registered.
+    #[rstest]
+    #[tokio::test]
+    async fn every_attempt_computes_one_hash(#[future(awt)] seeded: SeededDb) {
+        let prepare = "UPDATE users SET deactivated_at = now() WHERE email = 'bob@example.com';
+            INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), 'none@example.com', 'None')";
+        seeded.execute(prepare).await;
+        let service = SignInService {
+            system: seeded.db.system(),
+            users: seeded.users.resolve(),
+            hasher: PasswordHasher::default(),
+            tokens: Arc::new(SameToken),
+        };
+        for (case, email, password, succeeds) in [
+            ("right password", "alice@example.com", "tenantry-demo", true),
+            ("wrong password", "alice@example.com", "tenantry-dem", false),
+            ("empty password", "alice@example.com", "", false),
+            ("deactivated user", "bob@example.com", "tenantry-demo", false),
+            ("user without password", "none@example.com", "tenantry-demo", false),
+            ("unknown address", "nobody@example.com", "tenantry-demo", false),
+            ("invalid address", "no address", "tenantry-demo", false),
+        ] {
+            let before = service.hasher.computed.load(Ordering::Relaxed);
+            let (email, password) = (email.parse().ok(), Password::new(password.into()));
+            let outcome = service.with_password(email.as_ref(), &password, None, None).await;
+            assert_eq!(outcome.is_ok(), succeeds, "{case}: {outcome:?}");
+            let hashes = service.hasher.computed.load(Ordering::Relaxed) - before;
+            assert_eq!(
+                hashes, 1,
+                "{case}: sign-in must compute exactly one hash in every branch, so that its timing reveals nothing; \
+                 call QueuePlace::verify, also without a stored hash"
+            );
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Account creation against a real PostgreSQL server.
-#![expect(clippy::disallowed_methods, reason = "tests use unchecked SQL to inspect and manipulate the database")]
+//! Account creation.
+#![expect(clippy::disallowed_methods, reason = "tests run unchecked SQL")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod helpers;
@@ -48,7 +48,7 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "carol@example.com".parse().unwrap();
     let try_sign_in = async |password: &str| {
-        let token = sign_in.with_password(Some(&email), &Password::new(password.into()), None).await?;
+        let token = sign_in.with_password(Some(&email), &Password::new(password.into()), None, None).await?;
         Ok::<_, SignInError>(tokens.verify(&token.token).unwrap().user())
     };
     assert_eq!(try_sign_in(PASSWORD).await.unwrap(), carol);
@@ -64,12 +64,14 @@ async fn equivalent_password_signs_in(#[future(awt)] seeded: SeededDb) {
     let carol = create_with_password(&seeded, "carol@example.com", "Mu\u{308}nchen\u{a0}leuchtet").await.unwrap();
     let module = module(&seeded);
     let (sign_in, email): (Arc<dyn SignIn>, _) = (module.resolve(), "carol@example.com".parse().unwrap());
-    let signs_in =
-        async |password: &str| match sign_in.with_password(Some(&email), &Password::new(password.into()), None).await {
-            Ok(_) => true,
-            Err(SignInError::InvalidCredentials) => false,
-            Err(error) => panic!("{error}"),
-        };
+    let signs_in = async |password: &str| match sign_in
+        .with_password(Some(&email), &Password::new(password.into()), None, None)
+        .await
+    {
+        Ok(_) => true,
+        Err(SignInError::InvalidCredentials) => false,
+        Err(error) => panic!("{error}"),
+    };
     for (password, expected) in [
         ("M\u{fc}nchen leuchtet", true),
         ("Mu\u{308}nchen\u{3000}leuchtet", true),

@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `Invitations`, `Members`, `OperatorTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantAdmission`, `Tenants`, `UserTenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes`, `former_slugs` |
+//! | `Invitations`, `Members`, `OperatorTenants`, `Policies`, `PolicyTemplates`, `Roles`, `TenantAdmission`, `Tenants`, `UserTenants` | `TenancyMode`, `Database`, `SystemDatabase` (creating a tenant, restoring one and accepting an invitation, none of which has a tenant scope; upgrading the policies of all tenants), the view `user_profiles` | `tenants`, `roles`, `memberships`, `invitations`, `policies`, `tenant_attributes`, `released_slugs` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use db::{Database, DbModule, SystemDatabase};

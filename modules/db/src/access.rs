@@ -2,7 +2,8 @@
 //! since.
 //!
 //! A migration run records them in a table at its end. Later runs and each start compare them with the catalog, so a
-//! change made by hand is an error instead of access to other tenants' rows.
+//! change made by hand is an error instead of access to other tenants' rows. A restore takes policies and grants from the
+//! record, since those in a backup name the roles of the database that was dumped.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -41,17 +42,22 @@ const CURRENT_ACCESS: &str = "
       SELECT privilege_type, 'SCHEMA public', grantee, is_grantable
       FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
       WHERE nspname = 'public'
+      UNION ALL
+      SELECT privilege_type, format('FUNCTION %s', pg_proc.oid::regprocedure), grantee, is_grantable
+      FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+      WHERE pronamespace = 'public'::regnamespace AND prosecdef
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
     )
     SELECT format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', relname) AS entry FROM relations WHERE relrowsecurity
     UNION ALL
     SELECT format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', relname) FROM relations WHERE relforcerowsecurity
     UNION ALL
-    SELECT format('CREATE POLICY %I ON %I AS %s FOR %s TO %s USING (%s) WITH CHECK (%s)', polname, relname,
+    SELECT format('CREATE POLICY %I ON %I AS %s FOR %s TO %s%s%s', polname, relname,
       CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
       CASE polcmd WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' ELSE 'DELETE' END,
       (SELECT string_agg(coalesce(name, 'another role'), ', ' ORDER BY name) FROM unnest(polroles) AS role LEFT JOIN grantees ON grantees.oid = role),
-      regexp_replace(pg_get_expr(polqual, polrelid), '\\s+', ' ', 'g'),
-      regexp_replace(pg_get_expr(polwithcheck, polrelid), '\\s+', ' ', 'g'))
+      ' USING (' || regexp_replace(pg_get_expr(polqual, polrelid), '\\s+', ' ', 'g') || ')',
+      ' WITH CHECK (' || regexp_replace(pg_get_expr(polwithcheck, polrelid), '\\s+', ' ', 'g') || ')')
     FROM pg_policy JOIN relations ON relations.oid = polrelid
     UNION ALL
     SELECT format('ALTER VIEW %I SET (%s)', relname, option) FROM relations, unnest(reloptions) AS option WHERE relkind = 'v'
@@ -74,9 +80,9 @@ const CURRENT_ACCESS: &str = "
     UNION ALL
     SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success";
 
-/// What the tables and views that the roles can access need, even if a migration created them without it. Tenant tables,
-/// and all tables that the application's role can access, need forced row-level security. Views need the caller's
-/// rights. A tenant table has a column `tenant_id` or a foreign key to `tenants`. Extensions aren't included.
+/// What tables and views need, even if a migration created them without it. A view has the caller's rights. Tables that
+/// the application's role can access, and tenant tables, have forced row-level security. A tenant table has a column
+/// `tenant_id` or a foreign key to `tenants`. Extensions aren't included.
 const REQUIRED_ACCESS: &str = "
     SELECT entry
     FROM pg_class AS c
@@ -97,6 +103,15 @@ const REQUIRED_ACCESS: &str = "
     ) AS required (entry)
     WHERE relnamespace = 'public'::regnamespace AND relname NOT IN ('_sqlx_migrations', '_tenantry_access')
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')";
+
+/// Whether the record belongs to an older or newer schema: a run was interrupted before it recorded the access.
+const RECORD_IS_STALE: &str = "
+    SELECT EXISTS (
+      (SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success
+       EXCEPT SELECT entry FROM _tenantry_access)
+      UNION ALL
+      (SELECT entry FROM _tenantry_access WHERE entry LIKE 'migration %'
+       EXCEPT SELECT format('migration %s', version) FROM _sqlx_migrations WHERE success))";
 
 /// Differences between the recorded access and the current one.
 #[derive(Debug)]
@@ -155,4 +170,49 @@ pub(super) async fn record(connection: &mut PgConnection, roles: &RoleNames) -> 
     let insert = format!("INSERT INTO {ACCESS_TABLE} SELECT DISTINCT entry FROM ({CURRENT_ACCESS}) AS current");
     let query = sqlx::query(AssertSqlSafe(insert)).bind(roles.app()).bind(roles.system());
     query.execute(connection).await.map(drop)
+}
+
+/// Whether the record belongs to the current schema. Waits for no table lock, unlike [`check`].
+pub(super) async fn is_recorded(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match sqlx::query_scalar(RECORD_IS_STALE).persistent(false).fetch_one(connection).await {
+        Err(error) if sqlstate(&error).as_deref() == Some(UNDEFINED_TABLE) => Ok(false),
+        outcome => outcome.map(|is_stale: bool| !is_stale),
+    }
+}
+
+/// Returns statements that create the recorded policies and grants in a database without them, for these roles. They
+/// fail if the record belongs to another schema.
+pub(super) fn restore_sql(roles: &RoleNames) -> String {
+    let (app, system) = (roles.quoted_app(), roles.quoted_system());
+    // The character 1 stands for the application's role, since the name of the other one may contain the placeholder.
+    format!(
+        "DO $restore$
+        DECLARE
+          statement text;
+        BEGIN
+          IF ({RECORD_IS_STALE}) THEN
+            RAISE EXCEPTION 'it was made after an interrupted migration run and lacks policies and grants; use another backup';
+          END IF;
+          FOR statement IN
+            SELECT 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'
+            UNION ALL
+            SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', pg_proc.oid::regprocedure)
+            FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace AND prosecdef AND NOT EXISTS (
+              SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid AND deptype = 'e')
+          LOOP
+            EXECUTE statement;
+          END LOOP;
+          FOR statement IN
+            SELECT replace(replace(replace(entry, 'tenantry_app', chr(1)), 'tenantry_system', '{system}'), chr(1), '{app}')
+            FROM {ACCESS_TABLE}
+            WHERE entry LIKE 'CREATE POLICY %' OR entry LIKE 'GRANT % ON %'
+            ORDER BY entry
+          LOOP
+            EXECUTE statement;
+          END LOOP;
+        END
+        $restore$;
+        GRANT SELECT ON _sqlx_migrations, {ACCESS_TABLE} TO {app};"
+    )
 }

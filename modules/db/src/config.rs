@@ -50,10 +50,24 @@ pub struct EmbeddedConfig {
 /// Configuration of an external server.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// URL with the application's login.
+    /// URL with the application login.
     pub url: DatabaseUrl,
-    /// URL with the owner's login, for migrations; `None`: the application's login.
+    /// URL with the owner login, for migrations; `None`: the application login.
     pub migration_url: Option<DatabaseUrl>,
+    /// URL with a login that bypasses row-level security, for backups; `None`: the owner's login.
+    pub backup_url: Option<DatabaseUrl>,
     /// The roles of the application.
     pub roles: RoleNames,
+}
+
+impl PostgresConfig {
+    /// The URL of migrations and restores.
+    pub(super) fn owner_url(&self) -> &DatabaseUrl {
+        self.migration_url.as_ref().unwrap_or(&self.url)
+    }
+
+    /// The URL of backups.
+    pub(super) fn backup_url(&self) -> &DatabaseUrl {
+        self.backup_url.as_ref().unwrap_or(self.owner_url())
+    }
 }

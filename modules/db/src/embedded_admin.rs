@@ -17,10 +17,7 @@ use super::{
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The configured database is an external server.
-    #[error(
-        "this command requires the embedded database, but an external server is configured; use the server's own pg_dump, \
-         pg_restore or psql, as a superuser or a role with BYPASSRLS"
-    )]
+    #[error("an external server is configured, and this requires the embedded database; set DB_DRIVER=embedded")]
     NotEmbedded,
     /// The embedded database hasn't been created yet.
     #[error(
@@ -128,22 +125,22 @@ impl EmbeddedAdmin {
         Ok(Self { connection_info: embedded.connection_info().clone(), server: Some(server) })
     }
 
-    /// Connection parameters for the client programs of the installation.
+    /// Returns the connection parameters for the client programs of the installation.
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.connection_info
     }
 
-    /// Name of the application's database.
+    /// Returns the name of the application's database.
     pub fn database(&self) -> &'static str {
         EMBEDDED_DATABASE
     }
 
-    /// Returns a migration runner with the owner's login.
+    /// Returns a migration runner with the owner login.
     pub fn migrator(&self) -> Migrator {
         migrator(&self.connection_info, EMBEDDED_DATABASE)
     }
 
-    /// Connects with the owner's login.
+    /// Connects with the owner login.
     pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, AdminError> {
         Ok(PgConnection::connect_with(&owner_options(&self.connection_info, database)).await?)
     }

@@ -15,7 +15,7 @@ use super::{
     DbConfig, EmbeddedConfig, OpenError, constants::EMBEDDED_DATABASE, database_url::Address, sqlstate::sqlstate,
 };
 
-/// Starts the server and creates the application's database unless it exists. Returns connection options for it.
+/// Starts the server and creates the application's database unless it exists. Returns the connection options for it.
 pub(super) async fn start(
     config: &DbConfig,
     embedded: EmbeddedConfig,
@@ -66,8 +66,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// Connection options for the embedded server. All are set explicitly, so that environment variables such as `PGHOST`
-/// have no effect.
+/// Returns the connection options for the embedded server. All are set explicitly, so that environment variables such as
+/// `PGHOST` have no effect.
 pub(super) fn embedded_options(connection_info: &ConnectionInfo) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass()
         .socket(connection_info.socket_dir())

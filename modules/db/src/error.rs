@@ -48,19 +48,19 @@ impl From<DbError> for PortError {
 }
 
 impl DbError {
-    /// Whether the error is a violation of this constraint.
+    /// Returns whether the error is a violation of this constraint.
     pub fn violates(&self, constraint: &str) -> bool {
         matches!(self, Self::Query(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))
     }
 }
 
-/// Whether PgBouncer rejected the connection because of its settings:
+/// Returns whether PgBouncer rejected the connection because of its settings:
 /// <https://www.pgbouncer.org/config.html#ignore_startup_parameters>
 pub(super) fn is_pooler_rejection(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// Why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
+/// Returns why TLS can't be established, if that is the error. Unlike an unavailable server, retrying doesn't help.
 pub(super) fn tls_failure(error: &sqlx::Error, options: &PgConnectOptions) -> Option<String> {
     use std::io::ErrorKind::{InvalidData, NotFound};
     match error {
@@ -166,7 +166,7 @@ pub enum OpenError {
          for the application, and set MIGRATION_DATABASE_URL to the owner's"
     )]
     Superuser,
-    /// The application's role has privileges that bypass row-level security.
+    /// The application role has privileges that bypass row-level security.
     #[error(
         "the role {} bypasses row-level security: it is a superuser, has BYPASSRLS, owns a table or is a member of {}; \
          revoke that",
@@ -259,7 +259,7 @@ fn version_mismatch_message(
     )
 }
 
-/// The settings of this program that solve the problem.
+/// Returns the settings of this program that solve the problem.
 #[cfg(feature = "embedded")]
 fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
     use embedded_postgres::Error::{
@@ -283,7 +283,7 @@ fn setting_hint(error: &embedded_postgres::Error) -> &'static str {
 /// A migration failed or couldn't be started. Every message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The owner's login can't connect.
+    /// The owner login can't connect.
     #[error("can't connect to the database at {address} for migrations: {source}")]
     Connect {
         /// Host and port, or the socket directory.
@@ -349,6 +349,12 @@ pub enum MigrateError {
         /// The roles.
         roles: RoleNames,
     },
+    /// No migration has been applied, so a backup would be empty.
+    #[error("nothing to back up: no migration has been applied, so the database has no tables")]
+    NothingToBackUp,
+    /// The recorded access is older than the schema, and a restore needs it.
+    #[error("the last migration run was interrupted; run `tenantry migrate run`, then back up")]
+    Interrupted,
     /// The migration history of the database is incompatible with this program.
     #[error("{0}")]
     History(String),

@@ -9,7 +9,7 @@
 //! | [`Database::begin`] | [`kernel::TenantScope`] | the rows of one tenant |
 //! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |
 //!
-//! The first three run as the application's role ([`RoleNames::app`]), which owns nothing and is bound by row-level security.
+//! The first three run as the application role ([`RoleNames::app`]), which owns nothing and is subject to row-level security.
 //! [`Database::reader`] and [`Database::tenant_reader`] are bound by it as well. They run single-statement reads
 //! without a transaction; each statement sets its own scope.
 #![expect(
@@ -29,7 +29,9 @@ mod embedded_admin;
 #[cfg(feature = "embedded")]
 mod embedded_server;
 mod error;
+mod external_admin;
 mod idle_connections;
+mod libpq_env;
 mod migrate;
 mod module;
 mod outcome;
@@ -52,6 +54,7 @@ pub use database_url::{DatabaseUrl, DatabaseUrlError};
 #[cfg(feature = "embedded")]
 pub use embedded_postgres::{DownloadOptions, Progress, Proxy, Step};
 pub use error::{AccessChanged, DbError, MigrateError, OpenError, PoolerDetected};
+pub use external_admin::{ExternalAdmin, ExternalAdminError};
 pub use migrate::{MIGRATIONS, MigrationState, MigrationStatus, Migrator};
 pub use module::DbModule;
 pub use role_names::{RoleNames, RolePrefixError};

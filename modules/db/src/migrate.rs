@@ -170,7 +170,7 @@ impl Migrator {
         Self { lock_timeout, ..self }
     }
 
-    /// Creates the roles, grants them to the application's login, and applies pending migrations. Returns those
+    /// Creates the roles, grants them to the application login, and applies pending migrations. Returns those
     /// applied.
     ///
     /// # Errors
@@ -187,29 +187,99 @@ impl Migrator {
         self.ensure_access_unchanged(&mut connection, is_new).await?;
         roles::ensure(&mut connection, &self.app_login, &self.roles).await?;
         connection.ensure_migrations_table(MIGRATIONS_TABLE).await.map_err(migrate_error)?;
-        if !pending.is_empty() {
-            let pool = self.single_connection_pool().await?;
-            self.migrations.run(&pool).await.map_err(migrate_error)?;
-            pool.close().await;
-        }
+        let applied = match pending.is_empty() {
+            true => Ok(()),
+            false => {
+                let pool = self.single_connection_pool().await?;
+                let applied = self.migrations.run(&pool).await.map_err(migrate_error);
+                pool.close().await;
+                applied
+            }
+        };
+        // Also if a migration failed: those before it stay applied, and a restore takes policies and grants from the record.
+        let recorded = access::record(&mut connection, &self.roles).await;
+        applied?;
+        recorded?;
         // Readiness checks compare this table with the program's migrations.
         sqlx::raw_sql(AssertSqlSafe(format!("GRANT SELECT ON {MIGRATIONS_TABLE} TO {}", self.roles.quoted_app())))
             .execute(&mut connection)
             .await?;
-        access::record(&mut connection, &self.roles).await?;
         roles::restrict_database(&mut connection, &self.app_login).await?;
         connection.close().await?;
         Ok(pending)
     }
 
-    /// Creates the roles and grants them to the application's login, since the grants and policies in a backup refer
+    /// Creates the roles and grants them to the application login, since the grants and policies in a backup refer
     /// to them. [`Migrator::run`] does the same before the first migration.
-    #[cfg(feature = "embedded")]
-    pub(super) async fn ensure_roles(&self) -> Result<(), MigrateError> {
+    pub async fn ensure_roles(&self) -> Result<(), MigrateError> {
         let mut connection = self.acquire_lock().await?;
         roles::ensure(&mut connection, &self.app_login, &self.roles).await?;
         connection.close().await?;
         Ok(())
+    }
+
+    /// Returns SQL that completes a restore in the transaction that has restored tables and rows: it creates the
+    /// policies and grants and collects planner statistics.
+    ///
+    /// It fails if the backup contains a migration that isn't this program's, or was made after an interrupted run.
+    pub fn restore_sql(&self) -> String {
+        let known = self.migrations.iter().filter(|m| !m.migration_type.is_down_migration()).map(|m| {
+            let checksum: String = m.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("({}, '\\x{checksum}'::bytea)", m.version)
+        });
+        format!(
+            "SET LOCAL search_path = public;
+            SET LOCAL client_min_messages = error;
+            DO $check$
+            DECLARE
+              unknown text;
+            BEGIN
+              SELECT string_agg(to_char(version, 'FM0000'), ', ' ORDER BY version) INTO unknown
+              FROM {MIGRATIONS_TABLE}
+              WHERE (version, checksum) NOT IN (VALUES {});
+              IF unknown IS NOT NULL THEN
+                RAISE EXCEPTION 'migration % was applied by a newer version of the program or has changed; use that version', unknown;
+              END IF;
+            END
+            $check$;
+            {}
+            ANALYZE;",
+            known.collect::<Vec<_>>().join(", "),
+            access::restore_sql(&self.roles)
+        )
+    }
+
+    /// Restricts who may connect to a restored database. Returns the differences between the access as migrated and that
+    /// in the backup, which remain if it was changed by hand before the backup.
+    ///
+    /// # Errors
+    /// [`MigrateError`]. [`Migrator::run`] does the same.
+    pub async fn complete_restore(&self) -> Result<Option<AccessChanged>, MigrateError> {
+        let mut connection = self.acquire_lock().await?;
+        roles::restrict_database(&mut connection, &self.app_login).await?;
+        let check = access::check(&mut connection, &self.roles).await?;
+        connection.close().await?;
+        Ok(match check {
+            AccessCheck::Changed(differences) => Some(AccessChanged { differences }),
+            AccessCheck::Unknown | AccessCheck::Unchanged => None,
+        })
+    }
+
+    /// Returns the versions of the applied migrations, provided that a backup of the database can be restored.
+    ///
+    /// # Errors
+    /// There are none, or the last run was interrupted and has recorded no policies and grants.
+    pub async fn versions_to_back_up(&self) -> Result<Vec<i64>, MigrateError> {
+        let mut connection = self.connect().await?;
+        let applied = AppliedMigrations::read(&mut connection).await?.map(|applied| applied.0).unwrap_or_default();
+        if applied.is_empty() {
+            return Err(MigrateError::NothingToBackUp);
+        }
+        if !access::is_recorded(&mut connection).await? {
+            return Err(MigrateError::Interrupted);
+        }
+        connection.close().await?;
+        Ok(applied.into_iter().map(|(version, _)| version).collect())
     }
 
     /// Returns what [`Migrator::run`] would apply. Changes nothing.
@@ -240,9 +310,11 @@ impl Migrator {
         reverted.reverse();
         if !reverted.is_empty() {
             let pool = self.single_connection_pool().await?;
-            self.migrations.undo(&pool, target).await.map_err(migrate_error)?;
+            let undone = self.migrations.undo(&pool, target).await.map_err(migrate_error);
             pool.close().await;
-            access::record(&mut connection, &self.roles).await?;
+            let recorded = access::record(&mut connection, &self.roles).await;
+            undone?;
+            recorded?;
         }
         connection.close().await?;
         Ok(reverted)

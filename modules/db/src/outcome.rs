@@ -57,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// Whether a later attempt may succeed without a change to the program.
+    /// Returns whether a later attempt may succeed without a change to the program.
     pub(super) fn is_temporary(self) -> bool {
         self != Self::Internal
     }

@@ -1,6 +1,6 @@
 //! Names of the two database roles of the application.
 
-/// Name of the application's role in migration files, on the embedded server and in the tests.
+/// Name of the application role in migration files, on the embedded server and in the tests.
 const APP_PLACEHOLDER: &str = "tenantry_app";
 /// The same for the role of system transactions.
 const SYSTEM_PLACEHOLDER: &str = "tenantry_system";
@@ -36,28 +36,28 @@ impl RoleNames {
         Ok(Self { app: format!("{prefix}_app"), system: format!("{prefix}_system") })
     }
 
-    /// The names on the embedded server.
+    /// Returns the names on the embedded server.
     #[cfg(feature = "embedded")]
     pub(crate) fn embedded() -> Self {
         Self { app: APP_PLACEHOLDER.into(), system: SYSTEM_PLACEHOLDER.into() }
     }
 
-    /// The role of the application's connections. It owns nothing and is bound by row-level security.
+    /// Returns the role of the application's connections. It owns nothing and is subject to row-level security.
     pub fn app(&self) -> &str {
         &self.app
     }
 
-    /// The role of system transactions. It sees all tenants and must be set in each transaction.
+    /// Returns the role of system transactions. It sees all tenants and must be set in each transaction.
     pub fn system(&self) -> &str {
         &self.system
     }
 
-    /// [`Self::app`] as an SQL identifier.
+    /// Returns [`Self::app`] as an SQL identifier.
     pub(crate) fn quoted_app(&self) -> String {
         quote(&self.app)
     }
 
-    /// [`Self::system`] as an SQL identifier.
+    /// Returns [`Self::system`] as an SQL identifier.
     pub(crate) fn quoted_system(&self) -> String {
         quote(&self.system)
     }

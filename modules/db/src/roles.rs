@@ -1,6 +1,6 @@
 //! The two database roles of the application, and who may assume them.
 //!
-//! The application's role owns nothing and is bound by row-level security. Every connection of the application assumes it
+//! The application role owns nothing and is subject to row-level security. Every connection of the application assumes it
 //! at connection start-up. The system role sees all tenants and must be set explicitly in each transaction.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{
     sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
-/// Creates the roles and grants them to the application's login and to the owner, whose backfills use the system role.
+/// Creates the roles and grants them to the application login and to the owner, whose backfills use the system role.
 ///
 /// Roles are shared by all databases of a server, so concurrent migration runs of other databases may create them too.
 pub(super) async fn ensure(connection: &mut PgConnection, login: &str, roles: &RoleNames) -> Result<(), MigrateError> {
@@ -48,7 +48,7 @@ async fn roles_error(
     })
 }
 
-/// Whether the role exists.
+/// Returns whether the role exists.
 pub(super) async fn exists(connection: &mut PgConnection, role: &str) -> Result<bool, sqlx::Error> {
     let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)");
     query.bind(role).fetch_one(connection).await
@@ -96,12 +96,12 @@ async fn grant(connection: &mut PgConnection, login: &str, roles: &RoleNames) ->
     Ok(())
 }
 
-/// Lets only the application's login and that of the migrations connect to the database. By default, PostgreSQL lets
+/// Lets only the application login and that of the migrations connect to the database. By default, PostgreSQL lets
 /// every login of the server connect and create temporary tables.
 ///
 /// Only the database's owner may change this. For another login, this is a warning that names the statement.
 pub(super) async fn restrict_database(connection: &mut PgConnection, login: &str) -> Result<(), sqlx::Error> {
-    // The logins need their own grants: a grant to the application's role would require inheritance.
+    // The logins need their own grants: a grant to the application role would require inheritance.
     let statements: Vec<(String, bool)> = sqlx::query_as(
         "WITH current AS (SELECT * FROM pg_database WHERE datname = current_database())
          SELECT format('GRANT CONNECT ON DATABASE %I TO %I', datname, rolname), pg_has_role(datdba, 'USAGE')
@@ -148,7 +148,7 @@ pub(super) struct LoginPrivileges {
     pub(super) superuser: bool,
     /// The login can assume the role of system transactions.
     pub(super) can_assume_system: bool,
-    /// The application's role has privileges that bypass row-level security.
+    /// The application role has privileges that bypass row-level security.
     pub(super) bypasses_rls: bool,
     /// The statement that keeps other logins out of the database, unless it has been executed.
     pub(super) revoke_public: Option<String>,

@@ -52,7 +52,7 @@ impl DbServer {
                     warn_about_weak_sslmodes(&postgres);
                 }
                 let app = postgres.url.options(config.production);
-                let owner = postgres.migration_url.map_or_else(|| app.clone(), |url| url.options(config.production));
+                let owner = postgres.owner_url().options(config.production);
                 check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
                 Ok(Self {
                     config,
@@ -66,7 +66,7 @@ impl DbServer {
         }
     }
 
-    /// Returns a migration runner with the owner's login.
+    /// Returns a migration runner with the owner login.
     pub fn migrator(&self) -> Migrator {
         Migrator::new(plain_options(self.owner.clone()), self.app.get_username().to_owned(), self.roles.clone())
     }
@@ -94,12 +94,16 @@ impl DbServer {
 }
 
 /// Explicit settings are kept, but the operator should know what they mean.
-fn warn_about_weak_sslmodes(config: &PostgresConfig) {
-    let urls = [("DATABASE_URL", Some(&config.url)), ("MIGRATION_DATABASE_URL", config.migration_url.as_ref())];
+pub(super) fn warn_about_weak_sslmodes(config: &PostgresConfig) {
+    let urls = [
+        ("DATABASE_URL", Some(&config.url)),
+        ("MIGRATION_DATABASE_URL", config.migration_url.as_ref()),
+        ("BACKUP_DATABASE_URL", config.backup_url.as_ref()),
+    ];
     for (key, url) in urls {
         if let Some(sslmode) = url.and_then(DatabaseUrl::weak_sslmode) {
             tracing::warn!(
-                "{key} sets sslmode={sslmode}, so another machine on the network may pass for the database server; \
+                "{key} sets sslmode={sslmode}, so another machine on the network may impersonate the database server; \
                  remove sslmode from the URL to verify the server's certificate"
             );
         }
@@ -110,7 +114,7 @@ fn warn_about_weak_sslmodes(config: &PostgresConfig) {
 /// since it may be starting.
 ///
 /// `classify_rejection` may map a rejected connection to a more specific error.
-async fn with_deadline(
+pub(super) async fn with_deadline(
     timeout: Duration,
     options: &PgConnectOptions,
     classify_rejection: impl Fn(&sqlx::Error) -> Option<OpenError>,
@@ -159,21 +163,27 @@ async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<(
         options,
         |_| None,
         async |connection| {
-            let query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
-            // Not prepared: behind a pooler, another client's statement may have the same name.
-            let row = sqlx::query_as(query).persistent(false).fetch_one(&mut *connection).await;
-            let (version_num, version): (i32, String) = row.map_err(OpenError::Other)?;
-            if is_too_old(version_num) {
-                return Err(OpenError::TooOld { version });
-            }
+            check_version(connection).await?;
             check_database(connection, options).await
         },
     )
     .await
 }
 
+/// Checks that the server isn't too old, and returns its major version.
+pub(super) async fn check_version(connection: &mut PgConnection) -> Result<u32, OpenError> {
+    let query = "SELECT current_setting('server_version_num')::int, current_setting('server_version')";
+    // Not prepared: behind a pooler, another client's statement may have the same name.
+    let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
+    let (version_num, version): (i32, String) = row.map_err(OpenError::Other)?;
+    match u32::try_from(version_num / 10_000) {
+        Ok(major) if !is_too_old(version_num) => Ok(major),
+        _ => Err(OpenError::TooOld { version }),
+    }
+}
+
 /// Checks that the database is writable and that its encoding can store all texts.
-async fn check_database(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), OpenError> {
+pub(super) async fn check_database(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<(), OpenError> {
     let query = "SELECT pg_is_in_recovery(), current_setting('server_encoding')";
     let row = sqlx::query_as(query).persistent(false).fetch_one(connection).await;
     let (in_recovery, encoding): (bool, String) = row.map_err(OpenError::Other)?;
@@ -189,7 +199,7 @@ fn is_too_old(version_num: i32) -> bool {
     u32::try_from(version_num / 10_000).is_ok_and(|major| major < MIN_MAJOR_VERSION)
 }
 
-/// Checks that the application's login has its two roles and no excessive privileges, and that schema and access are as
+/// Checks that the application login has its two roles and no excessive privileges, and that schema and access are as
 /// migrated.
 async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &RoleNames) -> Result<(), OpenError> {
     let options = app_options(options.clone(), roles);
@@ -265,7 +275,7 @@ impl Db {
         Arc::new(self.pool.clone())
     }
 
-    /// The database as a shaku module.
+    /// Returns the database as a shaku module.
     pub fn module(&self) -> Arc<DbModule> {
         let pool = || Arc::new(self.pool.clone());
         let module =
@@ -273,7 +283,7 @@ impl Db {
         Arc::new(module)
     }
 
-    /// Whether this is an embedded database whose initial set-up hasn't been marked as complete, see
+    /// Returns whether this is an embedded database whose initial set-up hasn't been marked as complete, see
     /// [`Db::mark_initialized`].
     pub fn needs_setup(&self) -> bool {
         #[cfg(feature = "embedded")]

@@ -96,7 +96,7 @@ impl TenantReader {
         Self { reader, tenant }
     }
 
-    /// The tenant, to which every statement must set its scope.
+    /// Returns the tenant, to which every statement must set its scope.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }

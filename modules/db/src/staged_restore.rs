@@ -35,7 +35,7 @@ pub enum OldDatabase {
 }
 
 impl EmbeddedAdmin {
-    /// Whether the application's database contains tables, which replacing it would lose.
+    /// Returns whether the application's database contains tables, which replacing it would lose.
     pub async fn has_data(&self) -> Result<bool, AdminError> {
         let mut connection = self.connect(EMBEDDED_DATABASE).await?;
         let tables =
@@ -59,7 +59,7 @@ impl EmbeddedAdmin {
 }
 
 impl StagedDatabase<'_> {
-    /// Name of the staged database.
+    /// Returns the name of the staged database.
     pub fn database(&self) -> &'static str {
         STAGED_DATABASE
     }
@@ -67,13 +67,6 @@ impl StagedDatabase<'_> {
     /// Returns a migration runner for the staged database.
     pub fn migrator(&self) -> Migrator {
         migrator(self.admin.connection_info(), STAGED_DATABASE)
-    }
-
-    /// Collects planner statistics, which a backup doesn't contain.
-    pub async fn analyze(&self) -> Result<(), AdminError> {
-        let mut connection = self.admin.connect(STAGED_DATABASE).await?;
-        execute(&mut connection, "ANALYZE".into()).await?;
-        Ok(connection.close().await?)
     }
 
     /// Replaces the application's database, which is kept under another name if `keep` is set, or else dropped.

@@ -15,6 +15,7 @@ pub trait Clock: Interface {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the component that others inject")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }

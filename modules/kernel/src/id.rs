@@ -23,7 +23,7 @@ macro_rules! id {
                 Self(uuid)
             }
 
-            /// The UUID, for query arguments and response bodies.
+            /// Returns the UUID, for query arguments and response bodies.
             pub const fn as_uuid(self) -> uuid::Uuid {
                 self.0
             }

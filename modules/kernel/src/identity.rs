@@ -20,12 +20,12 @@ impl Identity {
         Self { user: user.id, email: user.email }
     }
 
-    /// The user.
+    /// Returns the user.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// The user's e-mail address.
+    /// Returns the user's e-mail address.
     pub fn email(&self) -> &Email {
         &self.email
     }
@@ -46,12 +46,12 @@ impl VerifiedClaims {
         Self { user, tenant }
     }
 
-    /// The subject.
+    /// Returns the subject.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// The tenant requested at sign-in.
+    /// Returns the tenant requested at sign-in.
     pub fn tenant(&self) -> Option<&TenantRef> {
         self.tenant.as_ref()
     }

@@ -20,15 +20,15 @@ pub enum RequestedTenant {
 
 /// Data of one HTTP request. Implemented by the HTTP layer.
 pub trait RequestContext: Interface {
-    /// The bearer token (RFC 6750), if any.
+    /// Returns the bearer token (RFC 6750), if any.
     fn credential(&self) -> Option<&SecretString>;
-    /// The tenant named in this source. Always [`RequestedTenant::Absent`] for [`TenantSource::Claim`], which is known
-    /// only after the token has been verified.
+    /// Returns the tenant named in this source. Always [`RequestedTenant::Absent`] for [`TenantSource::Claim`], which
+    /// is known only after the token has been verified.
     fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant;
-    /// Client address, if known.
+    /// Returns the client address, if known.
     fn client_addr(&self) -> Option<IpAddr>;
-    /// The header `User-Agent`.
+    /// Returns the header `User-Agent`.
     fn user_agent(&self) -> Option<&str>;
-    /// Id of the request, also in the logs and in the response header `X-Request-Id`.
+    /// Returns the id of the request, also in the logs and in the response header `X-Request-Id`.
     fn request_id(&self) -> uuid::Uuid;
 }

@@ -26,7 +26,7 @@ impl RestoreScope {
         Self { scope: TenantScope::from_admission(admission), archived }
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
         self.scope.tenant()
     }
@@ -70,12 +70,12 @@ impl<P: Permission> RestorePermit<P> {
         to_result::<P>(policies.decide(self.principal, role, &request), archived)
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The principal.
+    /// Returns the principal.
     pub fn principal(&self) -> Principal {
         self.principal
     }

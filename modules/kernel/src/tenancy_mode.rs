@@ -23,7 +23,7 @@ impl Default for TenancyMode {
 }
 
 impl TenancyMode {
-    /// The sources of the tenant, in order of precedence. Empty if requests don't name a tenant.
+    /// Returns the sources of the tenant, in order of precedence. Empty if requests don't name a tenant.
     pub fn sources(&self) -> slice::Iter<'_, TenantSource> {
         match self {
             Self::Organization(TenantSources(sources)) => sources.iter(),
@@ -31,17 +31,17 @@ impl TenancyMode {
         }
     }
 
-    /// Whether the header is a source.
+    /// Returns whether the header is a source.
     pub fn reads_header(&self) -> bool {
         self.sources().any(|source| *source == TenantSource::Header)
     }
 
-    /// Whether the claim of the access token is a source.
+    /// Returns whether the claim of the access token is a source.
     pub fn reads_claim(&self) -> bool {
         self.sources().any(|source| *source == TenantSource::Claim)
     }
 
-    /// The domain whose subdomains are tenants, if the host is a source.
+    /// Returns the domain whose subdomains are tenants, if the host is a source.
     pub fn base_domain(&self) -> Option<&BaseDomain> {
         self.sources().find_map(|source| match source {
             TenantSource::Subdomain(base) => Some(base),

@@ -26,17 +26,17 @@ impl TenantScope {
         Self { tenant, principal: Principal::User(user), role, policies }
     }
 
-    /// The tenant.
+    /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The principal.
+    /// Returns the principal.
     pub fn principal(&self) -> Principal {
         self.principal
     }
 
-    /// The principal's role in the tenant.
+    /// Returns the principal's role in the tenant.
     pub fn role(&self) -> RoleId {
         self.role
     }

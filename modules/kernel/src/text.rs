@@ -14,7 +14,7 @@ macro_rules! parsed_text {
             #[doc = concat!("Maximum length in ", stringify!($unit), ".")]
             pub const MAX_LENGTH: usize = $max;
 
-            /// The text as stored.
+            /// Returns the text as stored.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

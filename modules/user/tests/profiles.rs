@@ -16,7 +16,7 @@ fn profiles(db: &TestDb) -> Arc<dyn Profiles> {
     UserModule::builder(db.db.module()).build().resolve()
 }
 
-/// All rows of `users`: id, display name, and whether the row was updated.
+/// Returns all rows of `users`: id, display name, and whether the row was updated.
 async fn all_users(db: &TestDb) -> Vec<(UserId, String, bool)> {
     let select = "SELECT id, display_name, updated_at > created_at FROM users ORDER BY id";
     let rows = sqlx::query(select).fetch_all(&mut db.superuser().await).await.unwrap();
@@ -30,9 +30,13 @@ async fn user_renames_only_self(#[future(awt)] seeded: SeededDb) {
     let me = seeded.identity(bob).await.unwrap();
     let renamed = profiles(&seeded).rename(&me, &" Robert Brown ".parse().unwrap()).await.unwrap();
     assert_eq!((renamed.id, renamed.display_name.as_str()), (bob, "Robert Brown"));
-    assert_eq!(profiles(&seeded).get(&me).await.unwrap(), renamed);
+    assert_eq!(profiles(&seeded).get(&me).await.unwrap(), renamed, "the change isn't stored; commit the transaction");
     let after = all_users(&seeded).await;
-    assert_eq!(after, [(bob, "Robert Brown".into(), true), (alice, "Alice Adams".into(), false)]);
+    assert_eq!(
+        after,
+        [(bob, "Robert Brown".into(), true), (alice, "Alice Adams".into(), false)],
+        "a user changes only themselves; filter by the id"
+    );
 }
 
 #[rstest]
@@ -54,5 +58,9 @@ async fn tenant_tx_cannot_write_users(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     let error = sqlx::query("UPDATE users SET display_name = 'x'").execute(tx.conn()).await.unwrap_err();
-    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
+    assert_eq!(
+        error.as_database_error().unwrap().code().unwrap(),
+        "42501",
+        "tenantry_app must not be granted UPDATE on users"
+    );
 }

@@ -4,10 +4,8 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    process::Stdio,
+    process::{Command, Stdio},
 };
-
-use embedded_postgres::Installation;
 
 use super::{super::output::CliError, subprocess::run_to_completion};
 
@@ -25,6 +23,8 @@ pub(super) struct DumpInfo {
     pub(super) major: u32,
     /// Number of tables with data.
     pub(super) tables: usize,
+    /// The table of contents.
+    pub(super) contents: String,
 }
 
 /// Rejects a file that doesn't start with [`MAGIC`], without running any program.
@@ -38,28 +38,27 @@ pub(super) fn check_magic(file: &Path) -> Result<(), CliError> {
     if head == MAGIC { Ok(()) } else { Err(not_a_backup(file)) }
 }
 
-/// Reads a backup's table of contents and checks that this installation can restore it.
-pub(super) async fn read(installation: &Installation, file: &Path) -> Result<DumpInfo, CliError> {
-    let mut command = installation.command("pg_restore")?;
-    command.args(["--list", "--"]).arg(file).stdout(Stdio::piped());
-    let list = run_to_completion(command).await?.map_err(|error| -> CliError {
+/// Reads a backup's table of contents with a `pg_restore` of this major version, and checks that it can restore it.
+pub(super) async fn read(mut pg_restore: Command, major: u32, file: &Path) -> Result<DumpInfo, CliError> {
+    pg_restore.args(["--list", "--"]).arg(file).stdout(Stdio::piped());
+    let list = run_to_completion(pg_restore).await?.map_err(|error| -> CliError {
         // The archive format has its own version, which some major releases of PostgreSQL increase.
         if error.contains("unsupported version") {
-            return newer_version(file, "", installation.major());
+            return newer_version(file, "", major);
         }
         format!("{} is damaged: {error}; nothing was changed", file.display()).into()
     })?;
     let dump_info = parse(&list).ok_or_else(|| not_a_backup(file))?;
-    if dump_info.major > installation.major() {
-        return Err(newer_version(file, &format!(" {}", dump_info.version), installation.major()));
+    if dump_info.major > major {
+        return Err(newer_version(file, &format!(" {}", dump_info.version), major));
     }
     Ok(dump_info)
 }
 
 fn newer_version(file: &Path, version: &str, major: u32) -> CliError {
     format!(
-        "{} was written by a newer PostgreSQL{version}, which PostgreSQL {major} can't read; install that version and \
-         restore into a new DATA_DIR",
+        "{} was written by a newer PostgreSQL{version}, which PostgreSQL {major} can't read; restore it with that version, \
+         into a new DATA_DIR or a database on another server",
         file.display()
     )
     .into()
@@ -69,8 +68,10 @@ fn not_a_backup(file: &Path) -> CliError {
     format!("{} isn't a backup written by `tenantry db backup`; nothing was changed", file.display()).into()
 }
 
-/// Parses the output of `pg_restore --list`. Returns `None` if the dumped database isn't one of this program's: it has
-/// no table of migrations.
+/// The tables that every database of this program has: migrations, and the access that they have recorded.
+const REQUIRED_TABLES: [&str; 2] = [" _sqlx_migrations ", " _tenantry_access "];
+
+/// Parses the output of `pg_restore --list`. Returns `None` if the dumped database isn't one of this program's.
 fn parse(list: &str) -> Option<DumpInfo> {
     let header = |name: &str| {
         let lines = list.lines().filter_map(|line| line.strip_prefix(';'));
@@ -79,12 +80,16 @@ fn parse(list: &str) -> Option<DumpInfo> {
     let version = header("Dumped from database version:")?;
     let entries = list.lines().filter(|line| !line.starts_with(';'));
     let is_data = |line: &&str| line.contains(" TABLE DATA ");
-    entries.clone().filter(is_data).find(|line| line.contains(" _sqlx_migrations "))?;
+    let has_data = |table: &&str| entries.clone().filter(is_data).any(|line| line.contains(*table));
+    if !REQUIRED_TABLES.iter().all(has_data) {
+        return None;
+    }
     Some(DumpInfo {
         created: header("Archive created at").unwrap_or_default(),
         major: version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?,
         version: version.split(' ').next().unwrap_or_default().to_owned(),
         tables: entries.filter(is_data).count(),
+        contents: list.to_owned(),
     })
 }
 
@@ -100,19 +105,22 @@ mod tests {
 ;
 3424; 0 16386 TABLE DATA public _sqlx_migrations postgres
 3425; 0 16395 TABLE DATA public users postgres
+3426; 0 16404 TABLE DATA public _tenantry_access postgres
 216; 1259 16395 TABLE public users postgres
 ";
 
     #[test]
     fn parses_dump_toc_header() {
         let dump_info = parse(LIST).unwrap();
-        assert_eq!((dump_info.major, dump_info.version.as_str(), dump_info.tables), (18, "18.1", 2));
+        assert_eq!((dump_info.major, dump_info.version.as_str(), dump_info.tables), (18, "18.1", 3));
         assert_eq!(dump_info.created, "2026-01-02 03:04:05 UTC");
     }
 
     #[test]
     fn dump_without_migrations_is_rejected() {
-        assert_eq!(parse(&LIST.replace("_sqlx_migrations", "django_migrations")), None);
+        for table in REQUIRED_TABLES {
+            assert_eq!(parse(&LIST.replace(table, " django_migrations ")), None);
+        }
         assert_eq!(parse(""), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs client programs of the installation, such as `pg_dump`, until they exit or the command is interrupted.
+//! Runs client programs, such as `pg_dump`, until they exit or the command is interrupted.
 
 use std::{
     io,
@@ -12,7 +12,7 @@ use nix::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Child,
+    process::{Child, ChildStdin, ChildStdout},
 };
 
 use super::super::{output::CliError, signals::Signals};
@@ -32,33 +32,62 @@ pub(super) async fn cancellable<T, E: Into<CliError>>(
 ///
 /// If the command fails, returns the first error line on standard error, or the exit status. Later lines may contain
 /// user data.
-pub(super) async fn run_to_completion(mut command: Command) -> Result<Result<String, String>, CliError> {
+pub(super) async fn run_to_completion(command: Command) -> Result<Result<String, String>, CliError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = start(command)?;
+    let stdout = child.stdout();
+    let outcome = tokio::try_join!(read_all(stdout), child.wait());
+    let (stdout, result) = outcome.map_err(|error| format!("lost contact with {program}: {error}"))?;
+    Ok(result.map(|()| String::from_utf8_lossy(&stdout).into_owned()))
+}
+
+/// Starts a command. It is terminated when the returned value is dropped.
+pub(super) fn start(mut command: Command) -> Result<Subprocess, CliError> {
     let program = command.get_program().to_string_lossy().into_owned();
     // Its own process group, so that Ctrl-C in the terminal reaches only this process.
     command.stderr(Stdio::piped()).process_group(0);
     let child = tokio::process::Command::from(command).spawn();
-    let mut child = TerminateOnDrop(child.map_err(|error| format!("{program} can't be run: {error}"))?);
-    let (stdout, stderr) = (child.0.stdout.take(), child.0.stderr.take());
-    let outcome = tokio::try_join!(child.0.wait(), read_all(stdout), read_all(stderr));
-    let (status, stdout, stderr) = outcome.map_err(|error| format!("lost contact with {program}: {error}"))?;
-    let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    Ok(if status.success() { Ok(stdout) } else { Err(first_error_line(&stderr, status)) })
+    Ok(Subprocess(child.map_err(|error| format!("{program} can't be run: {error}"))?))
 }
 
+/// Returns the first message with the severity of an error, or the first line. psql prints the messages of the server.
 fn first_error_line(stderr: &[u8], status: ExitStatus) -> String {
     let text = String::from_utf8_lossy(stderr);
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let first = lines.clone().find_map(|line| line.split_once("error: ").map(|(_, message)| message));
-    first.or_else(|| lines.next()).map_or_else(|| status.to_string(), str::to_owned)
+    let message = |line: &'_ str| {
+        let severities = ["error: ", "ERROR:  ", "FATAL:  "];
+        severities.iter().find_map(|severity| line.split_once(severity).map(|(_, message)| message.to_owned()))
+    };
+    let first = lines.clone().find_map(message);
+    first.or_else(|| lines.next().map(str::to_owned)).unwrap_or_else(|| status.to_string())
 }
 
-/// Sends SIGTERM to the process on drop if it is still running.
+/// A running client program. Sends SIGTERM to it on drop if it is still running.
 ///
 /// SIGKILL would not do: a killed client can't cancel its statement, and the server continues to execute it until it next
 /// writes to the connection.
-struct TerminateOnDrop(Child);
+pub(super) struct Subprocess(Child);
 
-impl Drop for TerminateOnDrop {
+impl Subprocess {
+    /// Takes its standard input, if piped.
+    pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.0.stdin.take()
+    }
+
+    /// Takes its standard output, if piped.
+    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.0.stdout.take()
+    }
+
+    /// Waits for its end. If it fails, returns the reason, see [`run_to_completion`].
+    pub(super) async fn wait(&mut self) -> io::Result<Result<(), String>> {
+        let stderr = self.0.stderr.take();
+        let (status, stderr) = tokio::try_join!(self.0.wait(), read_all(stderr))?;
+        Ok(if status.success() { Ok(()) } else { Err(first_error_line(&stderr, status)) })
+    }
+}
+
+impl Drop for Subprocess {
     fn drop(&mut self) {
         if let Some(pid) = self.0.id().and_then(|pid| i32::try_from(pid).ok()) {
             // Fails if the process has just exited.

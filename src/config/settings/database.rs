@@ -38,6 +38,7 @@ impl Validator {
     fn driver(&mut self, environment: Option<AppEnv>) -> Option<DbDriver> {
         let url = self.value("DATABASE_URL", database_url);
         let migration_url = self.value("MIGRATION_DATABASE_URL", database_url);
+        let backup_url = self.value("BACKUP_DATABASE_URL", database_url);
         let role_prefix = self.value("DB_ROLE_PREFIX", role_names);
         let download = self.download();
         let explicit = self.is_explicit("DB_DRIVER");
@@ -59,12 +60,13 @@ impl Validator {
         };
         self.require("DATABASE_URL", &format!("is required with {reason}; set it, such as {URL_EXAMPLE}"));
         let url = url?;
-        if migration_url.as_ref().is_some_and(|owner| owner.database() != url.database()) {
-            let message = "names another database than DATABASE_URL; set both to the same database";
-            self.add_error("MIGRATION_DATABASE_URL", message);
+        for (key, other) in [("MIGRATION_DATABASE_URL", &migration_url), ("BACKUP_DATABASE_URL", &backup_url)] {
+            if other.as_ref().is_some_and(|other| other.database() != url.database()) {
+                self.add_error(key, "names another database than DATABASE_URL; set both to the same database");
+            }
         }
         let roles = if self.is_explicit("DB_ROLE_PREFIX") { role_prefix } else { self.default_roles(&url) };
-        Some(DbDriver::Postgres(PostgresConfig { url, migration_url, roles: roles? }))
+        Some(DbDriver::Postgres(PostgresConfig { url, migration_url, backup_url, roles: roles? }))
     }
 
     /// Roles belong to the whole server, so each database has its own, named after it.
@@ -89,7 +91,7 @@ impl Validator {
             self.add_error("DB_DRIVER", message);
             return None;
         }
-        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL", "DB_ROLE_PREFIX"] {
+        for key in ["DATABASE_URL", "MIGRATION_DATABASE_URL", "BACKUP_DATABASE_URL", "DB_ROLE_PREFIX"] {
             if self.is_explicit(key) {
                 let message = format!(
                     "is not used by the embedded driver; set DB_DRIVER=postgres to use it, \

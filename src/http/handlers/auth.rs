@@ -2,7 +2,7 @@
 
 use actix_web::http::header::WWW_AUTHENTICATE;
 use auth_api::{Password, SignIn, SignInError};
-use kernel::{TenancyMode, TenantRef};
+use kernel::{RequestContext, TenancyMode, TenantRef};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,11 +54,12 @@ async fn login(
     Authorized(Public, Body(request)): Authorized<Public, Body<SignInRequest>>,
     sign_in: Inject<dyn SignIn>,
     tenancy: Inject<TenancyMode>,
+    context: Inject<dyn RequestContext>,
 ) -> Result<Json<SignInResponse>, Problem> {
     let (password, tenant) = zip_errors(password(request.password), tenant_claim(&tenancy, request.tenant.as_deref()))?;
     // A malformed address gets the same response as an unknown one.
     let email = request.email.parse().ok();
-    let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref()).await?;
+    let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref(), context.client_addr()).await?;
     Ok(Json(SignInResponse {
         access_token: token.token.expose_secret().into(),
         token_type: "Bearer",

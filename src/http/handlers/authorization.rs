@@ -7,7 +7,6 @@ use kernel::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::http::{
     access::{Authorized, Member},
@@ -35,7 +34,8 @@ pub(super) struct PermissionCheck {
     #[schema(example = "user:read")]
     permission: String,
     /// Id of the user who owns the resource. If absent, the check is for no particular resource.
-    owner: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    owner: Option<UserId>,
 }
 
 /// The results, in the order of the checks.
@@ -111,7 +111,7 @@ fn parse(request: CheckRequest) -> Result<Vec<(&'static PermissionInfo, Option<R
     }
     let (mut checks, mut errors) = (Vec::new(), Vec::new());
     for (index, PermissionCheck { permission, owner }) in request.checks.into_iter().enumerate() {
-        let resource = owner.map(|owner| ResourceAttributes { owner: Some(UserId::from_uuid(owner)) });
+        let resource = owner.map(|owner| ResourceAttributes { owner: Some(owner) });
         match permissions::find(&permission) {
             Some(permission) => checks.push((permission, resource)),
             None => {

@@ -31,9 +31,9 @@ pub(super) struct CreateInvitationRequest {
     /// E-mail address of the invited user. Only the user with this address can accept.
     #[schema(example = "carol@example.com", max_length = 254)]
     email: String,
-    /// Id of the role that the invited user gets. The caller must hold all of its permissions.
-    #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
-    role_id: Uuid,
+    /// Id of the role that the invited user gets. The caller must have all of its permissions.
+    #[schema(value_type = Uuid, example = "019a0000-0000-7002-8000-00000000acee")]
+    role_id: RoleId,
 }
 
 /// The token of an invitation link.
@@ -93,7 +93,7 @@ pub(super) async fn create(
     public_urls: Inject<dyn PublicUrls>,
 ) -> Result<CreatedWithoutUrl<InvitationLinkResponse>, Problem> {
     let email = validate("/email", &request.email)?;
-    let created = invitations.create(&access, &email, RoleId::from_uuid(request.role_id)).await?;
+    let created = invitations.create(&access, &email, request.role_id).await?;
     Ok(CreatedWithoutUrl(InvitationLinkResponse::new(created, &*public_urls)))
 }
 

@@ -31,6 +31,7 @@ pub(super) struct MeResponse {
 /// Changes to the caller's profile.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub(super) struct UpdateProfileRequest {
     /// The name that other members see in every tenant. A single line.
     #[schema(example = "Alice A. Adams", min_length = 1, max_length = 200, nullable = false)]

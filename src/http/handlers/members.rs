@@ -21,10 +21,10 @@ use crate::http::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UpdateMemberRequest {
-    /// Id of the new role, one of `GET /v1/roles`. The caller must hold each permission that the
+    /// Id of the new role, one of `GET /v1/roles`. The caller must have each permission that the
     /// member gains or loses.
-    #[schema(example = "019a0000-0000-7002-8000-00000000acee")]
-    role_id: Uuid,
+    #[schema(value_type = Uuid, example = "019a0000-0000-7002-8000-00000000acee")]
+    role_id: RoleId,
 }
 
 /// A page of members.
@@ -44,7 +44,7 @@ pub(super) fn register(routes: &mut Routes) {
         .patch(
             "/v1/members/{id}",
             "Change a member's role; neither role may exceed the caller's permissions",
-            change_role,
+            update_role,
         )
         .problems(&[PRIVILEGE_ESCALATION, LAST_ADMIN]);
     routes
@@ -70,11 +70,11 @@ async fn show(access: AccessTo<UserRead, UserId>, members: Inject<dyn Members>) 
     Ok(Json(members.get(&access, access.id).await?))
 }
 
-async fn change_role(
+async fn update_role(
     Authorized(access, Body(request)): Authorized<AccessTo<MemberUpdate, UserId>, Body<UpdateMemberRequest>>,
     members: Inject<dyn Members>,
 ) -> Result<Json<TenantMember>, Problem> {
-    Ok(Json(members.change_role(&access, access.id, RoleId::from_uuid(request.role_id)).await?))
+    Ok(Json(members.update_role(&access, access.id, request.role_id).await?))
 }
 
 async fn remove(access: AccessTo<MemberRemove, UserId>, members: Inject<dyn Members>) -> Result<NoContent, Problem> {

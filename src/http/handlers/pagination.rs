@@ -1,6 +1,6 @@
 //! Keyset pagination by id.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -16,7 +16,15 @@ pub(super) struct PageQuery {
     #[param(default = 50, minimum = 1, maximum = 100)]
     limit: u16,
     /// `next_cursor` of the previous page.
+    #[serde(default, deserialize_with = "cursor")]
+    #[param(value_type = Option<Uuid>)]
     cursor: Option<Uuid>,
+}
+
+/// Deserializes a UUID. The type's own implementation accepts other forms as well.
+fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    kernel::parse_uuid(&text).map(Some).map_err(D::Error::custom)
 }
 
 fn default_limit() -> u16 {

@@ -30,7 +30,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct CreatePolicyRequest {
     /// Id of the role that the policy is attached to, one of `GET /v1/roles`. Absent or null: every member.
-    role_id: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    role_id: Option<RoleId>,
     effect: Effect,
     /// A resource that has permissions, or `*`.
     #[schema(example = "user")]
@@ -46,6 +47,7 @@ pub(super) struct CreatePolicyRequest {
 /// Changes to a policy: at least one field. Absent fields, including the condition, are left unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub(super) struct UpdatePolicyRequest {
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "non_null")]
@@ -121,7 +123,7 @@ async fn create(
 ) -> Result<Created<PolicyDetails>, Problem> {
     let CreatePolicyRequest { role_id, effect, resource, verbs, condition } = request;
     let target = target(&resource, &verbs)?;
-    let draft = PolicyDraft { role: role_id.map(RoleId::from_uuid), effect, target, condition };
+    let draft = PolicyDraft { role: role_id, effect, target, condition };
     let policy = policies.create(&access, &draft).await?;
     Ok(Created { location: format!("/v1/policies/{}", policy.id), body: policy })
 }

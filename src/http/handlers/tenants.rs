@@ -35,6 +35,7 @@ pub(super) struct CreateTenantRequest {
 /// Changes to a tenant: at least one field.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub(super) struct UpdateTenantRequest {
     /// A single line.
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200, nullable = false)]

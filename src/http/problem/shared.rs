@@ -89,15 +89,15 @@ impl From<ChangeError> for Problem {
             ChangeError::Denied(denied) => denied.into(),
             ChangeError::PrivilegeEscalation { permission } => {
                 let detail = format!(
-                    "This would grant {permission}, which you do not hold under the same conditions. Ask a member who \
-                     holds it."
+                    "This would grant {permission}, which you do not have under the same conditions. Ask a member who \
+                     has it."
                 );
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }
-            ChangeError::UnheldRemoval { permission } => {
+            ChangeError::RemovalNotPermitted { permission } => {
                 let detail = format!(
-                    "This would take away {permission}, which you do not hold under the same conditions. Ask a member \
-                     who holds it."
+                    "This would take away {permission}, which you do not have under the same conditions. Ask a member \
+                     who has it."
                 );
                 Self::new(PRIVILEGE_ESCALATION, detail).with_permission(permission)
             }

@@ -1,5 +1,7 @@
 //! What modules must not do, even if their dependencies permit it: read the environment, print, hold state in
-//! statics, or start tasks that weren't reviewed. The kernel and the api crates must not do I/O.
+//! statics, or start tasks that weren't reviewed. The kernel and the api crates must not do I/O. Requests do no I/O but
+//! SQL, never block a thread, and hold no transaction while they wait for something else. Routes are registered in one
+//! place.
 //!
 //! Paths are resolved with the imports of the file ([`PathResolver`]), so renamed imports are found. Names that another
 //! file re-exports or a macro creates aren't found. `clippy.toml` also bans access to the environment by resolved path,
@@ -15,6 +17,9 @@ use crate::{
     violation::{Message, Violation},
 };
 
+mod blocking;
+mod routes;
+mod slow_transactions;
 mod spawns;
 mod statics;
 #[cfg(test)]
@@ -40,6 +45,18 @@ fn violations(source: &Source) -> Vec<Violation> {
     }
     if is_module || (path.starts_with("src/") && !path.starts_with("src/config/")) {
         path_rules.push(environment);
+        token_rules.push(build_environment);
+    }
+    if blocking::serves_requests(path) {
+        path_rules.push(blocking::io);
+    }
+    // The rest of `src/http` measures how long a request takes.
+    if blocking::serves_requests(path) && (is_module || path.starts_with("src/http/handlers/")) {
+        path_rules.push(machine_clock);
+    }
+    if path.starts_with("src/") && !routes::FILES.contains(&path) {
+        path_rules.push(routes::registration);
+        token_rules.push(routes::attribute);
     }
     let is_api = path.starts_with("modules/") && path.contains("/api/src/");
     if is_api || path.starts_with("modules/kernel/") {
@@ -63,8 +80,10 @@ fn violations(source: &Source) -> Vec<Violation> {
             violations.extend(messages.map(|(problem, help)| Violation::new(path, line(&list[at]), problem, help)));
         }
     });
-    // Commands run to completion in the foreground, so their tasks end with the process.
+    violations.extend(slow_transactions::violations(source, stream.clone()));
+    // Commands run to completion in the foreground: their tasks end with the process, and nothing else waits.
     if !path.starts_with("src/cli") {
+        violations.extend(blocking::in_async_code(source, stream.clone(), &resolver));
         violations.extend(spawns::unreviewed(source, stream, &resolver));
     }
     violations.into_iter().collect()
@@ -76,9 +95,20 @@ const ALLOWED_ENV_ITEMS: [&str; 3] = ["consts", "join_paths", "split_paths"];
 /// Items of `std::env` that read or change the environment begin with one of these.
 const ENV_ACCESS: [&str; 9] = ["args", "current_", "home_dir", "remove_var", "set_", "temp_dir", "var", "Args", "Vars"];
 
+const NO_ENVIRONMENT_HELP: &str = "take the value as an argument; only src/config may read the environment";
+
+/// Crates that read configuration.
+const CONFIGURATION_CRATES: [&str; 4] = ["dotenv", "dotenvy", "envy", "figment"];
+
 fn environment(path: &[&str]) -> Option<Message> {
-    const HELP: &str = "take the value as an argument; only src/config may read the environment";
+    const HELP: &str = NO_ENVIRONMENT_HELP;
     match path {
+        [name, _, ..] if CONFIGURATION_CRATES.contains(name) => {
+            Some((format!("reads configuration with `{name}`"), HELP))
+        }
+        ["std" | "core", "option_env"] | ["core", "env"] => {
+            Some(("reads the environment of the build".to_owned(), HELP))
+        }
         ["std", "env", "*"] | ["std", "env"] | ["std", "*"] => {
             Some(("imports all of `std::env`, so its use can't be checked".to_owned(), HELP))
         }
@@ -91,6 +121,21 @@ fn environment(path: &[&str]) -> Option<Message> {
         }
         _ => None,
     }
+}
+
+/// Finds macros that read the environment of the build, except for what cargo sets itself.
+fn build_environment(list: &[TokenTree], at: usize) -> Option<Message> {
+    let is_path = at > 0 && is_punct(list, at - 1, ':');
+    let name = word(list, at).filter(|name| !is_path && ["env", "option_env"].contains(&name.as_str()))?;
+    let TokenTree::Group(arguments) = list.get(at + 2).filter(|_| is_punct(list, at + 1, '!'))? else { return None };
+    let is_set_by_cargo = arguments.stream().to_string().starts_with("\"CARGO_");
+    (!is_set_by_cargo).then(|| (format!("reads the environment of the build with `{name}!`"), NO_ENVIRONMENT_HELP))
+}
+
+/// Finds clocks that tests can't replace. `clippy.toml` bans those of the wall-clock time everywhere.
+fn machine_clock(path: &[&str]) -> Option<Message> {
+    let is_clock = matches!(path, [.., "Instant" | "SystemTime" | "Utc" | "Local", "now"]);
+    is_clock.then(|| ("reads the machine's clock".to_owned(), "inject kernel::Clock, which tests can replace"))
 }
 
 /// Macros that write to standard output or standard error.

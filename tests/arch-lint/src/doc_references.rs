@@ -1,4 +1,5 @@
-//! Every link, path, and name followed by its file in the documents must refer to something that exists.
+//! Every link, path, and name followed by its file in the documents must refer to something that exists. A name isn't
+//! followed by "same file", since that changes its meaning when a line is inserted or moved.
 
 use std::collections::BTreeSet;
 
@@ -40,6 +41,9 @@ fn violations(document: &Source, read_file: ReadFile<'_>) -> Vec<Violation> {
                     report(format!("`{path}` doesn't exist"), "write the current path");
                 }
             }
+            if line.contains("same file") || line.ends_with("same") && next.trim_start().starts_with("file") {
+                report("\"same file\" depends on the lines before it".into(), "write the path of the file");
+            }
             for (name, path) in names_with_path(line, next) {
                 if read_file(path).is_some_and(|text| !text.contains(name)) {
                     report(format!("{path} has no `{name}`"), "write the current name and file");
@@ -50,7 +54,7 @@ fn violations(document: &Source, read_file: ReadFile<'_>) -> Vec<Violation> {
     found
 }
 
-/// The targets of inline links, `[text](target)`.
+/// Returns the targets of inline links, `[text](target)`.
 fn links(line: &str) -> impl Iterator<Item = &str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://"))
 }
@@ -77,7 +81,7 @@ fn broken_link(document: &str, target: &str, read_file: ReadFile<'_>) -> Option<
         .then(|| format!("{resolved} has no heading #{anchor}"))
 }
 
-/// The anchor of a heading, as GitHub derives it.
+/// Returns the anchor of a heading, as GitHub derives it.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
@@ -87,7 +91,7 @@ fn is_path(span: &str) -> bool {
     FOLDERS.iter().any(|folder| span.starts_with(folder)) && !span.contains(PLACEHOLDERS)
 }
 
-/// The names that are followed by their file, mostly tests: `name` (`path`), or `name`, `path`.
+/// Returns the names that are followed by their file, mostly tests: `name` (`path`), or `name`, `path`.
 fn names_with_path<'a>(line: &'a str, next: &'a str) -> Vec<(&'a str, &'a str)> {
     let parts: Vec<&str> = line.split('`').collect();
     let mut next_parts = next.trim_start().split('`');
@@ -147,6 +151,11 @@ fn reference_to_missing_item_is_rejected() {
             ("\n[a](../README.md#three)", "2: README.md has no heading #three; correct"),
             ("see `src/gone.rs`", "1: `src/gone.rs` doesn't exist; write"),
             ("`no_such_test` (`tests/a.rs`)", "1: tests/a.rs has no `no_such_test`; write"),
+            (
+                "`is_a_test` (`tests/a.rs`)\n`is_a_test` (same file)",
+                "2: \"same file\" depends on the lines before it; write",
+            ),
+            ("(`is_a_test`, same\nfile)", "1: \"same file\" depends on the lines before it; write"),
             ("`no_such_test`,\n`tests/a.rs`", "1: tests/a.rs has no `no_such_test`; write"),
         ],
     );

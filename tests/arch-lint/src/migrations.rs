@@ -10,6 +10,7 @@ use crate::{
     violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation, assert_rule},
 };
 
+mod blocking;
 mod dynamic_sql;
 
 /// The tables and views that the migrations create.
@@ -104,16 +105,25 @@ impl Tables {
         }
     }
 
-    /// A column `tenant_id` makes a table tenant-scoped. The table that it references is the table of tenants.
+    /// A column `tenant_id`, or a foreign key to the table of tenants, makes a table tenant-scoped. The table that
+    /// `tenant_id` references is the table of tenants.
     fn add_columns(&mut self, table: &str, definitions: &[SqlToken]) {
         for definition in definitions.split(|(word, _)| word == ",") {
-            let is_before_name = |word: &str| ["(", "add", "column", "if", "not", "exists"].contains(&word);
-            let mut words = definition.iter().map(|(word, _)| word.as_str()).skip_while(|word| is_before_name(word));
-            if words.next() == Some("tenant_id") {
-                self.keys.insert(table.to_owned(), "tenant_id".to_owned());
-                // The list of columns of a foreign key ends with a parenthesis.
-                let mut references = words.take_while(|word| *word != ")").skip_while(|word| *word != "references");
-                self.keys.extend(references.nth(1).map(|tenants| (tenants.to_owned(), "id".to_owned())));
+            let is_before_name =
+                |word: &str| ["(", "add", "column", "if", "not", "exists", "foreign", "key"].contains(&word);
+            let words: Vec<&str> = definition.iter().map(|(word, _)| word.as_str()).collect();
+            // `CONSTRAINT name FOREIGN KEY (column)`.
+            let begin = words.iter().position(|word| *word == "foreign").unwrap_or(0);
+            let mut words = words[begin..].iter().copied().skip_while(|word| is_before_name(word)).peekable();
+            let Some(column) = words.next() else { continue };
+            // The column of a table constraint is in parentheses, and so are the referenced columns.
+            words.next_if_eq(&")");
+            let references = words.take_while(|word| *word != ")").skip_while(|word| *word != "references").nth(1);
+            if column == "tenant_id" {
+                self.keys.insert(table.to_owned(), column.to_owned());
+                self.keys.extend(references.map(|tenants| (tenants.to_owned(), "id".to_owned())));
+            } else if references == Some("tenants") {
+                self.keys.entry(table.to_owned()).or_insert_with(|| column.to_owned());
             }
         }
     }
@@ -149,6 +159,7 @@ fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Viola
         }
     }
     violations.extend(migrations.iter().flat_map(dynamic_sql::violations));
+    violations.extend(migrations.iter().flat_map(blocking::violations));
     violations.extend(check_doc_tables(&tables, doc_tables));
     violations
 }
@@ -266,4 +277,25 @@ fn added_tenant_id_makes_table_tenant_scoped() {
         "CREATE TABLE notes (id uuid, tenant uuid);\nALTER TABLE notes DROP COLUMN tenant, ADD COLUMN tenant_id uuid;";
     let (tables, _) = Tables::from_migrations(&[fake_source("migrations/0001_user.up.sql", sql)]);
     assert_eq!(tables.keys["notes"], "tenant_id");
+}
+
+#[test]
+fn foreign_key_to_tenants_makes_table_tenant_scoped() {
+    for (sql, expected) in [
+        ("CREATE TABLE notes (id uuid, organization uuid NOT NULL REFERENCES tenants);", Some("organization")),
+        (
+            "CREATE TABLE notes (organization uuid, FOREIGN KEY (organization) REFERENCES tenants (id));",
+            Some("organization"),
+        ),
+        (
+            "CREATE TABLE notes (id uuid);\nALTER TABLE notes ADD COLUMN owner uuid REFERENCES tenants (id);",
+            Some("owner"),
+        ),
+        ("CREATE TABLE notes (a uuid, CONSTRAINT b FOREIGN KEY (a) REFERENCES tenants);", Some("a")),
+        ("CREATE TABLE notes (tenant_id uuid, copied_from uuid REFERENCES tenants);", Some("tenant_id")),
+        ("CREATE TABLE notes (id uuid, author uuid REFERENCES users);", None),
+    ] {
+        let (tables, _) = Tables::from_migrations(&[fake_source("migrations/0001_user.up.sql", sql)]);
+        assert_eq!(tables.keys.get("notes").map(String::as_str), expected, "{sql}");
+    }
 }

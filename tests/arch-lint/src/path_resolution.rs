@@ -168,7 +168,7 @@ fn end_of_import(list: &[TokenTree], at: usize) -> Option<usize> {
     begins.then_some(at + end)
 }
 
-/// Whether a path begins at this index: an identifier that isn't a field, method, lifetime or later segment.
+/// Returns whether a path begins at this index: an identifier that isn't a field, method, lifetime or later segment.
 fn begins_path(list: &[TokenTree], at: usize) -> bool {
     let follows = |sign| at >= 1 && is_punct(list, at - 1, sign);
     let is_member = follows('.') && !(at >= 2 && is_punct(list, at - 2, '.'));

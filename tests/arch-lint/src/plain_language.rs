@@ -36,12 +36,14 @@ const ALLOWED_PHRASES: [&str; 1] = ["connection refused"];
 
 /// Words and phrases in lower case, each with what to write instead.
 const WORDS: &[(&str, &str)] = &[
+    ("act on it", "name the action, such as \"fix the reported problem\""),
+    ("act on them", "name the action, such as \"fix the reported problems\""),
     ("anew", "write \"again\""),
     ("anybody", "name the role: any user, caller, client"),
     ("anyone", "name the role: any user, caller, client"),
+    ("are told", "write \"receives\" or \"is reported to\""),
     ("as it is", "write \"unchanged\""),
     ("as they are", "write \"unchanged\""),
-    ("are told", "write \"receives\" or \"is reported to\""),
     ("at the most", "write \"at most\""),
     ("beforehand", "write \"before\" or \"earlier\""),
     ("bites", "write \"takes effect\""),
@@ -54,9 +56,13 @@ const WORDS: &[(&str, &str)] = &[
     ("founded", "write \"created\""),
     ("founding", "write \"creating\""),
     ("founds", "write \"creates\""),
+    ("gave up", "write \"released\" or \"stopped\""),
+    ("given up", "write \"released\" or \"stopped\""),
     ("goes on", "write \"continues\""),
+    ("hands out", "write \"provides\" or \"returns\""),
     ("heed", "write \"observe\" or \"handle\""),
     ("heeds", "write \"observes\" or \"handles\""),
+    ("in circles", "write \"in a cycle\""),
     ("in vain", "write \"unused\" or \"without effect\""),
     ("is told", "write \"receives\" or \"is reported to\""),
     ("let go of", "write \"dropped\" or \"released\""),
@@ -79,12 +85,16 @@ const WORDS: &[(&str, &str)] = &[
     ("so far", "write \"until now\" or give the time"),
     ("somebody", "name the role: a user, a caller, another process"),
     ("someone", "name the role: a user, a caller, another process"),
+    ("take back", "write \"reclaim\" or \"undo\""),
+    ("taken back", "write \"reclaimed\" or \"undone\""),
+    ("takes back", "write \"reclaims\" or \"undoes\""),
     ("torture", "write \"crash test\""),
+    ("unheld", "write \"missing\""),
     ("whoever", "name the role: the user who, the caller that"),
     ("whomever", "name the role: the user whom, the caller that"),
 ];
 
-/// The words that a file's comments allow: the line, and the word. `None`: the reason is missing.
+/// Returns the words that a file's comments allow: the line, and the word. `None`: the reason is missing.
 fn allowed_words(source: &Source) -> Vec<(usize, Option<&str>)> {
     let lines = (1..).zip(source.text.lines());
     let markers = lines.filter_map(|(number, line)| {
@@ -125,7 +135,7 @@ fn violations(source: &Source, is_program: bool) -> Vec<Violation> {
     found
 }
 
-/// The listed words in a paragraph: the line, the word and its replacement.
+/// Returns the listed words in a paragraph: the line, the word and its replacement.
 fn listed_words(paragraph: &Paragraph) -> Vec<(usize, &'static str, &'static str)> {
     let mut text = paragraph.text.to_ascii_lowercase();
     for phrase in ALLOWED_PHRASES {
@@ -144,7 +154,7 @@ fn listed_words(paragraph: &Paragraph) -> Vec<(usize, &'static str, &'static str
     found
 }
 
-/// The sentences over [`MAX_WORDS`]: the line on which one begins, and its number of words.
+/// Returns the sentences over [`MAX_WORDS`]: the line on which one begins, and its number of words.
 fn long_sentences(paragraph: &Paragraph) -> Vec<(usize, usize)> {
     let (mut found, mut offset, mut begin, mut words) = (Vec::new(), 0, 0, 0);
     for word in paragraph.text.split(' ') {

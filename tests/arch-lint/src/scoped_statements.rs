@@ -37,7 +37,7 @@ fn unfenced(sql: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether a SELECT only has a projection and FROM.
+/// Returns whether a SELECT only has a projection and FROM.
 fn only_projects(select: &Select) -> bool {
     let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, with) if by.is_empty() && with.is_empty());
     let clauses = [&select.prewhere, &select.selection, &select.having, &select.qualify];
@@ -58,7 +58,7 @@ fn scope_name(from: &TableWithJoins) -> Option<String> {
     (sets_scope && is_alone && has_offset_0(subquery)).then(|| alias.name.value.clone())
 }
 
-/// Whether this is a fenced LATERAL subquery that depends on the scope.
+/// Returns whether this is a fenced LATERAL subquery that depends on the scope.
 fn is_fenced_lateral(from: &TableWithJoins, scope: &str) -> bool {
     let TableFactor::Derived { lateral: true, subquery, .. } = &from.relation else { return false };
     let has_limit = matches!(&subquery.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. }));
@@ -70,7 +70,7 @@ fn has_offset_0(query: &Query) -> bool {
     offset.value.to_string() == "0"
 }
 
-/// Whether the part refers to a column of the scope.
+/// Returns whether the part refers to a column of the scope.
 fn uses(part: &impl Visit, scope: &str) -> bool {
     QueryFinder::of(part).names.contains(scope)
 }

@@ -34,14 +34,14 @@ fn components(source: &Source) -> Vec<ItemStruct> {
     components
 }
 
-/// Whether the token belongs to the attributes or the visibility before a `struct`.
+/// Returns whether the token belongs to the attributes or the visibility before a `struct`.
 fn is_before_struct(list: &[TokenTree], at: usize) -> bool {
     let is_attribute = |at: usize| is_punct(list, at, '#') && is_group(list, at + 1, Delimiter::Bracket);
     let is_visibility = |at: usize| is_ident(list, at, "pub");
     is_attribute(at) || is_visibility(at) || (at > 0 && (is_attribute(at - 1) || is_visibility(at - 1)))
 }
 
-/// Whether a shaku macro is derived, directly or by `cfg_attr`.
+/// Returns whether a shaku macro is derived, directly or by `cfg_attr`.
 fn is_derived(attributes: &[Attribute], resolver: &PathResolver) -> bool {
     let mut derived = false;
     for attribute in

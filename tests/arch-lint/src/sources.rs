@@ -102,7 +102,7 @@ fn parse(source: &Source) -> syn::File {
     syn::parse_file(&source.text).unwrap_or_else(|error| panic!("{}: {error}", source.path))
 }
 
-/// Whether an item is only compiled for tests or documentation.
+/// Returns whether an item is only compiled for tests or documentation.
 fn is_test_only(item: &Item) -> bool {
     let list: Vec<TokenTree> = item.to_token_stream().into_iter().collect();
     let mut attributes = list.chunks(2).take_while(|pair| is_punct(pair, 0, '#')).map(|pair| pair[1].to_string());
@@ -129,17 +129,17 @@ pub(crate) fn for_each_token_list(stream: TokenStream, visit: &mut impl FnMut(&[
     }
 }
 
-/// Whether the token at this index is the identifier `word`.
+/// Returns whether the token at this index is the identifier `word`.
 pub(crate) fn is_ident(list: &[TokenTree], at: usize, word: &str) -> bool {
     matches!(list.get(at), Some(TokenTree::Ident(ident)) if ident == word)
 }
 
-/// Whether the token at this index is the punctuation character `sign`.
+/// Returns whether the token at this index is the punctuation character `sign`.
 pub(crate) fn is_punct(list: &[TokenTree], at: usize, sign: char) -> bool {
     matches!(list.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }
 
-/// Whether the token at this index is a group with this delimiter.
+/// Returns whether the token at this index is a group with this delimiter.
 pub(crate) fn is_group(list: &[TokenTree], at: usize, delimiter: Delimiter) -> bool {
     matches!(list.get(at), Some(TokenTree::Group(group)) if group.delimiter() == delimiter)
 }

@@ -82,7 +82,7 @@ pub(super) fn operations(app: &TestApp) -> Vec<Operation> {
 }
 
 impl Operation {
-    /// Whether it acts in the tenant of the request header.
+    /// Returns whether it acts in the tenant of the request header.
     pub(super) fn is_tenant_scoped(&self) -> bool {
         self.class != "signed-in"
     }

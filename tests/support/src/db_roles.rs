@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::{
-    server::{APP_LOGIN, OTHER_APP_LOGIN, OTHER_OWNER_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
+    server::{APP_LOGIN, BACKUP_LOGIN, OTHER_APP_LOGIN, OTHER_OWNER_LOGIN, OWNER_LOGIN, TEST_LOGINS, TestServer},
     template_db::{TempDb, execute, maintenance_connection, migrated_template, role_names},
 };
 
@@ -82,6 +82,7 @@ impl OwnedDb {
             driver: DbDriver::Postgres(PostgresConfig {
                 url: application,
                 migration_url: Some(owner),
+                backup_url: None,
                 roles: self.roles.clone(),
             }),
             pool_size: 3,
@@ -96,6 +97,19 @@ impl OwnedDb {
         let db = open_db(self.config()).await.unwrap();
         seeds::run(&*db.system()).await.unwrap();
         db.close().await;
+    }
+
+    /// Creates a login for backups as docs/operations/deploy.md describes, and returns its URL. `attributes` are those of
+    /// the role.
+    pub async fn create_backup_login(&self, attributes: &str) -> String {
+        let (password, name) = (&self.password, &self.database.name);
+        let sql = format!(
+            "DROP ROLE IF EXISTS {BACKUP_LOGIN};
+             CREATE ROLE {BACKUP_LOGIN} LOGIN PASSWORD '{password}' {attributes};
+             GRANT CONNECT ON DATABASE {name} TO {BACKUP_LOGIN}"
+        );
+        execute(&mut self.superuser().await, sql).await;
+        TestServer::get().url_as(BACKUP_LOGIN, password, name)
     }
 
     /// Opens a superuser connection.
@@ -118,12 +132,12 @@ impl OwnedDb {
         [self.application, self.owner].map(|login| TestServer::get().url_as(login, &self.password, database))
     }
 
-    /// Returns the application's login.
+    /// Returns the application login.
     pub fn application(&self) -> &'static str {
         self.application
     }
 
-    /// Returns the owner's login.
+    /// Returns the owner login.
     pub fn owner(&self) -> &'static str {
         self.owner
     }

@@ -44,6 +44,7 @@ impl FailoverDb {
             driver: DbDriver::Postgres(PostgresConfig {
                 url: DatabaseUrl::parse(&url(&server)).unwrap(),
                 migration_url: None,
+                backup_url: None,
                 roles: role_names(),
             }),
             pool_size: 2,

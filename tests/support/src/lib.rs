@@ -32,13 +32,13 @@ use rstest::fixture;
 pub use server::{search_path, temp_dir};
 pub use template_db::{SeededDb, TempDb, TestDb, role_names};
 
-/// A migrated database.
+/// Returns a migrated database.
 #[fixture]
 pub async fn test_db() -> TestDb {
     TestDb::migrated().await
 }
 
-/// A migrated database with the demo data and its ids.
+/// Returns a migrated database with the demo data and its ids.
 #[fixture]
 pub async fn seeded() -> SeededDb {
     SeededDb::new().await

@@ -20,8 +20,10 @@ pub(crate) const APP_LOGIN: &str = "tenantry_test_login";
 /// The same logins of another database in the same server.
 pub(crate) const OTHER_OWNER_LOGIN: &str = "tenantry_test_other_owner";
 pub(crate) const OTHER_APP_LOGIN: &str = "tenantry_test_other_login";
+/// Login for backups in the same tests.
+pub(crate) const BACKUP_LOGIN: &str = "tenantry_test_backup";
 /// Logins that the embedded test server accepts besides its superuser.
-pub(crate) const TEST_LOGINS: [&str; 4] = [OWNER_LOGIN, APP_LOGIN, OTHER_OWNER_LOGIN, OTHER_APP_LOGIN];
+pub(crate) const TEST_LOGINS: [&str; 5] = [OWNER_LOGIN, APP_LOGIN, OTHER_OWNER_LOGIN, OTHER_APP_LOGIN, BACKUP_LOGIN];
 
 /// Free space, in bytes, that a memory file system must have to be used.
 const MIN_FREE_BYTES: u64 = 1 << 30;

@@ -143,6 +143,7 @@ fn config_for(name: &str, pool_size: u32) -> DbConfig {
         driver: DbDriver::Postgres(PostgresConfig {
             url: DatabaseUrl::parse(&TestServer::get().url(name)).unwrap(),
             migration_url: None,
+            backup_url: None,
             roles: role_names(),
         }),
         pool_size,

@@ -14,6 +14,8 @@ pub struct Round {
     pub requests: usize,
     /// Duration of the load.
     pub elapsed: Duration,
+    /// Median of the latency.
+    pub p50: Duration,
     /// 99th percentile of the latency.
     pub p99: Duration,
 }
@@ -33,61 +35,98 @@ impl Round {
 /// Fails if a connection fails, or if a response isn't a 200 or differs in length from the client's first one.
 pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
     let started = Instant::now();
+    let clients = run_clients(addr, request, connections, started + duration)?;
+    let elapsed = started.elapsed();
+    for responses in &clients {
+        check_status(responses, &[200])?;
+        if responses.windows(2).any(|pair| matches!(pair, [one, other] if one.length != other.length)) {
+            return Err(io::Error::other("response length differs from the first response"));
+        }
+    }
+    let mut latencies: Vec<_> = clients.iter().flatten().map(|response| response.latency).collect();
+    latencies.sort_unstable();
+    let percentile = |percent| latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default();
+    Ok(Round { requests: latencies.len(), elapsed, p50: percentile(50), p99: percentile(99) })
+}
+
+/// Sends the request repeatedly like [`run`], to a server that may reject it with 503. Returns the proportion of rejected
+/// requests.
+///
+/// # Errors
+/// Fails if a connection fails, or if a response is neither a 200 nor a 503.
+pub fn flood(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<f64> {
+    let responses: Vec<_> =
+        run_clients(addr, request, connections, Instant::now() + duration)?.into_iter().flatten().collect();
+    check_status(&responses, &[200, 503])?;
+    let rejected = responses.iter().filter(|response| response.status == 503).count();
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let proportion = rejected as f64 / responses.len() as f64;
+    Ok(proportion)
+}
+
+struct Response {
+    status: u16,
+    length: usize,
+    latency: Duration,
+}
+
+fn check_status(responses: &[Response], expected: &[u16]) -> io::Result<()> {
+    match responses.iter().find(|response| !expected.contains(&response.status)) {
+        Some(response) => Err(io::Error::other(format!("a response has the status {}", response.status))),
+        None => Ok(()),
+    }
+}
+
+/// Returns the responses of each client.
+fn run_clients(addr: SocketAddr, request: &str, connections: usize, end: Instant) -> io::Result<Vec<Vec<Response>>> {
     let clients: Vec<_> = (0..connections)
         .map(|_| {
             let request = request.to_owned();
-            thread::spawn(move || run_client(addr, request.as_bytes(), started + duration))
+            thread::spawn(move || run_client(addr, request.as_bytes(), end))
         })
         .collect();
-    let mut latencies = Vec::new();
-    for client in clients {
-        latencies.extend(client.join().map_err(|_| io::Error::other("a client panicked"))??);
-    }
-    let elapsed = started.elapsed();
-    latencies.sort_unstable();
-    let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or_default();
-    Ok(Round { requests: latencies.len(), elapsed, p99 })
+    let join = |client: thread::JoinHandle<_>| client.join().map_err(|_| io::Error::other("a client panicked"))?;
+    clients.into_iter().map(join).collect()
 }
 
-fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Duration>> {
+fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Response>> {
     let stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let (mut writer, mut reader) = (stream.try_clone()?, BufReader::new(stream));
-    let (mut latencies, mut line, mut body, mut first) = (Vec::new(), String::new(), Vec::new(), None);
+    let (mut responses, mut line, mut body) = (Vec::new(), String::new(), Vec::new());
     // At least one request is sent, even if the duration is zero.
     loop {
         let sent = Instant::now();
         writer.write_all(request)?;
-        let length = read_head(&mut reader, &mut line)?;
+        let (status, length) = read_head(&mut reader, &mut line)?;
         body.resize(length, 0);
         reader.read_exact(&mut body)?;
-        latencies.push(sent.elapsed());
-        if *first.get_or_insert(length) != length {
-            return Err(io::Error::other("response length differs from the first response"));
-        }
+        responses.push(Response { status, length, latency: sent.elapsed() });
         if Instant::now() >= end {
-            return Ok(latencies);
+            return Ok(responses);
         }
     }
 }
 
-/// Reads the head of a 200 response and returns its `Content-Length`. The server and the baseline both send one, and
-/// keep connections open.
-fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<usize> {
+/// Reads the head of a response and returns its status and `Content-Length`. The server and the baseline both send one,
+/// and keep connections open.
+fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<(u16, usize)> {
     let mut length = None;
     line.clear();
     reader.read_line(line)?;
-    if !line.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("expected status 200, got: {}", line.trim())));
-    }
+    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = status.ok_or_else(|| io::Error::other(format!("expected a response, got: {}", line.trim())))?;
     loop {
         line.clear();
         reader.read_line(line)?;
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().ok(),
             Some(_) => {}
-            None => return length.ok_or_else(|| io::Error::other("response has no Content-Length header")),
+            None => {
+                let no_length = || io::Error::other("response has no Content-Length header");
+                return length.map(|length| (status, length)).ok_or_else(no_length);
+            }
         }
     }
 }

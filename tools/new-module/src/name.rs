@@ -48,7 +48,7 @@ impl Name {
         }
     }
 
-    /// The name of the module, its crate and its table.
+    /// Returns the name of the module, its crate and its table.
     pub(crate) fn plural(&self) -> &str {
         &self.plural
     }
@@ -67,12 +67,12 @@ impl Name {
             .replace("@GLOBEX@", &format!("{digits}02"))
     }
 
-    /// Whether the module, its types or its routes would have this name.
+    /// Returns whether the module, its types or its routes would have this name.
     pub(crate) fn is_public_item_name(&self, word: &str) -> bool {
         word == self.plural || [&self.plural, &self.singular].iter().any(|name| capitalize(name) == word)
     }
 
-    /// Whether any item in the module would have this name.
+    /// Returns whether any item in the module would have this name.
     pub(crate) fn is_item_name(&self, word: &str) -> bool {
         word == self.singular || self.is_public_item_name(word)
     }

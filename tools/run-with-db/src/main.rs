@@ -1,5 +1,5 @@
-//! `run-with-db COMMAND…` runs a command with `DATABASE_URL` set to a temporary, migrated database. `just prepare` uses
-//! it to check all queries.
+//! `run-with-db COMMAND…` runs a command with `DATABASE_URL` set to a temporary, migrated database. `just prepare` and
+//! `just new-module` compile with it, to check all statements and regenerate `.sqlx`.
 
 use std::{
     error::Error,
@@ -30,7 +30,7 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let program = arguments.next().ok_or("usage: run-with-db COMMAND…")?;
     let dir = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
-    // As root, the server runs as another user, which must be able to reach its directory inside.
+    // When started as root, the server runs as another user, who needs search permission on this directory.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
     let options = Options { durable: false, ..server_options(dir.path().join("postgres")) };
     let server = Server::start(options)?;
@@ -40,6 +40,7 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     migrate(&url).await?;
     let status = Command::new(program).args(arguments).env("DATABASE_URL", &url).status()?;
     server.stop()?;
+    // A command that a signal killed has no exit code.
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
 }
 
@@ -54,7 +55,7 @@ fn server_options(root: PathBuf) -> Options {
 
 async fn migrate(url: &str) -> Result<(), Box<dyn Error>> {
     let roles = RoleNames::new("tenantry")?;
-    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None, roles };
+    let postgres = PostgresConfig { url: DatabaseUrl::parse(url)?, migration_url: None, backup_url: None, roles };
     let config = DbConfig {
         driver: DbDriver::Postgres(postgres),
         pool_size: 1,

@@ -1,6 +1,6 @@
 //! What other modules may use of the module `auth`: sign-in, access tokens and account creation.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use db::DbError;
@@ -24,7 +24,7 @@ impl Password {
         Self(opaque_string(entered.expose_secret()).into())
     }
 
-    /// The normalized password, for hashing and comparing.
+    /// Returns the normalized password, for hashing and comparing.
     pub fn secret(&self) -> &SecretString {
         &self.0
     }
@@ -51,7 +51,7 @@ impl NewPassword {
     /// Maximum length in bytes: the same as at sign-in, so that every new password can be used.
     pub const MAX_LENGTH: usize = Password::MAX_LENGTH;
 
-    /// The password, for hashing.
+    /// Returns the password, for hashing.
     pub fn password(&self) -> &Password {
         &self.0
     }
@@ -84,7 +84,8 @@ pub enum SignInError {
     /// Unknown address, wrong password or deactivated user. Callers can't tell them apart.
     #[error("the e-mail address or the password is wrong")]
     InvalidCredentials,
-    /// Too many sign-ins wait for their password to be hashed. Doesn't depend on the address.
+    /// Too many sign-ins wait for their password to be hashed, in total or of this client. Doesn't depend on the e-mail
+    /// address.
     #[error("too many sign-ins are waiting")]
     Overloaded,
     /// The database failed.
@@ -100,7 +101,8 @@ pub enum SignInError {
 pub trait SignIn: Interface {
     /// Exchanges e-mail and password for an access token. Takes the same time whether or not the user exists.
     ///
-    /// A bounded number of sign-ins waits for hashing; further ones are rejected at once.
+    /// A bounded number of sign-ins waits for hashing; further ones are rejected at once. `client_addr` is the address of
+    /// the client, if known: one client can take only a part of that number. Clients with unknown addresses count as one.
     ///
     /// The token claims `tenant` as given. Membership isn't checked here, because that would leak which tenants exist;
     /// every request checks it.
@@ -109,6 +111,7 @@ pub trait SignIn: Interface {
         email: Option<&Email>,
         password: &Password,
         tenant: Option<&TenantRef>,
+        client_addr: Option<IpAddr>,
     ) -> Result<AccessToken, SignInError>;
 }
 

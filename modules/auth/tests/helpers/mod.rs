@@ -7,7 +7,7 @@ use kernel::ValueModule;
 use shaku::HasComponent;
 use test_support::SeededDb;
 
-/// The module with a new signing key. Tokens are valid for 15 minutes.
+/// Returns the module with a new signing key. Tokens are valid for 15 minutes.
 pub(crate) fn module(seeded: &SeededDb) -> AuthModule {
     let settings = AuthSettings {
         issuer: "tenantry".into(),

@@ -12,15 +12,15 @@ pub enum ChangeError {
     /// The caller's permission was revoked after the request had been admitted.
     #[error(transparent)]
     Denied(#[from] PermissionDenied),
-    /// The change would grant a permission that the caller doesn't hold under the same conditions.
-    #[error("privilege escalation: the caller doesn't hold {permission} and can't grant it")]
+    /// The change would grant a permission that the caller doesn't have under the same conditions.
+    #[error("privilege escalation: the caller doesn't have {permission} and can't grant it")]
     PrivilegeEscalation {
         /// `resource:verb`; either part may be `*`.
         permission: String,
     },
-    /// The change would take away a permission that the caller doesn't hold under the same conditions.
-    #[error("privilege escalation: the caller doesn't hold {permission} and can't take it away")]
-    UnheldRemoval {
+    /// The change would take away a permission that the caller doesn't have under the same conditions.
+    #[error("privilege escalation: the caller doesn't have {permission} and can't take it away")]
+    RemovalNotPermitted {
         /// `resource:verb`; either part may be `*`.
         permission: String,
     },

@@ -78,15 +78,15 @@ pub trait Members: Interface {
     /// Returns a member.
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError>;
 
-    /// Changes the member's role. The caller must hold each permission that the member gains or loses.
-    async fn change_role(
+    /// Updates the member's role. The caller must have each permission that the member gains or loses.
+    async fn update_role(
         &self,
         permit: &Permit<MemberUpdate>,
         user: UserId,
         role: RoleId,
     ) -> Result<Member, MembersError>;
 
-    /// Ends the membership, effective from the member's next request. The caller must hold the member's permissions.
+    /// Ends the membership, effective from the member's next request. The caller must have the member's permissions.
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError>;
 
     /// Ends the caller's own membership. It requires no permission.

@@ -146,7 +146,7 @@ pub struct PolicyDetails {
 /// Input for creating a policy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PolicyDraft {
-    /// The role it is attached to; `None`: all members.
+    /// The role it is attached to; `None`: tenant-wide.
     pub role: Option<RoleId>,
     /// Effect of the policy.
     pub effect: Effect,
@@ -222,10 +222,10 @@ pub trait Policies: Interface {
     /// Returns a policy.
     async fn get(&self, permit: &Permit<PolicyRead>, id: PolicyId) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Creates a policy. The caller must hold every permission that it grants.
+    /// Creates a policy. The caller must have every permission that it grants.
     async fn create(&self, permit: &Permit<PolicyManage>, draft: &PolicyDraft) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Updates a policy. Narrowing or inverting a deny grants what it denied. The caller must hold what is granted.
+    /// Updates a policy. Narrowing or inverting a deny grants what it denied. The caller must have what is granted.
     async fn update(
         &self,
         permit: &Permit<PolicyManage>,
@@ -233,7 +233,7 @@ pub trait Policies: Interface {
         change: &PolicyChange,
     ) -> Result<PolicyDetails, PoliciesError>;
 
-    /// Deletes a policy. Deleting a deny grants what it denied. The caller must hold what is granted.
+    /// Deletes a policy. Deleting a deny grants what it denied. The caller must have what is granted.
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError>;
 }
 

@@ -109,7 +109,7 @@ pub trait Roles: Interface {
     /// Returns all roles: system roles first, then by name.
     async fn list(&self, permit: &Permit<RoleRead>) -> Result<Vec<Role>, RolesError>;
 
-    /// Creates a role without members and policies. Policies for all members apply to it.
+    /// Creates a role without members and policies. Tenant-wide policies apply to it.
     async fn create(&self, permit: &Permit<RoleManage>, name: &RoleName) -> Result<Role, RolesError>;
 
     /// Renames a role.

@@ -74,7 +74,7 @@ pub struct Tenant {
 pub struct TenantChange {
     /// New display name.
     pub name: Option<TenantName>,
-    /// New slug. Other tenants can use the old one after 90 days.
+    /// New slug. The old one is released; other tenants can use it after 90 days.
     pub slug: Option<TenantSlug>,
 }
 
@@ -84,11 +84,11 @@ pub enum TenantsError {
     /// The tenant was archived after the request had been admitted.
     #[error("no such tenant")]
     NotFound,
-    /// Another tenant, possibly archived, has this slug, or gave it up within the last 90 days.
+    /// Another tenant, possibly archived, has this slug, or released it within the last 90 days.
     #[error("the slug is taken")]
     SlugTaken,
-    /// The tenant gave up too many slugs within the last 90 days.
-    #[error("the tenant changed its slug too often; keep it or take back a former one")]
+    /// The tenant released too many slugs within the last 90 days.
+    #[error("the tenant changed its slug too often; keep it or reclaim a released one")]
     TooManySlugChanges,
     /// The user has created the maximum number of tenants.
     #[error("tenant limit reached: the user has created {limit} tenants, archived ones included")]
@@ -149,7 +149,7 @@ pub trait OperatorTenants: Interface {
     /// [`TenantsError::SingleTenantMode`].
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError>;
 
-    /// Whether a tenant with this slug exists, archived or not.
+    /// Returns whether a tenant with this slug exists, archived or not.
     async fn exists(&self, slug: &TenantSlug) -> Result<bool, DbError>;
 }
 

@@ -9,8 +9,8 @@ use crate::engine::{CompiledPolicies, PolicyVersion};
 
 /// Maximum total size of the cached policies, in bytes.
 const MAX_CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// Number of tenants that the cache allocates space for initially. It also limits the number of shards to 8. Each shard
-/// has an equal part of the total size, and the policies of any tenant must fit into one.
+/// Initial capacity in tenants. It also makes quick_cache use at most 8 shards, which divide the total size equally, so
+/// that each is large enough for the largest tenant.
 const ESTIMATED_TENANTS: usize = 256;
 
 /// A bounded cache of compiled policies by tenant. Each entry has the policy version at which it was read. Entries that
@@ -23,7 +23,7 @@ impl PolicyCache {
         self.0.get(&tenant).filter(|cached| cached.version() == version)
     }
 
-    /// Caches the policies in place of another version. If that one was newer, the next request reads it again.
+    /// Replaces the cached version. If a concurrent request had cached the current one, the next request reads it again.
     pub(crate) fn insert(&self, tenant: TenantId, policies: &Arc<CompiledPolicies>) {
         self.0.insert(tenant, Arc::clone(policies));
     }
@@ -35,7 +35,7 @@ impl Default for PolicyCache {
     }
 }
 
-/// Weighs a tenant by the estimated size of its compiled policies, in bytes.
+/// The weight of an entry is its estimated size in bytes.
 #[derive(Clone)]
 struct PolicySizeWeighter;
 
@@ -69,7 +69,7 @@ mod tests {
         Arc::new(CompiledPolicies::new(PolicyVersion::for_test(number), policies, &TenantAttributes::for_test()))
     }
 
-    /// A policy with 32 verbs and a condition with 640 address ranges.
+    /// Returns a policy with 32 verbs and a condition with 640 address ranges.
     fn large_policy() -> Policy {
         let ranges = |part| (0..64).map(move |index| format!("10.{part}.{index}.0/24")).collect::<Vec<_>>();
         let parts: Vec<_> = (0..10).map(|part| json!({"client_addr": ranges(part)})).collect();
@@ -78,16 +78,16 @@ mod tests {
     }
 
     #[test]
-    fn cache_hits_only_exact_version() {
+    fn get_requires_exact_version() {
         let (cache, tenant) = (PolicyCache::default(), TenantId::new());
         for inserted in [2, 1, 3] {
-            let latest = PolicyVersion::for_test(inserted);
+            let current = PolicyVersion::for_test(inserted);
             cache.insert(tenant, &compiled(inserted, &[]));
             for version in [1, 2, 3].map(PolicyVersion::for_test) {
                 let cached = cache.get(tenant, version).map(|policies| policies.version());
-                assert_eq!(cached, (version == latest).then_some(version), "after {inserted}");
+                assert_eq!(cached, (version == current).then_some(version), "after {inserted}");
             }
-            assert!(cache.get(TenantId::new(), latest).is_none());
+            assert!(cache.get(TenantId::new(), current).is_none());
         }
     }
 
@@ -107,7 +107,7 @@ mod tests {
     fn largest_tenant_is_cached() {
         let (cache, tenant) = (PolicyCache::default(), TenantId::new());
         let (plain, large) = (Policy { condition: StoredCondition::Always, ..large_policy() }, large_policy());
-        // 1,000 policies with 32 verbs each, and more ranges than the limit of the tenant.
+        // 1,000 policies with 32 verbs each, and more ranges than a tenant may have.
         let largest = compiled(1, &[vec![plain; 984], vec![large; 16]].concat());
         cache.insert(tenant, &largest);
         assert!(
@@ -125,8 +125,8 @@ mod tests {
         for tenant in &tenants {
             cache.insert(*tenant, &large);
         }
-        let left = tenants.iter().filter(|tenant| cache.get(**tenant, PolicyVersion::for_test(1)).is_some()).count();
+        let cached = tenants.iter().filter(|tenant| cache.get(**tenant, PolicyVersion::for_test(1)).is_some()).count();
         // Each shard has its own share of the size, so the limit isn't fully used.
-        assert!((fitting / 2..=fitting).contains(&left), "{left} of {fitting}");
+        assert!((fitting / 2..=fitting).contains(&cached), "{cached} of {fitting}");
     }
 }

@@ -14,7 +14,7 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// The inputs of an evaluation. The tenant's attributes are absent, because they are compiled into the condition.
+/// The inputs of an evaluation. Doesn't contain the tenant's attributes, which are compiled into the condition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvalContext<'a> {
     pub(crate) principal: Principal,
@@ -40,7 +40,8 @@ pub(crate) enum CompiledCondition {
     IdsEqual(RequestAttribute, RequestAttribute),
     ClientAddr(Box<[IpNet]>),
     Time(Box<CompiledWindow>),
-    /// Always indeterminate, because the condition can't be parsed or compiled. Contains the parse errors.
+    /// Always indeterminate, because the condition can't be parsed or compiled. Contains the parse errors; none if
+    /// compilation failed.
     Invalid(Box<[ConditionError]>),
 }
 
@@ -79,7 +80,7 @@ impl CompiledCondition {
         }
     }
 
-    /// Returns the result for a condition that parses but can't be compiled. The parser should make this impossible.
+    /// Returns a condition that was parsed but can't be compiled. The parser rejects all known cases.
     fn invalid() -> Self {
         Self::Invalid(Box::default())
     }
@@ -87,9 +88,9 @@ impl CompiledCondition {
     fn compile_comparison(comparison: &Comparison, tenant: &TenantAttributes) -> Self {
         match (RequestAttribute::from_attribute(comparison.name), &comparison.predicate) {
             (Some(attribute), Predicate::Is(Literal::Id(id))) => Self::IdIn(attribute, [*id].into()),
-            (Some(attribute), Predicate::OneOf(many)) => {
+            (Some(attribute), Predicate::OneOf(literals)) => {
                 let uuid = |literal: &Literal| if let Literal::Id(uuid) = literal { Some(*uuid) } else { None };
-                Self::IdIn(attribute, many.iter().filter_map(uuid).collect())
+                Self::IdIn(attribute, literals.iter().filter_map(uuid).collect())
             }
             (Some(attribute), Predicate::IsSameAs(other)) => RequestAttribute::from_attribute(*other)
                 .map_or_else(Self::invalid, |other| Self::IdsEqual(attribute, other)),
@@ -112,7 +113,7 @@ impl CompiledCondition {
 
     /// Evaluates the condition. Returns `None` (indeterminate) if it reads a value that is missing.
     ///
-    /// The caller must fail closed: indeterminate never satisfies an allow and always satisfies a deny.
+    /// The caller must fail closed: an allow with an indeterminate condition doesn't apply; a deny does.
     pub(crate) fn evaluate(&self, context: &EvalContext<'_>) -> Option<bool> {
         match self {
             Self::All(parts) => kleene_and(parts.iter().map(|part| part.evaluate(context))),
@@ -208,8 +209,9 @@ pub(super) fn kleene_and(parts: impl Iterator<Item = Option<bool>>) -> Option<bo
     result
 }
 
-/// Three-valued disjunction, by De Morgan: true if any part is true, even if other parts are indeterminate.
+/// Three-valued disjunction: true if any part is true, even if other parts are indeterminate.
 pub(super) fn kleene_or(parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    // By De Morgan's law.
     kleene_and(parts.map(|part| part.map(|value| !value))).map(|value| !value)
 }
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 use kernel::parse_integer;
 
-/// Why a text isn't an IP range.
+/// Reasons why a string isn't a valid IP range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IpRangeError {
-    /// The text isn't an address, a slash and a prefix length, each without leading zeros.
+    /// The text isn't an address, a slash and a prefix length, or an IPv4 octet or the prefix length has leading zeros.
     Malformed,
     /// The address has bits set beyond its prefix length.
     HostBits,
@@ -17,7 +17,8 @@ pub enum IpRangeError {
 /// Parses an IP range in CIDR notation, such as `10.0.0.0/8`. Converts an IPv4-mapped IPv6 range to an IPv4 range,
 /// because client addresses are converted the same way.
 ///
-/// ipnet's own parser accepts leading zeros. Other programs read `010.0.0.0` as `8.0.0.0`, so they are rejected.
+/// Leading zeros in IPv4 addresses and prefix lengths are rejected, because some programs read `010.0.0.0` as `8.0.0.0`.
+/// ipnet's own parser accepts them.
 ///
 /// # Errors
 /// [`IpRangeError`]
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_ranges_are_rejected() {
+    fn malformed_ranges_are_rejected() {
         for text in [
             "010.0.0.0/8",
             "10.00.0.0/8",
@@ -73,6 +74,10 @@ mod tests {
         ] {
             assert_eq!(parse_ip_range(text), Err(IpRangeError::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn host_bits_are_rejected() {
         for text in ["10.0.0.1/8", "2001:db8::1/32"] {
             assert_eq!(parse_ip_range(text), Err(IpRangeError::HostBits), "{text}");
         }

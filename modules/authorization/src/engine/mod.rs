@@ -1,6 +1,6 @@
 //! The policy engine. It does no I/O.
 //!
-//! - `policy.rs`, `policy_version.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
+//! - `policy.rs`, `condition.rs`, `attribute.rs`, `time_window.rs`: stored policies and conditions
 //! - `ip_range.rs`: parser for IP ranges
 //! - `parse.rs`: parser for conditions in JSON; errors carry JSON pointers
 //! - `compiled_condition.rs`, `policy_index.rs`: compiled conditions; index by role, resource and verb
@@ -16,7 +16,6 @@ mod ip_range;
 mod parse;
 mod policy;
 mod policy_index;
-mod policy_version;
 mod time_window;
 
 pub(crate) use attribute::TenantAttributes;
@@ -24,9 +23,8 @@ use attribute::{Attribute, AttributeType, Comparison, Literal, Predicate};
 use compiled_condition::{CompiledCondition, EvalContext, kleene_and, kleene_or};
 pub(crate) use compiled_policies::CompiledPolicies;
 pub(crate) use condition::Condition;
-pub(crate) use escalation::{EffectivePermissions, PreparedPolicies, may_invite_to_role};
+pub(crate) use escalation::{EffectivePermissions, PreparedPolicies, Subject, may_invite_into_role};
 pub use ip_range::{IpRangeError, parse_ip_range};
-pub(crate) use policy::{NewPolicy, Policy, StoredCondition};
+pub(crate) use policy::{NewPolicy, Policy, PolicyVersion, StoredCondition};
 use policy_index::{Bucket, ConditionalPolicy, PolicyIndex};
-pub(crate) use policy_version::PolicyVersion;
 use time_window::{Days, TimeOfDay, TimeWindow};

@@ -29,7 +29,7 @@ impl Condition {
     /// Returns every error, at least one. Parts beyond the depth and size limits aren't parsed.
     pub(crate) fn parse(value: &Value) -> Result<Self, Vec<ConditionError>> {
         let mut parser = ConditionParser { errors: Vec::new(), nodes: 0 };
-        let condition = parser.condition(value, "", 1);
+        let condition = parser.parse_condition(value, "", 1);
         if parser.nodes > MAX_NODES {
             parser.error("", "A condition may contain at most 64 conditions, including itself.");
         }
@@ -44,7 +44,7 @@ struct ConditionParser {
 }
 
 impl ConditionParser {
-    fn condition(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Condition> {
+    fn parse_condition(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Condition> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             return None;
@@ -58,15 +58,15 @@ impl ConditionParser {
         };
         let inner_pointer = format!("{pointer}/{kind}");
         match kind.as_str() {
-            "all" => self.parts(value, &inner_pointer, depth).map(Condition::All),
-            "any" => self.parts(value, &inner_pointer, depth).map(Condition::Any),
-            "not" => self.condition(value, &inner_pointer, depth + 1).map(|part| Condition::Not(Box::new(part))),
-            "owner" => self.fields(value, &inner_pointer, &[]).map(|_| Condition::Owner {}),
-            "feature" => self.text(value, &inner_pointer).map(Condition::Feature),
-            "plan" => self.text(value, &inner_pointer).map(Condition::Plan),
-            "attribute" => self.comparison(value, &inner_pointer).map(Condition::Attribute),
-            "client_addr" => self.list(value, &inner_pointer, Self::range).map(Condition::ClientAddr),
-            "time" => self.window(value, &inner_pointer).map(Condition::Time),
+            "all" => self.parse_parts(value, &inner_pointer, depth).map(Condition::All),
+            "any" => self.parse_parts(value, &inner_pointer, depth).map(Condition::Any),
+            "not" => self.parse_condition(value, &inner_pointer, depth + 1).map(|part| Condition::Not(Box::new(part))),
+            "owner" => self.parse_fields(value, &inner_pointer, &[]).map(|_| Condition::Owner {}),
+            "feature" => self.parse_text(value, &inner_pointer).map(Condition::Feature),
+            "plan" => self.parse_text(value, &inner_pointer).map(Condition::Plan),
+            "attribute" => self.parse_comparison(value, &inner_pointer).map(Condition::Attribute),
+            "client_addr" => self.parse_list(value, &inner_pointer, Self::parse_range).map(Condition::ClientAddr),
+            "time" => self.parse_window(value, &inner_pointer).map(Condition::Time),
             _ => self.fail(
                 pointer,
                 "Unknown kind of condition. Expected all, any, not, owner, feature, plan, attribute, client_addr or time.",
@@ -74,20 +74,20 @@ impl ConditionParser {
         }
     }
 
-    fn parts(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Vec<Condition>> {
+    fn parse_parts(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<Vec<Condition>> {
         let Some(parts) = value.as_array() else { return self.fail(pointer, "Expected a list of conditions.") };
         let mut conditions = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             if self.nodes > MAX_NODES {
                 return None;
             }
-            conditions.push(self.condition(part, &format!("{pointer}/{index}"), depth + 1));
+            conditions.push(self.parse_condition(part, &format!("{pointer}/{index}"), depth + 1));
         }
         // Every part is parsed, even after an invalid one, so that all errors are reported at once.
         conditions.into_iter().collect()
     }
 
-    fn text(&mut self, value: &Value, pointer: &str) -> Option<String> {
+    fn parse_text(&mut self, value: &Value, pointer: &str) -> Option<String> {
         match value.as_str() {
             Some(text) if (1..=MAX_TEXT_BYTES).contains(&text.len()) && find_disallowed(text).is_none() => {
                 Some(text.into())
@@ -97,7 +97,7 @@ impl ConditionParser {
     }
 
     /// Returns the fields of an object that has no unknown fields.
-    fn fields<'v>(&mut self, value: &'v Value, pointer: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
+    fn parse_fields<'v>(&mut self, value: &'v Value, pointer: &str, known: &[&str]) -> Option<&'v Map<String, Value>> {
         let Some(fields) = value.as_object() else { return self.fail(pointer, "Expected an object.") };
         if fields.keys().any(|name| !known.contains(&name.as_str())) {
             return self.fail(pointer, "This object has an unknown field.");
@@ -106,7 +106,7 @@ impl ConditionParser {
     }
 
     /// Parses a required field.
-    fn field<T>(
+    fn parse_field<T>(
         &mut self,
         fields: &Map<String, Value>,
         pointer: &str,
@@ -121,7 +121,7 @@ impl ConditionParser {
     }
 
     /// Parses a list of 1 to 64 values. Returns them sorted, without duplicates.
-    fn list<T: Ord>(
+    fn parse_list<T: Ord>(
         &mut self,
         value: &Value,
         pointer: &str,

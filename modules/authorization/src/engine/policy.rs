@@ -1,9 +1,10 @@
-//! Policies: role, effect, resource, verbs and condition.
+//! Policies (role, effect, resource, verbs and condition) and the version of a tenant's policies.
 
 use authorization_api::{ConditionError, Effect};
 use kernel::{PolicyId, RoleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Condition;
 
@@ -43,7 +44,7 @@ impl StoredCondition {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Policy {
     pub(crate) id: PolicyId,
-    /// `None` if the policy applies to every member.
+    /// `None` if the policy is tenant-wide.
     pub(crate) role_id: Option<RoleId>,
     pub(crate) effect: Effect,
     /// A resource, or `*`.
@@ -64,7 +65,7 @@ pub(crate) struct NewPolicy {
 }
 
 impl NewPolicy {
-    /// Creates a policy for a role or for every member.
+    /// Creates a policy for a role, or a tenant-wide one.
     pub(crate) fn new(
         role_id: Option<RoleId>,
         effect: Effect,
@@ -107,6 +108,21 @@ impl NewPolicy {
     pub(crate) fn digest(&self) -> Result<Vec<u8>, serde_json::Error> {
         let canonical = serde_json::to_vec(self)?;
         Ok(ring::digest::digest(&ring::digest::SHA256, &canonical).as_ref().to_vec())
+    }
+}
+
+/// Identifies one state of a tenant's policies and attributes: a random UUID that the database sets.
+///
+/// Versions have no order. A number would repeat after a failover that loses commits, or after a restore, and stale cached
+/// policies would match it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct PolicyVersion(Uuid);
+
+#[cfg(test)]
+impl PolicyVersion {
+    pub(crate) fn for_test(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct PolicyIndex {
 /// Buckets by resource and then by verb. Either may be `*`.
 type Buckets = HashMap<String, HashMap<String, Bucket>>;
 
-/// The policies with one resource and verb, for one role or for every member.
+/// The policies with one resource and verb, for one role or tenant-wide.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     pub(crate) denies: EffectPolicies,
@@ -96,7 +96,7 @@ impl PolicyIndex {
         self.memory_bytes
     }
 
-    /// Returns the buckets that cover the permission, for the role and for every member.
+    /// Returns the buckets that cover the permission, for the role and tenant-wide.
     pub(crate) fn buckets(&self, role: RoleId, permission: &PermissionInfo) -> [Option<&Bucket>; 8] {
         let [a, b, c, d] = self.by_role.get(&role).map_or([None; 4], |buckets| matching_buckets(buckets, permission));
         let [e, f, g, h] = matching_buckets(&self.every_member, permission);

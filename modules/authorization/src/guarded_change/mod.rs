@@ -2,16 +2,15 @@
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
 //! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
-//! rejected if any user would gain or lose a permission that the caller doesn't hold, or if the tenant would be left
+//! rejected if any user would gain or lose a permission that the caller doesn't have, or if the tenant would be left
 //! without an admin.
 
 pub(crate) mod store;
 pub(crate) mod tx;
 
-use std::collections::{HashMap, HashSet};
-
 use authorization_api::{ChangeError, TenantStatus};
 use db::{Database, SystemTx, join_task};
+use hashbrown::{HashMap, HashSet};
 use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
 
 use crate::{
@@ -119,20 +118,20 @@ fn check(
 ) -> Result<(), ChangeError> {
     let (old, new) = (&before.tenant.policies, &after.tenant.policies);
     let (old_prepared, new_prepared) = (&PreparedPolicies::new(old), &PreparedPolicies::new(new));
-    let granter = EffectivePermissions::of(old_prepared, before.role, Some(caller));
+    let caller = EffectivePermissions::for_subject(old_prepared, before.role, Some(caller));
     let (unchanged, none) = (unchanged_policies(old, new), HashSet::new());
     // Members keep a role whose policies change.
     let kept = affected_roles(old, new, &unchanged, &after.roles)
         .map(|role| (RoleChange { user: None, from: Some(role), to: Some(role) }, &unchanged));
     for (RoleChange { user, from, to }, unchanged) in kept.chain(role_changes.iter().map(|one| (*one, &none))) {
-        let from = EffectivePermissions::of(old_prepared, from, user);
-        let to = EffectivePermissions::of(new_prepared, to, user);
-        if let Some(permission) = granter.first_escalation(&from, &to, unchanged) {
+        let from = EffectivePermissions::for_subject(old_prepared, from, user);
+        let to = EffectivePermissions::for_subject(new_prepared, to, user);
+        if let Some(permission) = caller.first_escalation(&from, &to, unchanged) {
             return Err(ChangeError::PrivilegeEscalation { permission: permission.to_string() });
         }
         // What the users lose is what they would gain by the opposite change.
-        if let Some(permission) = granter.first_escalation(&to, &from, unchanged) {
-            return Err(ChangeError::UnheldRemoval { permission: permission.to_string() });
+        if let Some(permission) = caller.first_escalation(&to, &from, unchanged) {
+            return Err(ChangeError::RemovalNotPermitted { permission: permission.to_string() });
         }
     }
     if has_admin(before, old_prepared) && !has_admin(after, new_prepared) {
@@ -157,11 +156,12 @@ fn affected_roles(
     roles: &[RoleUsage],
 ) -> impl Iterator<Item = RoleId> {
     let changed = old.iter().chain(new).filter(|policy| !unchanged.contains(&policy.id));
-    let targets: Vec<Option<RoleId>> = changed.map(|policy| policy.role_id).collect();
-    let is_affected = move |role: RoleId| targets.iter().any(|target| target.is_none_or(|target| target == role));
+    let changed: Vec<Option<RoleId>> = changed.map(|policy| policy.role_id).collect();
+    let is_affected =
+        move |role: RoleId| changed.iter().any(|policy_role| policy_role.is_none_or(|policy_role| policy_role == role));
     roles.iter().map(|role| role.id).chain([RoleId::new()]).filter(move |role| is_affected(*role))
 }
 
 fn has_admin(state: &PolicyState, policies: &PreparedPolicies<'_>) -> bool {
-    state.roles.iter().any(|role| role.in_use && policies.is_full_admin(role.id))
+    state.roles.iter().any(|role| role.in_use && policies.is_admin_role(role.id))
 }

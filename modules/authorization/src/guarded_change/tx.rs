@@ -6,8 +6,8 @@ use authorization_api::TenantStatus;
 use db::{Database, DbError, TenantTx, Tx};
 use kernel::{TenantId, TenantScope};
 
-/// A transaction that holds the lock on its tenant, which is active. Every statement by which a member changes a row of
-/// this module takes it, and [`super::GuardedChange`] hands it out after it has checked the caller.
+/// A transaction that has locked its tenant, which is active. Statements of the authorization module that write on
+/// behalf of a member require it. Only [`super::GuardedChange`] provides it, after reauthorizing the caller.
 #[derive(Debug)]
 pub(crate) struct GuardedTx(TenantTx);
 
@@ -39,14 +39,14 @@ impl DerefMut for GuardedTx {
 }
 
 /// Locks the tenant until the transaction ends, after waiting for other changes. Every change to the tenant, its roles,
-/// policies, members or invitations takes this lock first. Returns its status, or `None` if there is no such tenant.
+/// policies, members or invitations takes this lock first. Returns the tenant's status, or `None` if there is no such tenant.
 pub(crate) async fn lock_tenant(tx: &mut Tx, tenant: TenantId) -> Result<Option<TenantStatus>, DbError> {
-    let lock = sqlx::query_scalar!(
+    let status = sqlx::query_scalar!(
         r#"SELECT status AS "status: TenantStatus"
            FROM tenants
            WHERE id = $1
            FOR NO KEY UPDATE"#,
         tenant.as_uuid(),
     );
-    Ok(lock.fetch_optional(tx.conn()).await?)
+    Ok(status.fetch_optional(tx.conn()).await?)
 }

@@ -16,7 +16,7 @@ use kernel::{Email, Identity, Permit, RoleId, TenancyMode, TenantId};
 use shaku::Component;
 
 use crate::{
-    engine::may_invite_to_role,
+    engine::{Subject, may_invite_into_role},
     guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{AcceptanceConflicts, OpenInvitation},
@@ -159,8 +159,9 @@ impl InvitationService {
         let Some(OpenInvitation { email, invited_by, tenant }) = invitation else { return Ok(None) };
         let Some(state) = read_policy_state(tx, tenant_id, invited_by).await? else { return Ok(None) };
         let may_grant = state.role.is_some_and(|inviter_role| {
-            let invitee = (identity.user(), tenant.role.id);
-            may_invite_to_role(&state.tenant.policies, (invited_by, inviter_role), invitee)
+            let inviter = Subject { role: inviter_role, user: Some(invited_by) };
+            let invitee = Subject { role: tenant.role.id, user: Some(identity.user()) };
+            may_invite_into_role(&state.tenant.policies, inviter, invitee)
         });
         Ok((email == *identity.email() && may_grant).then_some(tenant))
     }

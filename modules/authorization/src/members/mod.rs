@@ -1,4 +1,4 @@
-//! The service for a tenant's members.
+//! Members of a tenant, and tenants of a user.
 
 pub(crate) mod store;
 
@@ -15,7 +15,7 @@ use crate::{
     members::store::MembershipRepository,
 };
 
-/// Implements `/v1/members`, `/v1/members/{id}` and `POST /v1/tenant/leave`.
+/// The service behind `/v1/members`, `/v1/members/{id}` and `POST /v1/tenant/leave`.
 #[derive(Component)]
 #[shaku(interface = Members)]
 pub(crate) struct MemberService {
@@ -33,7 +33,7 @@ impl Members for MemberService {
         after: Option<UserId>,
         limit: u16,
     ) -> Result<Vec<Member>, MembersError> {
-        Ok(self.memberships.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+        Ok(self.memberships.list(&self.database.tenant_reader(permit.scope()), after, limit).await?)
     }
 
     async fn get(&self, permit: &Permit<UserRead>, user: UserId) -> Result<Member, MembersError> {
@@ -41,20 +41,21 @@ impl Members for MemberService {
         member.ok_or(MembersError::NotFound)
     }
 
-    async fn change_role(
+    async fn update_role(
         &self,
         permit: &Permit<MemberUpdate>,
         user: UserId,
         role: RoleId,
     ) -> Result<Member, MembersError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        let from = self.memberships.role_of(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
+        let from = self.memberships.find_role(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
         if !change.has_role(role) {
             return Err(MembersError::RoleNotFound);
         }
-        self.memberships.set_role(change.tx(), user, role).await?;
+        self.memberships.update_role(change.tx(), user, role).await?;
         change.commit(&[RoleChange { user: Some(user), from: Some(from), to: Some(role) }]).await?;
         let updated = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
+        // `None` if a concurrent request has removed the member since the commit.
         updated.ok_or(MembersError::NotFound)
     }
 
@@ -68,11 +69,12 @@ impl Members for MemberService {
         let mut change = GuardedChange::begin_as_member(&*self.database, scope).await?;
         let caller = change.caller();
         self.memberships.remove(change.tx(), caller).await?;
+        // Members may always give up their own permissions, so there is no role change to check.
         Ok(change.commit(&[]).await?)
     }
 }
 
-/// Implements the tenant list of `GET /v1/me`.
+/// The service behind the tenant list of `GET /v1/me`.
 #[derive(Component)]
 #[shaku(interface = UserTenants)]
 pub(crate) struct UserTenantService {

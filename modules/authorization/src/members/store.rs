@@ -65,14 +65,14 @@ pub(crate) trait MembershipRepository: Interface {
     async fn list_for_user(&self, tx: &mut UserTx) -> Result<Vec<UserTenant>, DbError>;
 
     /// Returns at most `limit` members with ids greater than `after`, ordered by id.
-    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
+    async fn list(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError>;
 
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError>;
 
     /// Returns the member's role, or `None` if the user isn't a member.
-    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
+    async fn find_role(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError>;
 
-    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError>;
+    async fn update_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError>;
 
     /// Deletes the membership. Returns its role, or `None` if there was none.
     async fn remove(&self, tx: &mut GuardedTx, user: UserId) -> Result<Option<RoleId>, DbError>;
@@ -151,7 +151,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(tenants.fetch_all(tx.conn()).await?)
     }
 
-    async fn page(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
+    async fn list(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
         let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), UserId::as_uuid));
         let query = || {
             sqlx::query_as!(
@@ -202,7 +202,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(reader.fetch_optional(query).await?.map(Into::into))
     }
 
-    async fn role_of(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError> {
+    async fn find_role(&self, tx: &mut TenantTx, user: UserId) -> Result<Option<RoleId>, DbError> {
         let role = sqlx::query_scalar!(
             "SELECT role_id FROM memberships WHERE tenant_id = $1 AND user_id = $2",
             tx.tenant().as_uuid(),
@@ -211,7 +211,7 @@ impl MembershipRepository for PgMembershipRepository {
         Ok(role.fetch_optional(tx.conn()).await?)
     }
 
-    async fn set_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError> {
+    async fn update_role(&self, tx: &mut GuardedTx, user: UserId, role: RoleId) -> Result<(), DbError> {
         let changed = sqlx::query!(
             "UPDATE memberships
              SET role_id = $3

@@ -36,7 +36,7 @@ pub(crate) async fn count_tenants_by_version(tx: &mut SystemTx) -> Result<Vec<Te
 }
 
 /// Returns the tenants at versions older than `version`, archived ones included, ordered by id.
-pub(crate) async fn tenants_behind(tx: &mut SystemTx, version: i32) -> Result<Vec<TenantId>, DbError> {
+pub(crate) async fn outdated_tenants(tx: &mut SystemTx, version: i32) -> Result<Vec<TenantId>, DbError> {
     // system: an upgrade searches all tenants for outdated ones.
     let ids = sqlx::query_scalar!(
         "SELECT tenant_id

@@ -12,7 +12,7 @@ use crate::templates::{
     RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions,
     store::{
         count_tenants_by_version, find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked,
-        set_template_version, tenants_behind,
+        outdated_tenants, set_template_version,
     },
 };
 
@@ -32,7 +32,7 @@ impl PolicyTemplates for TemplateUpgradeService {
     }
 
     async fn outdated_tenants(&self) -> Result<Vec<TenantId>, DbError> {
-        tenants_behind(&mut self.begin().await?, TEMPLATES.current()).await
+        outdated_tenants(&mut self.begin().await?, TEMPLATES.current()).await
     }
 
     async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError> {

@@ -77,7 +77,7 @@ impl Tenants for TenantService {
         let mut guarded = GuardedChange::begin(&*self.database, permit).await?;
         let updated = self.tenants.update(guarded.tx(), change).await.map_err(tenants_error)?;
         guarded.commit(&[]).await?;
-        updated.ok_or(TenantsError::NotFound)
+        Ok(updated)
     }
 
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {

@@ -1,4 +1,4 @@
-//! The tables `tenants` and `tenant_attributes`.
+//! The tables `tenants` and `tenant_attributes`. Reads are single-statement reads, see `db::single_statement`.
 
 use async_trait::async_trait;
 use authorization_api::{Tenant, TenantChange, TenantName, TenantStatus};
@@ -13,10 +13,8 @@ pub(crate) trait TenantRepository: Interface {
     /// Returns the tenant if it is active.
     async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError>;
 
-    /// Updates the tenant if it is active.
-    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Option<Tenant>, DbError>;
+    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Tenant, DbError>;
 
-    /// Archives the tenant.
     async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError>;
 
     /// Restores the tenant. Does nothing if it is active.
@@ -34,9 +32,9 @@ impl TenantRepository for PgTenantRepository {
         let query = || {
             sqlx::query_as!(
                 Tenant,
-                r#"SELECT t.id AS "id!: TenantId", t.slug AS "slug!: TenantSlug", t.name AS "name!: TenantName",
-                     t.status AS "status!: TenantStatus", t.plan AS "plan!", t.features AS "features!",
-                     t.seat_limit AS "seat_limit!", t.created_at AS "created_at!"
+                r#"SELECT r.id AS "id!: TenantId", r.slug AS "slug!: TenantSlug", r.name AS "name!: TenantName",
+                     r.status AS "status!: TenantStatus", r.plan AS "plan!", r.features AS "features!",
+                     r.seat_limit AS "seat_limit!", r.created_at AS "created_at!"
                    FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT t.id, t.slug, t.name, t.status, a.plan, a.features, a.seat_limit, t.created_at
@@ -44,48 +42,48 @@ impl TenantRepository for PgTenantRepository {
                        JOIN tenant_attributes AS a ON a.tenant_id = t.id
                        WHERE t.id = s.tenant_id AND t.status = 'active'
                        OFFSET 0
-                     ) AS t"#,
+                     ) AS r"#,
                 tenant,
             )
         };
         reader.fetch_optional(query).await
     }
 
-    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Option<Tenant>, DbError> {
-        let updated = sqlx::query_as!(
+    async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Tenant, DbError> {
+        let statement = sqlx::query_as!(
             Tenant,
             r#"UPDATE tenants AS t
                SET name = coalesce($2, t.name), slug = coalesce($3, t.slug), updated_at = now()
                FROM tenant_attributes AS a
-               WHERE t.id = $1 AND a.tenant_id = t.id AND t.status = 'active'
+               WHERE t.id = $1 AND a.tenant_id = t.id
                RETURNING t.id, t.slug, t.name AS "name: TenantName", t.status AS "status: TenantStatus", a.plan,
                  a.features, a.seat_limit, t.created_at"#,
             tx.tenant().as_uuid(),
             change.name.as_ref().map(TenantName::as_str),
             change.slug.as_ref().map(TenantSlug::as_str),
         );
-        Ok(updated.fetch_optional(tx.conn()).await?)
+        Ok(statement.fetch_one(tx.conn()).await?)
     }
 
     async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError> {
-        let archived = sqlx::query!(
+        let statement = sqlx::query!(
             "UPDATE tenants
              SET status = 'archived', updated_at = now()
-             WHERE id = $1 AND status = 'active'",
+             WHERE id = $1",
             tx.tenant().as_uuid(),
         );
-        archived.execute(tx.conn()).await?;
+        statement.execute(tx.conn()).await?;
         Ok(())
     }
 
     async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError> {
-        let restored = sqlx::query!(
+        let statement = sqlx::query!(
             "UPDATE tenants
              SET status = 'active', updated_at = now()
              WHERE id = $1 AND status = 'archived'",
             id.as_uuid(),
         );
-        restored.execute(tx.conn()).await?;
+        statement.execute(tx.conn()).await?;
         Ok(())
     }
 }

@@ -7,25 +7,25 @@ use kernel::{TenancyMode, ValueModule};
 use test_support::TestDb;
 use tokio::task::JoinSet;
 
-/// The module in the default tenancy mode.
+/// Returns the module in the default tenancy mode.
 pub(crate) fn module(db: &TestDb) -> AuthorizationModule {
     module_in_mode(db, TenancyMode::default())
 }
 
-/// The module in another tenancy mode.
+/// Returns the module in a tenancy mode.
 pub(crate) fn module_in_mode(db: &TestDb, mode: TenancyMode) -> AuthorizationModule {
     AuthorizationModule::builder(db.db.module(), ValueModule::new(Arc::new(mode))).build()
 }
 
-/// Returns `done`, or the name of the error's variant. For `Change(…)` it is that of the inner error.
+/// Returns `Ok`, or the name of the error's variant. For `Change(…)` it is that of the inner error.
 pub(crate) fn outcome<T>(result: &Result<T, impl Debug>) -> String {
-    let Err(error) = result else { return "done".into() };
+    let Err(error) = result else { return "Ok".into() };
     let error = format!("{error:?}");
     let variant = error.strip_prefix("Change(").unwrap_or(&error);
     variant.chars().take_while(|c| c.is_alphanumeric()).collect()
 }
 
-/// The expected result of [`outcomes`].
+/// Returns the counts as [`outcomes`] does.
 pub(crate) fn counted<const N: usize>(counts: [(&str, usize); N]) -> BTreeMap<String, usize> {
     counts.into_iter().map(|(outcome, count)| (outcome.to_owned(), count)).collect()
 }

@@ -103,7 +103,7 @@ impl Outcome for ChangeError {
             Self::NoLongerMember => "no longer a member".into(),
             Self::Denied(denial) => format!("denied {}", denial.permission.name),
             Self::PrivilegeEscalation { permission } => format!("lacks {permission}"),
-            Self::UnheldRemoval { permission } => format!("can't take away {permission}"),
+            Self::RemovalNotPermitted { permission } => format!("can't take away {permission}"),
             Self::LastAdmin => "last admin".into(),
             Self::Db(error) => panic!("{error:?}"),
         }
@@ -155,7 +155,7 @@ impl Outcome for PoliciesError {
 
 impl<T, E: Outcome> Outcome for Result<T, E> {
     fn label(&self) -> String {
-        self.as_ref().map_or_else(Outcome::label, |_| "done".into())
+        self.as_ref().map_or_else(Outcome::label, |_| "Ok".into())
     }
 }
 
@@ -170,7 +170,7 @@ async fn role_of(db: &TestDb, fixture: &Fixture, user: UserId) -> Option<RoleId>
     role.map(RoleId::from_uuid)
 }
 
-/// All policies in the database, as text.
+/// Returns all policies in the database, as text.
 async fn stored_policies(db: &TestDb) -> Vec<String> {
     sqlx::query_scalar("SELECT p::text FROM policies AS p ORDER BY id")
         .fetch_all(&mut db.superuser().await)
@@ -180,11 +180,11 @@ async fn stored_policies(db: &TestDb) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn role_assignment_requires_holding_role(#[future(awt)] test_db: TestDb) {
+async fn role_assignment_requires_its_permissions(#[future(awt)] test_db: TestDb) {
     let fixture = fixture(&test_db, json!([["allow", "member", "update"], ["allow", "user", "read"]])).await;
     let other_member = test_db.create_member(&fixture.tenant, fixture.role).await;
     let assign = async |by: UserId, to: UserId, role: RoleId| {
-        members(&test_db).change_role(&permit(&test_db, &fixture, by).await, to, role).await
+        members(&test_db).update_role(&permit(&test_db, &fixture, by).await, to, role).await
     };
     assert_eq!(
         assign(fixture.other, other_member, fixture.tenant.member_role).await.unwrap().role.id,
@@ -195,17 +195,17 @@ async fn role_assignment_requires_holding_role(#[future(awt)] test_db: TestDb) {
         assert_eq!(assign(fixture.other, to, fixture.tenant.admin_role).await.label(), "lacks *:*");
     }
     assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.member_role));
-    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.admin_role).await.label(), "done");
+    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.admin_role).await.label(), "Ok");
     assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
-    // Demoting an admin takes away what only an admin holds.
+    // Demoting an admin takes away what only an admin has.
     assert_eq!(assign(fixture.other, other_member, fixture.tenant.member_role).await.label(), "can't take away *:*");
     assert_eq!(role_of(&test_db, &fixture, other_member).await, Some(fixture.tenant.admin_role));
-    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.member_role).await.label(), "done");
+    assert_eq!(assign(fixture.admin, other_member, fixture.tenant.member_role).await.label(), "Ok");
 }
 
 #[rstest]
 #[tokio::test]
-async fn removal_requires_holding_removed_permissions(#[future(awt)] test_db: TestDb) {
+async fn removal_requires_removed_permissions(#[future(awt)] test_db: TestDb) {
     let manager = json!([
         ["allow", "member", "*"],
         ["allow", "policy", "*"],
@@ -235,20 +235,20 @@ async fn removal_requires_holding_removed_permissions(#[future(awt)] test_db: Te
     for (role, expected) in [
         (fixture.tenant.admin_role, "can't take away *:*"),
         (archiver, "can't take away tenant:archive"),
-        (fixture.role, "done"),
-        (reader, "done"),
-        (fixture.tenant.member_role, "done"),
+        (fixture.role, "Ok"),
+        (reader, "Ok"),
+        (fixture.tenant.member_role, "Ok"),
     ] {
         let member = test_db.create_member(&fixture.tenant, role).await;
         assert_eq!(members.remove(&remove, member).await.label(), expected);
-        let left = (expected != "done").then_some(role);
+        let left = (expected != "Ok").then_some(role);
         assert_eq!(role_of(&test_db, &fixture, member).await, left, "{expected}");
     }
     // A deny, and deleting or narrowing an allow, take permissions away as well.
     let before = stored_policies(&test_db).await;
     for (role, resource, expected) in [
         (Some(fixture.tenant.admin_role), "role", "can't take away role:read"),
-        (Some(archiver), "user", "done"),
+        (Some(archiver), "user", "Ok"),
         (None, "role", "can't take away role:read"),
     ] {
         let deny = draft(role, Effect::Deny, (resource, &["read"]), json!(null));
@@ -262,10 +262,10 @@ async fn removal_requires_holding_removed_permissions(#[future(awt)] test_db: Te
     assert_eq!(policies.delete(&write, archive).await.label(), "can't take away tenant:archive");
     let narrow = PolicyChange { condition: Some(Some(json!({"owner": {}}))), ..PolicyChange::default() };
     assert_eq!(policies.update(&write, archive, &narrow).await.label(), "can't take away tenant:archive");
-    assert_eq!(policies.delete(&write, conditional).await.label(), "done");
+    assert_eq!(policies.delete(&write, conditional).await.label(), "Ok");
     // Leaving the tenant requires nothing.
     let scope = test_db.scope(fixture.other, fixture.tenant.id).await.unwrap();
-    assert_eq!(members.leave(&scope).await.label(), "done");
+    assert_eq!(members.leave(&scope).await.label(), "Ok");
 }
 
 #[rstest]
@@ -279,7 +279,7 @@ async fn other_tenants_roles_and_members_are_not_found(#[future(awt)] test_db: T
         (here.other, there.role, "no role"),
         (here.other, RoleId::new(), "no role"),
     ] {
-        assert_eq!(members(&test_db).change_role(&update, user, role).await.label(), outcome);
+        assert_eq!(members(&test_db).update_role(&update, user, role).await.label(), outcome);
     }
     let remove = permit::<MemberRemove>(&test_db, &here, here.admin).await;
     assert_eq!(members(&test_db).remove(&remove, there.other).await.label(), "no member");
@@ -311,10 +311,10 @@ async fn leaving_a_denied_role_counts_as_grant(#[future(awt)] test_db: TestDb) {
     insert_policy(&test_db, &fixture.tenant, Some(denied), &json!(["deny", "policy", "*"])).await;
     let denied_member = test_db.create_member(&fixture.tenant, denied).await;
     let update = permit(&test_db, &fixture, fixture.other).await;
-    assert_eq!(members(&test_db).change_role(&update, denied_member, free).await.label(), "lacks policy:*");
+    assert_eq!(members(&test_db).update_role(&update, denied_member, free).await.label(), "lacks policy:*");
     // Moving a member into the denied role takes the permission away.
     let other = test_db.create_member(&fixture.tenant, free).await;
-    assert_eq!(members(&test_db).change_role(&update, other, denied).await.label(), "can't take away policy:*");
+    assert_eq!(members(&test_db).update_role(&update, other, denied).await.label(), "can't take away policy:*");
 }
 
 #[rstest]
@@ -328,10 +328,10 @@ async fn permission_is_rechecked_after_lock(#[future(awt)] test_db: TestDb) {
         permit::<PolicyManage>(&test_db, &fixture, fixture.other).await,
     );
     let admin_permit = permit(&test_db, &fixture, fixture.admin).await;
-    members(&test_db).change_role(&admin_permit, fixture.other, fixture.tenant.member_role).await.unwrap();
+    members(&test_db).update_role(&admin_permit, fixture.other, fixture.tenant.member_role).await.unwrap();
     assert_eq!(members(&test_db).remove(&remove, other_member).await.label(), "denied member:remove");
     assert_eq!(
-        members(&test_db).change_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),
+        members(&test_db).update_role(&update, fixture.other, fixture.tenant.admin_role).await.label(),
         "denied member:update"
     );
     let everything = draft(Some(fixture.tenant.member_role), Effect::Allow, ("*", &["*"]), json!(null));
@@ -361,7 +361,7 @@ async fn last_admin_cannot_be_removed(#[future(awt)] test_db: TestDb) {
         .await
         .unwrap();
     let scope = test_db.scope(fixture.admin, fixture.tenant.id).await.unwrap();
-    assert_eq!(members.change_role(&update, fixture.admin, fixture.role).await.label(), "last admin");
+    assert_eq!(members.update_role(&update, fixture.admin, fixture.role).await.label(), "last admin");
     assert_eq!(members.remove(&remove, fixture.admin).await.label(), "last admin");
     assert_eq!(members.leave(&scope).await.label(), "last admin");
     for (role, condition) in [
@@ -374,10 +374,10 @@ async fn last_admin_cannot_be_removed(#[future(awt)] test_db: TestDb) {
     }
     // A deny whose condition never matches the admin is allowed.
     let others = json!({"attribute": {"name": "subject.role", "is": fixture.role}});
-    assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "done");
+    assert_eq!(policies.create(&write, &draft(None, Effect::Deny, ("user", &["read"]), others)).await.label(), "Ok");
     // With another admin, the first one can leave.
     test_db.create_member(&fixture.tenant, fixture.tenant.admin_role).await;
-    assert_eq!(members.leave(&scope).await.label(), "done");
+    assert_eq!(members.leave(&scope).await.label(), "Ok");
     assert_eq!(role_of(&test_db, &fixture, fixture.admin).await, None);
 }
 
@@ -591,13 +591,13 @@ async fn policy_write_cannot_escalate(#[future(awt)] test_db: TestDb) {
     }
     assert_eq!(stored_policies(&test_db).await, before);
     let conditional = draft(None, Effect::Allow, ("role", &["read"]), address);
-    assert_eq!(policies.create(&write, &conditional).await.label(), "done");
-    // Deleting or narrowing the deny would grant members a permission that the writer doesn't hold.
+    assert_eq!(policies.create(&write, &conditional).await.label(), "Ok");
+    // Deleting or narrowing the deny would grant members a permission that the writer doesn't have.
     assert_eq!(policies.delete(&write, deny).await.label(), "lacks tenant:read");
     let narrower = PolicyChange { target: Some(target("user", &["*"])), ..none() };
     assert_eq!(policies.update(&write, deny, &narrower).await.label(), "lacks tenant:read");
     let other = insert_policy(&test_db, &fixture.tenant, member, &json!(["deny", "user", "*"])).await;
-    assert_eq!(policies.delete(&write, other).await.label(), "done");
+    assert_eq!(policies.delete(&write, other).await.label(), "Ok");
 }
 
 #[rstest]
@@ -622,13 +622,12 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] test_db: TestDb) {
         tasks.spawn(async move {
             match step % 2 {
                 0 => members.remove(&remove, victim).await.label(),
-                _ => members.change_role(&update, victim, to).await.label(),
+                _ => members.update_role(&update, victim, to).await.label(),
             }
         });
     }
     let outcomes = outcomes(tasks).await;
-    let known =
-        ["done", "no member", "no longer a member", "last admin", "denied member:remove", "denied member:update"];
+    let known = ["Ok", "no member", "no longer a member", "last admin", "denied member:remove", "denied member:update"];
     assert!(outcomes.keys().all(|label| known.contains(&label.as_str())), "{outcomes:?}");
     assert_eq!(outcomes.values().sum::<usize>(), 300);
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
@@ -637,7 +636,7 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] test_db: TestDb) {
         .await
         .unwrap();
     assert!(left >= 1, "{outcomes:?}");
-    assert!(outcomes["done"] >= 15, "too few changes succeeded: {outcomes:?}");
+    assert!(outcomes["Ok"] >= 15, "too few changes succeeded: {outcomes:?}");
 }
 
 #[rstest]
@@ -653,10 +652,10 @@ async fn concurrent_leaves_keep_one_admin(#[future(awt)] test_db: TestDb) {
         let (members, scope) = (members(&test_db), test_db.scope(admin, fixture.tenant.id).await.unwrap());
         tasks.spawn(async move { members.leave(&scope).await.label() });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 39), ("last admin", 1)]));
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 39), ("last admin", 1)]));
 }
 
-/// An admin widens a role while another member, who doesn't hold the new permission, assigns it to 200 members.
+/// An admin widens a role while another member, who doesn't have the new permission, assigns it to 200 members.
 #[rstest]
 #[tokio::test]
 async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: TestDb) {
@@ -668,7 +667,7 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: T
         let user = test_db.create_member(&fixture.tenant, plain).await;
         users.push(user);
         let (members, update) = (members(&test_db), permit::<MemberUpdate>(&test_db, &fixture, fixture.other).await);
-        tasks.spawn(async move { members.change_role(&update, user, wide).await.label() });
+        tasks.spawn(async move { members.update_role(&update, user, wide).await.label() });
         if number == 20 {
             let (policies, write) =
                 (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
@@ -679,9 +678,9 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: T
         }
     }
     let outcomes = outcomes(tasks).await;
-    let assigned = outcomes.get("done").copied().unwrap_or_default();
+    let assigned = outcomes.get("Ok").copied().unwrap_or_default();
     let rejected = outcomes.get("lacks policy:*").copied().unwrap_or_default();
-    assert_eq!((outcomes["widened: done"], assigned + rejected), (1, 200), "{outcomes:?}");
+    assert_eq!((outcomes["widened: Ok"], assigned + rejected), (1, 200), "{outcomes:?}");
     let stored: i64 = sqlx::query_scalar("SELECT count(*) FROM memberships WHERE role_id = $1")
         .bind(wide.as_uuid())
         .fetch_one(&mut test_db.superuser().await)
@@ -690,7 +689,7 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: T
     assert_eq!(usize::try_from(stored).unwrap(), assigned);
     // After the widening, no assignment succeeds.
     let late = permit(&test_db, &fixture, fixture.other).await;
-    assert_eq!(members(&test_db).change_role(&late, fixture.other, wide).await.label(), "lacks policy:*");
+    assert_eq!(members(&test_db).update_role(&late, fixture.other, wide).await.label(), "lacks policy:*");
 }
 
 #[rstest]
@@ -713,7 +712,7 @@ async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
         role_tasks
             .spawn(async move { roles.create(&manage, &format!("role {number}").parse().unwrap()).await.label() });
     }
-    assert_eq!(outcomes(role_tasks).await, counted([("done", 97), ("more than 100", 13)]));
+    assert_eq!(outcomes(role_tasks).await, counted([("Ok", 97), ("more than 100", 13)]));
     for number in 0..30 {
         let role = fixture.role;
         let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
@@ -723,7 +722,7 @@ async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
         });
     }
     let labels = outcomes(policy_tasks).await;
-    assert_eq!((labels["done"], labels.values().sum::<usize>()), (17, 30), "{labels:?}");
+    assert_eq!((labels["Ok"], labels.values().sum::<usize>()), (17, 30), "{labels:?}");
     test_db.execute("DELETE FROM policies WHERE resource = 'made-up'").await;
     for _ in 0..50 {
         let role = fixture.role;
@@ -732,10 +731,10 @@ async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
             policies.create(&write, &draft(Some(role), Effect::Allow, ("role", &["read"]), json!(null))).await.label()
         });
     }
-    assert_eq!(outcomes(duplicate_tasks).await, counted([("done", 1), ("exists", 49)]));
+    assert_eq!(outcomes(duplicate_tasks).await, counted([("Ok", 1), ("exists", 49)]));
 }
 
-/// A condition with `cost` conditions and values, at most 64 times 64. No two are equal.
+/// Returns a condition with `cost` conditions and values, at most 64 times 64. No two are equal.
 fn condition_of_cost(cost: usize, number: usize) -> Value {
     let range = |index: usize| format!("10.{number}.{}.{}/32", index / 256, index % 256);
     let leaf =
@@ -756,7 +755,7 @@ async fn condition_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb)
         tasks.spawn(async move { policies.create(&write, &draft).await.label() });
     }
     // 9 conditions cost 9,999.
-    assert_eq!(outcomes(tasks).await, counted([("conditions over 10000", 3), ("done", 9)]));
+    assert_eq!(outcomes(tasks).await, counted([("conditions over 10000", 3), ("Ok", 9)]));
     let (policies, write) = (policies(&test_db), permit::<PolicyManage>(&test_db, &fixture, fixture.admin).await);
     let create = async |condition: Value| {
         let draft = draft(None, Effect::Allow, ("user", &["read"]), condition);
@@ -765,19 +764,19 @@ async fn condition_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb)
     assert_eq!(create(json!({"not": {"owner": {}}})).await.label(), "conditions over 10000");
     let last = create(json!({"owner": {}})).await.unwrap();
     assert_eq!(create(json!({"plan": "pro"})).await.label(), "conditions over 10000");
-    assert_eq!(create(json!(null)).await.label(), "done");
+    assert_eq!(create(json!(null)).await.label(), "Ok");
     // A condition may be replaced by one of the same cost, and becomes cheaper or removed, but not more expensive.
     let replace = async |condition: Value| {
         let condition = Some(Some(condition).filter(|condition| !condition.is_null()));
         policies.update(&write, last.id, &PolicyChange { condition, ..PolicyChange::default() }).await.label()
     };
-    assert_eq!(replace(json!({"plan": "pro"})).await, "done");
+    assert_eq!(replace(json!({"plan": "pro"})).await, "Ok");
     assert_eq!(replace(json!({"not": {"plan": "pro"}})).await, "conditions over 10000");
     // Lowering the limit or inserting by SQL can leave a tenant over the limit. Its policies can still be changed.
     let over = json!(["allow", "role", "read", condition_of_cost(2_000, 100)]);
     let over = insert_policy(&test_db, &fixture.tenant, None, &over).await;
-    assert_eq!(replace(json!({"plan": "free"})).await, "done");
+    assert_eq!(replace(json!({"plan": "free"})).await, "Ok");
     let wider = PolicyChange { target: Some(target("user", &["*"])), ..PolicyChange::default() };
-    assert_eq!(policies.update(&write, last.id, &wider).await.label(), "done");
-    assert_eq!(policies.delete(&write, over).await.label(), "done");
+    assert_eq!(policies.update(&write, last.id, &wider).await.label(), "Ok");
+    assert_eq!(policies.delete(&write, over).await.label(), "Ok");
 }

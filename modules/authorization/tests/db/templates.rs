@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::helpers::module;
 
-const CURRENT: i32 = 2;
+const CURRENT_VERSION: i32 = 2;
 
 fn templates(db: &TestDb) -> Arc<dyn PolicyTemplates> {
     module(db).resolve()
@@ -36,11 +36,11 @@ async fn upgrade(db: &TestDb) -> UpgradeReport {
     templates(db).upgrade(&outdated, OnLocked::Skip).await.unwrap()
 }
 
-fn upgraded(upgraded: usize) -> UpgradeReport {
+fn report_of(upgraded: usize) -> UpgradeReport {
     UpgradeReport { upgraded, ..UpgradeReport::default() }
 }
 
-/// The rows that an upgrade may change, each as text.
+/// Returns the rows that an upgrade may change, each as text.
 async fn rows(connection: &mut PgConnection) -> BTreeSet<String> {
     let rows = "SELECT 'role ' || r::text FROM roles AS r UNION ALL SELECT 'policy ' || p::text FROM policies AS p
         UNION ALL SELECT 'attributes ' || a::text FROM tenant_attributes AS a
@@ -48,20 +48,21 @@ async fn rows(connection: &mut PgConnection) -> BTreeSet<String> {
     sqlx::query_scalar::<_, String>(rows).fetch_all(connection).await.unwrap().into_iter().collect()
 }
 
-/// The policies of the tenant's roles as text: template version, role, policy, and markers for template policies and
+/// Returns the policies of the tenant's roles as text: template version, role, policy, and markers for template policies and
 /// system roles.
-async fn allowed(connection: &mut PgConnection, tenant: TenantId) -> Vec<String> {
-    let allowed = "SELECT concat_ws(' ', a.policy_template_version, r.name, p.effect, p.resource, p.verbs, p.condition,
+async fn role_policies(connection: &mut PgConnection, tenant: TenantId) -> Vec<String> {
+    let policies =
+        "SELECT concat_ws(' ', a.policy_template_version, r.name, p.effect, p.resource, p.verbs, p.condition,
           CASE WHEN p.is_template THEN 'template' END, CASE WHEN r.is_system THEN 'system' END)
         FROM tenant_attributes AS a
         JOIN policies AS p USING (tenant_id)
         JOIN roles AS r ON r.tenant_id = p.tenant_id AND r.id = p.role_id
         WHERE a.tenant_id = $1
         ORDER BY r.name, p.resource";
-    sqlx::query_scalar(allowed).bind(tenant.as_uuid()).fetch_all(connection).await.unwrap()
+    sqlx::query_scalar(policies).bind(tenant.as_uuid()).fetch_all(connection).await.unwrap()
 }
 
-/// Each tenant's version, and the number of its policies that version 2 adds.
+/// Returns each tenant's version, and the number of its policies that version 2 adds.
 async fn versions_and_additions(connection: &mut PgConnection) -> Vec<(i32, i64)> {
     let versions = "SELECT a.policy_template_version, count(p.id)
         FROM tenant_attributes AS a
@@ -72,7 +73,7 @@ async fn versions_and_additions(connection: &mut PgConnection) -> Vec<(i32, i64)
 
 async fn versions(db: &TestDb) -> Vec<(i32, i64)> {
     let versions = templates(db).versions().await.unwrap();
-    assert_eq!(versions.current, CURRENT);
+    assert_eq!(versions.current, CURRENT_VERSION);
     versions.in_use.iter().map(|TenantsAtVersion { version, tenants }| (*version, *tenants)).collect()
 }
 
@@ -86,16 +87,16 @@ async fn upgraded_tenant_equals_new_tenant(#[future(awt)] test_db: TestDb) {
     let mut superuser = test_db.superuser().await;
     let archive = sqlx::query("UPDATE tenants SET status = 'archived' WHERE id = $1").bind(archived.id.as_uuid());
     archive.execute(&mut superuser).await.unwrap();
-    assert_eq!(versions(&test_db).await, [(1, 2), (CURRENT, 1)]);
-    assert_eq!(upgrade(&test_db).await, upgraded(2));
-    assert_eq!(versions(&test_db).await, [(CURRENT, 3)]);
+    assert_eq!(versions(&test_db).await, [(1, 2), (CURRENT_VERSION, 1)]);
+    assert_eq!(upgrade(&test_db).await, report_of(2));
+    assert_eq!(versions(&test_db).await, [(CURRENT_VERSION, 3)]);
     let expected = [
         "2 admin allow * {*} template system",
         "2 member allow role {read} template system",
         "2 member allow user {read} template system",
     ];
     for tenant in [created, old.id, archived.id] {
-        assert_eq!(allowed(&mut superuser, tenant).await, expected);
+        assert_eq!(role_policies(&mut superuser, tenant).await, expected);
     }
 }
 
@@ -138,12 +139,12 @@ async fn upgrade_applies_to_next_request(#[future(awt)] test_db: TestDb) {
 #[tokio::test]
 async fn upgrade_is_idempotent(#[future(awt)] test_db: TestDb) {
     let tenants: Vec<TenantId> = tenants_at_version_1(&test_db, 3).await.iter().map(|tenant| tenant.id).collect();
-    assert_eq!(upgrade(&test_db).await, upgraded(3));
+    assert_eq!(upgrade(&test_db).await, report_of(3));
     let mut superuser = test_db.superuser().await;
     let once = rows(&mut superuser).await;
     assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
-    for busy in [OnLocked::Skip, OnLocked::Wait] {
-        let again = templates(&test_db).upgrade(&tenants, busy).await.unwrap();
+    for on_locked in [OnLocked::Skip, OnLocked::Wait] {
+        let again = templates(&test_db).upgrade(&tenants, on_locked).await.unwrap();
         assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
     }
     assert_eq!(rows(&mut superuser).await, once);
@@ -156,8 +157,8 @@ async fn dry_run_reports_without_changes(#[future(awt)] test_db: TestDb) {
     test_db.execute("UPDATE roles SET is_system = false WHERE ctid = (SELECT min(ctid) FROM roles)").await;
     let mut superuser = test_db.superuser().await;
     let before = rows(&mut superuser).await;
-    let behind = templates(&test_db).outdated_tenants().await.unwrap();
-    let planned = templates(&test_db).plan(&behind).await.unwrap();
+    let outdated = templates(&test_db).outdated_tenants().await.unwrap();
+    let planned = templates(&test_db).plan(&outdated).await.unwrap();
     assert_eq!(rows(&mut superuser).await, before);
     assert_eq!((planned.upgraded, planned.blocked.len()), (2, 1));
     assert_eq!(upgrade(&test_db).await, planned);
@@ -172,21 +173,21 @@ async fn concurrent_upgrades_apply_once(#[future(awt)] test_db: TestDb) {
     for run in 0..8 {
         let (templates, ids) = (templates(&test_db), ids.clone());
         runs.spawn(async move {
-            let (mut total, mut busy) = (0, Vec::new());
+            let (mut total, mut skipped) = (0, Vec::new());
             for tenants in ids.chunks(3 + run) {
                 let done = templates.upgrade(tenants, OnLocked::Skip).await.unwrap();
                 assert_eq!(done.upgraded + done.up_to_date + done.skipped.len(), tenants.len());
                 total += done.upgraded;
-                busy.extend(done.skipped);
+                skipped.extend(done.skipped);
             }
-            for tenant in busy {
+            for tenant in skipped {
                 total += templates.upgrade(&[tenant], OnLocked::Wait).await.unwrap().upgraded;
             }
             total
         });
     }
     assert_eq!(runs.join_all().await.into_iter().sum::<usize>(), 40);
-    assert_eq!(versions_and_additions(&mut test_db.superuser().await).await, [(CURRENT, 1); 40]);
+    assert_eq!(versions_and_additions(&mut test_db.superuser().await).await, [(CURRENT_VERSION, 1); 40]);
     assert!(policy_versions(&test_db).await.is_disjoint(&before));
 }
 
@@ -201,37 +202,37 @@ async fn policy_versions(db: &TestDb) -> BTreeSet<Uuid> {
 async fn interrupted_upgrade_is_atomic_and_resumable(#[future(awt)] test_db: TestDb) {
     let ids: Vec<TenantId> = tenants_at_version_1(&test_db, 12).await.iter().map(|tenant| tenant.id).collect();
     let mut superuser = test_db.superuser().await;
-    let mut unfinished = 0;
+    let mut interruptions = 0;
     for polls in 0.. {
         let templates = templates(&test_db);
-        let work = async {
+        let upgrade_all = async {
             for tenants in ids.chunks(5) {
                 templates.upgrade(tenants, OnLocked::Wait).await.unwrap();
             }
         };
-        let completed = poll_at_most(polls, work).await;
+        let completed = poll_at_most(polls, upgrade_all).await;
         let now = versions_and_additions(&mut superuser).await;
-        assert!(now.iter().all(|at| [(1, 0), (CURRENT, 1)].contains(at)), "after {polls} polls: {now:?}");
+        assert!(now.iter().all(|at| [(1, 0), (CURRENT_VERSION, 1)].contains(at)), "after {polls} polls: {now:?}");
         if completed {
-            assert_eq!(now, [(CURRENT, 1); 12]);
+            assert_eq!(now, [(CURRENT_VERSION, 1); 12]);
             break;
         }
-        unfinished += 1;
+        interruptions += 1;
     }
-    // A single batch takes more polls than that.
-    assert!(unfinished > 4, "interrupted only {unfinished} times");
+    // Even one batch takes more than 4 polls, so the test also interrupts batches.
+    assert!(interruptions > 4, "only {interruptions} interruptions");
 }
 
 /// Polls the future at most `polls` times and then drops it. Returns whether it completed.
-async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
-    let mut work = std::pin::pin!(work);
+async fn poll_at_most(polls: usize, future: impl Future<Output = ()>) -> bool {
+    let mut future = std::pin::pin!(future);
     let mut remaining = polls;
     std::future::poll_fn(|cx| {
         if remaining == 0 {
             return std::task::Poll::Ready(false);
         }
         remaining -= 1;
-        work.as_mut().poll(cx).map(|()| true)
+        future.as_mut().poll(cx).map(|()| true)
     })
     .await
 }
@@ -240,10 +241,10 @@ async fn poll_at_most(polls: usize, work: impl Future<Output = ()>) -> bool {
 #[tokio::test]
 async fn locked_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
     let tenants = tenants_at_version_1(&test_db, 3).await;
-    let (mut other, mut superuser) = (test_db.superuser().await, test_db.superuser().await);
-    let mut change = other.begin().await.unwrap();
+    let (mut lock_holder, mut superuser) = (test_db.superuser().await, test_db.superuser().await);
+    let mut transaction = lock_holder.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
-    sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *change).await.unwrap();
+    sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *transaction).await.unwrap();
     assert_eq!(
         upgrade(&test_db).await,
         UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() }
@@ -260,13 +261,13 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
     // The upgrade must see what is committed while it waits.
     let policy = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
         VALUES ($1, gen_random_uuid(), 'deny', 'billing', '{read}', sha256('1'))";
-    sqlx::query(policy).bind(id.as_uuid()).execute(&mut *change).await.unwrap();
-    sqlx::query("UPDATE roles SET name = 'member', name_key = 'member', is_system = false WHERE tenant_id = $1 AND name = 'member'")
+    sqlx::query(policy).bind(id.as_uuid()).execute(&mut *transaction).await.unwrap();
+    sqlx::query("UPDATE roles SET is_system = false WHERE tenant_id = $1 AND name = 'member'")
         .bind(id.as_uuid())
-        .execute(&mut *change)
+        .execute(&mut *transaction)
         .await
         .unwrap();
-    change.commit().await.unwrap();
+    transaction.commit().await.unwrap();
     let slug: TenantSlug = tenants[1].slug.parse().unwrap();
     let blocked = vec![BlockedTenant { slug, role: "member" }];
     assert_eq!(waiting.await.unwrap(), UpgradeReport { blocked, ..UpgradeReport::default() });
@@ -274,9 +275,10 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn newer_tenant_is_skipped(#[future(awt)] test_db: TestDb) {
+async fn newer_tenant_is_unchanged(#[future(awt)] test_db: TestDb) {
     let tenants = tenants_at_version_1(&test_db, 2).await;
-    test_db.execute("UPDATE tenant_attributes SET policy_template_version = 3").await;
+    let newer = CURRENT_VERSION + 1;
+    test_db.execute(&format!("UPDATE tenant_attributes SET policy_template_version = {newer}")).await;
     let mut superuser = test_db.superuser().await;
     let before = rows(&mut superuser).await;
     assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
@@ -285,31 +287,31 @@ async fn newer_tenant_is_skipped(#[future(awt)] test_db: TestDb) {
     assert_eq!(report, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
     assert_eq!(rows(&mut superuser).await, before);
     let versions = templates(&test_db).versions().await.unwrap();
-    assert_eq!((versions.behind(), versions.ahead()), (0, 2));
+    assert_eq!((versions.outdated(), versions.newer()), (0, 2));
 }
 
 #[rstest]
 #[tokio::test]
-async fn role_name_conflict_blocks_only_that_tenant(#[future(awt)] test_db: TestDb) {
+async fn role_conflict_blocks_only_its_tenant(#[future(awt)] test_db: TestDb) {
     let tenants = tenants_at_version_1(&test_db, 3).await;
-    let own = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
+    let make_custom = "UPDATE roles SET is_system = false, name = 'Member' WHERE tenant_id = $1 AND name = 'member'";
     let mut superuser = test_db.superuser().await;
-    sqlx::query(own).bind(tenants[1].id.as_uuid()).execute(&mut superuser).await.unwrap();
-    let before = allowed(&mut superuser, tenants[1].id).await;
+    sqlx::query(make_custom).bind(tenants[1].id.as_uuid()).execute(&mut superuser).await.unwrap();
+    let before = role_policies(&mut superuser, tenants[1].id).await;
     let blocked = vec![BlockedTenant { slug: tenants[1].slug.parse().unwrap(), role: "member" }];
     assert_eq!(upgrade(&test_db).await, UpgradeReport { upgraded: 2, blocked, ..UpgradeReport::default() });
-    assert_eq!(allowed(&mut superuser, tenants[1].id).await, before);
+    assert_eq!(role_policies(&mut superuser, tenants[1].id).await, before);
 
     // After the role is renamed, the upgrade adds the system role.
     test_db.execute("UPDATE roles SET name = 'Staff', name_key = 'staff' WHERE name = 'Member'").await;
-    assert_eq!(upgrade(&test_db).await, upgraded(1));
+    assert_eq!(upgrade(&test_db).await, report_of(1));
     let expected = [
         "2 Staff allow user {read} template",
         "2 admin allow * {*} template system",
         "2 member allow role {read} template system",
         "2 member allow user {read} template system",
     ];
-    let mut actual = allowed(&mut superuser, tenants[1].id).await;
+    let mut actual = role_policies(&mut superuser, tenants[1].id).await;
     actual.sort();
     assert_eq!(actual, expected);
 }
@@ -327,11 +329,11 @@ async fn identical_custom_policy_is_not_duplicated(#[future(awt)] test_db: TestD
            FROM roles WHERE name = 'member'"#,
         )
         .await;
-    assert_eq!(upgrade(&test_db).await, upgraded(1));
+    assert_eq!(upgrade(&test_db).await, report_of(1));
     let expected = [
         "2 admin allow * {*} template system",
         "2 member allow role {read} system",
         "2 member allow user {read} template system",
     ];
-    assert_eq!(allowed(&mut test_db.superuser().await, tenant.id).await, expected);
+    assert_eq!(role_policies(&mut test_db.superuser().await, tenant.id).await, expected);
 }

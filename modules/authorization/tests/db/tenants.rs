@@ -25,7 +25,7 @@ async fn create_tenant_as(db: &TestDb, user: UserId, name: &str, slug: Option<&s
     tenants(db).create(&identity, &name.parse().unwrap(), slug.as_ref()).await
 }
 
-/// The number of rows in each of these tables.
+/// Returns the number of rows of each table that creating a tenant writes.
 async fn counts(db: &TestDb) -> BTreeMap<String, i64> {
     let counts = "SELECT 'tenants', count(*) FROM tenants UNION ALL
         SELECT 'roles', count(*) FROM roles UNION ALL SELECT 'policies', count(*) FROM policies UNION ALL
@@ -98,7 +98,7 @@ async fn duplicate_slug_rolls_back(#[future(awt)] seeded: SeededDb) {
 async fn slug_type_matches_check_constraint(#[future(awt)] test_db: TestDb) {
     let mut superuser = test_db.superuser().await;
     let longest = "a".repeat(63);
-    let others = [
+    let slugs = [
         "abc",
         "a-b",
         "123",
@@ -110,13 +110,13 @@ async fn slug_type_matches_check_constraint(#[future(awt)] test_db: TestDb) {
         "019a0000-0000-7000-8000-00000000acee1",
         "ab",
         "a--b",
-        // The same to a reader as acme: with a zero-width space, in Cyrillic, and with a line break at the end.
+        // Look like acme: with a zero-width space, in Cyrillic, and with a line break at the end.
         "ac\u{200b}me",
         "\u{430}cme",
         "acme\n",
         longest.as_str(),
     ];
-    for slug in TenantSlug::RESERVED.into_iter().chain(others) {
+    for slug in TenantSlug::RESERVED.into_iter().chain(slugs) {
         let insert = sqlx::query("INSERT INTO tenants (id, slug, name) VALUES (gen_random_uuid(), $1, 'X')");
         let accepted = insert.bind(slug).execute(&mut superuser).await.is_ok();
         assert_eq!(slug.parse::<TenantSlug>().is_ok(), accepted, "{slug}");
@@ -134,9 +134,9 @@ async fn concurrent_same_slug_creates_one_tenant(#[future(awt)] test_db: TestDb)
             outcome(&tenants.create(&user, &"Initech".parse().unwrap(), Some(&slug)).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("SlugTaken", 49)]));
-    let counts: Vec<i64> = counts(&test_db).await.into_values().collect();
-    assert_eq!(counts, [1, 3, 2, 1, 1], "memberships, policies, roles, attributes, tenants");
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 1), ("SlugTaken", 49)]));
+    let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
+    assert_eq!(counts(&test_db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
 }
 
 #[rstest]
@@ -147,37 +147,37 @@ async fn concurrent_same_name_creates_distinct_slugs(#[future(awt)] test_db: Tes
         let (tenants, user) = (tenants(&test_db), test_db.identity(test_db.create_user().await).await.unwrap());
         tasks.spawn(async move { outcome(&tenants.create(&user, &"Initech".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 20)]));
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 20)]));
 }
 
 #[rstest]
 #[tokio::test]
-async fn tenant_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
+async fn concurrent_creation_respects_tenant_limit(#[future(awt)] test_db: TestDb) {
     let (user, other) = (test_db.create_user().await, test_db.create_user().await);
     let mut tasks = JoinSet::new();
     for _ in 0..30 {
         let (tenants, user) = (tenants(&test_db), test_db.identity(user).await.unwrap());
         tasks.spawn(async move { outcome(&tenants.create(&user, &"Mine".parse().unwrap(), None).await) });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 20), ("LimitReached", 10)]));
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 20), ("LimitReached", 10)]));
     // Archived tenants count, and the limit is per user.
     test_db.execute("UPDATE tenants SET status = 'archived'").await;
     assert_eq!(outcome(&create_tenant_as(&test_db, user, "One more", None).await), "LimitReached");
-    assert_eq!(outcome(&create_tenant_as(&test_db, other, "First", None).await), "done");
+    assert_eq!(outcome(&create_tenant_as(&test_db, other, "First", None).await), "Ok");
 }
 
 #[rstest]
 #[tokio::test]
-async fn tenant_limit_counts_created_tenants(#[future(awt)] test_db: TestDb) {
+async fn operator_created_tenants_are_not_counted(#[future(awt)] test_db: TestDb) {
     let (user, other) = (test_db.create_user().await, test_db.create_user().await);
-    let operator: Arc<dyn OperatorTenants> = module(&test_db).resolve();
+    let operator_tenants: Arc<dyn OperatorTenants> = module(&test_db).resolve();
     for number in 0..20 {
         // Those that the operator creates don't count.
         let slug = format!("operated-{number}").parse().unwrap();
-        operator.create_for(user, &"Operated".parse().unwrap(), &slug).await.unwrap();
-        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "done", "{number}");
+        operator_tenants.create_for(user, &"Operated".parse().unwrap(), &slug).await.unwrap();
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "Ok", "{number}");
     }
-    operator.create_for(user, &"Operated".parse().unwrap(), &"one-more".parse().unwrap()).await.unwrap();
+    operator_tenants.create_for(user, &"Operated".parse().unwrap(), &"one-more".parse().unwrap()).await.unwrap();
     for sql in [
         "SELECT",
         // The creator has a custom role.
@@ -193,12 +193,12 @@ async fn tenant_limit_counts_created_tenants(#[future(awt)] test_db: TestDb) {
     let admin_of_all = "INSERT INTO memberships (tenant_id, user_id, role_id)
         SELECT r.tenant_id, u.id, r.id FROM roles AS r, users AS u WHERE r.name = 'admin'";
     test_db.execute(&format!("{admin_of_all} AND u.id = '{other}'")).await;
-    assert_eq!(outcome(&create_tenant_as(&test_db, other, "Mine", None).await), "done");
+    assert_eq!(outcome(&create_tenant_as(&test_db, other, "Mine", None).await), "Ok");
 }
 
 #[rstest]
 #[tokio::test]
-async fn patch_leaves_omitted_fields(#[future(awt)] seeded: SeededDb) {
+async fn update_keeps_omitted_fields(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.seed.users.alice.id;
     let read = async |tenant: &str| {
         let permit = seeded.permit::<TenantRead>(alice, tenant).await.unwrap();
@@ -236,31 +236,31 @@ async fn change_slug(db: &TestDb, user: UserId, tenant: TenantId, slug: &str) ->
 
 #[rstest]
 #[tokio::test]
-async fn freed_slug_is_reserved_for_former_owner(#[future(awt)] seeded: SeededDb) {
+async fn released_slug_is_reserved(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.seed.users.bob.id);
     let (acme, globex) = (seeded.seed.tenants.acme.id, seeded.seed.tenants.globex.id);
-    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "Ok");
     assert_eq!(change_slug(&seeded, alice, globex, "acme").await, "SlugTaken");
     assert_eq!(outcome(&create_tenant_as(&seeded, bob, "Another", Some("acme")).await), "SlugTaken");
     assert!(create_tenant_as(&seeded, bob, "Acme", None).await.unwrap().slug.as_str().starts_with("acme-"));
-    // The former owner can take it back.
-    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
-    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "done");
-    for (age, expected) in [("89 days", "SlugTaken"), ("91 days", "done")] {
-        seeded.execute(&format!("UPDATE former_slugs SET freed_at = now() - interval '{age}'")).await;
+    // The tenant that released it can reclaim it.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "Ok");
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-new").await, "Ok");
+    for (age, expected) in [("89 days", "SlugTaken"), ("91 days", "Ok")] {
+        seeded.execute(&format!("UPDATE released_slugs SET released_at = now() - interval '{age}'")).await;
         assert_eq!(change_slug(&seeded, alice, globex, "acme").await, expected, "{age}");
     }
     assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "SlugTaken");
     assert_eq!(change_slug(&seeded, alice, acme, "globex").await, "SlugTaken");
     let scope = seeded.scope(alice, acme).await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-    let error = sqlx::query("SELECT FROM former_slugs").execute(tx.conn()).await.unwrap_err();
+    let error = sqlx::query("SELECT FROM released_slugs").execute(tx.conn()).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }
 
 #[rstest]
 #[tokio::test]
-async fn slug_given_up_concurrently_is_reserved(#[future(awt)] seeded: SeededDb) {
+async fn concurrently_released_slug_is_reserved(#[future(awt)] seeded: SeededDb) {
     let (alice, bob) = (seeded.seed.users.alice.id, seeded.identity(seeded.seed.users.bob.id).await.unwrap());
     let globex = seeded.permit::<TenantUpdate>(alice, "globex").await.unwrap();
     let slug: TenantSlug = "acme".parse().unwrap();
@@ -282,14 +282,14 @@ async fn slug_given_up_concurrently_is_reserved(#[future(awt)] seeded: SeededDb)
 async fn slug_changes_are_limited(#[future(awt)] seeded: SeededDb) {
     let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
     for number in 1..=10 {
-        assert_eq!(change_slug(&seeded, alice, acme, &format!("acme-{number}")).await, "done", "{number}");
+        assert_eq!(change_slug(&seeded, alice, acme, &format!("acme-{number}")).await, "Ok", "{number}");
     }
     assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
-    // Taking back a slug gives up another one.
-    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "done");
+    // Reclaiming a slug releases the current one, so the number of released slugs stays the same.
+    assert_eq!(change_slug(&seeded, alice, acme, "acme").await, "Ok");
     assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "TooManySlugChanges");
-    seeded.execute("UPDATE former_slugs SET freed_at = now() - interval '91 days' WHERE slug = 'acme-5'").await;
-    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "done");
+    seeded.execute("UPDATE released_slugs SET released_at = now() - interval '91 days' WHERE slug = 'acme-5'").await;
+    assert_eq!(change_slug(&seeded, alice, acme, "acme-11").await, "Ok");
 }
 
 #[rstest]
@@ -356,16 +356,16 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
         }
         let outcomes = outcomes(tasks).await;
         // Archiving an archived tenant is rejected.
-        let archived = outcomes.get("done").copied().unwrap_or_default();
+        let archived = outcomes.get("Ok").copied().unwrap_or_default();
         let rejected = outcomes.get("NoLongerMember").copied().unwrap_or_default();
-        assert_eq!((outcomes["restored: done"], archived + rejected), (10, 10), "{outcomes:?}");
+        assert_eq!((outcomes["restored: Ok"], archived + rejected), (10, 10), "{outcomes:?}");
         assert!(archived >= 1, "{outcomes:?}");
         let status: String = sqlx::query_scalar("SELECT status::text FROM tenants WHERE slug = 'acme'")
             .fetch_one(&mut seeded.superuser().await)
             .await
             .unwrap();
         assert_eq!(seeded.scope(alice, "acme").await.is_ok(), status == "active", "{status}");
-        // Whichever came last, restoring works afterwards.
+        // Restoring works in both states.
         let restore = seeded.restore_permit(alice, "acme").await.unwrap();
         tenants(&seeded).restore(&restore).await.unwrap();
         assert!(seeded.scope(alice, "acme").await.is_ok());
@@ -384,12 +384,12 @@ async fn archive_and_restore_are_serializable(#[future(awt)] seeded: SeededDb) {
 #[tokio::test]
 async fn tenant_change_reauthorizes_after_lock(
     #[future(awt)] seeded: SeededDb,
-    #[case] loss: &'static str,
+    #[case] revocation_sql: &'static str,
     #[case] expected: &str,
     #[case] expected_if_archived: &str,
 ) {
     let (alice, acme) = (seeded.seed.users.alice.id, seeded.seed.tenants.acme.id);
-    let stored = async || -> (String, String) {
+    let read_name_and_status = async || -> (String, String) {
         let row = sqlx::query_as("SELECT name, status::text FROM tenants WHERE id = $1").bind(acme.as_uuid());
         row.fetch_one(&mut seeded.superuser().await).await.unwrap()
     };
@@ -397,7 +397,7 @@ async fn tenant_change_reauthorizes_after_lock(
         seeded.execute(&format!("UPDATE tenants SET status = '{status}' WHERE slug = 'acme'")).await;
         let mut superuser = seeded.superuser().await;
         let mut lock = superuser.begin().await.unwrap();
-        for sql in ["SELECT id FROM tenants WHERE id = $2 AND $1::uuid IS NOT NULL FOR UPDATE", loss] {
+        for sql in ["SELECT id FROM tenants WHERE id = $2 AND $1::uuid IS NOT NULL FOR UPDATE", revocation_sql] {
             sqlx::query(sql).bind(alice.as_uuid()).bind(acme.as_uuid()).execute(&mut *lock).await.unwrap();
         }
         let mut tasks = JoinSet::new();
@@ -414,17 +414,17 @@ async fn tenant_change_reauthorizes_after_lock(
             let (tenants, restore) = (tenants(&seeded), seeded.restore_permit(alice, acme).await.unwrap());
             tasks.spawn(async move { outcome(&tenants.restore(&restore).await) });
         }
-        let before = stored().await;
+        let before = read_name_and_status().await;
         wait_for_blocked(&seeded, tasks.len()).await;
         lock.commit().await.unwrap();
         let (expected, count) = if status == "active" { (expected, 2) } else { (expected_if_archived, 1) };
         assert_eq!(outcomes(tasks).await, counted([(expected, count)]), "{status}");
-        assert_eq!(stored().await, before, "{status}");
-        let restored = "INSERT INTO memberships (tenant_id, user_id, role_id)
+        assert_eq!(read_name_and_status().await, before, "{status}");
+        let rejoin = "INSERT INTO memberships (tenant_id, user_id, role_id)
              SELECT tenant_id, $1, id FROM roles WHERE tenant_id = $2 AND name = 'admin'
              ON CONFLICT (tenant_id, user_id) DO UPDATE SET role_id = excluded.role_id";
-        let restored = sqlx::query(restored).bind(alice.as_uuid()).bind(acme.as_uuid());
-        restored.execute(&mut seeded.superuser().await).await.unwrap();
+        let rejoin = sqlx::query(rejoin).bind(alice.as_uuid()).bind(acme.as_uuid());
+        rejoin.execute(&mut seeded.superuser().await).await.unwrap();
     }
 }
 
@@ -444,7 +444,7 @@ async fn wait_for_blocked(db: &TestDb, count: usize) {
 /// The application role's grants on tenants and tenant attributes.
 #[rstest]
 #[tokio::test]
-async fn tenant_tx_cannot_change_plan(#[future(awt)] seeded: SeededDb) {
+async fn tenant_tx_writes_only_granted_columns(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     for (sql, allowed) in [
         ("UPDATE tenants SET name = 'X', updated_at = now()", true),
@@ -486,15 +486,15 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
             outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, counted([("done", 1), ("PersonalTenantExists", 49)]));
-    let own: Vec<(UserId, i64)> = sqlx::query_as(
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 1), ("PersonalTenantExists", 49)]));
+    let personal_tenants: Vec<(UserId, i64)> = sqlx::query_as(
         "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
          WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",
     )
     .fetch_all(&mut seeded.superuser().await)
     .await
     .unwrap();
-    assert_eq!(own, [(alice.user(), 1)]);
+    assert_eq!(personal_tenants, [(alice.user(), 1)]);
 }
 
 #[rstest]
@@ -502,7 +502,7 @@ async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded
 async fn schema_enforces_one_personal_tenant(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
     let tenants: Arc<dyn Tenants> = module_in_mode(&seeded, TenancyMode::Personal).resolve();
-    assert_eq!(outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), None).await), "done");
+    assert_eq!(outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), None).await), "Ok");
     let second = "UPDATE tenants SET personal_user_id = (SELECT id FROM users WHERE email = 'alice@example.com')
                   WHERE slug = 'acme'";
     let error = sqlx::query(second).execute(&mut seeded.superuser().await).await.unwrap_err();
@@ -514,40 +514,41 @@ async fn schema_enforces_one_personal_tenant(#[future(awt)] seeded: SeededDb) {
 async fn tenant_tx_cannot_set_personal_owner(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
-    let own = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
-    let error = own.execute(tx.conn()).await.unwrap_err();
+    let update = sqlx::query("UPDATE tenants SET personal_user_id = $1").bind(seeded.seed.users.alice.id);
+    let error = update.execute(tx.conn()).await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501");
 }
 
 #[rstest]
 #[tokio::test]
-async fn member_of_many_can_have_personal_tenant(#[future(awt)] test_db: TestDb) {
+async fn tenant_limit_ignores_personal_tenant(#[future(awt)] test_db: TestDb) {
     let user = test_db.create_user().await;
     for _ in 0..20 {
-        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "done");
+        assert_eq!(outcome(&create_tenant_as(&test_db, user, "Mine", None).await), "Ok");
     }
     let identity = test_db.identity(user).await.unwrap();
     let tenants: Arc<dyn Tenants> = module_in_mode(&test_db, TenancyMode::Personal).resolve();
-    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "done");
+    assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "Ok");
     assert_eq!(outcome(&tenants.create(&identity, &"Mine".parse().unwrap(), None).await), "PersonalTenantExists");
 }
 
 #[rstest]
 #[tokio::test]
-async fn single_tenant_is_created_by_operator_only(#[future(awt)] test_db: TestDb) {
+async fn only_operator_creates_single_tenant(#[future(awt)] test_db: TestDb) {
     let user = test_db.create_user().await;
     let module = module_in_mode(&test_db, single_mode());
-    let (tenants, provisioning): (Arc<dyn Tenants>, Arc<dyn OperatorTenants>) = (module.resolve(), module.resolve());
+    let (tenants, operator_tenants): (Arc<dyn Tenants>, Arc<dyn OperatorTenants>) =
+        (module.resolve(), module.resolve());
     let (identity, name) = (test_db.identity(user).await.unwrap(), "Initech".parse().unwrap());
     let (initech, other) = ("initech".parse().unwrap(), "globex".parse().unwrap());
     for slug in [None, Some(&initech)] {
         assert_eq!(outcome(&tenants.create(&identity, &name, slug).await), "SingleTenantMode");
     }
-    assert_eq!(outcome(&provisioning.create_for(user, &name, &other).await), "SingleTenantMode");
-    assert!(!provisioning.exists(&initech).await.unwrap());
-    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "done");
-    assert_eq!(outcome(&provisioning.create_for(user, &name, &initech).await), "SlugTaken");
-    assert!(provisioning.exists(&initech).await.unwrap());
+    assert_eq!(outcome(&operator_tenants.create_for(user, &name, &other).await), "SingleTenantMode");
+    assert!(!operator_tenants.exists(&initech).await.unwrap());
+    assert_eq!(outcome(&operator_tenants.create_for(user, &name, &initech).await), "Ok");
+    assert_eq!(outcome(&operator_tenants.create_for(user, &name, &initech).await), "SlugTaken");
+    assert!(operator_tenants.exists(&initech).await.unwrap());
     assert!(test_db.permit::<TenantArchive>(user, "initech").await.is_ok());
     assert_eq!(counts(&test_db).await["tenants"], 1);
 }

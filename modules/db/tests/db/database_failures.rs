@@ -141,6 +141,7 @@ fn config(url: &str) -> DbConfig {
         driver: DbDriver::Postgres(PostgresConfig {
             url: DatabaseUrl::parse(url).unwrap(),
             migration_url: None,
+            backup_url: None,
             roles: role_names(),
         }),
         pool_size: 3,

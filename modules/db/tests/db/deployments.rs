@@ -33,7 +33,7 @@ async fn assert_denied(connection: &mut PgConnection, sql: &str) {
     assert_eq!(error.map(|error| code(&error)).as_deref(), Some(DENIED), "{sql}");
 }
 
-/// Both roles, so that both are tried.
+/// Returns both roles, so that both are tried.
 fn quoted(roles: &RoleNames) -> [String; 2] {
     [roles.app(), roles.system()].map(|role| format!("\"{role}\""))
 }
@@ -103,7 +103,7 @@ async fn connected_login_cannot_read_other_deployment() {
     }
 }
 
-/// The application's role may not inherit from another one either.
+/// The application role may not inherit from another one either.
 #[tokio::test]
 async fn added_role_membership_is_rejected() {
     let [deployment, _other] = deployments().await;
@@ -138,7 +138,12 @@ async fn program_rejects_database_of_other_deployment() {
     let [first, second] = &deployments;
     let [application, _] = first.urls_to(second);
     let url = DatabaseUrl::parse(&application).unwrap();
-    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles: second.roles().clone() });
+    let driver = DbDriver::Postgres(PostgresConfig {
+        url,
+        migration_url: None,
+        backup_url: None,
+        roles: second.roles().clone(),
+    });
     let error = open_db(DbConfig { driver, ..first.config() }).await.unwrap_err();
     assert!(error.to_string().contains("permission denied for database"), "{error}");
 }
@@ -156,7 +161,8 @@ async fn owner_cannot_use_roles_of_other_deployment() {
     assert!(error.to_string().contains("CREATEROLE"), "{error}");
 
     let [application, owner] = second.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
-    let postgres = PostgresConfig { url: application, migration_url: Some(owner), roles: first.roles().clone() };
+    let postgres =
+        PostgresConfig { url: application, migration_url: Some(owner), backup_url: None, roles: first.roles().clone() };
     let config = DbConfig { driver: DbDriver::Postgres(postgres), ..second.config() };
     let error = DbServer::start(config).await.unwrap().migrator().run().await.unwrap_err();
     assert!(matches!(&error, MigrateError::RoleAdminOption { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Tests of the database layer against a real server.
+//! Tests of the crate db with a PostgreSQL server.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

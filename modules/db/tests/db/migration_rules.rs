@@ -45,8 +45,8 @@ fn roles_are_named_as_identifiers() {
 /// rows.
 const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_security = on;\n";
 
-/// Whether the SQL enables row-level security without the role `tenantry_system`, so that its changes would reach no
-/// rows.
+/// Returns whether the SQL enables row-level security without the role `tenantry_system`, so that its changes would
+/// reach no rows.
 fn lacks_system_role(sql: &str) -> bool {
     sql.replace(BACKFILL_PREFIX, "").contains("row_security")
 }
@@ -80,7 +80,7 @@ const EVENT_TRIGGERS: &str = r"
     CREATE EVENT TRIGGER reject_rewrite ON table_rewrite EXECUTE FUNCTION watch.reject_rewrite();
 ";
 
-/// A database with the demo data, migrated by its owner.
+/// Returns a database with the demo data, migrated by its owner.
 async fn seeded_db(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
     let owned = OwnedDb::new(logins).await;
     let mut superuser = owned.superuser().await;
@@ -91,7 +91,7 @@ async fn seeded_db(logins: Logins) -> (OwnedDb, Migrator, PgConnection) {
     (owned, migrator, superuser)
 }
 
-/// Number of rows of each table.
+/// Returns the number of rows of each table.
 async fn row_counts(superuser: &mut PgConnection) -> BTreeMap<String, i64> {
     let count = "SELECT relname::text, (xpath('/row/n/text()',
                    query_to_xml(format('SELECT count(*) AS n FROM %I', relname), false, true, '')))[1]::text::bigint

@@ -10,7 +10,7 @@ use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use test_support::{Logins, OwnedDb, TempDb, TestDb, role_names, test_db};
 
-/// A textual description of every object in the schema.
+/// Returns a textual description of every object in the schema.
 async fn schema(superuser: &mut PgConnection) -> Vec<String> {
     let parts = [
         "SELECT 'column ' || table_name || '.' || column_name || ' ' || udt_name || ' ' || is_nullable || coalesce(' ' || column_default, '')
@@ -44,7 +44,7 @@ fn versions(status: &[MigrationStatus]) -> Vec<i64> {
     status.iter().map(|s| s.version).collect()
 }
 
-/// Number of migrations of the program.
+/// Returns the number of migrations of the program.
 fn migration_count() -> usize {
     MIGRATIONS.iter().filter(|m| !m.migration_type.is_down_migration()).count()
 }
@@ -165,8 +165,12 @@ async fn non_owner_login_error_names_owner() {
     let owned = OwnedDb::new(Logins::Separate).await;
     DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
     let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
-    let driver =
-        DbDriver::Postgres(PostgresConfig { url: application, migration_url: None, roles: owned.roles().clone() });
+    let driver = DbDriver::Postgres(PostgresConfig {
+        url: application,
+        migration_url: None,
+        backup_url: None,
+        roles: owned.roles().clone(),
+    });
     let migrator = DbServer::start(DbConfig { driver, ..owned.config() }).await.unwrap().migrator();
     let errors = [
         migrator.status().await.unwrap_err(),
@@ -198,7 +202,7 @@ async fn missing_grant_option_error_names_grantor() {
 async fn roles_of_other_name_are_rejected(#[future(awt)] test_db: TestDb) {
     let url = DatabaseUrl::parse(&test_db.url()).unwrap();
     let roles = RoleNames::new("tenantry_renamed").unwrap();
-    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles });
+    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: None, backup_url: None, roles });
     let migrator = DbServer::start(DbConfig { driver, ..test_db.config(1) }).await.unwrap().migrator();
     let error = migrator.run().await.unwrap_err();
     assert!(matches!(error, MigrateError::RolesMissing { .. }), "{error:?}");
@@ -232,10 +236,11 @@ async fn create_login(db: &TestDb, name: &str) -> (String, String) {
     (login, drop_role)
 }
 
-/// A migration runner, as the superuser, for an application with this login.
+/// Returns a migration runner, as the superuser, for an application with this login.
 async fn migrator_for(db: &TestDb, login: &str) -> Migrator {
     let [url, owner] = [&with_login(&db.url(), login), &db.url()].map(|url| DatabaseUrl::parse(url).unwrap());
-    let driver = DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner), roles: role_names() });
+    let driver =
+        DbDriver::Postgres(PostgresConfig { url, migration_url: Some(owner), backup_url: None, roles: role_names() });
     DbServer::start(DbConfig { driver, ..db.config(1) }).await.unwrap().migrator()
 }
 

@@ -19,7 +19,7 @@ fn count(sql: &'static str) -> Count<'static> {
     sqlx::query(sql).try_map(|row| row.try_get(0))
 }
 
-/// A statement with its own scope and the fences.
+/// Returns a statement with its own scope and the fences.
 fn members_of(tenant: uuid::Uuid) -> Count<'static> {
     sqlx::query(
         "SELECT m.count

@@ -12,6 +12,7 @@ fn external_config(url: &str) -> DbConfig {
         driver: DbDriver::Postgres(PostgresConfig {
             url: DatabaseUrl::parse(url).unwrap(),
             migration_url: None,
+            backup_url: None,
             roles: role_names(),
         }),
         pool_size: 1,
@@ -46,7 +47,7 @@ async fn unmigrated_database_error_names_command() {
     assert!(error.to_string().contains("tenantry migrate run"), "{error}");
 }
 
-/// Configuration of an embedded server in this directory.
+/// Returns the configuration of an embedded server in this directory.
 #[cfg(feature = "embedded")]
 pub(crate) fn embedded_config(dir: &std::path::Path) -> DbConfig {
     let driver = DbDriver::Embedded(Box::new(db::EmbeddedConfig {

@@ -45,7 +45,7 @@ where
     let path = after.split_once('/').unwrap().1.split('?').next().unwrap();
     let url = DatabaseUrl::parse(&format!("{before}@{host}:{port}/{path}?{query}")).unwrap();
     DbConfig {
-        driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None, roles: role_names() }),
+        driver: DbDriver::Postgres(PostgresConfig { url, migration_url: None, backup_url: None, roles: role_names() }),
         ..db.config(1)
     }
 }

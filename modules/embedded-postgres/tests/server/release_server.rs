@@ -84,7 +84,7 @@ struct State {
 }
 
 impl ReleaseServer {
-    /// A valid release.
+    /// Returns a valid release.
     pub(crate) fn good() -> Self {
         Self::of(RELEASE.0.clone(), Delivery::Complete)
     }

@@ -51,7 +51,7 @@ pub(super) fn declared_static(list: &[TokenTree], at: usize, resolver: &PathReso
     Some((format!("a static holds state, or `{unknown}` isn't known to be immutable"), HELP))
 }
 
-/// The first identifier in a type that isn't known to be immutable.
+/// Returns the first identifier in a type that isn't known to be immutable.
 fn first_unknown(ty: &[TokenTree], resolver: &PathResolver) -> Option<String> {
     (0..ty.len()).find_map(|at| match &ty[at] {
         TokenTree::Group(group) => {

@@ -27,14 +27,20 @@ fn module_that_reads_the_environment_is_rejected() {
         &[
             "fn f(path: &OsStr) { std::env::split_paths(path); env!(\"CARGO_PKG_VERSION\"); }",
             "#[cfg(test)]\nmod tests { fn f() { std::env::temp_dir(); } }",
+            "fn f() { option_env!(\"CARGO_PKG_NAME\"); }",
         ],
         &[
             ("fn f() {\n  std::env::var(\"HOME\");\n}", "2: reads the environment"),
             ("fn f() { log!(env::args()); }", "1: reads the environment"),
             ("use std::env;", "1: imports all of `std::env`"),
-            ("use std::{env as e, fs}; fn f() { e::split_paths(p); }", "1: imports"),
+            ("use std::{env as e, io}; fn f() { e::split_paths(p); }", "1: imports"),
             ("fn f() { use std::env::temp_dir as t; t(); }", "1: reads the environment"),
             ("use std as s;\nfn f() { s::env::args(); }", "2: reads the environment"),
+            ("const URL: &str = env!(\"DATABASE_URL\");", "1: reads the environment of the build with `env!`"),
+            ("fn f() { std::option_env!(\"HTTP_PORT\"); }", "1: reads the environment"),
+            ("fn f() { g(option_env![\"HTTP_PORT\"]); }", "1: reads the environment of the build with `option_env!`"),
+            ("fn f() { dotenvy::var(\"HTTP_PORT\"); }", "1: reads configuration with `dotenvy`"),
+            ("use dotenvy::var as v; fn f() {}", "1: reads configuration with `dotenvy`"),
         ],
     );
     let temp_dir = ("fn f() { std::env::temp_dir(); }", "1: reads the environment");
@@ -107,7 +113,7 @@ fn unreviewed_task_is_rejected() {
             two,
             "use tokio::spawn; fn f() { spawn(work()); }",
             "fn f() { use tokio::{task::spawn}; spawn(work()); }",
-            "use tokio::{spawn as go, fs}; fn f() { go(work()); }",
+            "use tokio::{spawn as go, time}; fn f() { go(work()); }",
         ]
         .map(|text| (text, "1: starts 2 tasks, threads or processes, but 0")),
     );
@@ -142,4 +148,112 @@ fn kernel_or_api_with_io_is_rejected() {
         assert_rule(violations, path, &accepted, &rejected);
     }
     assert_rule(violations, "modules/db/src/error.rs", &["use tokio::fs::File;"], &[]);
+}
+
+#[test]
+fn request_with_io_is_rejected() {
+    let accepted = ["use std::net::IpAddr; use std::io; fn f(_: IpAddr) {}"];
+    let rejected = [
+        (
+            "fn f() { std::fs::read_to_string(\"key.pem\"); }",
+            "1: uses `fs` while a request is served; read it at start",
+        ),
+        ("use std::fs as f;", "1: uses `fs` while a request is served"),
+        ("async fn f() { tokio::fs::read(\"x\").await; }", "1: uses `fs` while a request is served"),
+        ("use std::net::TcpListener;", "1: uses `TcpListener` while a request is served"),
+        (
+            "use tokio::net::TcpStream; fn f() { TcpStream::connect(x); }",
+            "1: uses `TcpStream::connect` while a request",
+        ),
+        ("fn f() { std::process::Command::new(\"sh\"); }", "1: uses `process` while a request is served"),
+        ("async fn f() { reqwest::get(url).await; }", "1: uses `reqwest` while a request is served"),
+    ];
+    for path in [MODULE, "src/http/handlers/me.rs", "src/http/middleware.rs"] {
+        assert_rule(violations, path, &accepted, &rejected);
+    }
+    assert_rule(violations, "src/bootstrap.rs", &["fn f() { std::fs::read(\"x\"); }"], &[]);
+}
+
+#[test]
+fn blocking_call_in_async_code_is_rejected() {
+    let accepted = [
+        "fn f() { std::fs::read(\"x\"); }\nasync fn g() { tokio::fs::read(\"x\").await; }",
+        "async fn f() { tokio::time::sleep(x).await; }",
+    ];
+    let rejected = [
+        ("async fn f() {\n std::fs::read(\"x\");\n}", "2: blocks the thread with `read`; use the asynchronous form"),
+        ("use std::fs;\nfn f() {\n g(async move {\n fs::write(x, y);\n })\n}", "4: blocks the thread with `write`"),
+        ("use std::fs::File;\nasync fn f() { File::open(x); }", "2: blocks the thread with `File::open`"),
+        ("fn f() -> T { std::thread::sleep(x) }", "1: blocks the thread with `thread::sleep`"),
+        ("use std::thread;\nfn f() { thread::sleep(x) }", "2: blocks the thread with `thread::sleep`"),
+        ("async fn f() { std::net::TcpStream::connect(x); }", "1: blocks the thread with `TcpStream::connect`"),
+    ];
+    assert_rule(violations, "modules/db/src/server.rs", &accepted, &rejected);
+    assert_rule(violations, "src/cli/serve.rs", &["async fn f() { std::fs::read(\"x\"); }"], &[]);
+}
+
+#[test]
+fn transaction_during_slow_work_is_rejected() {
+    let during =
+        |name: &str| format!("3: a transaction is open during `{name}`, which isn't SQL; do the slow work before");
+    let (hash, sleep, send) = (during("hash"), during("sleep"), during("send"));
+    assert_module_rule(
+        &[
+            "async fn f(&self) { let h = self.hasher.hash(p).await; let mut tx = self.db.begin(scope).await?; tx.commit().await }",
+            "async fn f(&self) { let mut tx = self.db.begin(scope).await?; tx.commit().await?; mail.send(x).await }",
+            "async fn f(&self) { { let mut tx = db.begin_unscoped().await?; } sleep(x).await }",
+            "async fn f(&self, tx: &mut TenantTx) { insert(tx).await } async fn g(&self) { sleep(x).await }",
+        ],
+        &[
+            (
+                "async fn f(&self) {\n let mut tx = self.system.begin(SystemReason::SignIn).await?;\n let h = self.hasher.hash(p).await;\n tx.commit().await }",
+                &hash,
+            ),
+            (
+                "async fn f(&self) {\n let tx = GuardedChange::begin(db).await?;\n if x { tokio::time::sleep(y).await; }\n tx.commit().await }",
+                &sleep,
+            ),
+            ("pub(crate) async fn f(\n tx: &mut SystemTx) -> Result<(), E> {\n mail.send(x).await }", &send),
+        ],
+    );
+}
+
+#[test]
+fn route_around_routes_is_rejected() {
+    let problem =
+        |name: &str| format!("1: `{name}` may register a route around Routes; register the handler with Routes");
+    for (text, name) in [
+        ("use actix_web::web; fn f(c: &mut web::ServiceConfig) { }", "ServiceConfig"),
+        ("use actix_web::web::ServiceConfig as C;", "ServiceConfig"),
+        ("fn f() { actix_web::web::resource(\"/x\"); }", "resource"),
+        ("use actix_web::web as w; fn f() { w::scope(\"/x\"); }", "scope"),
+        ("use actix_web::web::*;", "*"),
+        ("use actix_web::*;", "*"),
+        ("use actix_web::App;", "App"),
+        ("use actix_web::dev::HttpServiceFactory;", "HttpServiceFactory"),
+        ("fn f() { actix_web::Resource::new(\"/x\"); }", "Resource"),
+        ("fn f() { web::get(); }", "get"),
+    ] {
+        assert_rule(violations, "src/http/handlers/me.rs", &[], &[(text, &problem(name))]);
+    }
+    let attribute = "1: `#[get]` registers a route around Routes";
+    assert_rule(
+        violations,
+        "src/http/handlers/me.rs",
+        &["use actix_web::{HttpRequest, http::StatusCode, web}; fn f(_: web::Data<X>) { routes.get(\"/x\", s, h); }"],
+        &[("#[get(\"/x\")] async fn f() {}", attribute)],
+    );
+    assert_rule(violations, "src/http/route.rs", &["fn f() { actix_web::web::resource(\"/x\"); }"], &[]);
+}
+
+#[test]
+fn module_that_reads_the_machines_clock_is_rejected() {
+    assert_module_rule(
+        &["fn f(&self) { self.clock.now(); }"],
+        &[
+            ("fn f() { std::time::Instant::now(); }", "1: reads the machine's clock; inject kernel::Clock"),
+            ("use tokio::time::Instant as I; fn f() { I::now(); }", "1: reads the machine's clock"),
+            ("fn f() { chrono::Utc::now(); }", "1: reads the machine's clock"),
+        ],
+    );
 }

@@ -35,7 +35,7 @@ impl Paragraph {
     }
 }
 
-/// All text of a file that the rules apply to. `is_program`: its string literals are checked as well.
+/// Returns all text of a file that the rules apply to. `is_program`: its string literals are checked as well.
 pub(super) fn text_of(source: &Source, is_program: bool) -> Vec<Paragraph> {
     if source.path.ends_with(".md") {
         return paragraphs(&(1..).zip(source.text.lines()).collect::<Vec<_>>(), true);
@@ -102,7 +102,7 @@ fn paragraphs(lines: &[Line], has_sentence_limit: bool) -> Vec<Paragraph> {
     found
 }
 
-/// The comments of a file. Consecutive lines with the same comment prefix are one text.
+/// Returns the comments of a file. Consecutive lines with the same comment prefix are one text.
 fn comments(source: &Source, prefixes: &[&str], skipped: &BTreeSet<usize>) -> Vec<Paragraph> {
     let (mut found, mut block, mut block_prefix) = (Vec::new(), Vec::new(), "");
     for (number, line) in (1..).zip(source.text.lines().map(str::trim_start).chain([""])) {
@@ -120,7 +120,7 @@ fn comments(source: &Source, prefixes: &[&str], skipped: &BTreeSet<usize>) -> Ve
     found
 }
 
-/// The string literals that aren't doc comments: the first line, the last line and the text.
+/// Returns the string literals that aren't doc comments: the first line, the last line and the text.
 fn string_literals(stream: TokenStream) -> Vec<(usize, usize, String)> {
     let mut found = Vec::new();
     for token in stream {

@@ -1,5 +1,5 @@
 //! `compare [ROUNDS [SECONDS]]`: compares the authorized member list with the baseline, in alternating rounds, the time
-//! from start to first response, and the memory after a flood of sign-ins. Prints ratios.
+//! from start to first response, and reads during a flood of sign-ins with reads without it. Prints ratios.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -13,8 +13,8 @@ use std::{
 };
 
 use bench::{
-    BoxResult, load,
-    process::{ServerProcess, cpu_ticks, resident_kib},
+    BoxResult, load, median,
+    process::{ServerProcess, cpu_ticks, peak_resident_kib, resident_kib},
     ratio,
 };
 use sqlx::{Connection, PgConnection};
@@ -23,6 +23,8 @@ use test_support::SeededDb;
 /// Number of concurrent connections to each server. More than the number of CPUs on a small machine.
 const CONNECTIONS: usize = 16;
 const MEMBERS: usize = 25;
+/// Number of connections of the client that floods the server with sign-ins.
+const FLOOD_CONNECTIONS: usize = 64;
 
 /// A program to measure, and the request to send.
 struct Candidate {
@@ -99,15 +101,39 @@ async fn main() -> BoxResult<()> {
         );
     }
     report(&candidates, &measured);
-    let before = resident_kib(running[0].pid());
-    load::run(running[0].addr, &sign_in_request(), CONNECTIONS, Duration::from_secs(seconds.max(5)))?;
-    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-    let growth = resident_kib(running[0].pid()) as f64 / before as f64;
-    println!("\nmemory of tenantry after a flood of sign-ins, divided by before: {growth:.2}");
+    flood_sign_ins(&running[0], &candidates[0].request, rounds, Duration::from_secs(seconds))
+}
+
+/// Compares one connection's reads while another client floods the server with sign-ins, with those directly before.
+fn flood_sign_ins(running: &ServerProcess, read: &str, rounds: usize, span: Duration) -> BoxResult<()> {
+    let (addr, pid) = (running.addr, running.pid());
+    let before = peak_resident_kib(pid);
+    let [mut p50, mut p99, mut rejected] = [const { Vec::new() }; 3];
+    for _ in 0..rounds {
+        let quiet = load::run(addr, read, 1, span)?;
+        let flood = std::thread::spawn(move || load::flood(addr, &sign_in_request(), FLOOD_CONNECTIONS, span));
+        let flooded = load::run(addr, read, 1, span)?;
+        rejected.push(flood.join().map_err(|_| "the flood panicked")??);
+        p50.push(flooded.p50.as_secs_f64() / quiet.p50.as_secs_f64());
+        p99.push(flooded.p99.as_secs_f64() / quiet.p99.as_secs_f64());
+    }
+    println!("\nflood of sign-ins over {FLOOD_CONNECTIONS} connections of one client, {rounds} rounds");
+    println!(
+        "| rejected with 503 | another client's p50, divided by without flood | p99 | peak memory before | after |"
+    );
+    println!("| --- | --- | --- | --- | --- |");
+    println!(
+        "| {:.0} % | {:.2} | {:.2} | {} MiB | {} MiB |",
+        median(&rejected) * 100.0,
+        median(&p50),
+        median(&p99),
+        before / 1024,
+        peak_resident_kib(pid) / 1024
+    );
     Ok(())
 }
 
-/// Returns a request that hashes a password. Clients of [`load`] expect a 200, so the password is the right one.
+/// Returns a request that hashes a password. It is the right one, because clients of [`load`] expect a 200.
 fn sign_in_request() -> String {
     let body = serde_json::json!({ "email": "alice@example.com", "password": seeds::PASSWORD }).to_string();
     let length = body.len();

@@ -13,7 +13,7 @@ use proptest::{
 
 use super::{
     super::StoredCondition,
-    generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
+    generators::{GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
     *,
 };
 
@@ -54,9 +54,9 @@ impl Case {
 fn oracle_policy((policy, condition): &GeneratedPolicy) -> PolicyInput<'_> {
     let Policy { id, role_id, effect, resource, verbs, .. } = policy;
     let condition = match condition {
-        None => PolicyCondition::Always,
-        Some(Some(condition)) => PolicyCondition::If(condition),
-        Some(None) => PolicyCondition::Invalid,
+        GeneratedCondition::Always => PolicyCondition::Always,
+        GeneratedCondition::If(condition) => PolicyCondition::If(condition),
+        GeneratedCondition::Invalid => PolicyCondition::Invalid,
     };
     PolicyInput { id: *id, role: *role_id, denies: *effect == Effect::Deny, resource, verbs, condition }
 }
@@ -76,8 +76,10 @@ fn real_engine(case: &Case) -> Engine<'_> {
 /// Returns the engine's expected decision, given Cedar's. Of the applicable policies with the deciding effect, the engine
 /// reports an unconditional one first, then the lowest id.
 fn expected_decision(oracle: &OracleDecision, generated: &[GeneratedPolicy]) -> Decision {
-    let rank =
-        |id: &PolicyId| (generated.iter().any(|(policy, condition)| policy.id == *id && condition.is_some()), *id);
+    let is_conditional = |id: &PolicyId| {
+        generated.iter().any(|(policy, condition)| policy.id == *id && *condition != GeneratedCondition::Always)
+    };
+    let rank = |id: &PolicyId| (is_conditional(id), *id);
     match oracle.reasons.iter().copied().min_by_key(rank) {
         Some(id) if oracle.allows => Decision::Allow(AllowReason::ByPolicy(id)),
         Some(id) => Decision::Deny(DenyReason::ByPolicy(id)),

@@ -56,8 +56,15 @@ pub(in crate::engine) fn tenant() -> impl Strategy<Value = TenantAttributes> {
     )
 }
 
-/// A policy and its condition as JSON. `Some(None)` is an invalid condition.
-pub(in crate::engine) type GeneratedPolicy = (Policy, Option<Option<Value>>);
+/// A policy with the condition from which it was parsed.
+pub(in crate::engine) type GeneratedPolicy = (Policy, GeneratedCondition);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::engine) enum GeneratedCondition {
+    Always,
+    If(Value),
+    Invalid,
+}
 
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct TestRequest {
@@ -139,9 +146,9 @@ fn condition() -> impl Strategy<Value = Value> {
 
 pub(in crate::engine) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy>> {
     let condition = prop_oneof![
-        2 => Just(None),
-        5 => condition().prop_map(|condition| Some(Some(condition))),
-        1 => Just(Some(None)),
+        2 => Just(GeneratedCondition::Always),
+        5 => condition().prop_map(GeneratedCondition::If),
+        1 => Just(GeneratedCondition::Invalid),
     ];
     let role = option::of((0..2_u128).prop_map(|role| RoleId::from_uuid(id(role))));
     let verbs = vec(select(vec!["read", "pay", "*"]), 1..3);
@@ -153,8 +160,11 @@ pub(in crate::engine) fn policies() -> impl Strategy<Value = Vec<GeneratedPolicy
         let numbered = ids.into_iter().zip(policies);
         numbered
             .map(|(number, (role_id, effect, resource, verbs, condition))| {
-                let json =
-                    condition.as_ref().map(|json: &Option<Value>| json.clone().unwrap_or(json!({"unknown": "x"})));
+                let json = match &condition {
+                    GeneratedCondition::Always => None,
+                    GeneratedCondition::If(json) => Some(json.clone()),
+                    GeneratedCondition::Invalid => Some(json!({"unknown": "x"})),
+                };
                 let verbs = verbs.into_iter().map(Into::into).collect();
                 let (id, resource) = (PolicyId::from_uuid(id(number)), resource.into());
                 let condition_as_stored = StoredCondition::from(json);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    generators::{DAYS, GeneratedPolicy, TestRequest, policies, tenant, test_request},
+    generators::{DAYS, GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
     *,
 };
 
@@ -21,9 +21,11 @@ mod naive {
         tenant: &TenantAttributes,
         test_request: &TestRequest,
     ) -> Decision {
-        let mut applying: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, test_request)).collect();
-        applying.sort_by_key(|(policy, condition)| (policy.effect != Effect::Deny, condition.is_some(), policy.id));
-        match applying.first() {
+        let mut applicable: Vec<_> = policies.iter().filter(|policy| applies(policy, tenant, test_request)).collect();
+        applicable.sort_by_key(|(policy, condition)| {
+            (policy.effect != Effect::Deny, *condition != GeneratedCondition::Always, policy.id)
+        });
+        match applicable.first() {
             None => Decision::Deny(DenyReason::NoPolicyAllows),
             Some((policy, _)) if policy.effect == Effect::Deny => Decision::Deny(DenyReason::ByPolicy(policy.id)),
             Some((policy, _)) => Decision::Allow(AllowReason::ByPolicy(policy.id)),
@@ -36,9 +38,11 @@ mod naive {
             && covers(&policy.resource, test_request.permission.resource)
             && policy.verbs.iter().any(|verb| covers(verb, test_request.permission.verb))
             && match condition {
-                None => true,
-                Some(None) => policy.effect == Effect::Deny,
-                Some(Some(json)) => evaluate(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny),
+                GeneratedCondition::Always => true,
+                GeneratedCondition::Invalid => policy.effect == Effect::Deny,
+                GeneratedCondition::If(json) => {
+                    evaluate(json, tenant, test_request).unwrap_or(policy.effect == Effect::Deny)
+                }
             }
     }
 
@@ -56,7 +60,7 @@ mod naive {
             "owner" => Some(test_request.resource?.owner? == test_request.user),
             "feature" => Some(tenant.features.iter().any(|feature| inner == feature)),
             "plan" => Some(*inner == tenant.plan),
-            "attribute" => compares(inner, tenant, test_request),
+            "attribute" => compare(inner, tenant, test_request),
             "client_addr" => {
                 let addr = test_request.environment.client_addr?;
                 Some(inner.as_array().unwrap().iter().any(|range| is_in(range.as_str().unwrap(), addr)))
@@ -79,19 +83,19 @@ mod naive {
         })
     }
 
-    fn compares(comparison: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
+    fn compare(comparison: &Value, tenant: &TenantAttributes, test_request: &TestRequest) -> Option<bool> {
         let value = attribute(comparison["name"].as_str().unwrap(), tenant, test_request)?;
         let number = |bound: &str| Some((value.as_i64()?, comparison[bound].as_i64()?));
         if let Some(other) = comparison["is_same_as"].as_str() {
             return Some(value == attribute(other, tenant, test_request)?);
         }
         let is_listed = comparison["one_of"].as_array().is_some_and(|list| list.contains(&value));
-        let is_high = number("at_least").is_some_and(|(value, least)| value >= least);
-        let is_low = number("at_most").is_some_and(|(value, most)| value <= most);
-        Some(value == comparison["is"] || is_listed || is_high || is_low)
+        let meets_minimum = number("at_least").is_some_and(|(value, least)| value >= least);
+        let meets_maximum = number("at_most").is_some_and(|(value, most)| value <= most);
+        Some(value == comparison["is"] || is_listed || meets_minimum || meets_maximum)
     }
 
-    /// Compares as many leading bits as the prefix is long.
+    /// Compares the bits of the prefix.
     fn is_in(range: &str, addr: IpAddr) -> bool {
         let (network, length) = range.split_once('/').unwrap();
         // IPv4 addresses are compared as IPv4-mapped IPv6 addresses, which other IPv6 ranges don't contain.
@@ -102,9 +106,9 @@ mod naive {
         let (network, length): (IpAddr, u32) = (network.parse().unwrap(), length.parse().unwrap());
         let length = if network.is_ipv4() { length + 96 } else { length };
         let is_v4 = |bits: u128| bits >> 32 == 0xffff;
-        let same = |bits: u128| bits.checked_shr(128 - length).unwrap_or(0);
+        let prefix_bits = |bits: u128| bits.checked_shr(128 - length).unwrap_or(0);
         let (network, addr) = (bits(network), bits(addr));
-        (is_v4(network) || !is_v4(addr)) && same(network) == same(addr)
+        (is_v4(network) || !is_v4(addr)) && prefix_bits(network) == prefix_bits(addr)
     }
 
     fn is_within(window: &Value, now: OffsetDateTime) -> bool {
@@ -121,8 +125,8 @@ mod naive {
         };
         let (from, to) = (minute("from"), minute("to"));
         let (today, clock) = (now.date(), i32::from(now.hour()) * 60 + i32::from(now.minute()));
-        let since_today = begins_on(today) && clock >= from && (clock < to || to < from);
-        since_today || (to < from && clock < to && begins_on(today.yesterday().unwrap()))
+        let started_today = begins_on(today) && clock >= from && (clock < to || to < from);
+        started_today || (to < from && clock < to && begins_on(today.yesterday().unwrap()))
     }
 }
 
@@ -133,16 +137,16 @@ fn check_agreement(
 ) -> TestCaseResult {
     let policies =
         |generated: &[GeneratedPolicy]| generated.iter().map(|(policy, _)| policy.clone()).collect::<Vec<_>>();
-    let forwards = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
+    let compiled = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
     generated.reverse();
-    let backwards = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
+    let compiled_reversed = CompiledPolicies::new(PolicyVersion::for_test(1), &policies(&generated), tenant);
     for test_request in test_requests {
         let request = test_request.request();
         let decide = |set: &CompiledPolicies| set.decide(test_request.principal(), test_request.role, &request);
-        let decision = decide(&forwards);
+        let decision = decide(&compiled);
         prop_assert_eq!(decision, naive::decide(&generated, tenant, test_request), "{:?}", test_request);
-        prop_assert_eq!(decision, decide(&backwards), "{:?}", test_request);
-        prop_assert_eq!(decision, forwards.explain(test_request.principal(), test_request.role, &request).decision);
+        prop_assert_eq!(decision, decide(&compiled_reversed), "{:?}", test_request);
+        prop_assert_eq!(decision, compiled.explain(test_request.principal(), test_request.role, &request).decision);
     }
     Ok(())
 }
@@ -152,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn index_matches_naive_scan(
+    fn engine_agrees_with_naive_scan(
         policies in policies(),
         tenant in tenant(),
         test_requests in vec(test_request(), 16),

@@ -13,10 +13,10 @@ use crate::engine::{
 
 /// The subject for which conditions are evaluated.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject {
-    pub(super) role: RoleId,
+pub(crate) struct Subject {
+    pub(crate) role: RoleId,
     /// `None` for every user with the role.
-    pub(super) user: Option<UserId>,
+    pub(crate) user: Option<UserId>,
 }
 
 /// The condition of an allow or deny for a specific subject.

@@ -1,5 +1,5 @@
 //! Tests the escalation check against the engine. After a change that passes the check, the engine allows a subject only
-//! what the subject or the granter was allowed before.
+//! what the subject or the caller was allowed before.
 
 use std::cell::Cell;
 
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::*;
 use crate::engine::{
     CompiledPolicies, PolicyVersion,
-    compiled_policies::generators::{GeneratedPolicy, TestRequest, policies, tenant, test_request},
+    compiled_policies::generators::{GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
 };
 
-/// The number of the granter, whose role has number 0. The subject of each request has the role with number 1.
-const GRANTER: u128 = 0;
+/// The number of the caller, whose role has number 0. The subject of each request has the role with number 1.
+const CALLER: u128 = 0;
 
 fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -22,7 +22,7 @@ fn id(number: u128) -> Uuid {
 
 /// Comparing the owner with a literal id is the only condition that can differ between two users despite equal text.
 fn compares_owners(given: &GeneratedPolicy) -> bool {
-    matches!(given, (_, Some(Some(json))) if json.to_string().contains("resource.owner"))
+    matches!(given, (_, GeneratedCondition::If(json)) if json.to_string().contains("resource.owner"))
 }
 
 /// Policies before and after a change that removes some and adds some.
@@ -40,16 +40,16 @@ fn change() -> impl Strategy<Value = (Vec<Policy>, Vec<Policy>)> {
     })
 }
 
-/// Returns the same request by the granter, who swaps resources with the subject.
-fn as_granter(test_request: &TestRequest, subject: UserId) -> TestRequest {
-    let granter = UserId::from_uuid(id(GRANTER));
+/// Returns the same request by the caller, who swaps resources with the subject.
+fn as_caller(test_request: &TestRequest, subject: UserId) -> TestRequest {
+    let caller = UserId::from_uuid(id(CALLER));
     let swap = |owner| match owner {
-        owner if owner == subject => granter,
-        owner if owner == granter => subject,
+        owner if owner == subject => caller,
+        owner if owner == caller => subject,
         owner => owner,
     };
     let resource = test_request.resource.map(|attributes| ResourceAttributes { owner: attributes.owner.map(swap) });
-    TestRequest { user: granter, role: RoleId::from_uuid(id(0)), resource, ..test_request.clone() }
+    TestRequest { user: caller, role: RoleId::from_uuid(id(0)), resource, ..test_request.clone() }
 }
 
 #[test]
@@ -60,17 +60,17 @@ fn grant_never_escalates_privileges() {
     let outcome = TestRunner::new(config).run(&inputs, |(attributes, (old, new), test_requests)| {
         let role = RoleId::from_uuid(id(1));
         let [old_prepared, new_prepared] = [&old, &new].map(|policies| PreparedPolicies::new(policies));
-        let granter = EffectivePermissions::of(
+        let caller = EffectivePermissions::for_subject(
             &old_prepared,
             Some(RoleId::from_uuid(id(0))),
-            Some(UserId::from_uuid(id(GRANTER))),
+            Some(UserId::from_uuid(id(CALLER))),
         );
-        let [before, after] =
-            [&old_prepared, &new_prepared].map(|policies| EffectivePermissions::of(policies, Some(role), None));
+        let [before, after] = [&old_prepared, &new_prepared]
+            .map(|policies| EffectivePermissions::for_subject(policies, Some(role), None));
         let unchanged = new.iter().filter(|policy| old.contains(policy)).map(|policy| policy.id).collect();
-        let escalation = granter.first_escalation(&before, &after, &unchanged);
+        let escalation = caller.first_escalation(&before, &after, &unchanged);
         // Skipping unchanged policies is an optimization that must not affect the result.
-        prop_assert_eq!(escalation.is_some(), granter.first_escalation(&before, &after, &HashSet::new()).is_some());
+        prop_assert_eq!(escalation.is_some(), caller.first_escalation(&before, &after, &HashSet::new()).is_some());
         if escalation.is_some() {
             rejected.set(rejected.get() + 1);
             return Ok(());
@@ -87,7 +87,7 @@ fn grant_never_escalates_privileges() {
             };
             if allows(&new_set, &test_request) && !allows(&old_set, &test_request) {
                 gained.set(gained.get() + 1);
-                prop_assert!(allows(&old_set, &as_granter(&test_request, test_request.user)), "{test_request:?}");
+                prop_assert!(allows(&old_set, &as_caller(&test_request, test_request.user)), "{test_request:?}");
             }
         }
         Ok(())

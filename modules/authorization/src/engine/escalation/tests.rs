@@ -13,18 +13,24 @@ fn user(number: u128) -> UserId {
     UserId::from_uuid(Uuid::from_u128(number))
 }
 
-const GRANTER: u128 = 1;
-const OTHER: u128 = 2;
+fn subject(number: u128) -> Subject {
+    Subject { role: role(number), user: Some(user(number)) }
+}
 
-/// Parses `[[effect, resource, verbs, condition, "every member"], …]`. The last two are optional. Without the last, a
+/// The number of the caller and of the caller's role.
+const CALLER: u128 = 1;
+/// The number of the subject and of the subject's role.
+const SUBJECT: u128 = 2;
+
+/// Parses `[[effect, resource, verbs, condition, "tenant-wide"], …]`. The last two are optional. Without the last, a
 /// policy is for the role.
 fn policies(role_id: u128, policies: Value) -> Vec<Policy> {
     let parse = |policy: &Value| {
         let text = |index: usize| policy[index].as_str().unwrap().to_owned();
-        let every_member = policy[4] == json!("every member");
+        let tenant_wide = policy[4] == json!("tenant-wide");
         Policy {
             id: PolicyId::new(),
-            role_id: (!every_member).then(|| role(role_id)),
+            role_id: (!tenant_wide).then(|| role(role_id)),
             effect: if policy[0] == "allow" { Effect::Allow } else { Effect::Deny },
             resource: text(1),
             verbs: text(2).split(' ').map(Into::into).collect(),
@@ -34,14 +40,14 @@ fn policies(role_id: u128, policies: Value) -> Vec<Policy> {
     policies.as_array().unwrap().iter().map(parse).collect()
 }
 
-/// Returns the first permission that a granter with the policies `held` may not grant to a subject whose policies change
-/// from `before` to `after`.
-fn first_escalation(held: Value, before: Value, after: Value) -> Option<String> {
-    let (granter, before, after) = (policies(GRANTER, held), policies(OTHER, before), policies(OTHER, after));
-    let granter = EffectivePermissions::of(&PreparedPolicies::new(&granter), Some(role(GRANTER)), Some(user(GRANTER)));
+/// Returns the first permission that the caller may not grant to a subject whose policies change from `before` to `after`.
+fn first_escalation(caller: Value, before: Value, after: Value) -> Option<String> {
+    let (caller, before, after) = (policies(CALLER, caller), policies(SUBJECT, before), policies(SUBJECT, after));
+    let prepared = PreparedPolicies::new(&caller);
+    let caller = EffectivePermissions::for_subject(&prepared, Some(role(CALLER)), Some(user(CALLER)));
     let [before, after] = [&before, &after]
-        .map(|policies| EffectivePermissions::of(&PreparedPolicies::new(policies), Some(role(OTHER)), None));
-    granter.first_escalation(&before, &after, &HashSet::new()).map(|permission| permission.to_string())
+        .map(|policies| EffectivePermissions::for_subject(&PreparedPolicies::new(policies), Some(role(SUBJECT)), None));
+    caller.first_escalation(&before, &after, &HashSet::new()).map(|permission| permission.to_string())
 }
 
 #[test]
@@ -57,14 +63,14 @@ fn admin_can_grant_anything() {
 }
 
 #[test]
-fn granting_unheld_permission_is_rejected() {
-    for (held, after, missing) in [
+fn granting_missing_permission_is_rejected() {
+    for (caller, after, missing) in [
         (json!([]), json!([["allow", "user", "read"]]), "user:read"),
         (json!([["allow", "user", "read"]]), json!([["allow", "user", "read update"]]), "user:update"),
         (json!([["allow", "user", "read"]]), json!([["allow", "*", "read"]]), "*:read"),
         (json!([["allow", "*", "read"]]), json!([["allow", "user", "*"]]), "user:*"),
         (json!([["allow", "user", "*"], ["allow", "billing", "*"]]), json!([["allow", "*", "*"]]), "*:*"),
-        // The granter's own denies count, but only if they overlap with what is granted.
+        // The caller's denies count, but only if they overlap with what is granted.
         (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), json!([["allow", "*", "*"]]), "*:*"),
         (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), json!([["allow", "billing", "read"]]), "billing:read"),
         (
@@ -73,15 +79,15 @@ fn granting_unheld_permission_is_rejected() {
             "user:read",
         ),
     ] {
-        assert_eq!(first_escalation(held.clone(), json!([]), after).as_deref(), Some(missing), "{held}");
+        assert_eq!(first_escalation(caller.clone(), json!([]), after).as_deref(), Some(missing), "{caller}");
     }
-    let held = json!([["allow", "*", "*"], ["deny", "billing", "*"]]);
-    assert_eq!(first_escalation(held, json!([]), json!([["allow", "user", "*"], ["allow", "tenant", "read"]])), None);
+    let caller = json!([["allow", "*", "*"], ["deny", "billing", "*"]]);
+    assert_eq!(first_escalation(caller, json!([]), json!([["allow", "user", "*"], ["allow", "tenant", "read"]])), None);
 }
 
 #[test]
-fn grant_with_granters_denies_is_allowed() {
-    let granter = json!([["allow", "*", "*"], ["deny", "billing", "*", {"plan": "free"}]]);
+fn grant_must_keep_callers_denies() {
+    let caller = json!([["allow", "*", "*"], ["deny", "billing", "*", {"plan": "free"}]]);
     for (deny, covered) in [
         (json!(["deny", "billing", "*", {"plan": "free"}]), true),
         (json!(["deny", "billing", "*"]), true),
@@ -90,7 +96,7 @@ fn grant_with_granters_denies_is_allowed() {
         (json!(["deny", "billing", "*", {"plan": "pro"}]), false),
     ] {
         let after = json!([["allow", "*", "*"], deny]);
-        assert_eq!(first_escalation(granter.clone(), json!([]), after).is_none(), covered, "{deny}");
+        assert_eq!(first_escalation(caller.clone(), json!([]), after).is_none(), covered, "{deny}");
     }
 }
 
@@ -98,7 +104,7 @@ fn grant_with_granters_denies_is_allowed() {
 fn conditions_compare_syntactically() {
     let when = |condition: Value| json!([["allow", "user", "read", condition]]);
     let both = json!({"all": [{"owner": {}}, {"plan": "pro"}]});
-    for (held, after, covered) in [
+    for (caller, after, covered) in [
         (json!({"owner": {}}), json!({"owner": {}}), true),
         (json!({"owner": {}}), json!(null), false),
         (json!(null), json!({"owner": {}}), true),
@@ -106,19 +112,21 @@ fn conditions_compare_syntactically() {
         // Narrower, but not syntactically equal.
         (json!({"owner": {}}), both.clone(), false),
         (json!({"all": [{"plan": "pro"}, {"owner": {}}]}), both, false),
-        // A single part is equivalent to the part itself, an empty "all" to no condition, an empty "any" to false.
+        // A single part is equivalent to the part itself.
         (json!({"all": [{"owner": {}}]}), json!({"owner": {}}), true),
+        // An empty "all" is equivalent to no condition.
         (json!({"all": []}), json!({"owner": {}}), true),
+        // An empty "any" is equivalent to false.
         (json!({"any": []}), json!({"any": [{"owner": {}}, {"any": []}]}), false),
         (json!({"owner": {}}), json!({"any": []}), true),
-        // An allow with an invalid condition isn't held, and grants nothing.
+        // An allow with an invalid condition covers nothing, and grants nothing.
         (json!({"unknown": "x"}), json!({"owner": {}}), false),
         (json!({"owner": {}}), json!({"unknown": "x"}), true),
     ] {
         assert_eq!(
-            first_escalation(when(held.clone()), json!([]), when(after.clone())).is_none(),
+            first_escalation(when(caller.clone()), json!([]), when(after.clone())).is_none(),
             covered,
-            "{held} {after}"
+            "{caller} {after}"
         );
     }
 }
@@ -127,29 +135,29 @@ fn conditions_compare_syntactically() {
 fn known_subject_attributes_are_substituted() {
     let as_role = |number| json!({"attribute": {"name": "subject.role", "is": role(number)}});
     let as_user = |number| json!({"attribute": {"name": "subject.id", "one_of": [user(number)]}});
-    let when = |condition: Value| json!([["allow", "billing", "*", condition, "every member"]]);
-    for (held, after, covered) in [
+    let when = |condition: Value| json!([["allow", "billing", "*", condition, "tenant-wide"]]);
+    for (caller, after, covered) in [
         // A condition on the role is equivalent to a policy for that role.
-        (as_role(OTHER), as_role(OTHER), false),
-        (as_role(GRANTER), as_role(OTHER), true),
-        (as_role(GRANTER), json!(null), true),
-        (json!({"not": as_role(GRANTER)}), json!({"not": as_role(GRANTER)}), false),
-        (json!({"all": [as_role(GRANTER), {"owner": {}}]}), json!({"owner": {}}), true),
-        // The granter's user id is known, so a condition on another user is false, even if the same one is granted.
+        (as_role(SUBJECT), as_role(SUBJECT), false),
+        (as_role(CALLER), as_role(SUBJECT), true),
+        (as_role(CALLER), json!(null), true),
+        (json!({"not": as_role(CALLER)}), json!({"not": as_role(CALLER)}), false),
+        (json!({"all": [as_role(CALLER), {"owner": {}}]}), json!({"owner": {}}), true),
+        // The caller's user id is known, so a condition on another user is false, even if the same one is granted.
         (as_user(7), as_user(7), false),
-        (as_user(GRANTER), as_user(7), true),
+        (as_user(CALLER), as_user(7), true),
         (json!({"any": [as_user(7), {"owner": {}}]}), json!({"owner": {}}), true),
     ] {
         assert_eq!(
-            first_escalation(when(held.clone()), json!([]), when(after.clone())).is_none(),
+            first_escalation(when(caller.clone()), json!([]), when(after.clone())).is_none(),
             covered,
-            "{held} {after}"
+            "{caller} {after}"
         );
     }
 }
 
 #[test]
-fn already_held_permission_is_not_a_gain() {
+fn existing_permission_is_not_gained() {
     let nothing = json!([]);
     let some = json!([["allow", "user", "read", {"owner": {}}], ["allow", "billing", "*"], ["deny", "billing", "pay"]]);
     assert_eq!(first_escalation(nothing.clone(), some.clone(), some.clone()), None);
@@ -170,14 +178,14 @@ fn weakening_a_deny_counts_as_grant() {
         (json!([["allow", "*", "*"], ["deny", "billing", "read pay", {"plan": "free"}]]), Some("billing:read")),
         (json!([["allow", "*", "*"], ["deny", "billing", "*"]]), None),
         (json!([["allow", "*", "*"], ["deny", "*", "*"]]), None),
-        // A permission that isn't allowed needs no deny.
+        // The deny is removed together with the allow.
         (json!([["allow", "user", "*"]]), None),
     ] {
         assert_eq!(first_escalation(json!([]), before.clone(), after.clone()).as_deref(), missing, "{after}");
-        // Holding what was denied is sufficient.
+        // A caller who has the permission may remove its deny.
         let finance = json!([["allow", "billing", "*"]]);
         assert_eq!(first_escalation(finance, before.clone(), after.clone()), None, "{after}");
-        // A granter who is denied it as well doesn't hold it.
+        // A caller who is denied it as well doesn't have it.
         let denied = json!([["allow", "*", "*"], ["deny", "billing", "*"]]);
         assert_eq!(first_escalation(denied, before.clone(), after.clone()).as_deref(), missing, "{after}");
     }
@@ -185,45 +193,45 @@ fn weakening_a_deny_counts_as_grant() {
 
 #[test]
 fn replacing_invalid_deny_counts_as_grant() {
-    let invalid = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"unknown": "x"}]]));
-    let fixed = policies(OTHER, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
-    let (no_permissions, permissions) = (EffectivePermissions::default(), |policies| {
-        EffectivePermissions::of(&PreparedPolicies::new(policies), Some(role(OTHER)), None)
-    });
+    let invalid = policies(SUBJECT, json!([["allow", "user", "read"], ["deny", "user", "*", {"unknown": "x"}]]));
+    let fixed = policies(SUBJECT, json!([["allow", "user", "read"], ["deny", "user", "*", {"plan": "free"}]]));
+    let no_permissions = EffectivePermissions::default();
+    let permissions =
+        |policies| EffectivePermissions::for_subject(&PreparedPolicies::new(policies), Some(role(SUBJECT)), None);
     assert_eq!(no_permissions.first_escalation(&permissions(&invalid), &permissions(&invalid), &HashSet::new()), None);
     assert!(no_permissions.first_escalation(&permissions(&invalid), &permissions(&fixed), &HashSet::new()).is_some());
 }
 
 #[test]
-fn full_admin_has_no_conditions_or_denies() {
-    for (json, full_admin) in [
+fn admin_role_requires_unconditional_access() {
+    for (json, is_admin) in [
         (json!([["allow", "*", "*"]]), true),
-        (json!([["allow", "*", "*", null, "every member"]]), true),
+        (json!([["allow", "*", "*", null, "tenant-wide"]]), true),
         (
-            json!([["allow", "*", "*", {"attribute": {"name": "subject.role", "is": role(GRANTER)}}, "every member"]]),
+            json!([["allow", "*", "*", {"attribute": {"name": "subject.role", "is": role(CALLER)}}, "tenant-wide"]]),
             true,
         ),
         (
-            json!([["allow", "*", "*"], ["deny", "user", "*", {"attribute": {"name": "subject.role", "is": role(OTHER)}}]]),
+            json!([["allow", "*", "*"], ["deny", "user", "*", {"attribute": {"name": "subject.role", "is": role(SUBJECT)}}]]),
             true,
         ),
         (json!([["allow", "*", "*", {"owner": {}}]]), false),
-        (json!([["allow", "*", "*", {"attribute": {"name": "subject.id", "is": user(GRANTER)}}]]), false),
+        (json!([["allow", "*", "*", {"attribute": {"name": "subject.id", "is": user(CALLER)}}]]), false),
         (json!([["allow", "*", "read"], ["allow", "*", "*", {"plan": "pro"}]]), false),
         (json!([["allow", "*", "*"], ["deny", "user", "read", {"unknown": "x"}]]), false),
         (json!([]), false),
     ] {
-        let policies = policies(GRANTER, json.clone());
-        assert_eq!(PreparedPolicies::new(&policies).is_full_admin(role(GRANTER)), full_admin, "{json}");
+        let policies = policies(CALLER, json.clone());
+        assert_eq!(PreparedPolicies::new(&policies).is_admin_role(role(CALLER)), is_admin, "{json}");
     }
 }
 
 #[test]
-fn inviting_into_role_with_unheld_permission_is_rejected() {
-    let may = |held: Value, granted: Value| {
-        let inviting = policies(GRANTER, json!([["allow", "member", "invite"]]));
-        let all = [inviting, policies(GRANTER, held), policies(OTHER, granted)].concat();
-        may_invite_to_role(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)))
+fn invitation_cannot_escalate() {
+    let may = |caller: Value, granted: Value| {
+        let inviting = policies(CALLER, json!([["allow", "member", "invite"]]));
+        let all = [inviting, policies(CALLER, caller), policies(SUBJECT, granted)].concat();
+        may_invite_into_role(&all, subject(CALLER), subject(SUBJECT))
     };
     let everything = json!([["allow", "*", "*"]]);
     assert!(may(everything.clone(), everything.clone()));
@@ -231,16 +239,16 @@ fn inviting_into_role_with_unheld_permission_is_rejected() {
     assert!(!may(json!([["allow", "user", "read"]]), json!([["allow", "user", "*"]])));
     assert!(!may(json!([["allow", "*", "*"], ["deny", "billing", "*"]]), everything.clone()));
     // A condition on the user id is evaluated for the invitee.
-    let for_invitee = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": user(OTHER)}}]]);
+    let for_invitee = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": user(SUBJECT)}}]]);
     let for_other_user = json!([["allow", "billing", "read", {"attribute": {"name": "subject.id", "is": user(7)}}]]);
     assert!(!may(json!([["allow", "user", "read"]]), for_invitee));
     assert!(may(json!([["allow", "user", "read"]]), for_other_user));
 }
 
 #[test]
-fn inviter_must_still_hold_invite_permission() {
+fn inviter_must_still_have_invite_permission() {
     let address = json!({"client_addr": ["10.0.0.0/8"]});
-    for (held, may) in [
+    for (caller, may) in [
         (json!([["allow", "user", "read"], ["allow", "member", "invite"]]), true),
         (json!([["allow", "user", "read"], ["allow", "*", "invite", address]]), true),
         (json!([["allow", "user", "read"], ["allow", "member", "*"], ["deny", "member", "*", address]]), true),
@@ -248,8 +256,8 @@ fn inviter_must_still_hold_invite_permission() {
         (json!([["allow", "user", "read"], ["allow", "member", "update"]]), false),
         (json!([["allow", "user", "read"]]), false),
     ] {
-        let all = [policies(GRANTER, held.clone()), policies(OTHER, json!([["allow", "user", "read"]]))].concat();
-        let permitted = may_invite_to_role(&all, (user(GRANTER), role(GRANTER)), (user(OTHER), role(OTHER)));
-        assert_eq!(permitted, may, "{held}");
+        let all = [policies(CALLER, caller.clone()), policies(SUBJECT, json!([["allow", "user", "read"]]))].concat();
+        let permitted = may_invite_into_role(&all, subject(CALLER), subject(SUBJECT));
+        assert_eq!(permitted, may, "{caller}");
     }
 }

@@ -1,4 +1,4 @@
-//! The fixture of the invitation tests: a tenant with an admin.
+//! The fixture of the invitation tests.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use test_support::{TestDb, TestTenant};
 
 use crate::helpers::module_in_mode;
 
-/// The invitation service in this tenancy mode.
+/// Returns the invitation service in a tenancy mode.
 pub(crate) fn invitations(db: &TestDb, mode: TenancyMode) -> Arc<dyn Invitations> {
     module_in_mode(db, mode).resolve()
 }
@@ -32,9 +32,8 @@ impl InvitationFixture {
         Self { db, tenant, admin, invitations }
     }
 
-    /// The service of another instance of the program. Each instance queues only its own changes, and rejects those
-    /// beyond a limit.
-    pub(crate) fn new_instance(&self) -> Arc<dyn Invitations> {
+    /// Returns the service of a new instance, so that tests with many tasks don't reach the queue limit of one.
+    pub(crate) fn service_of_new_instance(&self) -> Arc<dyn Invitations> {
         invitations(&self.db, TenancyMode::default())
     }
 
@@ -61,14 +60,14 @@ impl InvitationFixture {
         self.db.execute(&format!("UPDATE tenant_attributes SET seat_limit = {seats}")).await;
     }
 
-    /// Backdates all invitations by eight days.
+    /// Expires all invitations: backdates them by more than their lifetime of seven days.
     pub(crate) async fn expire_invitations(&self) {
         self.db.execute("UPDATE invitations SET created_at = created_at - interval '8 days', expires_at = expires_at - interval '8 days'")
             .await;
     }
 
-    /// All rows of memberships and invitations, as text.
-    pub(crate) async fn snapshot(&self) -> (Vec<String>, Vec<String>) {
+    /// Returns all rows of memberships and invitations, as text.
+    pub(crate) async fn rows(&self) -> (Vec<String>, Vec<String>) {
         let mut superuser = self.db.superuser().await;
         let members = "SELECT m::text FROM memberships AS m ORDER BY 1";
         let invitations = "SELECT i::text FROM invitations AS i ORDER BY 1";
@@ -78,11 +77,17 @@ impl InvitationFixture {
         )
     }
 
-    /// The number of members and invitations.
-    pub(crate) async fn counts(&self) -> (usize, usize) {
-        let (members, invitations) = self.snapshot().await;
-        (members.len(), invitations.len())
+    pub(crate) async fn counts(&self) -> Counts {
+        let (members, invitations) = self.rows().await;
+        Counts { members: members.len(), invitations: invitations.len() }
     }
+}
+
+/// The number of members and invitations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) members: usize,
+    pub(crate) invitations: usize,
 }
 
 pub(crate) fn test_email(name: impl std::fmt::Display) -> Email {

@@ -148,7 +148,7 @@ fn engine_mutant_is_detected(#[case] mutant: Mutant) {
 fn condition_mutant_is_detected(#[case] original: &str, #[case] replacement: &str) {
     assert_detected(|case| {
         let conditions = case.generated.iter().map(|(policy, condition)| match condition {
-            Some(Some(condition)) => {
+            GeneratedCondition::If(condition) => {
                 let mutated = condition.to_string().replace(original, replacement);
                 StoredCondition::from(Some(serde_json::from_str(&mutated).unwrap()))
             }

@@ -1,12 +1,15 @@
-//! `tenantry db status`
+//! `tenantry db status` of the embedded database.
 
 use std::time::Duration;
 
-use db::{DbConfig, EmbeddedAdmin, MigrationState, OpenError, inspect};
+use db::{DbConfig, EmbeddedAdmin, OpenError, inspect};
 use embedded_postgres::{Inspection, OwnerProcess, RunningServer, ServerState};
 use indicatif::HumanBytes;
 
-use super::super::output::{CliError, print};
+use super::super::{
+    super::output::{CliError, print},
+    status_rows::{migration_counts, print_row},
+};
 
 pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliError> {
     let inspection = inspect(&config).await?;
@@ -26,10 +29,6 @@ pub(super) async fn run(log: Option<usize>, config: DbConfig) -> Result<(), CliE
         inspection.log_lines(lines).map_err(OpenError::from)?.iter().for_each(print);
     }
     Ok(())
-}
-
-fn print_row(name: &str, value: String) {
-    print(format_args!("{name:<11} {value}"));
 }
 
 fn state(state: &ServerState) -> String {
@@ -59,14 +58,7 @@ async fn migrations(inspection: &Inspection, timeout: Duration) -> String {
         return "unknown while stopped; `tenantry migrate status` starts the database".to_owned();
     };
     match tokio::time::timeout(timeout, EmbeddedAdmin::attach(running).migrator().status()).await {
-        Ok(Ok(all)) => {
-            let count = |state| all.iter().filter(|migration| migration.state == state).count();
-            let (applied, pending) = (count(MigrationState::Applied), count(MigrationState::Pending));
-            match all.len() - applied - pending {
-                0 => format!("{applied} applied, {pending} pending"),
-                others => format!("{applied} applied, {pending} pending, {others} changed or unknown to this program"),
-            }
-        }
+        Ok(Ok(all)) => migration_counts(&all),
         Ok(Err(error)) => format!("unknown: {error}"),
         Err(_) => "unknown: the database did not respond in time".to_owned(),
     }

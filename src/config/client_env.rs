@@ -1,10 +1,10 @@
-//! The environment variables passed to an interactive psql.
+//! The environment variables passed to PostgreSQL's client programs.
 
 use std::ffi::OsString;
 
-/// Variables for the terminal, locale, history file, pager and editor. None of those that point PostgreSQL clients to
+/// Variables for the terminal, locale, history file, pager, editor and trusted certificates. None of those that point PostgreSQL clients to
 /// another server (`PGHOST`, `PGSERVICE`, …).
-const FORWARDED_VARS: [&str; 15] = [
+const FORWARDED_VARS: [&str; 17] = [
     "PATH",
     "HOME",
     "USER",
@@ -20,10 +20,12 @@ const FORWARDED_VARS: [&str; 15] = [
     "LESS",
     "EDITOR",
     "VISUAL",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 ];
 
-/// Returns the variables of the process environment to pass to psql; all others are withheld.
-pub fn psql_env() -> Vec<(OsString, OsString)> {
+/// Returns the variables of the process environment to pass to client programs; all others are withheld.
+pub fn client_env() -> Vec<(OsString, OsString)> {
     #[expect(clippy::disallowed_methods, reason = "src/config is the only place that reads the environment")]
     let variables = std::env::vars_os();
     variables.filter(|(name, _)| FORWARDED_VARS.iter().any(|known| name == known)).collect()

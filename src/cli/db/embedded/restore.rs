@@ -1,19 +1,20 @@
-//! `tenantry db restore`
+//! `tenantry db restore` into the embedded database.
 
 use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
-use db::{DbConfig, EmbeddedAdmin, MigrateError, OldDatabase, StagedDatabase, inspect};
+use db::{DbConfig, EmbeddedAdmin, OldDatabase, StagedDatabase, inspect};
 
-use super::{
+use super::super::{
     super::{
         output::{CliError, print},
         signals::Signals,
     },
     dump_file::{self, DumpInfo},
-    subprocess::{cancellable, run_to_completion},
+    restore_script,
+    subprocess::cancellable,
 };
 
 /// Arguments of the command.
@@ -31,7 +32,8 @@ pub(super) async fn run(args: RestoreArgs, config: DbConfig) -> Result<(), CliEr
     let inspection = inspect(&config).await?;
     dump_file::check_magic(&args.file)?;
     let installation = inspection.installation().map_err(db::OpenError::from)?;
-    let dump_info = cancellable(&mut signals, dump_file::read(&installation, &args.file)).await?;
+    let pg_restore = installation.command("pg_restore").map_err(db::OpenError::from)?;
+    let dump_info = cancellable(&mut signals, dump_file::read(pg_restore, installation.major(), &args.file)).await?;
     let admin = cancellable(&mut signals, EmbeddedAdmin::start(&config)).await?;
     let outcome = replace(&admin, inspection.root(), &args, &dump_info, &mut signals).await;
     admin.close().await;
@@ -50,7 +52,7 @@ async fn replace(
         confirm(root, dump_info, signals).await?;
     }
     let staged = admin.create_staged().await?;
-    let pending = match cancellable(signals, fill(admin, &staged, &args.file)).await {
+    let pending = match cancellable(signals, fill(admin, &staged, &args.file, dump_info)).await {
         Ok(pending) => pending,
         Err(error) => {
             staged.discard().await?;
@@ -68,22 +70,18 @@ async fn replace(
     Ok(())
 }
 
-/// Restores the backup into the staged database and checks that this program can use it. Returns the number of pending
-/// migrations.
-async fn fill(admin: &EmbeddedAdmin, staged: &StagedDatabase<'_>, file: &Path) -> Result<usize, CliError> {
-    let mut command = admin.connection_info().command("pg_restore", staged.database())?;
-    command.args(["--exit-on-error", "--single-transaction", "--"]).arg(file);
-    print("restoring …");
-    let outcome = run_to_completion(command).await?;
-    outcome.map_err(|error| format!("{} can't be restored: {error}", file.display()))?;
-    let pending = staged.migrator().plan().await.map_err(|error| match error {
-        MigrateError::History(reason) => {
-            format!("{} is incompatible with this program: {reason}", file.display()).into()
-        }
-        other => CliError::from(other),
-    })?;
-    staged.analyze().await?;
-    Ok(pending.len())
+/// Restores the backup into the staged database. Returns the number of pending migrations.
+async fn fill(
+    admin: &EmbeddedAdmin,
+    staged: &StagedDatabase<'_>,
+    file: &Path,
+    dump_info: &DumpInfo,
+) -> Result<usize, CliError> {
+    let pg_restore = admin.connection_info().installation().command("pg_restore")?;
+    let psql = admin.connection_info().command("psql", staged.database())?;
+    let migrator = staged.migrator();
+    restore_script::run(pg_restore, psql, file, dump_info, &migrator).await?;
+    restore_script::complete(&migrator).await
 }
 
 async fn confirm(root: &Path, dump_info: &DumpInfo, signals: &mut Signals) -> Result<(), CliError> {

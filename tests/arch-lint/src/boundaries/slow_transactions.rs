@@ -1,0 +1,75 @@
+//! Transactions that are open during work that isn't SQL: hashing, sleeping, requests to other services. The transaction
+//! would occupy a connection, and perhaps locks, for that time.
+//!
+//! A transaction is open from a call of `begin…` to `commit`, or to the end of the block; and in an async function that
+//! takes one as an argument. Slow work in a function that is called there isn't found; PostgreSQL ends such transactions
+//! after a timeout.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use crate::{
+    sources::{Source, for_each_token_list, is_group, is_ident, is_punct, line, word},
+    violation::Violation,
+};
+
+/// Functions and methods that begin a transaction.
+const BEGIN: [&str; 3] = ["begin", "begin_for_user", "begin_unscoped"];
+
+/// Functions and methods that take long, or wait for something other than the database.
+const SLOW: [&str; 9] =
+    ["acquire", "enqueue", "hash", "recv", "send", "sleep", "sleep_until", "spawn_blocking", "wait"];
+
+pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation> {
+    let is_business = source.path.starts_with("modules/")
+        && !["modules/db/", "modules/embedded-postgres/"].iter().any(|path| source.path.starts_with(path));
+    // Nothing waits for the transaction that inserts the demo data.
+    let is_seed = source.path.ends_with("/seed.rs");
+    if is_seed || (!is_business && !source.path.starts_with("src/http/")) {
+        return Vec::new();
+    }
+    let mut violations = Vec::new();
+    for_each_token_list(stream, &mut |list| {
+        for at in 0..list.len() {
+            let open = if is_call(list, at, &BEGIN) {
+                let end = (at..list.len()).find(|end| is_call(list, *end, &["commit", "drop"])).unwrap_or(list.len());
+                list[at + 2..end].to_vec()
+            } else if is_ident(list, at, "async") && is_ident(list, at + 1, "fn") {
+                body_with_transaction(list, at)
+            } else {
+                continue;
+            };
+            for_each_token_list(open.into_iter().collect(), &mut |list| {
+                for at in (0..list.len()).filter(|at| is_call(list, *at, &SLOW)) {
+                    let name = word(list, at).unwrap_or_default();
+                    let problem = format!("a transaction is open during `{name}`, which isn't SQL");
+                    let help =
+                        "do the slow work before `begin` or after `commit`, as modules/auth/src/accounts.rs does";
+                    violations.push(Violation::new(&source.path, line(&list[at]), problem, help));
+                }
+            });
+        }
+    });
+    violations.sort();
+    violations.dedup();
+    violations
+}
+
+/// Whether one of these functions or methods is called at this index. A declaration isn't a call.
+fn is_call(list: &[TokenTree], at: usize, names: &[&str]) -> bool {
+    let is_named = word(list, at).is_some_and(|name| names.contains(&name.as_str()));
+    let is_declared = at > 0 && is_ident(list, at - 1, "fn");
+    is_named && is_group(list, at + 1, Delimiter::Parenthesis) && !is_declared
+}
+
+/// Returns the body of the function at this index if it takes a transaction.
+fn body_with_transaction(list: &[TokenTree], at: usize) -> Vec<TokenTree> {
+    let end = (at..list.len()).find(|end| is_punct(list, *end, ';') || is_group(list, *end, Delimiter::Brace));
+    let signature = &list[at..end.unwrap_or(list.len())];
+    let parameters = signature.iter().find_map(|token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => Some(group.stream()),
+        _ => None,
+    });
+    let is_transaction = |token: TokenTree| matches!(token, TokenTree::Ident(name) if name.to_string().ends_with("Tx"));
+    let takes_one = parameters.is_some_and(|parameters| parameters.into_iter().any(is_transaction));
+    end.filter(|_| takes_one).map(|end| vec![list[end].clone()]).unwrap_or_default()
+}

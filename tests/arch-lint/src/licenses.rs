@@ -1,0 +1,118 @@
+//! The licenses of all dependencies, as `deny.toml` allows them. `.ci/check-dependencies` checks more, with cargo-deny;
+//! this test needs only cargo.
+
+use serde_json::Value as Json;
+use toml::Table;
+
+use crate::{
+    lints::parse_toml,
+    production_build::cargo,
+    sources::read,
+    violation::{Violation, assert_no_violations, assert_one_violation},
+};
+
+/// Whether a license expression (SPDX) is satisfied by licenses for which `is_allowed` holds. `/` is an old form of `OR`.
+fn satisfies(expression: &str, is_allowed: &dyn Fn(&str) -> bool) -> bool {
+    let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<&str> = expression.split_whitespace().collect();
+    let mut rest = words.as_slice();
+    let satisfied = alternatives(&mut rest, is_allowed);
+    satisfied && rest.is_empty()
+}
+
+fn alternatives(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut satisfied = conjunction(rest, is_allowed);
+    while take(rest, "OR") {
+        satisfied |= conjunction(rest, is_allowed);
+    }
+    satisfied
+}
+
+fn conjunction(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
+    let mut satisfied = license(rest, is_allowed);
+    while take(rest, "AND") {
+        satisfied &= license(rest, is_allowed);
+    }
+    satisfied
+}
+
+fn license(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
+    if take(rest, "(") {
+        let satisfied = alternatives(rest, is_allowed);
+        return take(rest, ")") && satisfied;
+    }
+    let Some((name, others)) = rest.split_first() else { return false };
+    *rest = others;
+    let exception = take(rest, "WITH").then(|| rest.first().copied().unwrap_or_default());
+    let Some(exception) = exception else { return is_allowed(name) };
+    *rest = &rest[1.min(rest.len())..];
+    is_allowed(&format!("{name} WITH {exception}"))
+}
+
+fn take(rest: &mut &[&str], word: &str) -> bool {
+    let is_next = rest.first() == Some(&word);
+    *rest = &rest[usize::from(is_next)..];
+    is_next
+}
+
+/// Checks the packages in the output of `cargo metadata`.
+fn violations(metadata: &Json, config: &Table) -> Vec<Violation> {
+    let names = |value: Option<&toml::Value>| -> Vec<String> {
+        let values = value.and_then(toml::Value::as_array).into_iter().flatten();
+        values.filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect()
+    };
+    let licenses = config.get("licenses");
+    let allowed = names(licenses.and_then(|licenses| licenses.get("allow")));
+    let exceptions = licenses.and_then(|licenses| licenses.get("exceptions")?.as_array()).cloned().unwrap_or_default();
+    let mut violations = Vec::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        let (name, license) = (package["name"].as_str().unwrap_or_default(), package["license"].as_str());
+        let exception = exceptions.iter().find(|one| one.get("crate").and_then(toml::Value::as_str) == Some(name));
+        let extra = names(exception.and_then(|one| one.get("allow")));
+        let is_allowed = |license: &str| allowed.iter().chain(&extra).any(|one| one == license);
+        if !satisfies(license.unwrap_or_default(), &is_allowed) {
+            let problem = format!("the license of `{name}`, {}, isn't allowed", license.unwrap_or("none"));
+            let help = "use another crate, or add an exception with a reason to deny.toml";
+            violations.push(Violation::new("Cargo.lock", 0, problem, help));
+        }
+    }
+    violations
+}
+
+#[test]
+fn licenses_are_allowed() {
+    // For one platform: cargo downloads no crates that are only used on others.
+    let arguments = ["metadata", "--offline", "--locked", "--format-version", "1"];
+    let platform = ["--filter-platform", "x86_64-unknown-linux-gnu"];
+    let metadata: Json = serde_json::from_str(&cargo(&[arguments.as_slice(), &platform].concat())).unwrap();
+    let count = metadata["packages"].as_array().map_or(0, Vec::len);
+    assert!(count > 200, "expected more than 200 packages, found {count}");
+    assert_no_violations(&violations(&metadata, &parse_toml(&read("deny.toml"))));
+}
+
+#[test]
+fn license_that_is_not_allowed_is_rejected() {
+    let config: Table =
+        "[licenses]\nallow = [\"MIT\", \"Zlib\"]\nexceptions = [{ crate = \"b\", allow = [\"GPL-3.0\"] }]"
+            .parse()
+            .unwrap();
+    let violations = |name: &str, license: Option<&str>| {
+        violations(&serde_json::json!({"packages": [{"name": name, "license": license}]}), &config)
+    };
+    for license in
+        ["MIT", "GPL-3.0 OR MIT", "GPL-3.0/MIT", "(GPL-3.0 OR MIT) AND Zlib", "MIT OR Apache-2.0 WITH LLVM-exception"]
+    {
+        assert_no_violations(&violations("a", Some(license)));
+    }
+    assert_no_violations(&violations("b", Some("GPL-3.0")));
+    for license in [
+        Some("GPL-3.0"),
+        Some("MIT AND GPL-3.0"),
+        Some("(GPL-3.0 OR MIT) AND ISC"),
+        Some("MIT WITH X"),
+        Some("(MIT"),
+        None,
+    ] {
+        assert_one_violation(&violations("a", license), "Cargo.lock:0: the license of `a`, ");
+    }
+}
