@@ -12,7 +12,11 @@ use super::{
     progress::Progress,
     signals::Signals,
 };
-use crate::{bootstrap::OperatorServices, config::AppConfig, logs::ErrorChain};
+use crate::{
+    bootstrap::OperatorServices,
+    config::{AppConfig, whole_number},
+    logs::ErrorChain,
+};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,7 +28,7 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
         /// Tenants per transaction, 1 to 1000
-        #[arg(long, value_name = "TENANTS", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, value_name = "TENANTS", default_value_t = 100, value_parser = |text: &str| whole_number(1..=1000_u16)(text))]
         batch_size: u16,
     },
     /// Show the number of tenants at each version of the policy templates

@@ -24,6 +24,8 @@ pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{Key, SECTIONS, keys};
 pub use settings::{AppConfig, AppEnv, AuthConfig, ConfigScope, ForwardedHeader, HttpConfig, LogConfig, LogFormat};
 
+pub(crate) use validator::whole_number;
+
 use layers::{CONFIG_FILE, DOTENV_FILE, read_file, read_layers};
 
 impl AppConfig {

@@ -47,7 +47,8 @@ pub(super) fn from_str<T: FromStr<Err: Display>>(text: &str) -> Result<T, String
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
-pub(super) fn whole_number<T: FromStr + PartialOrd + Display>(
+/// Returns a parser of decimal numbers in a range. A plus sign and leading zeros are rejected.
+pub(crate) fn whole_number<T: FromStr + PartialOrd + Display>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> {
     move |text| {

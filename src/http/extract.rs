@@ -122,7 +122,7 @@ fn body_read_error() -> Problem {
 }
 
 /// Reads the body, within the size and time limits.
-async fn read_body(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
+pub(super) async fn read_body(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
     let Some(&BodyLimits { bytes: limit, timeout: deadline }) = request.app_data() else {
         return Err(Problem::internal("the server has no body limits"));
     };

@@ -10,7 +10,7 @@ pub(crate) use super::response::{ApiResponse, Created, CreatedWithoutUrl, Json, 
 use super::{
     access::AccessType,
     api_docs::{self, AccessClass, OperationDoc},
-    extract::{InjectedService, check_unread},
+    extract::{InjectedService, check_unread, read_body},
     middleware::request_module,
     problem::{
         Problem,
@@ -93,7 +93,8 @@ fn resource(path: &str, routes: impl Iterator<Item = Route>, allowed: String) ->
     }))
 }
 
-/// Creates the resource of a public page without a handler, for GET and HEAD.
+/// Creates the resource of a public page without a handler, for GET and HEAD. The query string is ignored, since mail
+/// services and caches add parameters to links.
 pub(super) fn page<R>(path: &str, respond: R) -> Resource
 where
     R: Fn(&HttpRequest) -> Result<HttpResponse, Problem> + Clone + 'static,
@@ -101,7 +102,7 @@ where
     let route = get_or_head().to(move |request: HttpRequest, payload: web::Payload| {
         let respond = respond.clone();
         async move {
-            check_unread(&request, &mut payload.into_inner(), false).await?;
+            read_body(&request, &mut payload.into_inner()).await?;
             respond(&request)
         }
     });
@@ -164,10 +165,10 @@ impl Routes {
     }
 
     /// Documents a public page that is served without a handler.
-    pub(crate) fn page(&mut self, path: &'static str, summary: &str) {
+    pub(crate) fn page(&mut self, path: &'static str, summary: &str) -> &mut OperationDoc {
         let mut doc = OperationDoc::default();
         doc.edit(|operation| operation.response("200", ResponseBuilder::new().description("OK")));
-        self.describe(HttpMethod::Get, path, summary, AccessClass::Public, doc);
+        self.describe(HttpMethod::Get, path, summary, AccessClass::Public, doc)
     }
 
     fn add<F, A>(

@@ -25,7 +25,7 @@ use tenantry::{
 };
 use test_support::SeededDb;
 
-use crate::database::DbConnection;
+use crate::{database::DbConnection, documented_responses::assert_documented};
 
 /// A running server with the demo data. Dropping this value stops it.
 pub(crate) struct TestApp {
@@ -283,7 +283,15 @@ impl Client {
         let header = |(name, value): (&ureq::http::HeaderName, &ureq::http::HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
         };
-        Response { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect(), body }
+        let response = Response {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(header).collect(),
+            body,
+        };
+        let is_problem = response.header("content-type") == Some("application/problem+json") && method != "HEAD";
+        let problem = is_problem.then(|| response.problem());
+        assert_documented(method, path, response.status, problem.as_deref());
+        response
     }
 }
 

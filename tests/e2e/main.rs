@@ -26,6 +26,7 @@ mod database;
 mod database_failures;
 mod db_commands;
 mod doc_examples;
+mod documented_responses;
 mod fuzz_tenants;
 mod get_is_read_only;
 mod http_errors;

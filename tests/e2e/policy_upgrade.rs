@@ -165,7 +165,7 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
 #[test]
 fn batch_size_is_1_to_1000() {
     let work_dir = work_dir();
-    for size in ["0", "1001", "-1", "many", "99999999999999999999"] {
+    for size in ["0", "1001", "-1", "+5", "05", "many", "99999999999999999999"] {
         assert_failure(&run_policies(work_dir.path(), &["upgrade", &format!("--batch-size={size}")]), "--batch-size");
     }
     assert_eq!(std::fs::read_dir(work_dir.path()).unwrap().count(), 0, "files were created");

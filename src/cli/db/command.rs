@@ -4,12 +4,16 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::Subcommand;
 
+use crate::config::whole_number;
+
+const MAX_LOG_LINES: usize = 10_000;
+
 #[derive(Subcommand)]
 pub(in crate::cli) enum Command {
     /// Show the state, location, size and migrations of the database, without starting it
     Status {
         /// Also show the last lines of the embedded database's log
-        #[arg(long, value_name = "LINES", num_args = 0..=1, default_missing_value = "20")]
+        #[arg(long, value_name = "LINES", num_args = 0..=1, default_missing_value = "20", value_parser = |text: &str| whole_number(0..=MAX_LOG_LINES)(text))]
         log: Option<usize>,
     },
     /// Back up the database to a file; the server may be running

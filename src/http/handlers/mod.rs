@@ -14,7 +14,7 @@ mod tenants;
 
 use kernel::TenancyMode;
 
-use super::route::Routes;
+use super::{problem::types::NOT_FOUND, route::Routes};
 
 /// Registers all routes of the API. The tenancy mode changes their documentation, but not which routes exist.
 pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
@@ -30,7 +30,7 @@ pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     billing::register(&mut routes);
     health::register(&mut routes);
     routes.page("/openapi.json", "This OpenAPI document");
-    routes.page("/docs/", "Swagger UI for this document, unless HTTP_DOCS is false");
+    routes.page("/docs/", "Swagger UI for this document, unless HTTP_DOCS is false").problems(&[NOT_FOUND]);
     routes.page("/join", "Page that an invitation link opens");
     routes
 }
