@@ -8,6 +8,7 @@
 
 mod boundaries;
 mod clippy_bans;
+mod commits;
 mod crate_graph;
 mod doc_references;
 mod import_cycles;

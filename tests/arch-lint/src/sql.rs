@@ -57,6 +57,17 @@ impl TenantFilterExemption {
     }
 }
 
+/// Returns whether a statement writes rows.
+pub(crate) fn is_write(sql: &str) -> bool {
+    let words: Vec<String> = sql_tokens(sql, 1).into_iter().map(|(word, _)| word).collect();
+    (0..words.len()).any(|at| match words[at].as_str() {
+        "insert" | "delete" | "merge" => true,
+        // Not `FOR UPDATE` or `FOR NO KEY UPDATE`, which lock.
+        "update" => at == 0 || !["for", "key"].contains(&words[at - 1].as_str()),
+        _ => false,
+    })
+}
+
 /// Returns the statements of a file, except those in its test code.
 pub(crate) fn statements(source: &Source) -> Vec<Statement> {
     statements_in(tokens(source), source)

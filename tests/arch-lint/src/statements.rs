@@ -6,7 +6,7 @@ use crate::{
     migrations::Tables,
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, for_each_token_list, line, program_sources, tokens, word},
-    sql::{Statement, TenantFilterExemption, sql_tokens, statements},
+    sql::{Statement, TenantFilterExemption, is_write, statements},
     tenant_filter::{StatementTables, statement_tables},
     violation::{Message, Violation, assert_all_pass, assert_no_violations, assert_rule},
 };
@@ -73,15 +73,8 @@ fn foreign_relation(
 /// Returns an error for a statement of `authorization` that writes outside of a guarded change and of a system
 /// transaction. A guarded change locks the tenant and reauthorizes the caller; `TenantTx` and `Tx` do neither.
 fn unguarded_write(statement: &Statement, module: &str) -> Option<Message> {
-    let words: Vec<String> = sql_tokens(&statement.sql, 1).into_iter().map(|(word, _)| word).collect();
-    let is_write = |at: usize| match words[at].as_str() {
-        "insert" | "delete" | "merge" => true,
-        // Not `FOR UPDATE` or `FOR NO KEY UPDATE`, which lock.
-        "update" => at == 0 || !["for", "key"].contains(&words[at - 1].as_str()),
-        _ => false,
-    };
     let is_guarded = ["GuardedTx", "SystemTx"].iter().any(|tx| statement.parameters.contains(tx));
-    let is_unguarded = module == "authorization" && !is_guarded && (0..words.len()).any(is_write);
+    let is_unguarded = module == "authorization" && !is_guarded && is_write(&statement.sql);
     let problem = "a change to a tenant that isn't guarded".to_owned();
     is_unguarded.then_some((problem, "take `&mut GuardedTx`, from GuardedChange::begin, instead of a TenantTx"))
 }

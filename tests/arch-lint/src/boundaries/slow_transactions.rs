@@ -12,9 +12,6 @@ use crate::{
     violation::Violation,
 };
 
-/// Functions and methods that begin a transaction.
-const BEGIN: [&str; 3] = ["begin", "begin_for_user", "begin_unscoped"];
-
 /// Functions and methods that take long, or wait for something other than the database.
 const SLOW: [&str; 9] =
     ["acquire", "enqueue", "hash", "recv", "send", "sleep", "sleep_until", "spawn_blocking", "wait"];
@@ -30,8 +27,10 @@ pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation>
     let mut violations = Vec::new();
     for_each_token_list(stream, &mut |list| {
         for at in 0..list.len() {
-            let open = if is_call(list, at, &BEGIN) {
-                let end = (at..list.len()).find(|end| is_call(list, *end, &["commit", "drop"])).unwrap_or(list.len());
+            let open = if is_call(list, at, |name| name.starts_with("begin")) {
+                let end = (at..list.len())
+                    .find(|end| is_call(list, *end, |name| ["commit", "drop"].contains(&name)))
+                    .unwrap_or(list.len());
                 list[at + 2..end].to_vec()
             } else if is_ident(list, at, "async") && is_ident(list, at + 1, "fn") {
                 body_with_transaction(list, at)
@@ -39,7 +38,7 @@ pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation>
                 continue;
             };
             for_each_token_list(open.into_iter().collect(), &mut |list| {
-                for at in (0..list.len()).filter(|at| is_call(list, *at, &SLOW)) {
+                for at in (0..list.len()).filter(|at| is_call(list, *at, |name| SLOW.contains(&name))) {
                     let name = word(list, at).unwrap_or_default();
                     let problem = format!("a transaction is open during `{name}`, which isn't SQL");
                     let help =
@@ -54,9 +53,9 @@ pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation>
     violations
 }
 
-/// Whether one of these functions or methods is called at this index. A declaration isn't a call.
-fn is_call(list: &[TokenTree], at: usize, names: &[&str]) -> bool {
-    let is_named = word(list, at).is_some_and(|name| names.contains(&name.as_str()));
+/// Whether a function or method with such a name is called at this index. A declaration isn't a call.
+fn is_call(list: &[TokenTree], at: usize, is_meant: impl Fn(&str) -> bool) -> bool {
+    let is_named = word(list, at).is_some_and(|name| is_meant(&name));
     let is_declared = at > 0 && is_ident(list, at - 1, "fn");
     is_named && is_group(list, at + 1, Delimiter::Parenthesis) && !is_declared
 }
