@@ -2,6 +2,7 @@
 //! this test needs only cargo.
 
 use serde_json::Value as Json;
+use spdx::{Expression, ParseMode};
 use toml::Table;
 
 use crate::{
@@ -11,48 +12,11 @@ use crate::{
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
-/// Whether a license expression (SPDX) is satisfied by licenses for which `is_allowed` holds. `/` is an old form of `OR`.
-fn satisfies(expression: &str, is_allowed: &dyn Fn(&str) -> bool) -> bool {
-    let expression = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
-    let words: Vec<&str> = expression.split_whitespace().collect();
-    let mut rest = words.as_slice();
-    let satisfied = alternatives(&mut rest, is_allowed);
-    satisfied && rest.is_empty()
-}
-
-fn alternatives(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
-    let mut satisfied = conjunction(rest, is_allowed);
-    while take(rest, "OR") {
-        satisfied |= conjunction(rest, is_allowed);
-    }
-    satisfied
-}
-
-fn conjunction(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
-    let mut satisfied = license(rest, is_allowed);
-    while take(rest, "AND") {
-        satisfied &= license(rest, is_allowed);
-    }
-    satisfied
-}
-
-fn license(rest: &mut &[&str], is_allowed: &dyn Fn(&str) -> bool) -> bool {
-    if take(rest, "(") {
-        let satisfied = alternatives(rest, is_allowed);
-        return take(rest, ")") && satisfied;
-    }
-    let Some((name, others)) = rest.split_first() else { return false };
-    *rest = others;
-    let exception = take(rest, "WITH").then(|| rest.first().copied().unwrap_or_default());
-    let Some(exception) = exception else { return is_allowed(name) };
-    *rest = &rest[1.min(rest.len())..];
-    is_allowed(&format!("{name} WITH {exception}"))
-}
-
-fn take(rest: &mut &[&str], word: &str) -> bool {
-    let is_next = rest.first() == Some(&word);
-    *rest = &rest[usize::from(is_next)..];
-    is_next
+/// Whether a license expression (SPDX) is satisfied by the allowed licenses. The lax mode accepts `/` for `OR`, which old
+/// crates use.
+fn satisfies(expression: &str, is_allowed: impl Fn(&str) -> bool) -> bool {
+    Expression::parse_mode(expression, ParseMode::LAX)
+        .is_ok_and(|expression| expression.evaluate(|license| is_allowed(&license.to_string())))
 }
 
 /// Checks the packages in the output of `cargo metadata`.
@@ -70,7 +34,7 @@ fn violations(metadata: &Json, config: &Table) -> Vec<Violation> {
         let exception = exceptions.iter().find(|one| one.get("crate").and_then(toml::Value::as_str) == Some(name));
         let extra = names(exception.and_then(|one| one.get("allow")));
         let is_allowed = |license: &str| allowed.iter().chain(&extra).any(|one| one == license);
-        if !satisfies(license.unwrap_or_default(), &is_allowed) {
+        if !satisfies(license.unwrap_or_default(), is_allowed) {
             let problem = format!("the license of `{name}`, {}, isn't allowed", license.unwrap_or("none"));
             let help = "use another crate, or add an exception with a reason to deny.toml";
             violations.push(Violation::new("Cargo.lock", 0, problem, help));
