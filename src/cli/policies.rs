@@ -1,11 +1,12 @@
 //! `tenantry policies …`
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, time::Duration};
 
-use authorization_api::{BlockedTenant, OnLocked, PolicyTemplates, TenantsAtVersion, UpgradeReport};
+use authorization_api::{BlockedTenant, PolicyTemplates, TenantsAtVersion, UpgradeReport};
 use clap::Subcommand;
 use db::{Db, DbError, open_db};
 use kernel::{TenancyMode, TenantId};
+use tokio::time::sleep;
 
 use super::{
     output::{CliError, print, table},
@@ -35,6 +36,11 @@ pub(super) enum Command {
     Status,
 }
 
+/// How often a tenant that another transaction has locked is tried. A change takes milliseconds, so a tenant that stays
+/// locked has a stuck session.
+const MAX_ATTEMPTS: u32 = 10;
+const LOCK_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
 const INTERRUPTED: &str =
     "interrupted; every tenant is either at its old version or fully upgraded: run this command again to continue";
 
@@ -55,17 +61,21 @@ pub(super) async fn run(command: Command, config: AppConfig) -> Result<(), CliEr
 }
 
 async fn execute(command: Command, templates: &dyn PolicyTemplates) -> Result<(), CliError> {
-    let blocked = match command {
+    let report = match command {
         Command::Upgrade { dry_run, batch_size } => upgrade(templates, dry_run, batch_size.into()).await,
-        Command::Status => status(templates).await.map(|()| Vec::new()),
+        Command::Status => status(templates).await.map(|()| UpgradeReport::default()),
     };
-    let blocked = blocked.map_err(|error| ErrorChain(&error).to_string())?;
+    let UpgradeReport { blocked, skipped, .. } = report.map_err(|error| ErrorChain(&error).to_string())?;
     for BlockedTenant { slug, role } in &blocked {
         print(format_args!("skipped {slug}: custom role {role} conflicts with a system role; rename it and rerun"));
     }
-    match blocked.len() {
+    if !skipped.is_empty() {
+        let tenants = tenant_count(skipped.len());
+        print(format_args!("skipped {tenants} still locked by another transaction: end it and run this command again"));
+    }
+    match blocked.len() + skipped.len() {
         0 => Ok(()),
-        skipped => Err(format!("{} couldn't be upgraded", tenant_count(skipped)).into()),
+        failed => Err(format!("{} couldn't be upgraded", tenant_count(failed)).into()),
     }
 }
 
@@ -83,12 +93,8 @@ async fn status(templates: &dyn PolicyTemplates) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Upgrades all outdated tenants and returns those that are blocked by a conflicting role.
-async fn upgrade(
-    templates: &dyn PolicyTemplates,
-    dry_run: bool,
-    batch_size: usize,
-) -> Result<Vec<BlockedTenant>, DbError> {
+/// Upgrades all outdated tenants.
+async fn upgrade(templates: &dyn PolicyTemplates, dry_run: bool, batch_size: usize) -> Result<UpgradeReport, DbError> {
     let versions = templates.versions().await?;
     let target = format!("version {} of the policy templates", versions.current);
     if versions.newer() > 0 {
@@ -98,7 +104,7 @@ async fn upgrade(
     let outdated = templates.outdated_tenants().await?;
     if outdated.is_empty() {
         print(format_args!("nothing to upgrade: no tenant is older than {target}"));
-        return Ok(Vec::new());
+        return Ok(UpgradeReport::default());
     }
     if dry_run {
         let mut planned = UpgradeReport::default();
@@ -106,25 +112,25 @@ async fn upgrade(
             merge(&mut planned, templates.plan(tenants).await?);
         }
         print(format_args!("would upgrade {} to {target}", tenant_count(planned.upgraded)));
-        return Ok(planned.blocked);
+        return Ok(planned);
     }
     let report = run_upgrade(templates, &outdated, batch_size).await?;
     print(format_args!("upgraded {} to {target}", tenant_count(report.upgraded)));
     if report.up_to_date > 0 {
         print(format_args!("skipped {}: upgraded by a concurrent run", tenant_count(report.up_to_date)));
     }
-    let still_outdated = templates.versions().await?.outdated() - report.blocked.len() as i64;
+    let reported = report.blocked.len() + report.skipped.len();
+    let still_outdated = templates.versions().await?.outdated() - reported as i64;
     if still_outdated > 0 {
         print(format_args!(
             "still outdated: {}, created by an older version of the program; stop its instances and run this again",
             tenant_count(still_outdated)
         ));
     }
-    Ok(report.blocked)
+    Ok(report)
 }
 
-/// Upgrades batch by batch and skips locked tenants. Those come last, one at a time, so that waiting for one of them
-/// doesn't keep others locked.
+/// Upgrades batch by batch. Tenants that another transaction has locked are tried again at the end.
 async fn run_upgrade(
     templates: &dyn PolicyTemplates,
     outdated: &[TenantId],
@@ -132,19 +138,23 @@ async fn run_upgrade(
 ) -> Result<UpgradeReport, DbError> {
     let mut progress = Progress::new(outdated.len(), ["upgraded", "tenants"]);
     let mut total = UpgradeReport::default();
-    for tenants in outdated.chunks(batch_size) {
-        let batch = templates.upgrade(tenants, OnLocked::Skip).await?;
-        progress.advance(tenants.len() - batch.skipped.len());
-        merge(&mut total, batch);
+    let mut pending = outdated.to_vec();
+    for attempt in 0..MAX_ATTEMPTS {
+        for tenants in pending.chunks(batch_size) {
+            let batch = templates.upgrade(tenants).await?;
+            progress.advance(tenants.len() - batch.skipped.len());
+            merge(&mut total, batch);
+        }
+        pending = std::mem::take(&mut total.skipped);
+        if pending.is_empty() {
+            break;
+        }
+        if attempt == 0 {
+            progress.print(&format!("waiting for {} locked by another transaction", tenant_count(pending.len())));
+        }
+        sleep(LOCK_RETRY_PAUSE).await;
     }
-    let locked = std::mem::take(&mut total.skipped);
-    if !locked.is_empty() {
-        progress.print(&format!("waiting for {} locked by another transaction", tenant_count(locked.len())));
-    }
-    for tenant in locked {
-        merge(&mut total, templates.upgrade(&[tenant], OnLocked::Wait).await?);
-        progress.advance(1);
-    }
+    total.skipped = pending;
     Ok(total)
 }
 

@@ -1,6 +1,10 @@
 //! `tenantry policies`: status and upgrade of the policy templates.
 
-use std::{path::Path, process::Output};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::Output,
+};
 
 use rstest::rstest;
 use sqlx::Connection;
@@ -137,7 +141,7 @@ async fn outdated_schema_is_rejected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     let (work_dir, url) = (work_dir(), seeded.url());
-    let (mut superuser, mut other) = (seeded.superuser().await, seeded.superuser().await);
+    let mut other = seeded.superuser().await;
     seeded.execute(DOWNGRADE_TO_VERSION_1).await;
     // An open transaction that changes policies of Acme holds the lock that the upgrade needs.
     let mut change = other.begin().await.unwrap();
@@ -146,15 +150,18 @@ async fn interrupted_upgrade_resumes(#[future(awt)] seeded: SeededDb) {
     let mut upgrade =
         tenantry_command(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade", "--batch-size", "1"]);
     let mut upgrade = spawn_piped(&mut upgrade);
-    let lock_waiters = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-        WHERE NOT l.granted AND a.datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(lock_waiters).fetch_one(&mut superuser).await.unwrap() == 0 {
-        assert_eq!(upgrade.try_wait().unwrap(), None, "the upgrade has exited");
-    }
+    let mut lines = BufReader::new(upgrade.stdout.take().unwrap()).lines();
+    let printed: Vec<String> = lines.by_ref().take(2).map(Result::unwrap).collect();
+    assert_eq!(printed, ["upgraded 1 of 2 tenants", "waiting for 1 tenant locked by another transaction"]);
     send_signal(&upgrade, "-INT");
     let output = upgrade.wait_with_output().unwrap();
     assert_failure(&output, "run this command again to continue");
-    assert_eq!(stdout(&output), "upgraded 1 of 2 tenants\nwaiting for 1 tenant locked by another transaction\n");
+    assert_eq!(lines.count(), 0);
+
+    let locked = run(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade"]);
+    assert_failure(&locked, "1 tenant couldn't be upgraded");
+    let skipped = "skipped 1 tenant still locked by another transaction: end it and run this command again\n";
+    assert!(stdout(&locked).ends_with(skipped), "{}", stdout(&locked));
 
     change.commit().await.unwrap();
     let again = run(work_dir.path(), &postgres_settings(&url), &["policies", "upgrade"]);

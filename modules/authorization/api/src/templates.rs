@@ -35,16 +35,6 @@ impl TemplateVersions {
     }
 }
 
-/// What an upgrade does with a tenant whose roles or policies are locked by another transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLocked {
-    /// Skips the tenant and reports it.
-    Skip,
-    /// Waits for up to 30 seconds, the statement timeout. Locks of other tenants in the batch are held meanwhile, so
-    /// pass one tenant at a time.
-    Wait,
-}
-
 /// The result of an upgrade.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpgradeReport {
@@ -52,7 +42,7 @@ pub struct UpgradeReport {
     pub upgraded: usize,
     /// Number of tenants that had the current version already, for example after a concurrent upgrade.
     pub up_to_date: usize,
-    /// Tenants skipped because they were locked.
+    /// Tenants skipped because another transaction had locked them.
     pub skipped: Vec<TenantId>,
     /// Tenants not upgraded because one of their roles conflicts with a template.
     pub blocked: Vec<BlockedTenant>,
@@ -82,10 +72,11 @@ pub trait PolicyTemplates: Interface {
     /// Returns the result that [`Self::upgrade`] would have. Changes nothing and never waits for locks.
     async fn plan(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError>;
 
-    /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted.
+    /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted. Skips those that another
+    /// transaction has locked, since the others would stay locked while it waits.
     ///
     /// Pass at most a few hundred tenants: their policies stay locked until the transaction ends.
-    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, DbError>;
+    async fn upgrade(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError>;
 }
 
 #[cfg(test)]

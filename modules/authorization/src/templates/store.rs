@@ -48,25 +48,9 @@ pub(crate) async fn outdated_tenants(tx: &mut SystemTx, version: i32) -> Result<
     Ok(ids.fetch_all(tx.conn()).await?)
 }
 
-/// Locks the tenants against changes to their roles, policies and members until the transaction ends. Waits for changes
-/// in progress. Returns the tenants that exist.
+/// Locks the tenants against changes to their roles, policies and members until the transaction ends. Skips those that
+/// another transaction has locked. Returns the locked ones.
 pub(crate) async fn lock_tenants(tx: &mut SystemTx, tenants: &[TenantId]) -> Result<Vec<TenantId>, DbError> {
-    let ids = sqlx::query_scalar!(
-        "SELECT id
-         FROM tenants
-         WHERE id = ANY ($1)
-         ORDER BY id
-         FOR NO KEY UPDATE",
-        &uuids(tenants),
-    );
-    Ok(ids.fetch_all(tx.conn()).await?)
-}
-
-/// Like [`lock_tenants`], but skips tenants that are locked instead of waiting. Returns those that this call locked.
-pub(crate) async fn lock_tenants_skip_locked(
-    tx: &mut SystemTx,
-    tenants: &[TenantId],
-) -> Result<Vec<TenantId>, DbError> {
     let ids = sqlx::query_scalar!(
         "SELECT id
          FROM tenants

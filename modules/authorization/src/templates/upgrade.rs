@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use authorization_api::{BlockedTenant, OnLocked, PolicyTemplates, TemplateVersions, UpgradeReport};
+use authorization_api::{BlockedTenant, PolicyTemplates, TemplateVersions, UpgradeReport};
 use db::{DbError, SystemDatabase, SystemReason, SystemTx};
 use kernel::TenantId;
 use shaku::Component;
@@ -11,8 +11,8 @@ use shaku::Component;
 use crate::templates::{
     RandomIds, RoleNameConflict, TEMPLATES, TemplateAdditions,
     store::{
-        count_tenants_by_version, find_template_states, insert_additions, lock_tenants, lock_tenants_skip_locked,
-        outdated_tenants, set_template_version,
+        count_tenants_by_version, find_template_states, insert_additions, lock_tenants, outdated_tenants,
+        set_template_version,
     },
 };
 
@@ -39,23 +39,18 @@ impl PolicyTemplates for TemplateUpgradeService {
         Ok(plan(&mut self.begin().await?, tenants).await?.0)
     }
 
-    async fn upgrade(&self, tenants: &[TenantId], on_locked: OnLocked) -> Result<UpgradeReport, DbError> {
+    async fn upgrade(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError> {
         let mut tx = self.begin().await?;
         // Every change to a tenant's roles and policies takes this lock first. Rows read after it can't change until
         // the transaction ends, and of two concurrent upgrades the second has nothing left to do.
-        let locked = match on_locked {
-            OnLocked::Skip => lock_tenants_skip_locked(&mut tx, tenants).await?,
-            OnLocked::Wait => lock_tenants(&mut tx, tenants).await?,
-        };
+        let locked = lock_tenants(&mut tx, tenants).await?;
         let (mut report, additions) = plan(&mut tx, &locked).await?;
         insert_additions(&mut tx, &additions).await?;
         let ids: Vec<TenantId> = additions.iter().map(|(tenant, _)| *tenant).collect();
         set_template_version(&mut tx, &ids, TEMPLATES.current()).await?;
         tx.commit().await?;
-        if let OnLocked::Skip = on_locked {
-            let locked: BTreeSet<TenantId> = locked.into_iter().collect();
-            report.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
-        }
+        let locked: BTreeSet<TenantId> = locked.into_iter().collect();
+        report.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
         Ok(report)
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use authorization_api::{
-    BlockedTenant, OnLocked, PolicyTemplates, RoleRead, TenantName, Tenants, TenantsAtVersion, UpgradeReport,
+    BlockedTenant, PolicyTemplates, RoleRead, TenantName, Tenants, TenantsAtVersion, UpgradeReport,
 };
 use kernel::{TenantId, TenantSlug};
 use rstest::rstest;
@@ -33,7 +33,7 @@ async fn tenants_at_version_1(db: &TestDb, count: usize) -> Vec<TestTenant> {
 /// Upgrades all outdated tenants.
 async fn upgrade(db: &TestDb) -> UpgradeReport {
     let outdated = templates(db).outdated_tenants().await.unwrap();
-    templates(db).upgrade(&outdated, OnLocked::Skip).await.unwrap()
+    templates(db).upgrade(&outdated).await.unwrap()
 }
 
 fn report_of(upgraded: usize) -> UpgradeReport {
@@ -143,10 +143,8 @@ async fn upgrade_is_idempotent(#[future(awt)] test_db: TestDb) {
     let mut superuser = test_db.superuser().await;
     let once = rows(&mut superuser).await;
     assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
-    for on_locked in [OnLocked::Skip, OnLocked::Wait] {
-        let again = templates(&test_db).upgrade(&tenants, on_locked).await.unwrap();
-        assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
-    }
+    let again = templates(&test_db).upgrade(&tenants).await.unwrap();
+    assert_eq!(again, UpgradeReport { up_to_date: 3, ..UpgradeReport::default() });
     assert_eq!(rows(&mut superuser).await, once);
 }
 
@@ -173,15 +171,16 @@ async fn concurrent_upgrades_apply_once(#[future(awt)] test_db: TestDb) {
     for run in 0..8 {
         let (templates, ids) = (templates(&test_db), ids.clone());
         runs.spawn(async move {
-            let (mut total, mut skipped) = (0, Vec::new());
-            for tenants in ids.chunks(3 + run) {
-                let done = templates.upgrade(tenants, OnLocked::Skip).await.unwrap();
-                assert_eq!(done.upgraded + done.up_to_date + done.skipped.len(), tenants.len());
-                total += done.upgraded;
-                skipped.extend(done.skipped);
-            }
-            for tenant in skipped {
-                total += templates.upgrade(&[tenant], OnLocked::Wait).await.unwrap().upgraded;
+            let (mut total, mut pending) = (0, ids);
+            while !pending.is_empty() {
+                let mut skipped = Vec::new();
+                for tenants in pending.chunks(3 + run) {
+                    let done = templates.upgrade(tenants).await.unwrap();
+                    assert_eq!(done.upgraded + done.up_to_date + done.skipped.len(), tenants.len());
+                    total += done.upgraded;
+                    skipped.extend(done.skipped);
+                }
+                pending = skipped;
             }
             total
         });
@@ -207,7 +206,8 @@ async fn interrupted_upgrade_is_atomic_and_resumable(#[future(awt)] test_db: Tes
         let templates = templates(&test_db);
         let upgrade_all = async {
             for tenants in ids.chunks(5) {
-                templates.upgrade(tenants, OnLocked::Wait).await.unwrap();
+                // The transaction of the last interruption may not be rolled back yet.
+                while !templates.upgrade(tenants).await.unwrap().skipped.is_empty() {}
             }
         };
         let completed = poll_at_most(polls, upgrade_all).await;
@@ -239,38 +239,24 @@ async fn poll_at_most(polls: usize, future: impl Future<Output = ()>) -> bool {
 
 #[rstest]
 #[tokio::test]
-async fn locked_tenant_does_not_block_others(#[future(awt)] test_db: TestDb) {
+async fn locked_tenant_is_skipped(#[future(awt)] test_db: TestDb) {
     let tenants = tenants_at_version_1(&test_db, 3).await;
-    let (mut lock_holder, mut superuser) = (test_db.superuser().await, test_db.superuser().await);
+    let id = tenants[1].id;
+    let mut lock_holder = test_db.superuser().await;
     let mut transaction = lock_holder.begin().await.unwrap();
     let lock = "SELECT FROM tenants WHERE id = $1 FOR NO KEY UPDATE";
-    sqlx::query(lock).bind(tenants[1].id.as_uuid()).execute(&mut *transaction).await.unwrap();
-    assert_eq!(
-        upgrade(&test_db).await,
-        UpgradeReport { upgraded: 2, skipped: vec![tenants[1].id], ..UpgradeReport::default() }
-    );
-
-    let (templates, id) = (templates(&test_db), tenants[1].id);
-    let waiting = tokio::spawn(async move { templates.upgrade(&[id], OnLocked::Wait).await.unwrap() });
-    let lock_waits = "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-        WHERE NOT l.granted AND a.datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(lock_waits).fetch_one(&mut superuser).await.unwrap() == 0 {
-        assert!(!waiting.is_finished(), "the upgrade didn't wait for the lock");
-        tokio::task::yield_now().await;
-    }
-    // The upgrade must see what is committed while it waits.
-    let policy = "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
-        VALUES ($1, gen_random_uuid(), 'deny', 'billing', '{read}', sha256('1'))";
-    sqlx::query(policy).bind(id.as_uuid()).execute(&mut *transaction).await.unwrap();
+    sqlx::query(lock).bind(id.as_uuid()).execute(&mut *transaction).await.unwrap();
+    assert_eq!(upgrade(&test_db).await, UpgradeReport { upgraded: 2, skipped: vec![id], ..UpgradeReport::default() });
     sqlx::query("UPDATE roles SET is_system = false WHERE tenant_id = $1 AND name = 'member'")
         .bind(id.as_uuid())
         .execute(&mut *transaction)
         .await
         .unwrap();
     transaction.commit().await.unwrap();
+    // The upgrade sees what the other transaction has committed.
     let slug: TenantSlug = tenants[1].slug.parse().unwrap();
     let blocked = vec![BlockedTenant { slug, role: "member" }];
-    assert_eq!(waiting.await.unwrap(), UpgradeReport { blocked, ..UpgradeReport::default() });
+    assert_eq!(upgrade(&test_db).await, UpgradeReport { blocked, ..UpgradeReport::default() });
 }
 
 #[rstest]
@@ -283,7 +269,7 @@ async fn newer_tenant_is_unchanged(#[future(awt)] test_db: TestDb) {
     let before = rows(&mut superuser).await;
     assert_eq!(templates(&test_db).outdated_tenants().await.unwrap(), []);
     let ids: Vec<TenantId> = tenants.iter().map(|tenant| tenant.id).collect();
-    let report = templates(&test_db).upgrade(&ids, OnLocked::Wait).await.unwrap();
+    let report = templates(&test_db).upgrade(&ids).await.unwrap();
     assert_eq!(report, UpgradeReport { up_to_date: 2, ..UpgradeReport::default() });
     assert_eq!(rows(&mut superuser).await, before);
     let versions = templates(&test_db).versions().await.unwrap();
