@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
-        mpsc,
+        mpsc::{self, RecvTimeoutError},
     },
     time::Duration,
 };
@@ -337,20 +337,29 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: String) {
     result.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+/// How long a test waits until its database has been dropped.
+const DROP_WAIT: Duration = Duration::from_secs(2);
+
 /// Drops a database on a separate thread with its own runtime: `Drop` can't await, and the test's runtime may be
 /// shutting down.
+///
+/// The test's runtime is blocked meanwhile. If it was opening a connection, PostgreSQL waits for the client's answer to
+/// its password request before it drops any database. Therefore the wait is limited. The thread continues when the
+/// runtime has ended; if the process ends first, the next run drops the database.
 fn drop_database(name: &str) {
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-    let thread = std::thread::spawn(|| {
+    let (dropped, wait) = mpsc::channel();
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut connection = maintenance_connection().await;
             execute(&mut connection, sql).await;
+            let _ = dropped.send(());
             let _ = connection.close().await;
         });
     });
     // Don't hide the panic of a failing test.
-    if thread.join().is_err() && !std::thread::panicking() {
+    if wait.recv_timeout(DROP_WAIT) == Err(RecvTimeoutError::Disconnected) && !std::thread::panicking() {
         panic!("failed to drop the database {name}");
     }
 }
