@@ -82,13 +82,17 @@ impl GuardedChange {
     pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
-        let Self { before, caller, .. } = self;
+        let Self { tx, before, caller } = self;
         let role_changes = role_changes.to_vec();
         // Comparing the policies of a tenant at its limits takes long. Workers serve other requests meanwhile. The
-        // transactions that a tenant may have at the same time limit the number of threads.
-        let check = tokio::task::spawn_blocking(move || check(&before, &after, caller, &role_changes));
-        join_task(check.await)?;
-        Ok(self.tx.commit().await?)
+        // transactions that a tenant may have at the same time limit the number of threads, so the transaction stays
+        // open until the check ends, even if the request is cancelled.
+        let check = tokio::task::spawn_blocking(move || {
+            check(&before, &after, caller, &role_changes)?;
+            Ok::<_, ChangeError>(tx)
+        });
+        let tx = join_task(check.await)?;
+        Ok(tx.commit().await?)
     }
 }
 

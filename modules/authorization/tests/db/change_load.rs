@@ -131,3 +131,39 @@ async fn expensive_check_does_not_block_worker(#[future(awt)] test_db: TestDb) {
     let pause = *pause.borrow();
     assert!(pause < change / 2, "the worker served nothing else for {pause:?} of {change:?}");
 }
+
+/// Returns the number of transactions that wait for the program, for at least 50 ms.
+async fn idle_transactions(connection: &mut PgConnection) -> i64 {
+    let count = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'idle in transaction' AND state_change < now() - interval '50 ms'";
+    sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
+}
+
+#[rstest]
+#[tokio::test]
+async fn cancelled_check_keeps_its_transaction_until_it_ends(#[future(awt)] test_db: TestDb) {
+    let policies: Arc<dyn Policies> = module(&test_db).resolve();
+    let large = test_db.create_tenant().await;
+    insert_expensive_policies(&test_db, &large).await;
+    let admin = test_db.create_member(&large, large.admin_role).await;
+    let manage = test_db.permit::<PolicyManage>(admin, large.id).await.unwrap();
+    let target = PolicyTarget::new(&PERMISSIONS, "user", &["read".to_owned()]).unwrap();
+    let draft = PolicyDraft { role: None, effect: Effect::Allow, target, condition: None };
+    let mut observer = test_db.superuser().await;
+    let change = tokio::spawn(async move { policies.create(&manage, &draft).await });
+    while idle_transactions(&mut observer).await == 0 {
+        assert!(!change.is_finished(), "the check is too fast for this test");
+        tokio::task::yield_now().await;
+    }
+    change.abort();
+    assert!(change.await.unwrap_err().is_cancelled());
+    // A rollback would take about a millisecond.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(idle_transactions(&mut observer).await, 1, "the share is free while the check still runs");
+    let rolled_back = async {
+        while idle_transactions(&mut observer).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), rolled_back).await.expect("the cancelled change is rolled back");
+}
