@@ -19,8 +19,11 @@ pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(6);
 pub(super) const BEGIN_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a readiness check may take, including the wait for a connection.
 pub(super) const READINESS_DEADLINE: Duration = Duration::from_secs(3);
-/// How long a rollback and the check of a returned connection may take.
-pub(super) const RETURN_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a rollback and the check of a returned connection may take. Longer than a statement: the server begins the
+/// rollback of a cancelled transaction only when its statement has ended, and the tenant's share of the pool counts it
+/// until then.
+pub(super) const RETURN_DEADLINE: Duration = Duration::from_secs(6);
+const _: () = assert!(RETURN_DEADLINE.as_secs() > STATEMENT_TIMEOUT.as_secs());
 
 /// Returns the error of work that exceeded a deadline.
 pub(super) fn no_response(deadline: Duration) -> sqlx::Error {

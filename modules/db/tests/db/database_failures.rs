@@ -6,7 +6,7 @@ use std::{
     process::Command,
     str::FromStr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbError, OpenError, PostgresConfig, Readiness, SystemReason, open_db};
@@ -90,8 +90,10 @@ async fn cancelled_transaction_counts_until_rolled_back(#[future(awt)] seeded: S
         let updated = sqlx::query("UPDATE tenants SET name = name || '!'").execute(tx.conn()).await;
         updated.map_err(DbError::from)
     };
-    // Each is cancelled after a while, most of them while they wait for the lock.
-    for _ in 0..40 {
+    // Each is cancelled after a while, most of them while they wait for the lock. Longer than the lock timeout, since only
+    // that ends a statement of a cancelled transaction.
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(4) {
         let wait = timeout(Duration::from_millis(30), wait_for_lock()).await;
         assert!(!matches!(wait, Ok(Ok(_))), "the row is locked");
         assert!(lock_waiters().await <= 2, "a tenant has at most a quarter of 8 connections");
