@@ -81,8 +81,9 @@ async fn serve(
             // Restarting it is left to the service manager, which limits how often that is tried.
             tracing::error!("the embedded database exited unexpectedly; stopping");
             drop(handle.stop(true));
-            // Requests in progress are answered with 503.
-            server.await?;
+            // Requests in progress are answered with 503. Without closing the pool, they would wait for a connection.
+            let (stopped, ()) = tokio::join!(server, app.db.clone().close());
+            stopped?;
             Err(format!(
                 "the embedded database exited unexpectedly; read the end of {}, then start the program again, which \
                  recovers all committed data",

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     client::{Client, Response, TestApp, app},
-    process::{RunningServer, seeded_work_dir, wait_until},
+    process::{RunningServer, connect_embedded, seeded_work_dir, wait_until},
 };
 
 /// Far more than any deadline of the program.
@@ -108,10 +108,18 @@ fn stopped_database_is_503_until_it_continues() {
 #[test]
 fn killed_embedded_database_ends_the_program() {
     let work_dir = seeded_work_dir();
-    let mut server = RunningServer::start(work_dir.path(), &[]);
+    let mut server = RunningServer::start(work_dir.path(), &[("DB_CONNECT_TIMEOUT_SECS", "300")]);
     let alice = sign_in(&server);
     assert_eq!(alice.post("/v1/roles", json!({"name": "auditor"})).status, 201);
-    kill("-KILL", &[postmaster(work_dir.path())]);
+    let mut session = connect_embedded(work_dir.path());
+    session.execute("BEGIN; LOCK TABLE memberships");
+    std::thread::scope(|scope| {
+        // The read is tried again, for which it waits for a connection.
+        scope.spawn(|| assert_unavailable(|| alice.get("/v1/members")));
+        scope.spawn(|| assert_unavailable(|| alice.post("/v1/roles", json!({"name": "waiting"}))));
+        wait_until("requests that wait for the lock", || session.count_lock_waiters() >= 2);
+        kill("-KILL", &[postmaster(work_dir.path())]);
+    });
     let mut status = None;
     wait_until("the program's exit", || {
         status = server.child.try_wait().unwrap();
@@ -122,6 +130,27 @@ fn killed_embedded_database_ends_the_program() {
     // The next start recovers what was committed.
     let server = RunningServer::start(work_dir.path(), &[]);
     let roles = sign_in(&server).get("/v1/roles");
-    assert!(roles.body.contains("auditor"), "{}", roles.body);
+    assert!(roles.body.contains("auditor") && !roles.body.contains("waiting"), "{}", roles.body);
+    server.interrupt();
+}
+
+/// PostgreSQL ends all connections and recovers when one of its processes was killed, for example since memory was short.
+#[test]
+fn killed_backend_does_not_end_the_program() {
+    let work_dir = seeded_work_dir();
+    let server = RunningServer::start(work_dir.path(), &[]);
+    let alice = sign_in(&server);
+    let backend = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tenantry' LIMIT 1";
+    let (pid,) = connect_embedded(work_dir.path()).fetch_all::<(i32,)>(backend)[0];
+    kill("-KILL", &[pid.unsigned_abs()]);
+    for send in [|alice: &Client| alice.get("/v1/members"), |alice: &Client| alice.get("/v1/tenant")] {
+        wait_until("the recovery", || match send(&alice).status {
+            200 => true,
+            503 => false,
+            status => panic!("status {status} during the recovery"),
+        });
+    }
+    assert_eq!(alice.post("/v1/roles", json!({"name": "auditor"})).status, 201);
+    server.assert_ready();
     server.interrupt();
 }
