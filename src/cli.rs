@@ -3,6 +3,7 @@
 mod db;
 #[cfg(feature = "embedded")]
 mod download;
+mod exposure;
 mod migrate;
 mod output;
 mod policies;

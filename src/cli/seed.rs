@@ -2,15 +2,20 @@
 
 use db::open_db;
 
-use super::output::{CliError, print, table};
-use crate::{
-    config::{AppConfig, AppEnv},
-    logs::ErrorChain,
+use super::{
+    exposure::Exposure,
+    output::{CliError, print, table},
 };
+use crate::{config::AppConfig, logs::ErrorChain};
 
 pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
-    if config.environment == AppEnv::Production {
-        return Err("demo data is not allowed in production: its accounts have a public password".into());
+    if let Some(Exposure { reason, remedy }) = Exposure::of(&config, config.http.host) {
+        let remedy = remedy.map(|remedy| format!("{remedy}, or ")).unwrap_or_default();
+        return Err(format!(
+            "demo data is not allowed: the password of its accounts is public, and {reason}; {remedy}create accounts \
+             with `tenantry users create`"
+        )
+        .into());
     }
     let db = open_db(config.db).await?;
     let outcome = seeds::run(&*db.system()).await;

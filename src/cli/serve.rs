@@ -7,6 +7,7 @@ use db::SystemReason;
 use kernel::TenancyMode;
 
 use super::{
+    exposure::Exposure,
     output::{CliError, print},
     policies,
     signals::Signals,
@@ -16,7 +17,7 @@ use super::{
 use crate::logs::ErrorChain;
 use crate::{
     bootstrap::{App, create_app},
-    config::{AppConfig, AppEnv},
+    config::AppConfig,
     http::{self, BoundListener, ConnectionLimit},
 };
 
@@ -96,34 +97,10 @@ async fn serve(
 
 /// Warns about problems that only the operator can fix. Returns whether demo accounts exist.
 async fn startup_checks(app: &App, addr: SocketAddr, config: &AppConfig) -> Result<bool, CliError> {
-    let demo = check_demo_accounts(app, exposure(config, addr)).await?;
+    let demo = check_demo_accounts(app, Exposure::of(config, addr.ip())).await?;
     tenants::warn_if_missing(&app.db, &config.tenancy).await?;
     policies::warn_if_outdated(&app.db).await?;
     Ok(demo)
-}
-
-/// Why other machines may reach the server.
-struct Exposure {
-    reason: String,
-    /// Ends with a comma and a space; empty if the setting should be kept.
-    remedy: &'static str,
-}
-
-/// Returns why other machines may reach the server; `None` if it is only for this one. A server behind a proxy may
-/// listen on a loopback address, too.
-fn exposure(config: &AppConfig, addr: SocketAddr) -> Option<Exposure> {
-    let exposure = |reason: &str, remedy| Some(Exposure { reason: reason.to_owned(), remedy });
-    if config.environment == AppEnv::Production {
-        exposure("APP_ENV is production", "")
-    } else if config.http.public_url.is_some() {
-        exposure("PUBLIC_URL is set", "unset PUBLIC_URL, ")
-    } else if !config.http.trusted_proxies.is_empty() {
-        exposure("TRUSTED_PROXIES is set", "unset TRUSTED_PROXIES, ")
-    } else if !addr.ip().is_loopback() {
-        exposure(&format!("{addr} is not a loopback address"), "set HTTP_HOST=127.0.0.1, ")
-    } else {
-        None
-    }
 }
 
 /// Seeds a new embedded database, unless other machines may reach the server. Such a database isn't seeded later
@@ -142,12 +119,15 @@ async fn check_demo_accounts(app: &App, exposure: Option<Exposure>) -> Result<bo
     let mut tx = app.db.system().begin(SystemReason::Seed).await?;
     let demo = user::seed::any_active(&mut tx).await?;
     match exposure {
-        Some(Exposure { reason, remedy }) if demo => Err(format!(
-            "this database has the demo accounts, whose password is public, and {reason}: {remedy}use another database, \
-             or deactivate the accounts with UPDATE users SET deactivated_at = now() \
-             WHERE email IN ('alice@example.com', 'bob@example.com')"
-        )
-        .into()),
+        Some(Exposure { reason, remedy }) if demo => {
+            let remedy = remedy.map(|remedy| format!("{remedy}, ")).unwrap_or_default();
+            Err(format!(
+                "this database has the demo accounts, whose password is public, and {reason}: {remedy}use another \
+                 database, or deactivate the accounts with UPDATE users SET deactivated_at = now() \
+                 WHERE email IN ('alice@example.com', 'bob@example.com')"
+            )
+            .into())
+        }
         _ => Ok(demo),
     }
 }

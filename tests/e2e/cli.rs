@@ -140,7 +140,7 @@ fn unreachable_server_times_out() {
 fn production_rejects_seeds_and_embedded() {
     let production =
         [("APP_ENV", "production"), ("AUTH_SIGNING_KEY", SIGNING_KEY), ("DATABASE_URL", "postgres://u@127.0.0.1:1/d")];
-    assert_failure(&run(work_dir().path(), &production, &["seed"]), "not allowed in production");
+    assert_failure(&run(work_dir().path(), &production, &["seed"]), "and APP_ENV is production; create accounts");
     let embedded = [&production[..2], &[("DB_DRIVER", "embedded")]].concat();
     assert_failure(&run(work_dir().path(), &embedded, &[]), "DB_DRIVER");
 }
@@ -199,12 +199,18 @@ async fn auto_migrate_is_local_development_only() {
 fn demo_accounts_are_only_for_this_machine() {
     let work_dir = seeded_work_dir();
     for (setting, reason) in [
-        (("HTTP_HOST", "0.0.0.0"), "is not a loopback address: set HTTP_HOST=127.0.0.1, use another database"),
-        (("PUBLIC_URL", "http://localhost:8080"), "PUBLIC_URL is set: unset PUBLIC_URL, use another database"),
-        (("TRUSTED_PROXIES", "127.0.0.1"), "TRUSTED_PROXIES is set: unset TRUSTED_PROXIES, use another database"),
+        (("HTTP_HOST", "0.0.0.0"), ["0.0.0.0 is not a loopback address", "set HTTP_HOST=127.0.0.1"]),
+        (("PUBLIC_URL", "http://localhost:8080"), ["PUBLIC_URL is set", "unset PUBLIC_URL"]),
+        (("TRUSTED_PROXIES", "127.0.0.1"), ["TRUSTED_PROXIES is set", "unset TRUSTED_PROXIES"]),
     ] {
-        let message = assert_one_line_failure(&run(work_dir.path(), &[setting, ("LOG_LEVEL", "error")], &[]), reason);
-        assert!(message.contains("password is public"), "{message}");
+        let [reason, remedy] = reason;
+        let settings = [setting, ("LOG_LEVEL", "error")];
+        let served = run(work_dir.path(), &settings, &[]);
+        let served = assert_one_line_failure(&served, &format!("{reason}: {remedy}, use another database"));
+        assert!(served.contains("password is public"), "{served}");
+        let seeded = run(work_dir.path(), &settings, &["seed"]);
+        let seeded = assert_one_line_failure(&seeded, &format!("{reason}; {remedy}, or create accounts"));
+        assert!(seeded.contains("password of its accounts is public"), "{seeded}");
     }
 }
 
