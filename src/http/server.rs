@@ -158,6 +158,8 @@ pub fn start(
     .max_connections(limit.per_worker)
     .client_request_timeout(first_head_timeout)
     .keep_alive(client_timeout.min(KEEP_ALIVE))
+    // A client that closes its connection drops its request, which then neither waits nor writes.
+    .h1_allow_half_closed(false)
     .disable_signals()
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs());
     Ok(server.listen(bound.listener)?.run())

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::Write,
+    net::TcpStream,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -45,6 +47,28 @@ fn locked_tenant_is_503_for_itself_only(app: TestApp) {
     });
     stuck.execute("ROLLBACK");
     assert_eq!(create_role("acme", "auditor".to_owned()).status, 201);
+}
+
+#[rstest]
+fn closed_connection_drops_its_request(app: TestApp) {
+    let alice = app.alice().in_tenant("acme");
+    let token = app.access_token("alice@example.com");
+    let (mut session, mut observer) = (app.database(), app.database());
+    session.execute("BEGIN; SELECT FROM tenants WHERE slug = 'acme' FOR UPDATE");
+    let mut stream = TcpStream::connect(app.addr).unwrap();
+    let body = json!({"name": "dropped"}).to_string();
+    let head = format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    let head = format!("{head}\r\nX-Tenant-Id: acme\r\nAuthorization: Bearer {token}");
+    stream.write_all(format!("POST /v1/roles HTTP/1.1\r\n{head}\r\n\r\n{body}").as_bytes()).unwrap();
+    wait_until("a request that waits for the lock", || observer.count_lock_waiters() > 0);
+    drop(stream);
+    // Time for the server to notice it.
+    std::thread::sleep(Duration::from_secs(1));
+    session.execute("ROLLBACK");
+    // Waits for the dropped change, if it still holds the lock.
+    assert_eq!(alice.post("/v1/roles", json!({"name": "auditor"})).status, 201);
+    let roles = alice.get("/v1/roles").body;
+    assert!(!roles.contains("dropped"), "{roles}");
 }
 
 /// Process id of the embedded server of a running program.
