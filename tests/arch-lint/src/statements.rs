@@ -39,6 +39,11 @@ fn violations(statement: &Statement, tables: &Tables, doc_tables: &[ModuleDocTab
         let problem = format!("a CTE or function has the name of the table `{name}`");
         violations.push(violation(problem, "rename it, so that uses of the table can be identified"));
     }
+    if statement_tables.has_unjoined_users && doc_table.module != "user" && statement.exemption.is_none() {
+        let problem = "`user_profiles` isn't joined with the tenant's members".to_owned();
+        violations
+            .push(violation(problem, "write `JOIN user_profiles AS p ON p.id = m.user_id`, with memberships AS m"));
+    }
     violations.extend(unguarded_write(statement, &doc_table.module).map(|(problem, help)| violation(problem, help)));
     violations
         .extend(tenant_filter_violation(statement, &statement_tables).map(|(problem, help)| violation(problem, help)));
@@ -189,10 +194,15 @@ fn assert_statements(statements: &[(&str, &str, &str, &str)]) {
 #[test]
 fn statement_on_another_modules_table_is_rejected() {
     let join = "SELECT FROM invoices AS i JOIN user_profiles AS p ON p.id = i.user_id WHERE i.tenant_id = $1";
-    let subquery = "SELECT FROM user_profiles WHERE id IN (SELECT id FROM roles)";
+    let subquery = "SELECT FROM user_profiles AS p JOIN invoices AS i ON p.id = i.user_id \
+                    WHERE i.tenant_id = $1 AND p.id IN (SELECT id FROM roles)";
+    let unjoined = "`user_profiles` isn't joined with the tenant's members; write `JOIN user_profiles AS p";
     assert_statements(
         &[
             (join, ""),
+            ("SELECT FROM invoices AS i JOIN user_profiles AS p ON p.id = $2 WHERE i.tenant_id = $1", unjoined),
+            ("SELECT email FROM user_profiles WHERE id = $1", unjoined),
+            ("SELECT FROM invoices WHERE tenant_id = $1 UNION TABLE user_profiles", unjoined),
             ("SELECT id FROM users", "billing uses `users`, which belongs to user; call the owner through a trait"),
             ("INSERT INTO users (id) VALUES ($1)", "billing uses `users`, which belongs to user"),
             (subquery, "billing uses `roles`, which belongs to authorization"),
@@ -209,9 +219,12 @@ fn alias_shadowing_table_is_rejected() {
     let problem = "a CTE or function has the name of the table `users`; rename";
     assert_statements(
         &[
-            ("WITH u AS (SELECT * FROM user_profiles) SELECT * FROM u", ""),
+            ("WITH u AS (SELECT * FROM invoices WHERE tenant_id = $1) SELECT * FROM u", ""),
             ("WITH users AS (SELECT * FROM users) SELECT * FROM users", problem),
-            ("SELECT FROM user_profiles WHERE EXISTS (WITH users AS (SELECT 1) SELECT FROM users)", problem),
+            (
+                "SELECT FROM invoices WHERE tenant_id = $1 AND EXISTS (WITH users AS (SELECT 1) SELECT FROM users)",
+                problem,
+            ),
             ("SELECT FROM users(), users", problem),
         ]
         .map(|(sql, expected)| ("TenantTx", "", sql, expected)),

@@ -20,6 +20,9 @@ use crate::sql::parse;
 #[cfg(test)]
 mod tests;
 
+/// The view of the users of all tenants.
+const USERS: &str = "user_profiles";
+
 /// The tables that a statement uses.
 #[derive(Debug, Default)]
 pub(crate) struct StatementTables {
@@ -27,6 +30,8 @@ pub(crate) struct StatementTables {
     pub(crate) relations: BTreeSet<String>,
     /// Tenant tables, once for each use that isn't filtered.
     pub(crate) unfiltered: Vec<String>,
+    /// Whether [`USERS`] is used without a comparison of its id with a `user_id`.
+    pub(crate) has_unjoined_users: bool,
     /// Names of CTEs and functions. They are removed from the relations regardless of their scope, so they must not be
     /// names of tables.
     pub(crate) defined_names: BTreeSet<String>,
@@ -74,6 +79,11 @@ impl StatementVisitor<'_> {
             if key.is_some_and(|key| !clause.filtered.contains(&(alias.clone(), key.clone()))) {
                 self.statement_tables.unfiltered.extend(table.clone());
             }
+        }
+        for (alias, _) in clause.aliases.iter().filter(|(_, table)| table.as_deref() == Some(USERS)) {
+            let id = (alias.clone(), "id".to_owned());
+            let is_joined = clause.equalities.iter().any(|((_, first), second)| first == "user_id" && *second == id);
+            self.statement_tables.has_unjoined_users |= !is_joined;
         }
         self.filtered_stack.push(clause.filtered);
     }
@@ -126,6 +136,7 @@ impl Visitor for StatementVisitor<'_> {
         self.statement_tables.defined_names.extend(with.map(|cte| normalize(&cte.alias.name)));
         for name in whole_tables(&query.body) {
             self.statement_tables.unfiltered.extend(self.keys.contains_key(&name).then(|| name.clone()));
+            self.statement_tables.has_unjoined_users |= name == USERS;
             self.statement_tables.relations.insert(name);
         }
         ControlFlow::Continue(())
