@@ -1,7 +1,7 @@
 //! Runs the `tenantry` binary: one-shot commands, a running server, and access to its embedded database.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -14,6 +14,7 @@ use std::{
 use embedded_postgres::{Options, Server};
 use tempfile::TempDir;
 use test_support::{search_path, temp_dir};
+use uuid::Uuid;
 
 use crate::{client::Client, database::DbConnection, db_commands::complete_bin_dir};
 
@@ -34,31 +35,35 @@ pub(crate) fn work_dir() -> TempDir {
 /// Creates a working directory with the embedded database, stopped and with the demo data. Copies one that is prepared
 /// once per test process, because `initdb`, migrations and password hashing take a second.
 pub(crate) fn seeded_work_dir() -> TempDir {
-    static PREPARED: LazyLock<PathBuf> = LazyLock::new(|| {
+    static PREPARED: LazyLock<(PathBuf, File)> = LazyLock::new(|| {
         remove_dirs_of_exited_processes();
-        let prepared = temp_dir().join(format!("{PREPARED_PREFIX}{}", std::process::id()));
         let work_dir = work_dir();
+        let lock = File::create(work_dir.path().join(LOCK_FILE)).unwrap();
+        lock.lock().unwrap();
         let bin_dir = complete_bin_dir();
         assert_success(&run(work_dir.path(), &[("POSTGRES_BIN_DIR", bin_dir.to_str().unwrap())], &["seed"]));
+        let prepared = temp_dir().join(format!("{PREPARED_PREFIX}{}", Uuid::now_v7()));
         fs::rename(work_dir.keep(), &prepared).unwrap();
-        prepared
+        (prepared, lock)
     });
     let work_dir = work_dir();
     // `-a` keeps the owner, which is another user when the tests run as root.
-    let copied = Command::new("cp").arg("-a").arg(PREPARED.join("data")).arg(work_dir.path()).status().unwrap();
+    let copied = Command::new("cp").arg("-a").arg(PREPARED.0.join("data")).arg(work_dir.path()).status().unwrap();
     assert!(copied.success());
     work_dir
 }
 
-/// Prefix of the prepared directories. The rest of the name is the id of the test process.
+/// Prefix of the prepared directories.
 const PREPARED_PREFIX: &str = "tenantry-seeded-";
+/// A file in a prepared directory, which is locked as long as its test process runs.
+const LOCK_FILE: &str = "lock";
 
 /// Removes prepared directories of earlier runs: a `static` isn't dropped at exit.
 fn remove_dirs_of_exited_processes() {
     for entry in fs::read_dir(temp_dir()).unwrap().flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(PREPARED_PREFIX));
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        let is_prepared = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREPARED_PREFIX));
+        let is_locked = || File::open(entry.path().join(LOCK_FILE)).is_ok_and(|lock| lock.try_lock().is_err());
+        if is_prepared && !is_locked() {
             // Another user's can't be removed.
             let _ = fs::remove_dir_all(entry.path());
         }
