@@ -1,5 +1,7 @@
 //! `POST /v1/authorization/check`
 
+use std::time::{Duration, Instant};
+
 use rstest::rstest;
 use serde_json::json;
 
@@ -94,4 +96,57 @@ fn invalid_checks_have_json_pointers(app: TestApp) {
         ("invalid owner id", check(json!({"checks": [{"permission": "user:read", "owner": "hunter2"}]}))),
     ]));
     assert_eq!(check(json!({"checks": &many[..100]})).status, 200);
+}
+
+/// Pings the only worker while it evaluates the maximum number of checks. The tenant has nearly the maximum number of
+/// time windows, which take longest to evaluate.
+#[rstest]
+fn long_check_does_not_block_worker(app: TestApp) {
+    // Unknown features make every condition false, so that all of them are evaluated.
+    app.sql(
+        r#"INSERT INTO policies (tenant_id, id, effect, resource, verbs, condition, digest)
+           SELECT t.id, gen_random_uuid(), 'deny', 'user', '{read}', c.condition, sha256(c.condition::text::bytea)
+           FROM tenants AS t, generate_series(1, 50) AS n, LATERAL (
+             SELECT jsonb_build_object('any', jsonb_agg(
+               format('{"all": [{"time": {"zone": "Europe/Berlin", "from": "00:00", "to": "12:00"}}, {"feature": "%s"}]}',
+                 n || '-' || part)::jsonb)) AS condition
+             FROM generate_series(1, 15) AS part
+           ) AS c
+           WHERE t.slug = 'acme'"#,
+    );
+    let bob = app.bob().in_tenant("acme");
+    assert_eq!(bob.get("/v1/members").status, 200);
+    let checks = json!({"checks": vec![json!({"permission": "user:read"}); 100]});
+    // Other tests may take the CPU in an attempt.
+    let mut attempts = Vec::new();
+    while attempts.len() < 10 {
+        let (check, longest_ping) = ping_during(&app, || {
+            let response = bob.post("/v1/authorization/check", &checks);
+            assert_eq!(response.status, 200, "{response}");
+        });
+        if longest_ping < check / 2 {
+            return;
+        }
+        attempts.push((check, longest_ping));
+    }
+    panic!("the worker served nothing else during most of each check: {attempts:?}");
+}
+
+/// Returns the duration of a request, and the longest duration of other requests meanwhile.
+fn ping_during(app: &TestApp, request: impl FnOnce() + Send) -> (Duration, Duration) {
+    std::thread::scope(|scope| {
+        let request = scope.spawn(|| {
+            let started = Instant::now();
+            request();
+            started.elapsed()
+        });
+        let anonymous = app.anonymous();
+        let mut longest_ping = Duration::ZERO;
+        while !request.is_finished() {
+            let started = Instant::now();
+            assert_eq!(anonymous.get("/health/live").status, 200);
+            longest_ping = longest_ping.max(started.elapsed());
+        }
+        (request.join().unwrap(), longest_ping)
+    })
 }
