@@ -17,7 +17,7 @@ CREATE TABLE users (
   deactivated_at timestamptz
 );
 
--- The columns that other modules' statements may read. This view is part of the module's contract; the table is not.
+-- The columns that other modules' statements may read. This view is part of the module's api; the table is not.
 CREATE VIEW user_profiles WITH (security_invoker = true) AS
 SELECT id, email, display_name, deactivated_at IS NULL AS active
 FROM users;

@@ -67,7 +67,7 @@ pub(super) async fn warn_if_missing(db: &Db, tenancy: &TenancyMode) -> Result<()
     let TenancyMode::Single(slug) = tenancy else { return Ok(()) };
     if !OperatorServices::new(db, tenancy).tenants.exists(slug).await? {
         tracing::warn!(
-            "the tenant {slug} does not exist, so tenant requests are rejected; create it with \
+            "the tenant {slug} does not exist, so requests that require a tenant are rejected; create it with \
              tenantry tenants create --slug {slug} --name \"…\" --admin <e-mail>"
         );
     }

@@ -5,7 +5,7 @@
 //! - An object has no unknown and no duplicate fields.
 //! - No string contains NUL, which PostgreSQL can't store, or another control character.
 //!
-//! [`RawJson`] is the parsed body with duplicate fields. [`read`] deserializes a type from it. Errors have the JSON
+//! [`RawJson`] is the parsed body; unlike `Value`, it keeps duplicate fields. [`read`] deserializes a type from it. Errors have the JSON
 //! pointer of the value. The names in a pointer are those of the types' fields, never names from the body.
 
 use serde::{
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for RawJsonVisitor {
     }
 }
 
-fn checked(text: String) -> Result<String, Rejection> {
+fn without_control_characters(text: String) -> Result<String, Rejection> {
     if text.contains(char::is_control) { Err(Rejection::CONTROL_CHARACTER) } else { Ok(text) }
 }
 
@@ -167,12 +167,12 @@ impl RawJson {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(value),
             Self::Number(number) => Value::Number(number),
-            Self::String(text) => Value::String(checked(text)?),
+            Self::String(text) => Value::String(without_control_characters(text)?),
             Self::Array(items) => Value::Array(items.into_iter().map(Self::into_value).collect::<Result<_, _>>()?),
             Self::Object(fields) => {
                 let mut object = Map::new();
                 for (name, value) in fields {
-                    if object.insert(checked(name)?, value.into_value()?).is_some() {
+                    if object.insert(without_control_characters(name)?, value.into_value()?).is_some() {
                         return Err(Rejection::DUPLICATE_FIELD);
                     }
                 }
@@ -215,7 +215,7 @@ impl<'de> Deserializer<'de> for RawJson {
                 (_, _, Some(number)) => visitor.visit_f64(number),
                 _ => Err(Rejection::NOT_ALLOWED),
             },
-            Self::String(text) => visitor.visit_string(checked(text)?),
+            Self::String(text) => visitor.visit_string(without_control_characters(text)?),
             // Checked as a whole, so that no error's path contains a name from the body.
             Self::Array(_) | Self::Object(_) => {
                 self.into_value()?.deserialize_any(visitor).map_err(|_| Rejection::NOT_ALLOWED)

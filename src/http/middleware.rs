@@ -18,9 +18,9 @@ use super::{
     client_addr::TrustedProxies,
     connection_deadline::ConnectionDeadline,
     context::HttpRequestContext,
-    message::check_head,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
+    request_head::check_head,
 };
 use crate::{
     logs::{client_text, error_text},

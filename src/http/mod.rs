@@ -3,7 +3,7 @@
 //! - `server.rs`: binds the port and starts the server
 //! - `middleware.rs`: wraps every request: module, span, log line, response headers
 //! - `connection_limit.rs`, `connection_deadline.rs`: how many connections are open, and for how long
-//! - `message.rs`: checks of a request's head that apply to every path
+//! - `request_head.rs`: checks of a request's head that apply to every path
 //! - `context.rs`: the request's data that is known before its token is verified
 //! - `client_addr.rs`: the client's address, also behind proxies
 //! - `requested_tenant.rs`: reads the tenant from the header or host
@@ -31,12 +31,12 @@ mod extract;
 mod handlers;
 mod join_page;
 mod json;
-mod message;
 mod middleware;
 mod permissions;
 mod problem;
 pub(crate) mod public_url;
 mod query;
+mod request_head;
 mod requested_tenant;
 mod response;
 mod route;

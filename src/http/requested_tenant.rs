@@ -6,7 +6,7 @@ use actix_web::{
 };
 use kernel::{BaseDomain, RequestedTenant, TenancyMode, TenantRef, TenantSlug, TenantSource};
 
-use super::message::{InvalidHost, requested_host};
+use super::request_head::{InvalidHost, requested_host};
 
 /// Header with the slug or id of the requested tenant.
 pub(super) const TENANT_HEADER: &str = "X-Tenant-Id";

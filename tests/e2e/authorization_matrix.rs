@@ -99,7 +99,7 @@ fn input_is_not_parsed_before_authorization(app: TestApp) {
 }
 
 #[rstest]
-fn forbidden_names_missing_permission(app: TestApp) {
+fn forbidden_response_names_missing_permission(app: TestApp) {
     let response = app.bob().in_tenant("acme").get("/v1/subscription").json();
     assert_eq!((response["status"].as_u64(), response["permission"].as_str()), (Some(403), Some("billing:read")));
 }

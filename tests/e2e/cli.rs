@@ -13,12 +13,12 @@ use serde_json::json;
 use test_support::{Logins, OwnedDb, TempDb};
 
 use crate::{
-    database::DbConnection,
     process::{
         RunningServer, SIGNING_KEY, assert_failure, assert_one_line_failure, assert_success, connect_embedded, run,
         seeded_work_dir, send_signal, spawn_piped, start_embedded, stderr, stdout, tenantry_command, wait_until,
         work_dir,
     },
+    superuser_connection::DbConnection,
 };
 
 /// Runs a line as if it was pasted into a shell and returns its standard output.

@@ -25,7 +25,7 @@ use tenantry::{
 };
 use test_support::SeededDb;
 
-use crate::{database::DbConnection, documented_responses::assert_documented};
+use crate::{documented_responses::assert_documented, superuser_connection::DbConnection};
 
 /// A running server with the demo data. Dropping this value stops it.
 pub(crate) struct TestApp {

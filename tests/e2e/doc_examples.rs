@@ -25,7 +25,7 @@ use test_support::search_path;
 use crate::{
     db_commands::complete_bin_dir,
     process::{RunningServer, work_dir},
-    repository::{files_below, read, root},
+    source_files::{files_below, read, root},
 };
 
 /// The documents whose commands are run here.

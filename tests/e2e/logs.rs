@@ -5,7 +5,7 @@ use std::{io::Write, net::TcpStream};
 use crate::process::{RunningServer, seeded_work_dir};
 
 #[test]
-fn hostile_requests_log_little() {
+fn hostile_requests_log_bounded_lines() {
     for format in ["json", "pretty"] {
         let work_dir = seeded_work_dir();
         let server = RunningServer::start(work_dir.path(), &[("LOG_FORMAT", format)]);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, fs};
 
 use db::MIGRATIONS;
 
-use crate::repository::{is_update, root};
+use crate::source_files::{is_update, root};
 
 /// Returns every migration's file name and checksum.
 fn migrations() -> BTreeMap<String, String> {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use test_support::{search_path, temp_dir};
 use uuid::Uuid;
 
-use crate::{client::Client, database::DbConnection, db_commands::complete_bin_dir};
+use crate::{client::Client, db_commands::complete_bin_dir, superuser_connection::DbConnection};
 
 /// The example key of RFC 8410, section 10.3.
 pub(crate) const SIGNING_KEY: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";

@@ -1,6 +1,6 @@
 //! Checks which crates the default and the production build contain.
 
-use crate::repository::cargo;
+use crate::source_files::cargo;
 
 /// Returns the library names of the root package's normal dependencies, one per line.
 fn dependency_tree(arguments: &[&str]) -> String {

@@ -12,7 +12,7 @@ use tenantry::{
     services::PERMISSIONS,
 };
 
-use crate::repository::{is_update, root};
+use crate::source_files::{is_update, root};
 
 /// Compares a generated document with the committed file.
 fn assert_current(file: &str, generated: &str) {

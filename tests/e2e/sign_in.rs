@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use crate::{
     client::{Client, Response, TestApp, app, transcript},
-    database::DbConnection,
+    superuser_connection::DbConnection,
 };
 
 #[rstest]

@@ -315,7 +315,7 @@ fn read_start(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn body_that_never_arrives_times_out_on_every_route() {
+fn incomplete_body_times_out_on_every_route() {
     let app = TestApp::with_http(|config| config.client_timeout = Duration::from_secs(2));
     for (name, mut stream) in send_unfinished(&app) {
         assert_eq!(read_start(&mut stream), "HTTP/1.1 408", "{name}");

@@ -155,7 +155,7 @@ fn duplicate_slug_is_a_conflict(app: TestApp) {
 }
 
 #[rstest]
-fn tenant_limit_per_user(app: TestApp) {
+fn tenant_limit_per_user_is_enforced(app: TestApp) {
     let carol = app.carol();
     for _ in 0..20 {
         assert_eq!(carol.post("/v1/tenants", r#"{"name": "Mine"}"#).status, 201);

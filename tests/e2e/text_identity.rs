@@ -48,7 +48,7 @@ fn names_are_stored_normalized(app: TestApp) {
 }
 
 #[rstest]
-fn look_alike_role_name_is_a_conflict(app: TestApp) {
+fn equivalent_role_name_is_a_conflict(app: TestApp) {
     let acme = app.alice().in_tenant("acme");
     for name in ["ADMIN", "\u{ff41}\u{ff44}\u{ff4d}\u{ff49}\u{ff4e}", "admin\u{fe0f}", "\u{24d0}dmin"] {
         let response = acme.post("/v1/roles", json!({"name": name}));

@@ -105,7 +105,7 @@ async fn full_queue_rejects_all_sign_ins(#[future(awt)] seeded: SeededDb) {
 #[case::ipv6(Some("2001:db8::1"), Some("2001:db8:0:1::1"))]
 #[case::unknown(None, Some("192.0.2.2"))]
 #[tokio::test]
-async fn flooding_client_stops_no_other(
+async fn flooding_client_does_not_block_others(
     #[future(awt)] seeded: SeededDb,
     #[case] client: Option<&str>,
     #[case] other: Option<&str>,

@@ -89,7 +89,7 @@ impl Readiness for Pool {
 async fn check_readiness(pool: &Pool) -> Result<(), DbError> {
     let mut tx = pool.begin_unscoped().await?;
     if is_standby(&mut tx).await? {
-        // After a switch-over, new connections may lead to the new primary.
+        // After a failover, new connections may lead to the new primary.
         tx.discard();
         pool.close_idle();
         tx = pool.begin_unscoped().await?;

@@ -4,7 +4,7 @@
 //!
 //! | begun by | requires | sees |
 //! | --- | --- | --- |
-//! | [`Database::begin_unscoped`] | nothing | global data, read-only |
+//! | [`Database::begin_unscoped`] | nothing | no rows of users or tenants, read-only |
 //! | [`Database::begin_for_user`] | [`kernel::Identity`] | the user's rows in all tenants, read-only |
 //! | [`Database::begin`] | [`kernel::TenantScope`] | the rows of one tenant |
 //! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |

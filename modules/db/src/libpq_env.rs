@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn url_becomes_variables() {
+    fn url_is_converted_to_libpq_variables() {
         let env = env(
             "postgres://a%40b:p%2B%26%25%20%C3%A9=+@[2001:db8::1]:5433/d%20e?sslmode=verify-ca&sslrootcert=/ca.pem",
             false,

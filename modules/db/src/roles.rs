@@ -1,7 +1,8 @@
 //! The two database roles of the application, and who may assume them.
 //!
 //! The application role owns nothing and is subject to row-level security. Every connection of the application assumes it
-//! at connection start-up. The system role sees all tenants and must be set explicitly in each transaction.
+//! at connection start-up. The role for system transactions sees all tenants and must be set explicitly in each
+//! transaction.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use super::{
     sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
 
-/// Creates the roles and grants them to the application login and to the owner, whose backfills use the system role.
+/// Creates the roles and grants them to the application login and to the owner, whose backfills use the one for system
+/// transactions.
 ///
 /// Roles are shared by all databases of a server, so concurrent migration runs of other databases may create them too.
 pub(super) async fn ensure(connection: &mut PgConnection, login: &str, roles: &RoleNames) -> Result<(), MigrateError> {
@@ -64,7 +66,8 @@ async fn try_ensure(connection: &mut PgConnection, login: &str, roles: &RoleName
     grant(connection, login, roles).await
 }
 
-/// Grants the roles without inheritance of the system role, which would expose all tenants' rows without `SET ROLE`.
+/// Grants the roles without inheritance of the one for system transactions, which would expose all tenants' rows without
+/// `SET ROLE`.
 ///
 /// Before PostgreSQL 16, inheritance is an attribute of the login. It is not changed if the login is also the owner's,
 /// which accesses the schema through inheritance.

@@ -24,7 +24,7 @@ use super::{
     pool::Pool,
 };
 
-/// Reads global data, and the rows of the scope that a statement sets.
+/// Reads the rows of the scope that a statement sets.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Pool,
@@ -58,7 +58,7 @@ impl Reader {
                     return Ok(rows);
                 }
                 Err(error) if tries > 0 && is_standby_rejection(&error) => {
-                    // After a switch-over, new connections may lead to the new primary.
+                    // After a failover, new connections may lead to the new primary.
                     connection.close();
                     tries -= 1;
                 }

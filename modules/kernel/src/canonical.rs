@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integer_has_one_text() {
+    fn only_canonical_integer_is_parsed() {
         assert_eq!(parse_integer("0"), Some(0_u16));
         assert_eq!(parse_integer("8080"), Some(8080_u16));
         assert_eq!(parse_integer("-5"), Some(-5_i64));

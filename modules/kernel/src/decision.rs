@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{PermissionInfo, PolicyId, RoleId, UserId};
 
-/// The acting party. Machine clients will become another variant.
+/// Who acts. Service accounts and API keys will become further variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Principal {

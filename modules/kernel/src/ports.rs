@@ -1,4 +1,5 @@
-//! What the kernel asks modules for, besides [`crate::TenantAdmission`] and [`crate::IdentitySource`].
+//! Ports: traits that modules implement for the kernel. Others are [`crate::TenantAdmission`] and
+//! [`crate::IdentitySource`].
 
 use async_trait::async_trait;
 use shaku::Interface;
@@ -7,7 +8,7 @@ use crate::{Email, UserId};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A module failed to answer.
+/// A port couldn't answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// Retrying later may help.

@@ -178,14 +178,14 @@ fn document() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn valid_document_reads_as_by_serde_json(document in document()) {
+    fn valid_document_equals_serde_json_value(document in document()) {
         let text = document.to_string();
         prop_assert_eq!(read::<Value>(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
     }
 
     /// Never accepts what serde_json rejects, and never panics.
     #[test]
-    fn any_input_reads_as_by_serde_json_or_is_rejected(text in "[\\[\\]{}\",:0-9a\\\\u+.e \u{0}-]{0,30}") {
+    fn accepted_input_equals_serde_json_value(text in "[\\[\\]{}\",:0-9a\\\\u+.e \u{0}-]{0,30}") {
         if let Ok(value) = read::<Value>(text.as_bytes()) {
             prop_assert_eq!(value, serde_json::from_str::<Value>(&text).unwrap());
         }

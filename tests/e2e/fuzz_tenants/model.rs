@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     client::{Client, Response, TestApp},
-    database::DbConnection,
+    superuser_connection::DbConnection,
 };
 
 pub(super) type Ids = BTreeMap<Slot, String>;

@@ -9,7 +9,7 @@ use std::{
 use kernel::PermissionInfo;
 use serde_json::Value;
 
-use crate::repository::{cargo, files_below, root, sorted_entries};
+use crate::source_files::{cargo, files_below, root, sorted_entries};
 
 /// The parts of the workspace that the reference shows.
 pub(super) struct Workspace {

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn given_url_gets_name_placeholder() {
+    fn test_database_url_gets_name_placeholder() {
         for (url, expected) in [
             ("postgres://u:p@h:5432/d", "postgres://u:p@h:5432/{}"),
             ("postgres://u:p@h:5432", "postgres://u:p@h:5432/{}"),

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn template_version_ordering() {
+    fn outdated_and_newer_tenants_are_counted() {
         let in_use = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
         let in_use = in_use.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
         let versions = TemplateVersions { current: 3, in_use };

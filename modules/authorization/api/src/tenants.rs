@@ -59,7 +59,7 @@ pub struct Tenant {
     /// Subscribed plan.
     #[schema(example = "free")]
     pub plan: String,
-    /// Features beyond those of every plan, in no particular order.
+    /// Features that the tenant may use, in no particular order.
     pub features: Vec<String>,
     /// Maximum number of members.
     #[schema(example = 5)]

@@ -91,7 +91,7 @@ pub(crate) struct TenantAttributes {
     pub(crate) id: TenantId,
     pub(crate) plan: String,
     pub(crate) contract_type: String,
-    /// Enabled features.
+    /// Features that the tenant may use.
     pub(crate) features: Vec<String>,
     /// Maximum number of members.
     pub(crate) seat_limit: i32,

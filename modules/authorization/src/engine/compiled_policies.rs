@@ -12,7 +12,7 @@ mod cedar;
 #[cfg(test)]
 pub(super) mod generators;
 #[cfg(test)]
-mod properties;
+mod property_tests;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,7 @@
 
 mod partial_eval;
 #[cfg(test)]
-mod properties;
+mod property_tests;
 #[cfg(test)]
 mod tests;
 

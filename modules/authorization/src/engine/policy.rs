@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invalid_condition_costs_its_errors() {
+    fn invalid_condition_cost_counts_its_errors() {
         let stored = |json| StoredCondition::from(json).cost();
         let invalid = serde_json::json!({"client_addr": ["10.0.0.0/8", "x", "y"]});
         assert_eq!([stored(None), stored(Some(serde_json::json!({"owner": {}}))), stored(Some(invalid))], [0, 1, 3]);

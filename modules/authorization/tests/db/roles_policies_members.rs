@@ -694,7 +694,7 @@ async fn assignment_and_role_widening_are_serializable(#[future(awt)] test_db: T
 
 #[rstest]
 #[tokio::test]
-async fn limits_hold_under_concurrency(#[future(awt)] test_db: TestDb) {
+async fn limits_are_enforced_concurrently(#[future(awt)] test_db: TestDb) {
     let fixture = fixture(&test_db, json!([])).await;
     // The fixture has 3 roles and 3 policies.
     sqlx::query(
@@ -746,7 +746,7 @@ fn condition_of_cost(cost: usize, number: usize) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn condition_limit_holds_under_concurrency(#[future(awt)] test_db: TestDb) {
+async fn condition_limit_is_enforced_concurrently(#[future(awt)] test_db: TestDb) {
     let fixture = fixture(&test_db, json!([])).await;
     let mut tasks = JoinSet::new();
     for number in 0..12 {

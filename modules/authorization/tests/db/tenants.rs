@@ -470,7 +470,7 @@ fn single_mode() -> TenancyMode {
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_personal_tenant_creation_is_idempotent(#[future(awt)] seeded: SeededDb) {
+async fn concurrent_personal_tenant_creation_creates_one(#[future(awt)] seeded: SeededDb) {
     let alice = seeded.identity(seeded.seed.users.alice.id).await.unwrap();
     let mut tasks = JoinSet::new();
     for number in 0..50 {

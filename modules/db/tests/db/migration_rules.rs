@@ -47,18 +47,18 @@ const BACKFILL_PREFIX: &str = "SET LOCAL ROLE tenantry_system;\nSET LOCAL row_se
 
 /// Returns whether the SQL enables row-level security without the role `tenantry_system`, so that its changes would
 /// reach no rows.
-fn lacks_system_role(sql: &str) -> bool {
+fn lacks_tenantry_system(sql: &str) -> bool {
     sql.replace(BACKFILL_PREFIX, "").contains("row_security")
 }
 
 #[test]
 fn backfill_sets_role() {
     for migration in MIGRATIONS.iter() {
-        let has_no_effect = lacks_system_role(migration.sql.as_str());
+        let has_no_effect = lacks_tenantry_system(migration.sql.as_str());
         assert!(!has_no_effect, "{:04}: a backfill must begin with exactly\n{BACKFILL_PREFIX}", migration.version);
     }
-    assert!(lacks_system_role("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
-    assert!(!lacks_system_role(&format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
+    assert!(lacks_tenantry_system("SET LOCAL row_security = on;\nUPDATE roles SET name = upper(name);"));
+    assert!(!lacks_tenantry_system(&format!("{BACKFILL_PREFIX}UPDATE roles SET name = upper(name);\nRESET ROLE;")));
 }
 
 /// Event triggers that record the settings of each DDL command and reject table rewrites.
@@ -165,8 +165,8 @@ async fn incomplete_backfill_is_an_error(#[case] logins: Logins) {
     assert_eq!(unchanged, 0);
 }
 
-/// In an index with the database's collation, a different locale or a new version of the C library changes which texts
-/// are equal or where they are.
+/// A different locale or a new version of the C library changes which texts are equal, or their order. An index with the
+/// database's collation would then be corrupt.
 #[rstest]
 #[tokio::test]
 async fn unique_texts_have_collation_c(#[future(awt)] test_db: TestDb) {
@@ -179,7 +179,8 @@ async fn unique_texts_have_collation_c(#[future(awt)] test_db: TestDb) {
     assert!(others.is_empty(), "unique indexes on texts without COLLATE \"C\": {others:?}");
 }
 
-/// Columns that are called `name`, `title`, `label` or `description`, also as the last word, are typed by users.
+/// Assumes that users enter the values of columns whose name is `name`, `title`, `label` or `description`, or ends with
+/// that word.
 #[rstest]
 #[tokio::test]
 async fn names_are_checked(#[future(awt)] test_db: TestDb) {

@@ -214,7 +214,7 @@ async fn roles_of_other_name_are_rejected(#[future(awt)] test_db: TestDb) {
 
 /// The warning for a login that doesn't own the database names the statements, so nothing fails.
 #[tokio::test]
-async fn foreign_database_owner_is_no_error() {
+async fn login_without_database_ownership_is_no_error() {
     let owned = OwnedDb::new(Logins::Separate).await;
     let mut superuser = owned.superuser().await;
     let setup = format!(
@@ -253,7 +253,7 @@ fn with_login(url: &str, login: &str) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn system_role_is_not_inherited(#[future(awt)] test_db: TestDb) {
+async fn tenantry_system_is_not_inherited(#[future(awt)] test_db: TestDb) {
     let mut superuser = test_db.superuser().await;
     let (login, drop_role) = create_login(&test_db, "login").await;
     migrator_for(&test_db, &login).await.run().await.unwrap();

@@ -106,7 +106,7 @@ async fn outdated_schema_fails_start_and_readiness(#[future(awt)] test_db: TestD
     "1 changed since they were applied); run the version"
 )]
 #[tokio::test]
-async fn foreign_schema_names_the_right_version(
+async fn unknown_schema_error_names_version(
     #[future(awt)] test_db: TestDb,
     #[case] change: &'static str,
     #[case] expected: &str,

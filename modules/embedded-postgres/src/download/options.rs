@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn progress_is_a_few_lines() {
+    fn download_progress_reports_each_quarter() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let printed = Arc::clone(&lines);
         let progress = Progress::lines(move |line| printed.lock().unwrap().push(line.to_owned()));

@@ -144,8 +144,8 @@ fn long_socket_path_uses_short_dir() {
 }
 
 #[test]
-fn foreign_socket_dir_is_rejected() {
-    require_root!("foreign_socket_dir_is_rejected");
+fn other_users_socket_dir_is_rejected() {
+    require_root!("other_users_socket_dir_is_rejected");
     let test_dir = TestDir::new();
     let options = test_dir.options_at(test_dir.path(&"long".repeat(30)));
     let server = Server::start(options.clone()).unwrap();

@@ -153,7 +153,7 @@ async fn resend_rotates_token_and_expiry(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn revoked_or_foreign_invitation_is_not_found(#[future(awt)] test_db: TestDb) {
+async fn revoked_or_other_tenants_invitation_is_not_found(#[future(awt)] test_db: TestDb) {
     let fixture = InvitationFixture::new(test_db).await;
     let carol = fixture.non_member().await;
     let InvitationWithToken { invitation, token } = fixture.invite(carol.email()).await.unwrap();

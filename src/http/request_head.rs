@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn host_is_required_once() {
+    fn missing_or_second_host_is_rejected() {
         let host = |target: &str, version: Version, hosts: &[&str]| {
             let request = TestRequest::with_uri(target).version(version);
             let request = hosts.iter().fold(request, |request, host| request.append_header((HOST, *host)));

@@ -13,7 +13,8 @@ use crate::engine::{
     compiled_policies::generators::{GeneratedCondition, GeneratedPolicy, TestRequest, policies, tenant, test_request},
 };
 
-/// The number of the caller, whose role has number 0. The subject of each request has the role with number 1.
+/// The number from which the ids of the caller and of the caller's role are made. The role of each request's subject has
+/// the id of number 1.
 const CALLER: u128 = 0;
 
 fn id(number: u128) -> Uuid {
