@@ -1,6 +1,11 @@
 //! Two deployments with databases on the same server. Roles belong to the server, so these tests try what one
 //! deployment's logins can do in the other's database.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
 use db::{
     DatabaseUrl, DbConfig, DbDriver, DbServer, MigrateError, OpenError, PostgresConfig, RoleNames, SystemReason,
     open_db,
@@ -194,4 +199,36 @@ async fn owner_cannot_use_roles_of_other_deployment() {
     let error = migrate(&second).await.unwrap_err();
     assert!(matches!(&error, MigrateError::Roles { login, .. } if login == second.application()), "{error:?}");
     assert!(error.to_string().contains("CREATEROLE"), "{error}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Before PostgreSQL 16, the owner can grant itself the other deployment's roles.
+#[tokio::test]
+async fn owner_with_createrole_is_logged() {
+    let [deployment, _other] = OwnedDb::deployments().await;
+    let revoke = format!("ALTER ROLE {} NOCREATEROLE", deployment.owner());
+    let is_affected = !is_16_or_newer(&deployment).await;
+    for expected in [usize::from(is_affected), 0] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        migrate(&deployment).await.unwrap();
+        drop(guard);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches(&revoke).count(), expected, "{log}");
+        execute(&deployment, revoke.clone()).await;
+    }
 }
