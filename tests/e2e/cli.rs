@@ -252,10 +252,15 @@ fn weak_sslmode_is_logged_once() {
         ("AUTH_SIGNING_KEY", SIGNING_KEY),
         ("DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=disable"),
         ("MIGRATION_DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=require"),
+        ("BACKUP_DATABASE_URL", "postgres://u:hunter2@0.0.0.0:1/d?sslmode=verify-ca"),
         ("DB_CONNECT_TIMEOUT_SECS", "1"),
     ];
     let output = run(work_dir().path(), &settings, &[]);
-    for warning in ["MIGRATION_DATABASE_URL sets sslmode=require", " DATABASE_URL sets sslmode=disable"] {
+    for warning in [
+        " DATABASE_URL sets sslmode=disable",
+        " MIGRATION_DATABASE_URL sets sslmode=require",
+        " BACKUP_DATABASE_URL sets sslmode=verify-ca",
+    ] {
         assert_eq!(assert_failure(&output, "0.0.0.0:1").replace('"', " ").matches(warning).count(), 1, "{warning}");
     }
     assert!(!stderr(&output).contains("hunter2"));

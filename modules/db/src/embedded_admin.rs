@@ -10,7 +10,7 @@ use super::{
     DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError, RoleNames,
     constants::EMBEDDED_DATABASE,
     embedded_server::{embedded_options, run_blocking, server_options},
-    pool::plain_options,
+    pool::{plain_options, unlimited_transactions},
 };
 
 /// An administrative command failed. Every message is one line and says what to do.
@@ -179,6 +179,8 @@ pub(super) fn migrator(connection_info: &ConnectionInfo, database: &str) -> Migr
 }
 
 fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectOptions {
+    let options = plain_options(embedded_options(connection_info).database(database));
     // Suppresses notices such as those of `DROP … IF EXISTS`.
-    plain_options(embedded_options(connection_info).database(database)).options([("client_min_messages", "warning")])
+    let options = options.options([("client_min_messages", "warning")]);
+    unlimited_transactions(options, connection_info.installation().major())
 }

@@ -205,6 +205,7 @@ impl Migrator {
             .execute(&mut connection)
             .await?;
         roles::restrict_database(&mut connection, &self.app_login).await?;
+        roles::warn_about_create_role(&mut connection).await?;
         connection.close().await?;
         Ok(pending)
     }

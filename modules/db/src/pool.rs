@@ -29,7 +29,8 @@ pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgCon
     plain_options(options).options([("role", roles.app()), ("row_security", "on")])
 }
 
-/// Settings of all connections; the migration runner changes some. They take precedence over `ALTER SYSTEM`,
+/// Settings of all connections; the migration runner changes some. [`unlimited_transactions`] adds one as soon as the
+/// server's version is known. They take precedence over `ALTER SYSTEM`,
 /// `ALTER DATABASE … SET`, `ALTER ROLE … SET` and the options in the URL, whose values the code can't rely on.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
     let millis = |timeout: Duration| timeout.as_millis().to_string();
@@ -53,6 +54,12 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
         ("lock_timeout", millis(LOCK_TIMEOUT)),
         ("idle_in_transaction_session_timeout", millis(IDLE_IN_TRANSACTION_TIMEOUT)),
     ])
+}
+
+/// Turns off the maximum duration of a transaction: long transactions are limited by the settings for statements and
+/// pauses. PostgreSQL introduced it in version 17, and older servers reject the unknown parameter.
+pub(super) fn unlimited_transactions(options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
+    if server_major < 17 { options } else { options.options([("transaction_timeout", "0")]) }
 }
 
 /// Connections of the application's login, bound to one runtime.

@@ -129,6 +129,31 @@ pub(super) async fn restrict_database(connection: &mut PgConnection, login: &str
     Ok(())
 }
 
+/// Logs a warning if the owner can use the roles of other deployments on the server.
+///
+/// Before PostgreSQL 16, `CREATEROLE` lets its holder grant itself every role that isn't a superuser's.
+pub(super) async fn warn_about_create_role(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Every server has the database `postgres`, for administration.
+    let statement: Option<String> = sqlx::query_scalar(
+        "SELECT format('ALTER ROLE %I NOCREATEROLE', rolname)
+         FROM pg_roles
+         WHERE rolname = current_user AND rolcreaterole AND NOT rolsuper
+           AND current_setting('server_version_num')::int < 160000
+           AND EXISTS (
+             SELECT FROM pg_database WHERE NOT datistemplate AND datname NOT IN (current_database(), 'postgres')
+           )",
+    )
+    .fetch_optional(connection)
+    .await?;
+    if let Some(statement) = statement {
+        tracing::warn!(
+            "the login for migrations can use the roles of the server's other databases, because it has CREATEROLE and \
+             PostgreSQL is older than version 16; the roles exist now, so have an administrator execute `{statement}`"
+        );
+    }
+    Ok(())
+}
+
 /// Executes a CREATE or GRANT, ignoring `duplicate_object` and `unique_violation` caused by a concurrent run.
 async fn execute_ignoring_duplicates(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {

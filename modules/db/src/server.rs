@@ -17,7 +17,7 @@ use super::{
     migrate::AppliedMigrations,
     module::DbModule,
     outcome::Outcome,
-    pool::{Pool, app_options, plain_options},
+    pool::{Pool, app_options, plain_options, unlimited_transactions},
     roles::LoginPrivileges,
     sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
@@ -44,6 +44,7 @@ impl DbServer {
             #[cfg(feature = "embedded")]
             DbDriver::Embedded(embedded) => {
                 let (server, options) = embedded_server::start(&config, *embedded).await?;
+                let options = unlimited_transactions(options, server.major());
                 let (app, owner) = (options.clone(), options);
                 Ok(Self { config, app, owner, roles: RoleNames::embedded(), embedded: Some(server) })
             }
@@ -53,11 +54,11 @@ impl DbServer {
                 }
                 let app = postgres.url.options(config.production);
                 let owner = postgres.owner_url().options(config.production);
-                check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
+                let major = check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
                 Ok(Self {
                     config,
-                    app,
-                    owner,
+                    app: unlimited_transactions(app, major),
+                    owner: unlimited_transactions(owner, major),
                     roles: postgres.roles,
                     #[cfg(feature = "embedded")]
                     embedded: None,
@@ -157,17 +158,20 @@ fn login_rejected(address: String, error: sqlx::Error) -> OpenError {
     }
 }
 
-async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<(), OpenError> {
+/// Checks version and database, and returns the server's major version.
+async fn check_server(options: &PgConnectOptions, timeout: Duration) -> Result<u32, OpenError> {
+    let mut major = 0;
     with_deadline(
         timeout,
         options,
         |_| None,
         async |connection| {
-            check_version(connection).await?;
+            major = check_version(connection).await?;
             check_database(connection, options).await
         },
     )
-    .await
+    .await?;
+    Ok(major)
 }
 
 /// Checks that the server isn't too old, and returns its major version.

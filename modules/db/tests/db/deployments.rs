@@ -1,6 +1,11 @@
 //! Two deployments with databases on the same server. Roles belong to the server, so these tests try what one
 //! deployment's logins can do in the other's database.
 
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
 use db::{
     DatabaseUrl, DbConfig, DbDriver, DbServer, MigrateError, OpenError, PostgresConfig, RoleNames, SystemReason,
     open_db,
@@ -11,17 +16,31 @@ use test_support::OwnedDb;
 /// SQLSTATE `insufficient_privilege`.
 const DENIED: &str = "42501";
 
-/// Migrates and seeds both.
+/// Migrates and seeds both. The owners keep `CREATEROLE` unless it lets them grant every role to themselves.
 async fn deployments() -> [OwnedDb; 2] {
     let deployments = OwnedDb::deployments().await;
     for deployment in &deployments {
-        DbServer::start(deployment.config()).await.unwrap().migrator().run().await.unwrap();
+        migrate(deployment).await.unwrap();
         deployment.seed().await;
-        // Before PostgreSQL 16, CREATEROLE allows its holder to grant every role to itself.
-        let revoke = format!("ALTER ROLE {} NOCREATEROLE", deployment.owner());
-        sqlx::raw_sql(AssertSqlSafe(revoke)).execute(&mut deployment.superuser().await).await.unwrap();
+        if !is_16_or_newer(deployment).await {
+            execute(deployment, format!("ALTER ROLE {} NOCREATEROLE", deployment.owner())).await;
+        }
     }
     deployments
+}
+
+async fn migrate(deployment: &OwnedDb) -> Result<(), MigrateError> {
+    DbServer::start(deployment.config()).await.unwrap().migrator().run().await.map(drop)
+}
+
+/// Executes statements as the superuser.
+async fn execute(deployment: &OwnedDb, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut deployment.superuser().await).await.unwrap();
+}
+
+async fn is_16_or_newer(deployment: &OwnedDb) -> bool {
+    let query = sqlx::query_scalar("SELECT current_setting('server_version_num')::int >= 160000");
+    query.fetch_one(&mut deployment.superuser().await).await.unwrap()
 }
 
 fn code(error: &sqlx::Error) -> String {
@@ -56,20 +75,27 @@ async fn deployments_work_side_by_side() {
     }
 }
 
+/// The login for backups sees the rows of every database to which it can connect.
 #[tokio::test]
 async fn login_cannot_access_other_deployment() {
     let deployments = deployments().await;
     let [first, second] = &deployments;
     for (attacker, target) in [(first, second), (second, first)] {
-        for (own, to_target) in attacker.urls().iter().zip(attacker.urls_to(target)) {
-            let mut connection = PgConnection::connect(own).await.unwrap();
+        let backup = attacker.create_backup_login("BYPASSRLS IN ROLE pg_read_all_data").await;
+        let [application, owner] = attacker.urls();
+        for own in [application, owner, backup] {
+            let mut connection = PgConnection::connect(&own).await.unwrap();
             for role in quoted(target.roles()) {
                 assert_denied(&mut connection, &format!("SET ROLE {role}")).await;
                 assert_denied(&mut connection, &format!("GRANT {role} TO {}", attacker.application())).await;
             }
+            let to_target = own.replace(attacker.name(), target.name());
+            assert_ne!(to_target, own);
             let error = PgConnection::connect(&to_target).await.err();
             assert_eq!(error.map(|error| code(&error)).as_deref(), Some(DENIED), "{to_target}");
         }
+        // Its grant would prevent the next deployment from creating it.
+        execute(attacker, "DROP OWNED BY tenantry_test_backup".to_owned()).await;
     }
 }
 
@@ -80,8 +106,7 @@ async fn connected_login_cannot_read_other_deployment() {
     let [first, second] = &deployments;
     for (attacker, target) in [(first, second), (second, first)] {
         let logins = format!("{}, {}", attacker.application(), attacker.owner());
-        let grant = AssertSqlSafe(format!("GRANT CONNECT ON DATABASE {} TO {logins}", target.name()));
-        sqlx::raw_sql(grant).execute(&mut target.superuser().await).await.unwrap();
+        execute(target, format!("GRANT CONNECT ON DATABASE {} TO {logins}", target.name())).await;
         for url in attacker.urls_to(target) {
             let mut connection = PgConnection::connect(&url).await.unwrap();
             for role in quoted(target.roles()) {
@@ -108,8 +133,7 @@ async fn connected_login_cannot_read_other_deployment() {
 async fn added_role_membership_is_rejected() {
     let [deployment, _other] = deployments().await;
     let [app, _] = quoted(deployment.roles());
-    let grant = AssertSqlSafe(format!("GRANT pg_read_all_data TO {app}"));
-    sqlx::raw_sql(grant).execute(&mut deployment.superuser().await).await.unwrap();
+    execute(&deployment, format!("GRANT pg_read_all_data TO {app}")).await;
     let error = open_db(deployment.config()).await.unwrap_err();
     let expected = format!("unexpected `GRANT pg_read_all_data TO {app}`");
     assert!(matches!(error, OpenError::AccessChanged(_)) && error.to_string().contains(&expected), "{error}");
@@ -120,13 +144,12 @@ async fn public_database_is_rejected_in_production() {
     let [deployment, _other] = deployments().await;
     let name = deployment.name();
     for privilege in ["CONNECT", "TEMPORARY"] {
-        let grant = AssertSqlSafe(format!("GRANT {privilege} ON DATABASE {name} TO PUBLIC"));
-        sqlx::raw_sql(grant).execute(&mut deployment.superuser().await).await.unwrap();
+        execute(&deployment, format!("GRANT {privilege} ON DATABASE {name} TO PUBLIC")).await;
         let error = open_db(deployment.config()).await.unwrap_err();
         let statement = format!("`REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC`");
         assert!(error.to_string().ends_with(&statement), "{error}");
         open_db(DbConfig { production: false, ..deployment.config() }).await.unwrap().close().await;
-        DbServer::start(deployment.config()).await.unwrap().migrator().run().await.unwrap();
+        migrate(&deployment).await.unwrap();
         open_db(deployment.config()).await.unwrap().close().await;
     }
 }
@@ -152,20 +175,60 @@ async fn program_rejects_database_of_other_deployment() {
 #[tokio::test]
 async fn owner_cannot_use_roles_of_other_deployment() {
     let [first, second] = OwnedDb::deployments().await;
-    DbServer::start(first.config()).await.unwrap().migrator().run().await.unwrap();
-    let revoke = AssertSqlSafe(format!("ALTER ROLE {} NOCREATEROLE", second.owner()));
-    sqlx::raw_sql(revoke).execute(&mut second.superuser().await).await.unwrap();
-
-    let error = DbServer::start(second.config()).await.unwrap().migrator().run().await.unwrap_err();
+    migrate(&first).await.unwrap();
+    let attributes =
+        if is_16_or_newer(&second).await { &["CREATEROLE", "NOCREATEROLE"][..] } else { &["NOCREATEROLE"] };
+    for attribute in attributes {
+        execute(&second, format!("ALTER ROLE {} {attribute}", second.owner())).await;
+        let [application, owner] = second.urls();
+        let mut connection = PgConnection::connect(&owner).await.unwrap();
+        for role in quoted(first.roles()) {
+            for statement in ["ALTER ROLE {} BYPASSRLS", "DROP ROLE {}", "SET ROLE {}"] {
+                assert_denied(&mut connection, &statement.replace("{}", &role)).await;
+            }
+        }
+        let [url, owner] = [application, owner].map(|url| DatabaseUrl::parse(&url).unwrap());
+        let postgres =
+            PostgresConfig { url, migration_url: Some(owner), backup_url: None, roles: first.roles().clone() };
+        let config = DbConfig { driver: DbDriver::Postgres(postgres), ..second.config() };
+        let error = DbServer::start(config).await.unwrap().migrator().run().await.unwrap_err();
+        assert!(matches!(&error, MigrateError::RoleAdminOption { .. }), "{attribute}: {error:?}");
+        let message = error.to_string();
+        assert!(message.contains("WITH ADMIN OPTION") && message.contains("DB_ROLE_PREFIX"), "{message}");
+    }
+    let error = migrate(&second).await.unwrap_err();
     assert!(matches!(&error, MigrateError::Roles { login, .. } if login == second.application()), "{error:?}");
     assert!(error.to_string().contains("CREATEROLE"), "{error}");
+}
 
-    let [application, owner] = second.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
-    let postgres =
-        PostgresConfig { url: application, migration_url: Some(owner), backup_url: None, roles: first.roles().clone() };
-    let config = DbConfig { driver: DbDriver::Postgres(postgres), ..second.config() };
-    let error = DbServer::start(config).await.unwrap().migrator().run().await.unwrap_err();
-    assert!(matches!(&error, MigrateError::RoleAdminOption { .. }), "{error:?}");
-    let message = error.to_string();
-    assert!(message.contains("WITH ADMIN OPTION") && message.contains("DB_ROLE_PREFIX"), "{message}");
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Before PostgreSQL 16, the owner can grant itself the other deployment's roles.
+#[tokio::test]
+async fn owner_with_createrole_is_logged() {
+    let [deployment, _other] = OwnedDb::deployments().await;
+    let revoke = format!("ALTER ROLE {} NOCREATEROLE", deployment.owner());
+    let is_affected = !is_16_or_newer(&deployment).await;
+    for expected in [usize::from(is_affected), 0] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        migrate(&deployment).await.unwrap();
+        drop(guard);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches(&revoke).count(), expected, "{log}");
+        execute(&deployment, revoke.clone()).await;
+    }
 }

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use db::{DbConfig, SystemReason, open_db};
-use sqlx::PgConnection;
+use db::{DbConfig, DbDriver, DbServer, ExternalAdmin, Migrator, SystemReason, open_db};
+use sqlx::{
+    PgConnection, SqlSafeStr,
+    migrate::{Migration, MigrationType},
+};
 use test_support::TempDb;
 
-/// Defaults under which a connection that relies on them fails or loses isolation.
-const HOSTILE_DEFAULTS: [(&str, &str); 10] = [
+/// Defaults under which a connection that relies on them fails or loses isolation. Those that the server doesn't know are
+/// skipped.
+const HOSTILE_DEFAULTS: [(&str, &str); 11] = [
     ("default_transaction_isolation", "serializable"),
     ("default_transaction_read_only", "on"),
     ("default_transaction_deferrable", "on"),
@@ -18,11 +22,16 @@ const HOSTILE_DEFAULTS: [(&str, &str); 10] = [
     ("row_security", "off"),
     ("search_path", "pg_catalog"),
     ("TimeZone", "Pacific/Apia"),
+    // From PostgreSQL 17 on. It also applies to the query for the server's version.
+    ("transaction_timeout", "1s"),
 ];
 
 /// Makes them the defaults of the database and of the superuser's login in it. The latter take precedence.
 async fn set_hostile_defaults(superuser: &mut PgConnection) {
     let set = "DO $$ BEGIN
+           IF current_setting(current_setting('hostile.name'), true) IS NULL THEN
+             RETURN;
+           END IF;
            EXECUTE format('ALTER DATABASE %I SET %I = %L', current_database(), current_setting('hostile.name'),
              current_setting('hostile.value'));
            EXECUTE format('ALTER ROLE %I IN DATABASE %I SET %I = %L', current_user, current_database(),
@@ -45,7 +54,7 @@ async fn hostile_defaults_have_no_effect() {
     let names: Vec<&str> = HOSTILE_DEFAULTS.iter().map(|(name, _)| *name).collect();
     let settings = sqlx::query_as("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)");
     let settings: Vec<(String, String)> = settings.bind(names).fetch_all(tx.conn()).await.unwrap();
-    let expected = [
+    let mut expected = BTreeMap::from([
         ("TimeZone", "UTC"),
         ("default_transaction_deferrable", "off"),
         ("default_transaction_isolation", "read committed"),
@@ -56,9 +65,12 @@ async fn hostile_defaults_have_no_effect() {
         ("row_security", "on"),
         ("search_path", "public"),
         ("statement_timeout", "5s"),
-    ];
-    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!(settings.into_iter().collect::<BTreeMap<_, _>>(), BTreeMap::from(expected));
+    ]);
+    if server_major(&empty).await >= 17 {
+        expected.insert("transaction_timeout", "0");
+    }
+    let settings: BTreeMap<_, _> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(settings, expected);
     let begun: (String, String) =
         sqlx::query_as("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')")
             .fetch_one(tx.conn())
@@ -66,4 +78,32 @@ async fn hostile_defaults_have_no_effect() {
             .unwrap();
     assert_eq!(begun, ("read committed".to_owned(), "off".to_owned()));
     tx.commit().await.unwrap();
+}
+
+async fn server_major(database: &TempDb) -> u32 {
+    database.version().await.split(['.', ' ']).find_map(|word| word.parse().ok()).unwrap()
+}
+
+/// Fails if the duration of a transaction is limited.
+fn needs_unlimited_transaction() -> Migration {
+    let sql = "DO $$ BEGIN ASSERT coalesce(current_setting('transaction_timeout', true), '0') = '0'; END $$";
+    Migration::new(9999, "test".into(), MigrationType::ReversibleUp, sql.into_sql_str(), false)
+}
+
+#[tokio::test]
+async fn migrations_ignore_default_transaction_timeout() {
+    let run = async |migrator: Migrator| migrator.with_extra([needs_unlimited_transaction()]).run().await.unwrap();
+    let empty = TempDb::empty().await;
+    set_hostile_defaults(&mut empty.superuser().await).await;
+    let applied = run(DbServer::start(empty.config(1)).await.unwrap().migrator()).await;
+    assert_eq!(applied.last().unwrap().version, 9999);
+
+    // The runner of the administrative commands.
+    let empty = TempDb::empty().await;
+    set_hostile_defaults(&mut empty.superuser().await).await;
+    let config = empty.config(1);
+    let DbDriver::Postgres(postgres) = config.driver.clone() else { panic!("{config:?}") };
+    let admin = ExternalAdmin::for_restore(&config, &postgres).await.unwrap();
+    let applied = run(admin.migrator().clone()).await;
+    assert_eq!(applied.last().unwrap().version, 9999);
 }

@@ -75,33 +75,79 @@ async fn reads_survive_connection_loss(#[future(awt)] seeded: SeededDb, #[values
     }
 }
 
+/// SQLSTATEs: how often a pool of three connections executes the read, and whether the error is temporary.
+const FAILURES: [(&str, u32, bool); 6] = [
+    ("08006", 4, true),
+    ("57P01", 4, true),
+    ("40001", 4, true),
+    ("53100", 1, true),
+    ("57014", 1, true),
+    ("42501", 1, false),
+];
+
+/// Executes statements that fail with the SQLSTATE `code`: one at once, one at the commit.
+const CREATE_FAILURES: &str = "
+    CREATE FUNCTION fails(code text) RETURNS bigint LANGUAGE plpgsql
+      AS $$ BEGIN RAISE 'simulated' USING ERRCODE = code; END $$;
+    CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN PERFORM fails(NEW.code); RETURN NULL; END $$;
+    CREATE TABLE failing_at_commit (code text);
+    GRANT INSERT ON failing_at_commit TO PUBLIC;
+    CREATE CONSTRAINT TRIGGER fail_at_commit AFTER INSERT ON failing_at_commit DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION fail_at_commit()";
+
+fn failing_read(code: &str) -> Map<'_, sqlx::Postgres, impl FnMut(PgRow) -> Result<i64, sqlx::Error>, PgArguments> {
+    sqlx::query("SELECT fails($1)").bind(code).try_map(|row: PgRow| row.try_get(0))
+}
+
 /// A read is retried while the connection or another transaction is at fault, once per possible dead connection plus
 /// once more. Other errors are not retried.
 #[rstest]
-#[case::connection("08006", 4, true)]
-#[case::shutdown("57P01", 4, true)]
-#[case::serialization("40001", 4, true)]
-#[case::resources("53100", 1, true)]
-#[case::cancelled("57014", 1, true)]
-#[case::rejected("42501", 1, false)]
 #[tokio::test]
-async fn retry_is_bounded(
-    #[future(awt)] seeded: SeededDb,
-    #[case] code: &'static str,
-    #[case] attempts: u32,
-    #[case] unavailable: bool,
-) {
-    let create_function = "CREATE FUNCTION fails(code text) RETURNS bigint LANGUAGE plpgsql
-                 AS $$ BEGIN RAISE 'simulated' USING ERRCODE = code; END $$";
-    seeded.execute(create_function).await;
+async fn retry_is_bounded(#[future(awt)] seeded: SeededDb) {
     let db = db::open_db(seeded.config(3)).await.unwrap();
-    let executed = Cell::new(0);
-    let query = || {
-        executed.set(executed.get() + 1);
-        sqlx::query("SELECT fails($1)").bind(code).try_map(|row: PgRow| row.try_get::<i64, _>(0))
-    };
-    let error = db.database().reader().fetch_all(query).await.unwrap_err();
-    assert_eq!((executed.get(), matches!(error, DbError::Unavailable(_))), (attempts, unavailable), "{error:?}");
+    seeded.execute(CREATE_FAILURES).await;
+    for (code, attempts, unavailable) in FAILURES {
+        let executed = Cell::new(0);
+        let query = || {
+            executed.set(executed.get() + 1);
+            failing_read(code)
+        };
+        let error = db.database().reader().fetch_all(query).await.unwrap_err();
+        assert_eq!((executed.get(), matches!(error, DbError::Unavailable(_))), (attempts, unavailable), "{error:?}");
+    }
+}
+
+/// A transaction that fails, at a statement or at its commit, is answered as a read that fails with the same code.
+#[rstest]
+#[tokio::test]
+async fn writes_and_reads_answer_alike(#[future(awt)] seeded: SeededDb) {
+    let database = seeded.db.database();
+    seeded.execute(CREATE_FAILURES).await;
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    for (code, _, unavailable) in FAILURES {
+        let read = database.reader().fetch_all(|| failing_read(code)).await.unwrap_err();
+
+        let mut tx = database.begin(&scope).await.unwrap();
+        let statement = sqlx::query("SELECT fails($1)").bind(code).execute(tx.conn()).await.unwrap_err();
+        drop(tx);
+
+        let mut tx = database.begin(&scope).await.unwrap();
+        let insert = sqlx::query("INSERT INTO failing_at_commit VALUES ($1)");
+        insert.bind(code).execute(tx.conn()).await.unwrap();
+        let commit = tx.commit().await.unwrap_err();
+
+        for (step, error) in [("read", read), ("statement", statement.into()), ("commit", commit)] {
+            match &error {
+                DbError::Unavailable(source) | DbError::Query(source) => {
+                    assert_eq!(source.as_database_error().unwrap().code().as_deref(), Some(code), "{step}");
+                }
+                other => panic!("{code} {step}: {other:?}"),
+            }
+            assert_eq!(matches!(error, DbError::Unavailable(_)), unavailable, "{code} {step}");
+        }
+    }
+    assert_session_is_clean(&*database).await;
 }
 
 /// Many readers and transactions share a few connections.
