@@ -14,7 +14,7 @@ use kernel::parse_integer;
 
 use super::problem::{Problem, types::UNSUPPORTED_MEDIA_TYPE};
 
-/// Rejects a request whose host is invalid, whose body has two types or whose body is compressed.
+/// Rejects a request whose host is invalid, that has two headers `Content-Type`, or whose body is compressed.
 pub(super) fn check_head(request: &ServiceRequest) -> Result<(), Problem> {
     if requested_host(request).is_err() {
         return Err(Problem::malformed("The host is missing, invalid or occurs twice. Send one header Host."));

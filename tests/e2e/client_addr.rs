@@ -12,9 +12,9 @@ fn behind_proxy(header: ForwardedHeader) -> TestApp {
     })
 }
 
-/// Adds a policy on `user:read` for Bob, who is in a role that nothing else allows, and returns how he lists members:
-/// the status of a request with these headers.
-fn members_with_policy(app: &TestApp, effect: &str, ranges: Value) -> impl Fn(&str) -> u16 {
+/// Gives Bob a new role with one policy on `user:read`. Returns a function that lists members as Bob with these headers,
+/// and returns the status.
+fn list_members_as_bob(app: &TestApp, effect: &str, ranges: Value) -> impl Fn(&str) -> u16 {
     let acme = app.alice().in_tenant("acme");
     let role = acme.post("/v1/roles", json!({"name": "auditor"})).json()["id"].clone();
     let policy = |effect: &str, condition: Value| {
@@ -43,7 +43,7 @@ fn members_with_policy(app: &TestApp, effect: &str, ranges: Value) -> impl Fn(&s
 }
 
 /// What a client at 203.0.113.9 sends, with what the proxy appends. The header is missing, or one part isn't an address.
-const UNKNOWN: [&str; 9] = [
+const HEADERS_WITHOUT_CLIENT_ADDR: [&str; 9] = [
     "",
     "X-Forwarded-For: 203.0.113.9, unknown\r\n",
     "X-Forwarded-For: 203.0.113.9%eth0\r\n",
@@ -58,8 +58,8 @@ const UNKNOWN: [&str; 9] = [
 #[test]
 fn unknown_address_satisfies_no_allow() {
     let app = behind_proxy(ForwardedHeader::XForwardedFor);
-    let members = members_with_policy(&app, "allow", json!(["127.0.0.0/8", "198.51.100.0/24"]));
-    for headers in UNKNOWN {
+    let members = list_members_as_bob(&app, "allow", json!(["127.0.0.0/8", "198.51.100.0/24"]));
+    for headers in HEADERS_WITHOUT_CLIENT_ADDR {
         assert_eq!(members(headers), 403, "{headers}");
     }
     for (hops, status) in [
@@ -77,8 +77,8 @@ fn unknown_address_satisfies_no_allow() {
 #[test]
 fn unknown_address_satisfies_deny() {
     let app = behind_proxy(ForwardedHeader::XForwardedFor);
-    let members = members_with_policy(&app, "deny", json!(["192.0.2.0/24"]));
-    for headers in UNKNOWN {
+    let members = list_members_as_bob(&app, "deny", json!(["192.0.2.0/24"]));
+    for headers in HEADERS_WITHOUT_CLIENT_ADDR {
         assert_eq!(members(headers), 403, "{headers}");
     }
     assert_eq!(members("X-Forwarded-For: 192.0.2.1, 203.0.113.9\r\n"), 200);
@@ -88,7 +88,7 @@ fn unknown_address_satisfies_deny() {
 #[test]
 fn forwarded_header_is_configurable() {
     let app = behind_proxy(ForwardedHeader::Forwarded);
-    let members = members_with_policy(&app, "allow", json!(["198.51.100.0/24"]));
+    let members = list_members_as_bob(&app, "allow", json!(["198.51.100.0/24"]));
     for (headers, status) in [
         ("Forwarded: for=198.51.100.7;proto=https\r\n", 200),
         ("Forwarded: for=\", for=\"198.51.100.7:4711\"\r\nX-Forwarded-For: 203.0.113.9\r\n", 200),

@@ -85,7 +85,7 @@ impl Model {
         let user = self.rng.usize(..self.users.len());
         let before = std::mem::take(&mut self.current);
         let user = self.users[user].clone();
-        let tenant = self.pick_tenant(&user, &before);
+        let tenant = self.pick_tenant(operation, &user, &before);
         let id_source = if self.rng.u8(..3) == 0 { IdSource::Foreign } else { IdSource::Own };
         let is_member = before.is_member(&tenant, &user);
         let ids = self.pick_ids(operation, &before, &tenant, id_source, &user);

@@ -1,6 +1,6 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AccessTokens`, `IdentitySource` (a component of the request module), `OperatorAccounts`, `SignIn` | `SystemDatabase` (sign-in reads credentials before the user is known; the operator creates them for other users), `Clock`, `UserRepository`, `AuthSettings` | `auth_credentials` |
+//! | `AccessTokens`, `IdentitySource` (a component of the request module), `OperatorAccounts`, `SignIn` | `SystemDatabase` (sign-in reads credentials before the user is known; `OperatorAccounts`, of the separate `OperatorAccountsModule`, creates them), `Clock`, `UserRepository`, `AuthSettings` | `auth_credentials` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
 use db::{DbModule, SystemDatabase};

@@ -52,7 +52,7 @@ impl PasswordHash {
 /// Reasons why a password isn't hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashingError {
-    /// The maximum number of callers waits, in total or of the same client.
+    /// The queue is full, or this client's share of it.
     #[error("too many passwords are waiting to be hashed; try again in a moment")]
     Overloaded,
     /// No randomness is available, or the stored hash is corrupt or requires more than [`MAX_MEMORY_KIB`] or
@@ -67,7 +67,7 @@ impl HashingError {
     }
 }
 
-/// Hashes and verifies passwords on blocking threads, at most one per core at a time.
+/// Hashes and verifies passwords on blocking threads, at most one per core and [`MAX_SLOTS`] at a time.
 pub(crate) struct PasswordHasher {
     /// A place for each caller that computes a hash or waits for a slot.
     queue: HashingQueue,

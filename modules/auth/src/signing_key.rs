@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 /// PKCS#8 version 1 of an Ed25519 key (RFC 8410, section 7), in front of the 32 bytes of the private key.
 ///
-/// Version 2, which `ring` generates, also has the public key. OpenSSL 3.0 can't read it.
+/// Version 2, which `ring` generates, also has the public key. OpenSSL 3.0 can't read version 2.
 const PKCS8_PREFIX: [u8; 16] = [0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 34, 4, 32];
 
 /// An Ed25519 key pair. `Debug` redacts the private key.
@@ -36,7 +36,7 @@ impl SigningKey {
         if der.starts_with(b"-----") {
             der = decode(std::str::from_utf8(&der).map_err(|_| InvalidSigningKey)?)?;
         }
-        // OpenSSL writes PKCS#8 version 1, without the public key. "Maybe unchecked" computes it then.
+        // OpenSSL writes PKCS#8 version 1, without the public key. `from_pkcs8_maybe_unchecked` accepts that and computes it.
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| InvalidSigningKey)?;
         Ok(Self { public: pair.public_key().as_ref().to_vec(), pkcs8: der.into() })
     }

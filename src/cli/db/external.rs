@@ -91,7 +91,7 @@ async fn restore(file: &Path, config: &DbConfig, postgres: &PostgresConfig) -> R
 
 fn wrong_version(program: &str, client: u32, server: u32) -> CliError {
     format!(
-        "the `{program}` in PATH is of PostgreSQL {client}, but the server is PostgreSQL {server}; install the client \
+        "the `{program}` in PATH is from PostgreSQL {client}, but the server is PostgreSQL {server}; install the client \
          programs of version {server} (`apt install postgresql-client-{server}`) and put their directory first in PATH"
     )
     .into()

@@ -145,7 +145,7 @@ async fn backup_restores_into_other_deployment() {
     assert_eq!(target.fingerprint().await, before);
     assert!(target.ok(&cli, &["db", "status"]).contains("0 pending"));
     assert_eq!(target.ok(&cli, &["migrate", "run"]).trim(), "nothing to apply: the schema is current");
-    // The start checks grants and policies.
+    // Starting checks grants and row policies.
     let server = RunningServer::start(cli.path(), &target.settings());
     let alice = server.client().sign_in("alice@example.com", seeds::PASSWORD).in_tenant("acme");
     assert!(alice.get("/v1/members").json()["members"].as_array().unwrap().len() > 1);
@@ -158,7 +158,7 @@ async fn backup_restores_into_other_deployment() {
     assert_eq!(target.fingerprint().await, before);
 }
 
-/// The way from a trial to production, and back to a developer's machine.
+/// Restores a backup of an embedded database on an external server, and the reverse.
 #[tokio::test]
 async fn embedded_and_external_backups_are_interchangeable() {
     let cli = CliFixture::seeded();
@@ -232,7 +232,7 @@ async fn failed_restore_leaves_database_empty() {
     RunningServer::start_and_stop(cli.path(), &target.settings());
 }
 
-/// Creates a program that only prints a version. See `bin_dir_with_stuck_restore` about the shell.
+/// Creates a program that only prints a version. A shell writes the file, so that no forked child has it open for writing.
 fn fake_program(dir: &Path, name: &str, version: &str) {
     let write =
         r#"mkdir -p "$1" && printf '#!/bin/sh\necho "%s (PostgreSQL) %s"\n' "$2" "$3" >"$1/$2" && chmod 755 "$1/$2""#;
@@ -264,9 +264,9 @@ async fn unusable_client_programs_are_named() {
     source.fail(
         &cli,
         &["db", "backup", "c.dump"],
-        "the `pg_dump` in PATH is of PostgreSQL 9, but the server is PostgreSQL",
+        "the `pg_dump` in PATH is from PostgreSQL 9, but the server is PostgreSQL",
     );
-    target.fail(&cli, &["db", "restore", "b.dump"], "the `pg_restore` in PATH is of PostgreSQL 99");
+    target.fail(&cli, &["db", "restore", "b.dump"], "the `pg_restore` in PATH is from PostgreSQL 99");
     assert_eq!(cli.files(), ["b.dump", "other"]);
 }
 

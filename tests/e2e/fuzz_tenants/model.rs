@@ -98,9 +98,19 @@ impl Model {
         self.current = self.snapshot();
     }
 
-    /// Picks a tenant of the user in three of four cases, else any tenant.
-    pub(super) fn pick_tenant(&mut self, user: &User, now: &Snapshot) -> String {
-        let own: Vec<&String> = now.tenants.keys().filter(|tenant| now.is_member(tenant, user)).collect();
+    /// Picks a tenant of the user in three of four cases, else any tenant. Two of three of the user's tenants have the rows
+    /// that the operation needs, which may be few: most tenants have no invitations.
+    pub(super) fn pick_tenant(&mut self, operation: &Operation, user: &User, now: &Snapshot) -> String {
+        let has_rows = |tenant: &String| {
+            operation.slots.iter().all(|slot| match slot {
+                Slot::Row(table) => !now.ids_of(tenant, table).is_empty(),
+                _ => true,
+            })
+        };
+        let mut own: Vec<&String> = now.tenants.keys().filter(|tenant| now.is_member(tenant, user)).collect();
+        if self.rng.u8(..3) > 0 && own.iter().any(|tenant| has_rows(tenant)) {
+            own.retain(|tenant| has_rows(tenant));
+        }
         let own = self.rng.choice(own).filter(|_| self.rng.u8(..4) > 0);
         own.or_else(|| self.rng.choice(now.tenants.keys().collect::<Vec<_>>())).cloned().unwrap_or_default()
     }

@@ -75,7 +75,7 @@ pub trait PolicyTemplates: Interface {
     /// Upgrades these tenants in one transaction: all of them, or none if it is interrupted. Skips those that another
     /// transaction has locked, since the others would stay locked while it waits.
     ///
-    /// Pass at most a few hundred tenants: their policies stay locked until the transaction ends.
+    /// Pass at most a few hundred tenants: they stay locked until the transaction ends.
     async fn upgrade(&self, tenants: &[TenantId]) -> Result<UpgradeReport, DbError>;
 }
 

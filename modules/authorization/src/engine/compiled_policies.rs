@@ -16,7 +16,7 @@ mod property_tests;
 #[cfg(test)]
 mod tests;
 
-/// Maximum number of unmet policies in an explanation: allows that match the request except for their condition.
+/// Maximum number of policies in an explanation that would allow the request if their condition were true.
 const MAX_UNMET: usize = 5;
 
 /// A tenant's policies, compiled for evaluation.

@@ -50,11 +50,11 @@ struct PolicyEntries<'a> {
 }
 
 /// Denies of one state that another state doesn't fully cover.
-struct RemovedDenies<'e, 'a> {
+struct UncoveredDenies<'e, 'a> {
     /// By pattern, in the order of the policies.
     denies: Vec<(PermissionPattern<'a>, Vec<EffectiveCondition>)>,
     after: &'e PolicyEntries<'a>,
-    no_longer_denied: HashMap<PermissionPattern<'a>, Vec<PermissionPattern<'a>>>,
+    not_denied_after: HashMap<PermissionPattern<'a>, Vec<PermissionPattern<'a>>>,
 }
 
 /// A resource and a verb. Either may be `*`.
@@ -165,11 +165,11 @@ impl<'a> EffectivePermissions<'a> {
         unchanged: &HashSet<PolicyId>,
     ) -> Option<PermissionPattern<'a>> {
         let changed = before.denies.entries.iter().filter(|deny| !unchanged.contains(&deny.policy_id));
-        let mut removed = RemovedDenies::new(changed, after);
+        let mut removed = UncoveredDenies::new(changed, after);
         // The caller's denies must also apply to the subject.
-        let mut caller_denies = RemovedDenies::new(&self.denies.entries, after);
+        let mut caller_denies = UncoveredDenies::new(&self.denies.entries, after);
         let mut may_grant = |pattern: PermissionPattern<'a>, condition| {
-            self.allows.covers(pattern, condition) && caller_denies.no_longer_denied(pattern).is_empty()
+            self.allows.covers(pattern, condition) && caller_denies.not_denied_after(pattern).is_empty()
         };
         // Equal gains are checked once.
         let mut checked = HashSet::new();
@@ -177,7 +177,7 @@ impl<'a> EffectivePermissions<'a> {
             let allowed_before =
                 unchanged.contains(&allow.policy_id) || before.allows.covers(allow.pattern, allow.condition);
             let entire_pattern = [allow.pattern];
-            let gained = if allowed_before { removed.no_longer_denied(allow.pattern) } else { &entire_pattern };
+            let gained = if allowed_before { removed.not_denied_after(allow.pattern) } else { &entire_pattern };
             for pattern in gained {
                 if checked.insert((*pattern, allow.condition)) && !may_grant(*pattern, allow.condition) {
                     return Some(*pattern);
@@ -195,7 +195,7 @@ impl<'a> EffectivePermissions<'a> {
     }
 }
 
-impl<'e, 'a> RemovedDenies<'e, 'a> {
+impl<'e, 'a> UncoveredDenies<'e, 'a> {
     fn new(denies: impl IntoIterator<Item = &'e PolicyEntry<'a>>, after: &'e EffectivePermissions<'a>) -> Self
     where
         'a: 'e,
@@ -212,13 +212,14 @@ impl<'e, 'a> RemovedDenies<'e, 'a> {
                 }
             }
         }
-        Self { denies: by_pattern, after, no_longer_denied: HashMap::new() }
+        Self { denies: by_pattern, after, not_denied_after: HashMap::new() }
     }
 
-    /// Returns the parts of `allowed` that are no longer denied under the same condition.
-    fn no_longer_denied(&mut self, allowed: PermissionPattern<'a>) -> &[PermissionPattern<'a>] {
+    /// Returns the parts of `allowed` to which one of these denies applies, and which the other state doesn't deny under
+    /// the same condition.
+    fn not_denied_after(&mut self, allowed: PermissionPattern<'a>) -> &[PermissionPattern<'a>] {
         let (denies, after) = (&self.denies, self.after);
-        self.no_longer_denied.entry(allowed).or_insert_with(|| {
+        self.not_denied_after.entry(allowed).or_insert_with(|| {
             let patterns = denies.iter().filter_map(|(denied, conditions)| {
                 let pattern = denied.intersect(allowed)?;
                 conditions.iter().any(|condition| !after.covers(pattern, *condition)).then_some(pattern)
@@ -228,7 +229,8 @@ impl<'e, 'a> RemovedDenies<'e, 'a> {
     }
 }
 
-/// Returns whether the inviter still has `member:invite` and may grant the role to the invitee, who isn't a member yet.
+/// Returns whether some request of the inviter could be allowed `member:invite`, and whether the inviter may grant the
+/// role to the invitee, who isn't a member yet.
 pub(crate) fn may_invite_into_role(policies: &[Policy], inviter: Subject, invitee: Subject) -> bool {
     let policies = &PreparedPolicies::new(policies);
     let permissions = |subject: Subject| EffectivePermissions::for_subject(policies, Some(subject.role), subject.user);

@@ -161,7 +161,7 @@ async fn unknown_migration_is_rejected(#[future(awt)] test_db: TestDb) {
 }
 
 #[tokio::test]
-async fn non_owner_login_error_names_owner() {
+async fn non_owner_login_is_rejected() {
     let owned = OwnedDb::new(Logins::Separate).await;
     DbServer::start(owned.config()).await.unwrap().migrator().run().await.unwrap();
     let [application, _] = owned.urls().map(|url| DatabaseUrl::parse(&url).unwrap());
@@ -184,7 +184,7 @@ async fn non_owner_login_error_names_owner() {
 }
 
 #[tokio::test]
-async fn missing_grant_option_error_names_grantor() {
+async fn missing_admin_option_error_names_grant() {
     let owned = OwnedDb::new(Logins::Separate).await;
     let mut superuser = owned.superuser().await;
     let before = schema(&mut superuser).await;
@@ -196,7 +196,7 @@ async fn missing_grant_option_error_names_grantor() {
     assert_eq!(schema(&mut superuser).await, before);
 }
 
-/// After a change of the prefix, or of the database's name without setting it.
+/// Happens when `DB_ROLE_PREFIX` changes, or when it is unset and the database is renamed.
 #[rstest]
 #[tokio::test]
 async fn roles_of_other_name_are_rejected(#[future(awt)] test_db: TestDb) {
@@ -212,9 +212,9 @@ async fn roles_of_other_name_are_rejected(#[future(awt)] test_db: TestDb) {
     );
 }
 
-/// The warning for a login that doesn't own the database names the statements, so nothing fails.
+/// The migration succeeds and logs the statements that the owner of the database must execute.
 #[tokio::test]
-async fn login_without_database_ownership_is_no_error() {
+async fn migration_without_database_ownership_succeeds() {
     let owned = OwnedDb::new(Logins::Separate).await;
     let mut superuser = owned.superuser().await;
     let setup = format!(
@@ -271,7 +271,7 @@ async fn tenantry_system_is_not_inherited(#[future(awt)] test_db: TestDb) {
 
 #[rstest]
 #[tokio::test]
-async fn diverged_history_is_rejected(#[future(awt)] test_db: TestDb) {
+async fn diverged_history_grants_no_roles(#[future(awt)] test_db: TestDb) {
     let mut superuser = test_db.superuser().await;
     let (login, drop_role) = create_login(&test_db, "late").await;
     test_db.execute("UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 3").await;

@@ -19,8 +19,8 @@ use super::{
 
 mod mutants;
 
-const TENANTS: u32 = 1_000;
-const REQUESTS_PER_TENANT: usize = 25;
+const CASES: u32 = 1_000;
+const REQUESTS_PER_CASE: usize = 25;
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -30,8 +30,11 @@ struct Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (tenant(), policies(), vec(test_request(), REQUESTS_PER_TENANT))
-        .prop_map(|(tenant, generated, test_requests)| Case { tenant, generated, test_requests })
+    (tenant(), policies(), vec(test_request(), REQUESTS_PER_CASE)).prop_map(|(tenant, generated, test_requests)| Case {
+        tenant,
+        generated,
+        test_requests,
+    })
 }
 
 impl Case {
@@ -141,7 +144,7 @@ impl Tally {
 #[test]
 fn engine_agrees_with_cedar() {
     let tally = RefCell::new(Tally::default());
-    let result = runner(TENANTS, 1_000).run(&case(), |case| {
+    let result = runner(CASES, 1_000).run(&case(), |case| {
         tally.borrow_mut().count(&case);
         check_agreement(&case, &real_engine(&case))
     });

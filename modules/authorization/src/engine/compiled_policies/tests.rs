@@ -175,7 +175,7 @@ fn unconditional_policy_has_empty_trace() {
 }
 
 #[test]
-fn default_deny_explanation_lists_candidates() {
+fn default_deny_explanation_lists_unmet_policies() {
     let allow = |number| {
         let policy = Policy { verbs: vec!["read".into(), "*".into()], ..policy(Effect::Allow, "user", "") };
         numbered(number, when(json!({"plan": "free"}), policy))

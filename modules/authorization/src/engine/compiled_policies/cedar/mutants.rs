@@ -12,7 +12,7 @@ type Mutant = for<'a> fn(&'a Case) -> Engine<'a>;
 
 fn assert_detected(mutant: impl for<'a> Fn(&'a Case) -> Engine<'a>) {
     // A few dozen tenants usually suffice. Shrinking is disabled, because only the detection matters.
-    let result = runner(5 * TENANTS, 0).run(&case(), |case| check_agreement(&case, &mutant(&case)));
+    let result = runner(5 * CASES, 0).run(&case(), |case| check_agreement(&case, &mutant(&case)));
     assert!(matches!(result, Err(TestError::Fail(..))), "the mutant was not detected: {result:?}");
 }
 
