@@ -20,7 +20,7 @@ pub struct Seed {
     /// Whether this run created the passwords of Alice and Bob.
     pub passwords: [bool; 2],
     /// The report on the records of other modules.
-    others: Vec<ReportLine>,
+    module_report: Vec<ReportLine>,
 }
 
 /// A line of the report: one seeded record.
@@ -57,10 +57,10 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let users = user::seed::seed(&mut tx).await.map_err(SeedError::Users)?;
     let passwords = auth::seed::seed(&mut tx, [users.alice.id, users.bob.id]).await.map_err(SeedError::Auth)?;
     let tenants = authorization::seed::seed(&mut tx, users.alice.id, users.bob.id).await?;
-    let (acme, globex, mut others) = (tenants.acme.id, tenants.globex.id, Vec::new());
-    others.extend(lines("billing", billing::seed::seed(&mut tx, acme, globex).await?));
+    let (acme, globex, mut module_report) = (tenants.acme.id, tenants.globex.id, Vec::new());
+    module_report.extend(lines("billing", billing::seed::seed(&mut tx, acme, globex).await?));
     tx.commit().await?;
-    Ok(Seed { users, tenants, passwords, others })
+    Ok(Seed { users, tenants, passwords, module_report })
 }
 
 /// Returns the report on a module's records: the description of each, and whether this run created it.
@@ -71,7 +71,7 @@ fn lines<const N: usize>(module: &'static str, records: [(&str, bool); N]) -> [R
 impl Seed {
     /// Returns a human-readable report, one line per record.
     pub fn report(&self) -> Vec<ReportLine> {
-        let Self { users, tenants, passwords, others } = self;
+        let Self { users, tenants, passwords, module_report } = self;
         let line = |module, item: &str, created| ReportLine { module, item: item.into(), created };
         let mut report = vec![
             line("user", users.alice.email.as_str(), users.alice.created),
@@ -83,7 +83,7 @@ impl Seed {
         ];
         report.extend(tenants.memberships.iter().map(|m| line("authorization", m.title, m.created)));
         report.extend(tenants.invitations.iter().map(|i| line("authorization", i.title, i.created)));
-        report.extend_from_slice(others);
+        report.extend_from_slice(module_report);
         report
     }
 }

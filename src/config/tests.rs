@@ -138,7 +138,7 @@ fn every_key_is_applied() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn layer_precedence() -> Result<(), ConfigErrors> {
+fn environment_overrides_dotenv_and_file() -> Result<(), ConfigErrors> {
     let file = "http_port = 1\ndb_pool_size = 1\nauth_token_ttl_secs = 61";
     let config = config(file, "HTTP_PORT=2\nDB_POOL_SIZE=2", &[("HTTP_PORT", "3")])?;
     assert_eq!(config.http.port, 3);
@@ -401,7 +401,7 @@ fn debug_redacts_secrets() -> Result<(), ConfigErrors> {
 }
 
 #[test]
-fn tenancy_mode_keys() -> Result<(), ConfigErrors> {
+fn tenancy_mode_is_read_from_keys() -> Result<(), ConfigErrors> {
     let tenancy = |settings: Pairs<'_>| config("", "", settings).map(|config| config.tenancy);
     let (personal, single) = (("TENANCY_MODE", "personal"), ("TENANCY_MODE", "single"));
     let base = "example.com".parse().ok();

@@ -8,7 +8,7 @@
 //! | [`Member`] | a member of the tenant | `TenantScope` |
 //! | [`Access<P>`] | a member with the permission | `Permit<P>` |
 //! | [`AccessTo<P, Id>`] | a member with the permission on the resource in the path | `Permit<P>` |
-//! | [`RestoreAccess`] | a member with `tenant:archive`, even if the tenant is archived | `RestorePermit` |
+//! | [`RestoreAccess`] | a member with `tenant:archive`, even if the tenant is archived | `RestorePermit<TenantArchive>` |
 
 use std::{ops::Deref, str::FromStr, sync::Arc};
 
@@ -32,8 +32,8 @@ use crate::services::{RegisteredPermission, RequestModule};
 #[diagnostic::on_unimplemented(
     message = "a handler's first parameter must be an access type, but `{Self}` is not one",
     label = "not an access type",
-    note = "start with `Public`, `SignedIn`, `Member` or `Access<P>`; combine it with a body, query or path id as in \
-            `Authorized<Access<P>, Body<T>>`"
+    note = "start with `Public`, `SignedIn`, `Member`, `Access<P>`, `AccessTo<P, Id>` or `RestoreAccess`; combine it with \
+            a body, query or path id as in `Authorized<Access<P>, Body<T>>`"
 )]
 pub(crate) trait AccessType: Sized + 'static {
     /// The class of callers that the access type admits.

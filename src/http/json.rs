@@ -5,8 +5,8 @@
 //! - An object has no unknown and no duplicate fields.
 //! - No string contains NUL, which PostgreSQL can't store, or another control character.
 //!
-//! [`RawJson`] is the parsed body; unlike `Value`, it keeps duplicate fields. [`read`] deserializes a type from it. Errors have the JSON
-//! pointer of the value. The names in a pointer are those of the types' fields, never names from the body.
+//! [`RawJson`] is the parsed body; unlike `Value`, it keeps duplicate fields. [`read`] deserializes a type from it.
+//! Errors have the JSON pointer of the value. The names in a pointer are those of the types' fields, never names from the body.
 
 use serde::{
     Deserialize, Deserializer,

@@ -26,7 +26,7 @@ fn invitation_path(created: &Response) -> String {
 }
 
 #[rstest]
-fn invite_and_accept(app: TestApp) {
+fn invited_user_becomes_member(app: TestApp) {
     let (alice, carol) = (app.alice(), app.carol());
     let acme = alice.in_tenant("acme");
     // Removes the expired invitation of the demo data.

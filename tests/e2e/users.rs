@@ -189,7 +189,7 @@ async fn terminal_prompts_twice_without_echo() {
 }
 
 #[test]
-fn non_interactive_password_hint() {
+fn non_interactive_password_error_names_fix() {
     let (pty, work_dir) = (openpty(None, None).unwrap(), work_dir());
     let rejected =
         tenantry_command(work_dir.path(), &[], &CREATE_CAROL).stdin(pty.slave).stderr(Stdio::piped()).output().unwrap();

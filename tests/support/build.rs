@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
     for file in [
         "authorization/src/templates/mod.rs",
         "authorization/src/tenants/provisioning.rs",
-        "db/src/access.rs",
+        "db/src/recorded_access.rs",
         "db/src/migrate.rs",
         "db/src/role_names.rs",
         "db/src/roles.rs",

@@ -26,10 +26,10 @@ pub trait Database: Interface {
     /// Returns a reader for single statements on the rows of one tenant.
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader;
 
-    /// Returns a reader for single statements on global data.
+    /// Returns a reader for single statements that set their scope.
     fn reader(&self) -> Reader;
 
-    /// Begins a read-only transaction on global data. Tenant tables appear empty.
+    /// Begins a read-only transaction without a scope: it sees no rows of users or tenants.
     async fn begin_unscoped(&self) -> Result<Tx, DbError>;
 }
 

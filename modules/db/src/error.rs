@@ -93,8 +93,8 @@ pub struct PoolerDetected {
 /// Row-level security or what it depends on isn't as the migrations have left it, so tenants may not be isolated.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "access to the database isn't as migrated: {differences}; as the owner, execute what is missing and undo what is \
-     unexpected"
+    "access to the database differs from what the migrations define: {differences}; as the owner, execute what is \
+     missing and undo what is unexpected"
 )]
 pub struct AccessChanged {
     /// The differences, as SQL statements.

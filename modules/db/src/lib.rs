@@ -18,7 +18,6 @@
     reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
 )]
 
-mod access;
 mod config;
 mod constants;
 mod database;
@@ -37,6 +36,7 @@ mod module;
 mod outcome;
 mod pool;
 mod pool_share;
+mod recorded_access;
 mod role_names;
 mod roles;
 mod server;

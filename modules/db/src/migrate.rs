@@ -13,9 +13,9 @@ use sqlx::{
 
 use super::{
     AccessChanged, MigrateError, OpenError, PoolerDetected, RoleNames,
-    access::{self, AccessCheck},
     database_url::Address,
     error::is_pooler_rejection,
+    recorded_access::{self, AccessCheck},
     roles,
     sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate},
 };
@@ -197,7 +197,7 @@ impl Migrator {
             }
         };
         // Also if a migration failed: those before it stay applied, and a restore takes policies and grants from the record.
-        let recorded = access::record(&mut connection, &self.roles).await;
+        let recorded = recorded_access::record(&mut connection, &self.roles).await;
         applied?;
         recorded?;
         // Readiness checks compare this table with the program's migrations.
@@ -246,7 +246,7 @@ impl Migrator {
             {}
             ANALYZE;",
             known.collect::<Vec<_>>().join(", "),
-            access::restore_sql(&self.roles)
+            recorded_access::restore_sql(&self.roles)
         )
     }
 
@@ -258,7 +258,7 @@ impl Migrator {
     pub async fn complete_restore(&self) -> Result<Option<AccessChanged>, MigrateError> {
         let mut connection = self.acquire_lock().await?;
         roles::restrict_database(&mut connection, &self.app_login).await?;
-        let check = access::check(&mut connection, &self.roles).await?;
+        let check = recorded_access::check(&mut connection, &self.roles).await?;
         connection.close().await?;
         Ok(match check {
             AccessCheck::Changed(differences) => Some(AccessChanged { differences }),
@@ -276,7 +276,7 @@ impl Migrator {
         if applied.is_empty() {
             return Err(MigrateError::NothingToBackUp);
         }
-        if !access::is_recorded(&mut connection).await? {
+        if !recorded_access::is_recorded(&mut connection).await? {
             return Err(MigrateError::Interrupted);
         }
         connection.close().await?;
@@ -313,7 +313,7 @@ impl Migrator {
             let pool = self.single_connection_pool().await?;
             let undone = self.migrations.undo(&pool, target).await.map_err(migrate_error);
             pool.close().await;
-            let recorded = access::record(&mut connection, &self.roles).await;
+            let recorded = recorded_access::record(&mut connection, &self.roles).await;
             undone?;
             recorded?;
         }
@@ -326,7 +326,7 @@ impl Migrator {
         if is_new {
             return Ok(());
         }
-        match access::check(connection, &self.roles).await? {
+        match recorded_access::check(connection, &self.roles).await? {
             AccessCheck::Changed(differences) => Err(AccessChanged { differences }.into()),
             // The last run was interrupted.
             AccessCheck::Unknown | AccessCheck::Unchanged => Ok(()),

@@ -10,7 +10,6 @@ use super::embedded_server;
 use super::{
     AccessChanged, Database, DatabaseUrl, DbConfig, DbDriver, MigrationStatus, Migrator, OpenError, PoolerDetected,
     PostgresConfig, RoleNames, SystemDatabase,
-    access::{self, AccessCheck},
     constants::MIN_MAJOR_VERSION,
     database_url::Address,
     error::{is_pooler_rejection, tls_failure},
@@ -18,6 +17,7 @@ use super::{
     module::DbModule,
     outcome::Outcome,
     pool::{Pool, app_options, plain_options, unlimited_transactions},
+    recorded_access::{self, AccessCheck},
     roles::LoginPrivileges,
     sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
 };
@@ -231,7 +231,7 @@ async fn check_login(options: &PgConnectOptions, config: &DbConfig, roles: &Role
         }
         let applied = AppliedMigrations::read_as_application(connection).await.map_err(OpenError::Other)?;
         applied.ok_or_else(|| not_current("it has never been migrated"))?.ensure_current()?;
-        match access::check(connection, roles).await.map_err(OpenError::Other)? {
+        match recorded_access::check(connection, roles).await.map_err(OpenError::Other)? {
             AccessCheck::Changed(differences) => return Err(AccessChanged { differences }.into()),
             AccessCheck::Unknown => return Err(not_current("the last migration run was interrupted")),
             AccessCheck::Unchanged => {}

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn socket_path_limits() {
+    fn long_socket_path_and_comma_are_invalid() {
         assert!(is_valid_socket_dir(Path::new(&format!("/{}", "x".repeat(84)))));
         assert!(!is_valid_socket_dir(Path::new(&format!("/{}", "x".repeat(85)))));
         assert!(!is_valid_socket_dir(Path::new("/a,b")));

@@ -15,7 +15,6 @@
 #![expect(clippy::disallowed_types, reason = "this crate defines the components that create proofs")]
 
 mod admission;
-mod canonical;
 mod clock;
 mod decision;
 mod email;
@@ -27,6 +26,7 @@ mod permit;
 mod ports;
 mod request_context;
 mod restore;
+mod strict_parsers;
 mod tenancy_mode;
 mod tenant_ref;
 mod tenant_resolver;
@@ -37,7 +37,6 @@ mod unicode;
 mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
-pub use canonical::{InvalidUuid, parse_integer, parse_uuid};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
     AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, PermissionDenied,
@@ -52,6 +51,7 @@ pub use permit::Permit;
 pub use ports::{ActiveUser, ActiveUsers, PortError};
 pub use request_context::{RequestContext, RequestedTenant};
 pub use restore::{RestoreError, RestorePermit, RestoreScope};
+pub use strict_parsers::{InvalidUuid, parse_integer, parse_uuid};
 pub use tenancy_mode::{
     BaseDomain, InvalidBaseDomain, InvalidTenantSources, TenancyMode, TenantSource, TenantSources, TenantTarget,
 };

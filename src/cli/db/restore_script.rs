@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_left_out() {
+    fn restore_list_omits_row_policies() {
         let contents = "\
 ;     Dumped from database version: 18.1
 3283; 0 16404 TABLE DATA public POLICY postgres

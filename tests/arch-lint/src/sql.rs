@@ -177,7 +177,7 @@ pub(crate) fn sql_tokens(sql: &str, first_line: usize) -> Vec<SqlToken> {
 }
 
 #[test]
-fn sql_extraction() {
+fn statements_and_reasons_are_extracted() {
     let source = fake_source(
         "modules/user/src/users.rs",
         r##"

@@ -73,7 +73,7 @@ fn lines(violations: &[Violation]) -> Vec<String> {
 }
 
 #[test]
-fn violation_format() {
+fn violation_is_one_line_with_location() {
     let violation = Violation::new("modules/user/src/lib.rs", 3, "it prints", "use `tracing`");
     assert_eq!(violation.to_string(), "modules/user/src/lib.rs:3: it prints; use `tracing`");
 }

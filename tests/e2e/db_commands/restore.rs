@@ -77,7 +77,7 @@ fn backup_is_portable() {
 }
 
 #[test]
-fn restore_keep_old_database() {
+fn restore_keeps_old_database() {
     let cli = CliFixture::seeded();
     cli.ok(&["db", "backup", "b.dump"]);
     cli.sql("UPDATE users SET display_name = 'Changed'");

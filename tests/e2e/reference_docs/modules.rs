@@ -71,7 +71,7 @@ fn crate_graph_lists_normal_workspace_deps_only() {
 }
 
 #[test]
-fn routes_command_output() {
+fn routes_command_lists_all_routes() {
     let work_dir = work_dir();
     let output = run(work_dir.path(), &[("APP_ENV", "nonsense"), ("DATABASE_URL", "nowhere")], &["routes"]);
     let printed = stdout(&output);

@@ -45,7 +45,7 @@ pub struct Tenant<'a> {
     pub plan: &'a str,
     /// The contract type.
     pub contract_type: &'a str,
-    /// Enabled features.
+    /// Features that the tenant may use.
     pub features: &'a [String],
     /// Maximum number of members.
     pub seat_limit: i64,

@@ -43,7 +43,7 @@ pub(crate) const EDITS: &[Edit] = &[
     (
         "seeds/src/lib.rs",
         Above("    tx.commit()"),
-        "    others.extend(lines(\"gadgets\", gadgets::seed::seed(&mut tx, acme, globex).await?));",
+        "    module_report.extend(lines(\"gadgets\", gadgets::seed::seed(&mut tx, acme, globex).await?));",
     ),
     ("tests/e2e/main.rs", Above("mod "), "mod gadgets;"),
 ];

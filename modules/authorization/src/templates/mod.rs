@@ -181,12 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn new_tenant_gets_all_additions_and_outdated_tenant_gets_missing_ones() {
+    fn new_tenant_gets_all_additions() {
         let initial = TEMPLATES.initial_additions(&mut RandomIds);
         let all = ["role admin", "role member", "admin *:*", "member user:read", "member role:read"];
         assert_eq!(describe(&initial, &BTreeMap::new()), all);
+    }
+
+    #[test]
+    fn outdated_tenant_gets_missing_additions() {
         let existing = roles([(ADMIN, system_role()), (MEMBER, system_role())]);
-        for (version, expected) in [(1, &all[4..]), (2, &[]), (3, &[])] {
+        for (version, expected) in [(1, vec!["member role:read"]), (2, vec![]), (3, vec![])] {
             assert_eq!(
                 describe(&TEMPLATES.additions_since(version, &existing, &mut RandomIds).unwrap(), &existing),
                 expected,

@@ -21,7 +21,7 @@ fn members(db: &TestDb) -> Arc<dyn Members> {
 
 #[rstest]
 #[tokio::test]
-async fn member_is_admitted_by_slug_or_id_case_insensitively(#[future(awt)] seeded: SeededDb) {
+async fn admission_ignores_case_of_tenant_name(#[future(awt)] seeded: SeededDb) {
     let (bob, acme) = (seeded.seed.users.bob.id, &seeded.seed.tenants.acme);
     for name in ["acme".into(), "ACME".into(), acme.id.to_string(), acme.id.to_string().to_uppercase()] {
         let scope = seeded.scope(bob, &name).await.unwrap();

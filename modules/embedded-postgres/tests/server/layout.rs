@@ -178,7 +178,7 @@ fn foreign_owner_is_rejected() {
 }
 
 #[test]
-fn special_characters_in_path() {
+fn server_starts_in_path_with_special_characters() {
     let test_dir = TestDir::new();
     let options = test_dir.options_at(test_dir.path("it's \"a, b\" $HOME"));
     let server = Server::start(options.clone()).unwrap();

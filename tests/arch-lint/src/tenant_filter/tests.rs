@@ -1,7 +1,7 @@
 use super::statement_tables;
 
 #[test]
-fn tenant_filter_detection() {
+fn unfiltered_tenant_table_is_found() {
     let keys = [("roles", "tenant_id"), ("memberships", "tenant_id"), ("tenants", "id")];
     let keys = keys.map(|(table, key)| (table.to_owned(), key.to_owned())).into();
     let unfiltered =
