@@ -118,8 +118,9 @@ macro_rules! services {
     };
 }
 
-// `build`: the module's builder, from the inputs and the modules above it. Without it, the module is the argument
-// of `AppModule::new` that `inputs` declares under that name. `request`: services for the components of `RequestModule`. `handlers`: services that handlers may inject.
+// `build`: the module's builder, from the inputs and the modules above it. Without it, the module is the argument of
+// `AppModule::new` that `inputs` declares under that name. `request`: services for the components of `RequestModule`.
+// `handlers`: services that handlers may inject.
 // `permissions`: those that `Access` accepts.
 services! {
     inputs { db: DbModule, tenancy: ValueModule<TenancyMode>, auth_settings: ValueModule<AuthSettings> }

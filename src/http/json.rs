@@ -6,7 +6,8 @@
 //! - No string contains NUL, which PostgreSQL can't store, or another control character.
 //!
 //! [`RawJson`] is the parsed body; unlike `Value`, it keeps duplicate fields. [`read`] deserializes a type from it.
-//! Errors have the JSON pointer of the value. The names in a pointer are those of the types' fields, never names from the body.
+//! Errors have the JSON pointer of the value. The names in a pointer are those of the types' fields, never names from
+//! the body.
 
 use serde::{
     Deserialize, Deserializer,
