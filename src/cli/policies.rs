@@ -139,17 +139,17 @@ async fn run_upgrade(
     let mut progress = Progress::new(outdated.len(), ["upgraded", "tenants"]);
     let mut total = UpgradeReport::default();
     let mut pending = outdated.to_vec();
-    for attempt in 0..MAX_ATTEMPTS {
+    for attempt in 1..=MAX_ATTEMPTS {
         for tenants in pending.chunks(batch_size) {
             let batch = templates.upgrade(tenants).await?;
             progress.advance(tenants.len() - batch.skipped.len());
             merge(&mut total, batch);
         }
         pending = std::mem::take(&mut total.skipped);
-        if pending.is_empty() {
+        if pending.is_empty() || attempt == MAX_ATTEMPTS {
             break;
         }
-        if attempt == 0 {
+        if attempt == 1 {
             progress.print(&format!("waiting for {} locked by another transaction", tenant_count(pending.len())));
         }
         sleep(LOCK_RETRY_PAUSE).await;

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-/// Variables for the terminal, locale, history file, pager, editor and trusted certificates. None of those that point PostgreSQL clients to
-/// another server (`PGHOST`, `PGSERVICE`, …).
+/// Variables for the terminal, locale, history file, pager, editor and trusted certificates. None of those that point
+/// PostgreSQL clients to another server (`PGHOST`, `PGSERVICE`, …).
 const FORWARDED_VARS: [&str; 17] = [
     "PATH",
     "HOME",

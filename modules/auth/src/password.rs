@@ -1,8 +1,8 @@
 //! Password hashing with argon2id: 19 MiB, 2 passes, 1 lane, as recommended by OWASP's Password Storage Cheat Sheet.
 //!
-//! A fixed number of slots computes hashes, each in memory that it reuses. A bounded number of callers waits for a slot,
-//! and a smaller number of the same client. So a flood of sign-ins takes no more memory than a few, and the time that a
-//! caller waits is bounded as well. One client can't stop the sign-ins of others.
+//! A fixed number of slots computes hashes, each in memory that it reuses. The number of callers that wait for a slot is
+//! limited, in total and for each client. So a flood of sign-ins takes no more memory than a few, the time that a caller
+//! waits is bounded as well, and one client can't stop the sign-ins of others.
 
 use std::{
     net::IpAddr,
@@ -77,11 +77,17 @@ pub(crate) struct PasswordHasher {
     free_memory: Arc<Mutex<Vec<Memory>>>,
     /// How many hashes were computed.
     #[cfg(test)]
-    pub(crate) computed: std::sync::atomic::AtomicUsize,
+    pub(crate) computed: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 /// The memory of a slot. It is reused, because an allocator may keep what is freed, separately for each thread.
-type Memory = Vec<Block>;
+#[derive(Default)]
+struct Memory {
+    blocks: Vec<Block>,
+    /// How many hashes were computed in it.
+    #[cfg(test)]
+    computed: usize,
+}
 
 impl Default for PasswordHasher {
     fn default() -> Self {
@@ -97,7 +103,7 @@ impl PasswordHasher {
             slots: Arc::new(Semaphore::new(slots)),
             free_memory: Arc::default(),
             #[cfg(test)]
-            computed: 0.into(),
+            computed: Arc::default(),
         }
     }
 
@@ -147,16 +153,18 @@ impl QueuePlace<'_> {
         let permit = Arc::clone(slots).acquire_owned().await.map_err(HashingError::failed)?;
         let free_memory = Arc::clone(free_memory);
         #[cfg(test)]
-        self.hasher.computed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let computed = Arc::clone(&self.hasher.computed);
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even if the request that waits for it is cancelled.
             let _permit = permit;
             let lock = || free_memory.lock().unwrap_or_else(PoisonError::into_inner);
             let mut memory = lock().pop().unwrap_or_default();
             let result = work(&mut memory);
+            #[cfg(test)]
+            computed.fetch_add(std::mem::take(&mut memory.computed), std::sync::atomic::Ordering::Relaxed);
             // Returns what an imported hash required in addition.
-            memory.truncate(Params::DEFAULT.block_count());
-            memory.shrink_to_fit();
+            memory.blocks.truncate(Params::DEFAULT.block_count());
+            memory.blocks.shrink_to_fit();
             lock().push(memory);
             result
         });
@@ -203,14 +211,18 @@ fn compute(argon2: &Argon2, password: &Password, salt: &Salt, memory: &mut Memor
             return Err(HashingError::failed(problem));
         }
     }
-    if memory.len() < params.block_count() {
-        memory.resize(params.block_count(), Block::new());
+    if memory.blocks.len() < params.block_count() {
+        memory.blocks.resize(params.block_count(), Block::new());
     }
     let mut output = [0; Output::MAX_LENGTH];
     let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let output = output.get_mut(..length).ok_or_else(|| HashingError::failed("the stored hash is too long"))?;
     let password = password.secret().expose_secret().as_bytes();
-    argon2.hash_password_into_with_memory(password, salt, output, memory).map_err(HashingError::failed)?;
+    #[cfg(test)]
+    {
+        memory.computed += 1;
+    }
+    argon2.hash_password_into_with_memory(password, salt, output, &mut memory.blocks).map_err(HashingError::failed)?;
     Output::new(output).map_err(HashingError::failed)
 }
 
@@ -237,7 +249,7 @@ mod tests {
     }
 
     fn memory_sizes(hasher: &PasswordHasher) -> Vec<usize> {
-        hasher.free_memory.lock().unwrap().iter().map(Vec::len).collect()
+        hasher.free_memory.lock().unwrap().iter().map(|memory| memory.blocks.len()).collect()
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
             ("empty password", "alice@example.com", "", false),
             ("deactivated user", "bob@example.com", "tenantry-demo", false),
             ("user without password", "none@example.com", "tenantry-demo", false),
-            ("unknown address", "nobody@example.com", "tenantry-demo", false),
+            ("unknown address", "unknown@example.com", "tenantry-demo", false),
             ("invalid address", "no address", "tenantry-demo", false),
         ] {
             let before = service.hasher.computed.load(Ordering::Relaxed);

@@ -51,7 +51,7 @@ async fn invalid_credentials_return_one_error(#[future(awt)] seeded: SeededDb) {
         ("bob@example.com", "tenantry-demo"),
         ("none@example.com", "tenantry-demo"),
         ("none@example.com", ""),
-        ("nobody@example.com", "tenantry-demo"),
+        ("unknown@example.com", "tenantry-demo"),
         ("no address", "tenantry-demo"),
         ("' OR 1=1 --@x", "tenantry-demo"),
     ] {
@@ -91,7 +91,7 @@ async fn full_queue_rejects_all_sign_ins(#[future(awt)] seeded: SeededDb) {
     let (email, password) = ("alice@example.com".parse().unwrap(), Password::new("tenantry-demo".into()));
     let clients = (1..).map(|number: u32| Some(IpAddr::V4(number.into())));
     let waiting = fill_queue(&sign_in, &email, &password, clients);
-    for email in ["alice@example.com", "nobody@example.com", "no address"] {
+    for email in ["alice@example.com", "unknown@example.com", "no address"] {
         let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, None).await;
         assert!(matches!(rejected, Err(SignInError::Overloaded)), "{email}: {rejected:?}");
     }
@@ -114,7 +114,7 @@ async fn flooding_client_does_not_block_others(
     let (email, password) = ("alice@example.com".parse().unwrap(), Password::new("tenantry-demo".into()));
     let [client, other] = [client, other].map(|addr| addr.map(|addr| addr.parse().unwrap()));
     let waiting = fill_queue(&sign_in, &email, &password, repeat(client));
-    for email in ["alice@example.com", "nobody@example.com", "no address"] {
+    for email in ["alice@example.com", "unknown@example.com", "no address"] {
         let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, client).await;
         assert!(matches!(rejected, Err(SignInError::Overloaded)), "{email}: {rejected:?}");
     }

@@ -9,9 +9,9 @@
 //! | [`Database::begin`] | [`kernel::TenantScope`] | the rows of one tenant |
 //! | [`SystemDatabase::begin`] | the injected [`SystemDatabase`] and a [`SystemReason`] | everything |
 //!
-//! The first three run as the application role ([`RoleNames::app`]), which owns nothing and is subject to row-level security.
-//! [`Database::reader`] and [`Database::tenant_reader`] are bound by it as well. They run single-statement reads
-//! without a transaction; each statement sets its own scope.
+//! The first three run as the application role ([`RoleNames::app`]), which owns nothing and is subject to row-level
+//! security. So do [`Database::reader`] and [`Database::tenant_reader`], which run single-statement reads without a
+//! transaction; each statement sets its own scope.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

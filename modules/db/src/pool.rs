@@ -30,8 +30,8 @@ pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgCon
 }
 
 /// Settings of all connections; the migration runner changes some. [`unlimited_transactions`] adds one as soon as the
-/// server's version is known. They take precedence over `ALTER SYSTEM`,
-/// `ALTER DATABASE … SET`, `ALTER ROLE … SET` and the options in the URL, whose values the code can't rely on.
+/// server's version is known. They take precedence over `ALTER SYSTEM`, `ALTER DATABASE … SET`, `ALTER ROLE … SET` and
+/// the options in the URL, whose values the code can't rely on.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
     let millis = |timeout: Duration| timeout.as_millis().to_string();
     let options = options.application_name("tenantry").options([

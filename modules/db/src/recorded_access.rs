@@ -60,7 +60,9 @@ const CURRENT_ACCESS: &str = "
       ' WITH CHECK (' || regexp_replace(pg_get_expr(polwithcheck, polrelid), '\\s+', ' ', 'g') || ')')
     FROM pg_policy JOIN relations ON relations.oid = polrelid
     UNION ALL
-    SELECT format('ALTER VIEW %I SET (%s)', relname, option) FROM relations, unnest(reloptions) AS option WHERE relkind = 'v'
+    SELECT format('ALTER VIEW %I SET (%s)', relname, CASE WHEN option ~ '^security_'
+        THEN split_part(option, '=', 1) || '=' || split_part(option, '=', 2)::boolean ELSE option END)
+    FROM relations, unnest(reloptions) AS option WHERE relkind = 'v'
     UNION ALL
     SELECT format('ALTER TABLE %I %s TRIGGER %I', relname,
       CASE tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)

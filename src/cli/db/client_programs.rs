@@ -93,7 +93,8 @@ fn missing(program: &str, admin: &ExternalAdmin) -> CliError {
     .into()
 }
 
-/// Parses the major version in `pg_dump (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `… 18beta1` or `… 19devel`.
+/// Parses the major version in `pg_dump (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `… 18beta1` or `… 19devel`. The
+/// crate `embedded-postgres` has a similar function, but isn't part of a production build.
 fn parse_major(version: &str) -> Option<u32> {
     let (_, number) = version.split_once("(PostgreSQL) ")?;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

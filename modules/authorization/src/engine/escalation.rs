@@ -1,5 +1,5 @@
 //! The escalation check: a caller can grant or take away only permissions that they have, under the same conditions. A
-//! removal is checked as the opposite grant.
+//! removal is checked with the states before and after swapped.
 //!
 //! A grant affects all future requests, so conditions can't be evaluated. They are compared syntactically: a condition
 //! covers an equal one, the absence of a condition covers every condition, and all other pairs are incomparable.

@@ -283,8 +283,8 @@ async fn diverged_history_grants_no_roles(#[future(awt)] test_db: TestDb) {
     assert_eq!(granted, 0);
 }
 
-/// Simulates a migration run of another database of the server, which shares its roles. Before PostgreSQL 16 the
-/// runner alters the login, and one that waits to do so gets an error.
+/// Simulates a concurrent migration run that alters the same login, as runners do before PostgreSQL 16. A runner that
+/// waits for the change gets an error and tries again.
 #[rstest]
 #[tokio::test]
 async fn concurrent_role_setup_is_retried(#[future(awt)] test_db: TestDb) {

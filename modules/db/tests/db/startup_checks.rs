@@ -235,6 +235,18 @@ async fn unprotected_migration_is_rejected(
     assert!(error.contains(expected) && !error.contains("unexpected `"), "{error}");
 }
 
+/// PostgreSQL stores the value as it was written.
+#[rstest]
+#[tokio::test]
+async fn view_with_other_spelling_is_accepted(#[future(awt)] test_db: TestDb) {
+    let migration = "CREATE VIEW fixture_profiles WITH (security_invoker = on) AS SELECT id FROM users;
+         GRANT SELECT ON fixture_profiles TO tenantry_app;
+         DROP TABLE _tenantry_access";
+    test_db.execute(migration).await;
+    DbServer::start(test_db.config(1)).await.unwrap().migrator().run().await.unwrap();
+    open_db(test_db.config(1)).await.unwrap().close().await;
+}
+
 /// An administrator may install one, even if it grants privileges on its views to PUBLIC.
 #[rstest]
 #[tokio::test]
