@@ -113,11 +113,17 @@ fn unverified_claims(user: UserId) {
 
 fn clock() {
     #[expect(clippy::disallowed_methods, reason = "std::time::SystemTime::now")]
-    let _ = std::time::SystemTime::now();
+    let now = std::time::SystemTime::now();
+    #[expect(clippy::disallowed_methods, reason = "std::time::SystemTime::elapsed")]
+    let _ = now.elapsed();
     #[expect(clippy::disallowed_methods, reason = "time::OffsetDateTime::now_utc")]
     let _ = time::OffsetDateTime::now_utc();
     #[expect(clippy::disallowed_methods, reason = "time::UtcDateTime::now")]
     let _ = time::UtcDateTime::now();
+    #[expect(clippy::disallowed_methods, reason = "jiff::Timestamp::now")]
+    let _ = jiff::Timestamp::now();
+    #[expect(clippy::disallowed_methods, reason = "jiff::Zoned::now")]
+    let _ = jiff::Zoned::now();
 }
 
 fn environment() {
@@ -129,6 +135,14 @@ fn environment() {
     drop(std::env::vars());
     #[expect(clippy::disallowed_methods, reason = "std::env::vars_os")]
     drop(std::env::vars_os());
+    #[expect(clippy::disallowed_methods, reason = "tracing_subscriber::EnvFilter::from_default_env")]
+    let _ = tracing_subscriber::EnvFilter::from_default_env();
+    #[expect(clippy::disallowed_methods, reason = "tracing_subscriber::EnvFilter::from_env")]
+    let _ = tracing_subscriber::EnvFilter::from_env("LOG");
+    #[expect(clippy::disallowed_methods, reason = "tracing_subscriber::EnvFilter::try_from_default_env")]
+    let _ = tracing_subscriber::EnvFilter::try_from_default_env();
+    #[expect(clippy::disallowed_methods, reason = "tracing_subscriber::EnvFilter::try_from_env")]
+    let _ = tracing_subscriber::EnvFilter::try_from_env("LOG");
 }
 
 struct Types {

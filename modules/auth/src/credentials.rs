@@ -23,7 +23,7 @@ pub(crate) async fn create(tx: &mut SystemTx, user: UserId, hash: &PasswordHash)
          VALUES ($1, $2)
          ON CONFLICT (user_id) DO NOTHING",
         user.as_uuid(),
-        hash.as_str(),
+        hash.expose_hash(),
     );
     Ok(created.execute(tx.conn()).await?.rows_affected() == 1)
 }

@@ -1,8 +1,8 @@
 //! Password hashing with argon2id: 19 MiB, 2 passes, 1 lane, as recommended by OWASP's Password Storage Cheat Sheet.
 //!
 //! A fixed number of slots computes hashes, each in memory that it reuses. The number of callers that wait for a slot is
-//! limited, in total and for each client. So a flood of sign-ins takes no more memory than a few, the time that a caller
-//! waits is bounded as well, and one client can't stop the sign-ins of others.
+//! limited, in total and for each client. So a flood of sign-ins takes no more memory than a few, and the time that a
+//! caller waits is bounded. One client can't stop the sign-ins of others.
 
 use std::{
     net::IpAddr,
@@ -44,7 +44,8 @@ impl PasswordHash {
         Self(text)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Returns the text, for a statement or to verify a password.
+    pub(crate) fn expose_hash(&self) -> &str {
         &self.0
     }
 }
@@ -188,7 +189,7 @@ fn hash(password: &Password, memory: &mut Memory) -> Result<PasswordHash, Hashin
 
 /// The algorithm and the parameters are those of the hash, so hashes of earlier or other programs remain valid.
 fn verify(password: &Password, hash: &PasswordHash, memory: &mut Memory) -> Result<bool, HashingError> {
-    let hash = phc::PasswordHash::new(hash.as_str()).map_err(HashingError::failed)?;
+    let hash = phc::PasswordHash::new(hash.expose_hash()).map_err(HashingError::failed)?;
     let (Some(salt), Some(expected)) = (&hash.salt, &hash.hash) else {
         return Err(HashingError::failed("the stored hash is incomplete"));
     };
@@ -262,18 +263,18 @@ mod tests {
     async fn verify_accepts_only_the_right_password() {
         let hasher = PasswordHasher::default();
         let hash = hasher.hash(&password()).await.unwrap();
-        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
+        assert!(hash.expose_hash().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose_hash());
         assert!(verify(&hasher, "correct horse", &hash).await.unwrap());
         assert!(!verify(&hasher, "battery staple", &hash).await.unwrap());
         // The implementation of the trait allocates its own memory.
-        Argon2::default().verify_password(b"correct horse", hash.as_str()).unwrap();
+        Argon2::default().verify_password(b"correct horse", hash.expose_hash()).unwrap();
     }
 
     #[tokio::test]
     async fn hashes_are_salted() {
         let hasher = PasswordHasher::default();
         let (first, second) = (hasher.hash(&password()).await.unwrap(), hasher.hash(&password()).await.unwrap());
-        assert_ne!(first.as_str(), second.as_str());
+        assert_ne!(first.expose_hash(), second.expose_hash());
     }
 
     #[tokio::test]
@@ -317,7 +318,7 @@ mod tests {
         let other =
             Argon2::default().hash_password_customized(b"password", b"somesalt", Some("argon2i"), Some(16), params);
         let other = PasswordHash::from_stored(other.unwrap().to_string());
-        assert!(verify(&hasher, "password", &other).await.unwrap(), "{}", other.as_str());
+        assert!(verify(&hasher, "password", &other).await.unwrap(), "{}", other.expose_hash());
 
         for (parameters, problem) in [
             ("m=131073,t=2", "requires 131073 KiB; the maximum is 131072"),

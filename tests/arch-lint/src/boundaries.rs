@@ -106,6 +106,10 @@ fn environment(path: &[&str]) -> Option<Message> {
         [name, _, ..] if CONFIGURATION_CRATES.contains(name) => {
             Some((format!("reads configuration with `{name}`"), HELP))
         }
+        // The crate, not a module of that name.
+        ["config", item @ ("Config" | "ConfigBuilder" | "Environment" | "File" | "*"), ..] => {
+            Some((format!("reads configuration with `config::{item}`"), HELP))
+        }
         ["std" | "core", "option_env"] | ["core", "env"] => {
             Some(("reads the environment of the build".to_owned(), HELP))
         }
@@ -134,7 +138,12 @@ fn build_environment(list: &[TokenTree], at: usize) -> Option<Message> {
 
 /// Finds clocks that tests can't replace. `clippy.toml` bans those of the wall-clock time everywhere.
 fn machine_clock(path: &[&str]) -> Option<Message> {
-    let is_clock = matches!(path, [.., "Instant" | "SystemTime" | "Utc" | "Local", "now"]);
+    const TYPES: [&str; 6] = ["Instant", "Local", "SystemTime", "Timestamp", "Utc", "Zoned"];
+    let is_clock = match path {
+        [.., name, "now"] => TYPES.contains(name),
+        [.., "SystemTime" | "Instant", "elapsed"] | [.., "OffsetDateTime", "now_local"] => true,
+        _ => false,
+    };
     is_clock.then(|| ("reads the machine's clock".to_owned(), "inject kernel::Clock, which tests can replace"))
 }
 

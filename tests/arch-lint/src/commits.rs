@@ -67,7 +67,7 @@ fn functions(source: &Source) -> Vec<Function> {
 }
 
 /// Returns whether a parameter in the signature is a transaction: `TenantTx`, `GuardedTx`, `GuardedChange` and others.
-fn takes_transaction(signature: &[TokenTree]) -> bool {
+pub(crate) fn takes_transaction(signature: &[TokenTree]) -> bool {
     let is_transaction = |token: &TokenTree| matches!(token, TokenTree::Ident(name) if name.to_string().ends_with("Tx") || name == "GuardedChange");
     signature.iter().any(|token| match token {
         TokenTree::Group(group) => group.stream().into_iter().any(|token| is_transaction(&token)),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     module_doc_table::{ModuleDocTable, fake_doc_table},
     sources::{Source, fake_source, list_dir, read},
-    sql::{SqlToken, sql_tokens},
+    sql::{SqlToken, split_at_commas, sql_tokens},
     violation::{Violation, assert_all_pass, assert_no_violations, assert_one_violation, assert_rule},
 };
 
@@ -105,25 +105,37 @@ impl Tables {
         }
     }
 
-    /// A column `tenant_id`, or a foreign key to the table of tenants, makes a table tenant-scoped. The table that
-    /// `tenant_id` references is the table of tenants.
+    /// A column `tenant_id`, or a foreign key to a tenant's id, makes a table tenant-scoped. The table that `tenant_id`
+    /// references is the table of tenants.
     fn add_columns(&mut self, table: &str, definitions: &[SqlToken]) {
-        for definition in definitions.split(|(word, _)| word == ",") {
-            let is_before_name =
-                |word: &str| ["(", "add", "column", "if", "not", "exists", "foreign", "key"].contains(&word);
+        let inner = match definitions {
+            [(open, _), inner @ .., (close, _)] if open == "(" && close == ")" => inner,
+            // A view, or the actions of `ALTER TABLE`.
+            _ => definitions,
+        };
+        for definition in split_at_commas(inner) {
             let words: Vec<&str> = definition.iter().map(|(word, _)| word.as_str()).collect();
-            // `CONSTRAINT name FOREIGN KEY (column)`.
-            let begin = words.iter().position(|word| *word == "foreign").unwrap_or(0);
-            let mut words = words[begin..].iter().copied().skip_while(|word| is_before_name(word)).peekable();
-            let Some(column) = words.next() else { continue };
-            // The column of a table constraint is in parentheses, and so are the referenced columns.
-            words.next_if_eq(&")");
-            let references = words.take_while(|word| *word != ")").skip_while(|word| *word != "references").nth(1);
-            if column == "tenant_id" {
-                self.keys.insert(table.to_owned(), column.to_owned());
-                self.keys.extend(references.map(|tenants| (tenants.to_owned(), "id".to_owned())));
-            } else if references == Some("tenants") {
-                self.keys.entry(table.to_owned()).or_insert_with(|| column.to_owned());
+            let words: Vec<&str> = words.into_iter().filter(|word| !["public", "."].contains(word)).collect();
+            let is_before_name = |word: &&&str| ["add", "column", "if", "not", "exists"].contains(*word);
+            let column = words.iter().find(|word| !is_before_name(word)).copied();
+            let references = words.iter().position(|word| *word == "references");
+            let referenced = references.and_then(|at| words.get(at + 1)).copied();
+            if column == Some("tenant_id") {
+                self.keys.insert(table.to_owned(), "tenant_id".to_owned());
+                self.keys.extend(referenced.map(|tenants| (tenants.to_owned(), "id".to_owned())));
+                continue;
+            }
+            // `CONSTRAINT name FOREIGN KEY (columns)`, or one column.
+            let foreign = words.iter().position(|word| *word == "foreign");
+            let columns = foreign.map_or(column.into_iter().collect(), |at| in_parentheses(&words[at..]));
+            let target = references.map(|at| in_parentheses(&words[at..])).unwrap_or_default();
+            let Some(key) = referenced.and_then(|table| self.keys.get(table)) else { continue };
+            let is_tenants = referenced == Some("tenants") && target.is_empty();
+            // Without columns, a composite key references the primary key, which begins with the tenant's id.
+            let at = target.iter().position(|column| *column == key).or((is_tenants || columns.len() > 1).then_some(0));
+            let at = at.filter(|_| target.is_empty() || target.contains(&key.as_str()));
+            if let Some(column) = at.and_then(|at| columns.get(at)) {
+                self.keys.entry(table.to_owned()).or_insert_with(|| (*column).to_owned());
             }
         }
     }
@@ -132,6 +144,12 @@ impl Tables {
     pub(crate) fn of_workspace() -> Self {
         Self::from_migrations(&migrations()).0
     }
+}
+
+/// Returns the names in the first parentheses.
+fn in_parentheses<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let inner = words.iter().copied().skip_while(|word| *word != "(").skip(1).take_while(|word| *word != ")");
+    inner.filter(|word| *word != ",").collect()
 }
 
 fn migrations() -> Vec<Source> {
@@ -294,8 +312,16 @@ fn foreign_key_to_tenants_makes_table_tenant_scoped() {
         ("CREATE TABLE notes (a uuid, CONSTRAINT b FOREIGN KEY (a) REFERENCES tenants);", Some("a")),
         ("CREATE TABLE notes (tenant_id uuid, copied_from uuid REFERENCES tenants);", Some("tenant_id")),
         ("CREATE TABLE notes (id uuid, author uuid REFERENCES users);", None),
+        ("CREATE TABLE notes (organization uuid REFERENCES public.tenants);", Some("organization")),
+        ("CREATE TABLE notes (a uuid, b uuid, FOREIGN KEY (b, a) REFERENCES members (user_id, tenant_id));", Some("a")),
+        ("CREATE TABLE notes (a uuid, b uuid, FOREIGN KEY (a, b) REFERENCES public.members);", Some("a")),
+        ("CREATE TABLE notes (a uuid, b uuid, FOREIGN KEY (b) REFERENCES members (user_id));", None),
+        ("CREATE TABLE notes (id uuid, amount numeric(10, 2), tenant_id uuid);", Some("tenant_id")),
     ] {
-        let (tables, _) = Tables::from_migrations(&[fake_source("migrations/0001_user.up.sql", sql)]);
+        let tenants = "CREATE TABLE tenants (id uuid);\n\
+                       CREATE TABLE members (tenant_id uuid REFERENCES tenants, user_id uuid UNIQUE);";
+        let sql = format!("{tenants}\n{sql}");
+        let (tables, _) = Tables::from_migrations(&[fake_source("migrations/0001_user.up.sql", &sql)]);
         assert_eq!(tables.keys.get("notes").map(String::as_str), expected, "{sql}");
     }
 }

@@ -176,6 +176,24 @@ pub(crate) fn sql_tokens(sql: &str, first_line: usize) -> Vec<SqlToken> {
     tokens
 }
 
+/// Splits at the commas that aren't in parentheses.
+pub(crate) fn split_at_commas(tokens: &[SqlToken]) -> Vec<&[SqlToken]> {
+    let (mut depth, mut begin, mut parts) = (0_usize, 0, Vec::new());
+    for (at, (word, _)) in tokens.iter().enumerate() {
+        match word.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "," if depth == 0 => {
+                parts.push(&tokens[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&tokens[begin..]);
+    parts
+}
+
 #[test]
 fn statements_and_reasons_are_extracted() {
     let source = fake_source(

@@ -7,9 +7,7 @@ use proc_macro2::TokenTree;
 use syn::Item;
 
 use crate::{
-    sources::{
-        Source, fake_source, for_each_token_list, is_ident, is_punct, line, program_sources, read, tokens, word,
-    },
+    sources::{Source, fake_source, for_each_token_list, is_ident, is_punct, line, program_sources, read, tokens},
     violation::{Violation, assert_no_violations, assert_one_violation},
 };
 
@@ -41,10 +39,15 @@ fn named_reasons(source: &Source) -> BTreeSet<(String, usize)> {
                 None => continue,
             };
         }
-        // A renamed enum would hide its variants.
-        for at in 0..list.len() {
-            if is_ident(list, at, "SystemReason") && is_ident(list, at + 1, "as") {
-                reasons.insert((word(list, at + 2).unwrap_or_default(), line(&list[at])));
+        // A renamed enum would hide its variants: an import, `<SystemReason>::` and a type alias.
+        for at in (0..list.len()).filter(|at| is_ident(list, *at, "SystemReason")) {
+            let is_import = is_ident(list, at + 1, "as");
+            let is_qualified = is_punct(list, at + 1, '>') && is_punct(list, at + 2, ':');
+            let begin =
+                list[..at].iter().rposition(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ';'));
+            let is_alias = (begin.map_or(0, |begin| begin + 1)..at).any(|at| is_ident(list, at, "type"));
+            if is_import || is_qualified || is_alias {
+                reasons.insert(("*".to_owned(), line(&list[at])));
             }
         }
     });
@@ -103,6 +106,9 @@ fn system_reason_of_another_file_is_rejected() {
         "use db::SystemReason::{Seed, SignIn};",
         "use db::SystemReason::*;",
         "use db::SystemReason as Reason;",
+        "type Reason = db::SystemReason;",
+        "fn f() { system.begin(<SystemReason>::Seed); }",
+        "fn f() { system.begin(<db::SystemReason>::Seed); }",
     ] {
         assert_one_violation(
             &with(text),

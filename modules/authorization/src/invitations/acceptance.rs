@@ -33,7 +33,7 @@ pub(crate) async fn find_tenant(tx: &mut SystemTx, token_hash: TokenHash) -> Res
         "SELECT tenant_id
          FROM invitations
          WHERE token_hash = $1",
-        token_hash.as_slice(),
+        token_hash.expose_hash(),
     );
     Ok(tenant.fetch_optional(tx.conn()).await?)
 }
@@ -51,7 +51,7 @@ pub(crate) async fn find_open(
          JOIN tenants AS t ON t.id = i.tenant_id
          WHERE i.tenant_id = $1 AND i.token_hash = $2 AND i.expires_at > statement_timestamp()",
         tenant.as_uuid(),
-        token_hash.as_slice(),
+        token_hash.expose_hash(),
     )
     .map(|row| {
         let role = RoleSummary { id: row.role_id, name: row.role_name };
@@ -90,7 +90,7 @@ pub(crate) async fn consume(tx: &mut SystemTx, tenant: TenantId, token_hash: Tok
         "DELETE FROM invitations
          WHERE tenant_id = $1 AND token_hash = $2",
         tenant.as_uuid(),
-        token_hash.as_slice(),
+        token_hash.expose_hash(),
     );
     Ok(consumed.execute(tx.conn()).await?.rows_affected() == 1)
 }

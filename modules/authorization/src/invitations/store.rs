@@ -162,7 +162,7 @@ pub(crate) async fn create(
         email.as_str(),
         role.as_uuid(),
         invited_by.as_uuid(),
-        token_hash.as_slice(),
+        token_hash.expose_hash(),
         LIFETIME_DAYS,
     );
     Ok(created.fetch_one(tx.conn()).await?.into())
@@ -186,7 +186,7 @@ pub(crate) async fn resend(
         tx.tenant().as_uuid(),
         id.as_uuid(),
         invited_by.as_uuid(),
-        token_hash.as_slice(),
+        token_hash.expose_hash(),
         LIFETIME_DAYS,
     );
     Ok(resent.fetch_optional(tx.conn()).await?.map(Into::into))

@@ -14,7 +14,7 @@ pub(crate) struct TokenHash([u8; 32]);
 
 impl TokenHash {
     /// Returns the bytes, for a statement.
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn expose_hash(&self) -> &[u8] {
         &self.0
     }
 }

@@ -7,7 +7,7 @@ use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
 use crate::{
     path_resolution::PathResolver,
-    sources::{Source, for_each_token_list, is_ident, word},
+    sources::{Source, for_each_token_list, is_ident, is_punct, line, word},
     violation::{Message, Violation},
 };
 
@@ -40,19 +40,25 @@ fn blocking_call<'a>(path: &[&'a str]) -> Option<&'a str> {
     match path {
         ["std", "thread", "sleep"] | ["thread", "sleep"] => Some("thread::sleep"),
         ["std", "fs", name, ..] | ["fs", name, ..] if name.starts_with(char::is_lowercase) => Some(*name),
-        ["std", "fs", "File", "open" | "create" | "create_new"] => Some("File::open"),
-        [.., "TcpStream", "connect" | "connect_timeout"] if path[0] == "std" => Some("TcpStream::connect"),
+        ["std", "fs", "File", "open" | "create" | "create_new" | "options"] => Some("File::open"),
+        ["std", "fs", "OpenOptions", "new"] => Some("OpenOptions::new"),
+        ["std", "process", "Command", "new"] => Some("Command::new"),
+        ["std", .., stream @ ("TcpStream" | "UnixStream"), "connect" | "connect_timeout"] => Some(*stream),
         ["reqwest", "blocking", ..] | ["ureq", ..] => Some(path[0]),
-        [.., name @ "hash_password_into_with_memory"] => Some(*name),
-        _ => None,
+        [.., name] => BLOCKING_METHODS.iter().copied().find(|method| method == name),
+        [] => None,
     }
 }
+
+/// Methods and functions that block wherever they come from. Those of argon2 compute for tens of milliseconds.
+const BLOCKING_METHODS: [&str; 5] =
+    ["hash_password", "hash_password_into", "hash_password_into_with_memory", "to_socket_addrs", "verify_password"];
 
 /// Finds calls in async code that block the thread, and sleeping threads everywhere.
 pub(super) fn in_async_code(source: &Source, stream: TokenStream, resolver: &PathResolver) -> Vec<Violation> {
     let help =
         "use the asynchronous form of tokio, or tokio::task::spawn_blocking as modules/auth/src/password.rs does";
-    let (mut asynchronous, mut threads) = (Vec::new(), Vec::new());
+    let (mut asynchronous, mut threads, mut methods) = (Vec::new(), Vec::new(), Vec::new());
     for_each_token_list(stream, &mut |list| {
         for at in 0..list.len() {
             if is_ident(list, at, "async") {
@@ -61,17 +67,21 @@ pub(super) fn in_async_code(source: &Source, stream: TokenStream, resolver: &Pat
             if word(list, at).is_some_and(|name| name == "spawn_blocking" || name == "block_in_place") {
                 threads.extend(list.get(at + 1).map(lines));
             }
+            let is_method = at > 0 && is_punct(list, at - 1, '.');
+            let method = word(list, at).filter(|_| is_method);
+            methods.extend(method.map(|name| (vec![".".to_owned(), name], line(&list[at]))));
         }
     });
     let is_sync_crate = source.path.starts_with("modules/embedded-postgres/");
     let mut violations = Vec::new();
-    for one in &resolver.paths {
-        let path: Vec<&str> = one.path.iter().map(String::as_str).collect();
+    let paths = resolver.paths.iter().map(|one| (&one.path, one.line));
+    for (path, line) in paths.chain(methods.iter().map(|(path, line)| (path, *line))) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let Some(call) = blocking_call(&path) else { continue };
-        let inside = |ranges: &[RangeInclusive<usize>]| ranges.iter().any(|range| range.contains(&one.line));
+        let inside = |ranges: &[RangeInclusive<usize>]| ranges.iter().any(|range| range.contains(&line));
         let is_sleep = call == "thread::sleep" && !is_sync_crate;
         if (inside(&asynchronous) || is_sleep) && !inside(&threads) {
-            violations.push(Violation::new(&source.path, one.line, format!("blocks the thread with `{call}`"), help));
+            violations.push(Violation::new(&source.path, line, format!("blocks the thread with `{call}`"), help));
         }
     }
     violations

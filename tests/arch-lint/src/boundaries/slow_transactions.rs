@@ -8,13 +8,26 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::{
+    commits::takes_transaction,
     sources::{Source, for_each_token_list, is_group, is_ident, is_punct, line, word},
     violation::Violation,
 };
 
 /// Functions and methods that take long, or wait for something other than the database.
-const SLOW: [&str; 9] =
-    ["acquire", "enqueue", "hash", "recv", "send", "sleep", "sleep_until", "spawn_blocking", "wait"];
+const SLOW: [&str; 12] = [
+    "acquire",
+    "connect",
+    "enqueue",
+    "hash",
+    "recv",
+    "run_blocking",
+    "send",
+    "sleep",
+    "sleep_until",
+    "spawn_blocking",
+    "verify",
+    "wait",
+];
 
 pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation> {
     let is_business = source.path.starts_with("modules/")
@@ -28,9 +41,11 @@ pub(super) fn violations(source: &Source, stream: TokenStream) -> Vec<Violation>
     for_each_token_list(stream, &mut |list| {
         for at in 0..list.len() {
             let open = if is_call(list, at, |name| name.starts_with("begin")) {
-                let end = (at..list.len())
-                    .find(|end| is_call(list, *end, |name| ["commit", "drop"].contains(&name)))
-                    .unwrap_or(list.len());
+                let variable = bound_variable(list, at);
+                let is_end = |end: &usize| {
+                    is_call(list, *end, |name| name == "commit") || is_drop_of(list, *end, variable.as_deref())
+                };
+                let end = (at..list.len()).find(is_end).unwrap_or(list.len());
                 list[at + 2..end].to_vec()
             } else if is_ident(list, at, "async") && is_ident(list, at + 1, "fn") {
                 body_with_transaction(list, at)
@@ -60,15 +75,25 @@ fn is_call(list: &[TokenTree], at: usize, is_meant: impl Fn(&str) -> bool) -> bo
     is_named && is_group(list, at + 1, Delimiter::Parenthesis) && !is_declared
 }
 
+/// Returns the variable of the `let` statement that contains this index.
+fn bound_variable(list: &[TokenTree], at: usize) -> Option<String> {
+    let begin = (0..at).rev().find(|at| is_punct(list, *at, ';')).map_or(0, |at| at + 1);
+    let variable = begin + 1 + usize::from(is_ident(list, begin + 1, "mut"));
+    word(list, variable).filter(|_| is_ident(list, begin, "let"))
+}
+
+/// Whether this variable is passed to `drop` at this index.
+fn is_drop_of(list: &[TokenTree], at: usize, variable: Option<&str>) -> bool {
+    let argument = match list.get(at + 1) {
+        Some(TokenTree::Group(group)) => group.stream().to_string(),
+        _ => return false,
+    };
+    is_call(list, at, |name| name == "drop") && Some(argument.as_str()) == variable
+}
+
 /// Returns the body of the function at this index if it takes a transaction.
 fn body_with_transaction(list: &[TokenTree], at: usize) -> Vec<TokenTree> {
     let end = (at..list.len()).find(|end| is_punct(list, *end, ';') || is_group(list, *end, Delimiter::Brace));
-    let signature = &list[at..end.unwrap_or(list.len())];
-    let parameters = signature.iter().find_map(|token| match token {
-        TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => Some(group.stream()),
-        _ => None,
-    });
-    let is_transaction = |token: TokenTree| matches!(token, TokenTree::Ident(name) if name.to_string().ends_with("Tx"));
-    let takes_one = parameters.is_some_and(|parameters| parameters.into_iter().any(is_transaction));
+    let takes_one = takes_transaction(&list[at..end.unwrap_or(list.len())]);
     end.filter(|_| takes_one).map(|end| vec![list[end].clone()]).unwrap_or_default()
 }

@@ -41,6 +41,7 @@ fn module_that_reads_the_environment_is_rejected() {
             ("fn f() { g(option_env![\"HTTP_PORT\"]); }", "1: reads the environment of the build with `option_env!`"),
             ("fn f() { dotenvy::var(\"HTTP_PORT\"); }", "1: reads configuration with `dotenvy`"),
             ("use dotenvy::var as v; fn f() {}", "1: reads configuration with `dotenvy`"),
+            ("use config::Environment as E;", "1: reads configuration with `config::Environment`"),
         ],
     );
     let temp_dir = ("fn f() { std::env::temp_dir(); }", "1: reads the environment");
@@ -179,6 +180,7 @@ fn blocking_call_in_async_code_is_rejected() {
     let accepted = [
         "fn f() { std::fs::read(\"x\"); }\nasync fn g() { tokio::fs::read(\"x\").await; }",
         "async fn f() { tokio::time::sleep(x).await; }",
+        "async fn f() { tokio::task::block_in_place(|| { argon2.hash_password(x, y) }) }",
     ];
     let rejected = [
         ("async fn f() {\n std::fs::read(\"x\");\n}", "2: blocks the thread with `read`; use the asynchronous form"),
@@ -186,7 +188,15 @@ fn blocking_call_in_async_code_is_rejected() {
         ("use std::fs::File;\nasync fn f() { File::open(x); }", "2: blocks the thread with `File::open`"),
         ("fn f() -> T { std::thread::sleep(x) }", "1: blocks the thread with `thread::sleep`"),
         ("use std::thread;\nfn f() { thread::sleep(x) }", "2: blocks the thread with `thread::sleep`"),
-        ("async fn f() { std::net::TcpStream::connect(x); }", "1: blocks the thread with `TcpStream::connect`"),
+        ("async fn f() { std::net::TcpStream::connect(x); }", "1: blocks the thread with `TcpStream`"),
+        (
+            "use std::fs::OpenOptions;\nasync fn f() { OpenOptions::new() }",
+            "2: blocks the thread with `OpenOptions::new`",
+        ),
+        ("async fn f() { std::process::Command::new(\"sh\"); }", "1: blocks the thread with `Command::new`"),
+        ("async fn f() {\n argon2\n.hash_password(x, y) }", "3: blocks the thread with `hash_password`"),
+        ("async fn f() { argon2.verify_password(x, y); }", "1: blocks the thread with `verify_password`"),
+        ("async fn f() { name.to_socket_addrs(); }", "1: blocks the thread with `to_socket_addrs`"),
     ];
     assert_rule(violations, "modules/db/src/server.rs", &accepted, &rejected);
     assert_rule(violations, "src/cli/serve.rs", &["async fn f() { std::fs::read(\"x\"); }"], &[]);
@@ -196,12 +206,13 @@ fn blocking_call_in_async_code_is_rejected() {
 fn transaction_during_slow_work_is_rejected() {
     let during =
         |name: &str| format!("3: a transaction is open during `{name}`, which isn't SQL; do the slow work before");
-    let (hash, sleep, send) = (during("hash"), during("sleep"), during("send"));
+    let (hash, sleep, send, verify) = (during("hash"), during("sleep"), during("send"), during("verify"));
     assert_module_rule(
         &[
             "async fn f(&self) { let h = self.hasher.hash(p).await; let mut tx = self.db.begin(scope).await?; tx.commit().await }",
             "async fn f(&self) { let mut tx = self.db.begin(scope).await?; tx.commit().await?; mail.send(x).await }",
             "async fn f(&self) { { let mut tx = db.begin_unscoped().await?; } sleep(x).await }",
+            "async fn f(&self) { let mut tx = db.begin_unscoped().await?; drop(tx); sleep(x).await }",
             "async fn f(&self, tx: &mut TenantTx) { insert(tx).await } async fn g(&self) { sleep(x).await }",
         ],
         &[
@@ -214,6 +225,11 @@ fn transaction_during_slow_work_is_rejected() {
                 &sleep,
             ),
             ("pub(crate) async fn f(\n tx: &mut SystemTx) -> Result<(), E> {\n mail.send(x).await }", &send),
+            ("async fn f(\n change: &mut GuardedChange) -> Result<(), E> {\n mail.send(x).await }", &send),
+            (
+                "async fn f() {\n let tx = system.begin_for_tenant(reason, tenant).await?; drop(other);\n place.verify(password, hash).await }",
+                &verify,
+            ),
         ],
     );
 }
@@ -254,6 +270,8 @@ fn module_that_reads_the_machines_clock_is_rejected() {
             ("fn f() { std::time::Instant::now(); }", "1: reads the machine's clock; inject kernel::Clock"),
             ("use tokio::time::Instant as I; fn f() { I::now(); }", "1: reads the machine's clock"),
             ("fn f() { chrono::Utc::now(); }", "1: reads the machine's clock"),
+            ("use jiff::Timestamp; fn f() { Timestamp::now(); }", "1: reads the machine's clock"),
+            ("fn f() { x.map(std::time::SystemTime::elapsed); }", "1: reads the machine's clock"),
         ],
     );
 }
