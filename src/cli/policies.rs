@@ -97,8 +97,8 @@ async fn status(templates: &dyn PolicyTemplates) -> Result<(), DbError> {
 async fn upgrade(templates: &dyn PolicyTemplates, dry_run: bool, batch_size: usize) -> Result<UpgradeReport, DbError> {
     let versions = templates.versions().await?;
     let target = format!("version {} of the policy templates", versions.current);
-    if versions.newer() > 0 {
-        let newer = tenant_count(versions.newer());
+    if versions.newer_count() > 0 {
+        let newer = tenant_count(versions.newer_count());
         print(format_args!("skipped {newer} newer than {target}: upgraded by a newer version of the program"));
     }
     let outdated = templates.outdated_tenants().await?;
@@ -120,7 +120,7 @@ async fn upgrade(templates: &dyn PolicyTemplates, dry_run: bool, batch_size: usi
         print(format_args!("skipped {}: upgraded by a concurrent run", tenant_count(report.up_to_date)));
     }
     let reported = report.blocked.len() + report.skipped.len();
-    let still_outdated = templates.versions().await?.outdated() - reported as i64;
+    let still_outdated = templates.versions().await?.outdated_count() - reported as i64;
     if still_outdated > 0 {
         print(format_args!(
             "still outdated: {}, created by an older version of the program; stop its instances and run this again",
@@ -175,10 +175,10 @@ fn tenant_count(count: impl TryInto<u64>) -> String {
 /// Logs a warning if tenants have outdated policy templates. Nothing else would show it.
 pub(super) async fn warn_if_outdated(db: &Db) -> Result<(), CliError> {
     let versions = OperatorServices::new(db, &TenancyMode::default()).templates.versions().await?;
-    if versions.outdated() > 0 {
+    if versions.outdated_count() > 0 {
         tracing::warn!(
             "{} older than version {} of the policy templates: run `tenantry policies upgrade`",
-            tenant_count(versions.outdated()),
+            tenant_count(versions.outdated_count()),
             versions.current
         );
     }

@@ -41,7 +41,7 @@ pub(super) struct CreateInvitationRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct AcceptInvitationRequest {
     /// The part of the link after `/join#`.
-    #[schema(example = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s")]
+    #[schema(example = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s", pattern = "^[A-Za-z0-9_-]{43}$")]
     token: String,
 }
 

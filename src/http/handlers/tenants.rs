@@ -27,7 +27,13 @@ pub(super) struct CreateTenantRequest {
     name: String,
     /// Identifies the tenant in requests: letters a-z, digits and single hyphens between them. Derived from the name if
     /// absent.
-    #[schema(example = "initech", min_length = 3, max_length = 63, nullable = false)]
+    #[schema(
+        example = "initech",
+        min_length = 3,
+        max_length = 63,
+        pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
+        nullable = false
+    )]
     #[serde(default, deserialize_with = "non_null")]
     slug: Option<String>,
 }
@@ -42,7 +48,13 @@ pub(super) struct UpdateTenantRequest {
     #[serde(default, deserialize_with = "non_null")]
     name: Option<String>,
     /// Identifies the tenant in requests. Other tenants can use the old slug after 90 days.
-    #[schema(example = "acme-corporation", min_length = 3, max_length = 63, nullable = false)]
+    #[schema(
+        example = "acme-corporation",
+        min_length = 3,
+        max_length = 63,
+        pattern = "^[a-z0-9]+(-[a-z0-9]+)*$",
+        nullable = false
+    )]
     #[serde(default, deserialize_with = "non_null")]
     slug: Option<String>,
 }

@@ -25,12 +25,12 @@ pub struct TemplateVersions {
 
 impl TemplateVersions {
     /// Returns the number of tenants with an older version than the current one.
-    pub fn outdated(&self) -> i64 {
+    pub fn outdated_count(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version < self.current).map(|at| at.tenants).sum()
     }
 
     /// Returns the number of tenants with a newer version, upgraded by a newer version of the program.
-    pub fn newer(&self) -> i64 {
+    pub fn newer_count(&self) -> i64 {
         self.in_use.iter().filter(|at| at.version > self.current).map(|at| at.tenants).sum()
     }
 }
@@ -88,6 +88,6 @@ mod tests {
         let in_use = [(1, 5), (2, 7), (3, 11), (4, 13), (5, 17)];
         let in_use = in_use.map(|(version, tenants)| TenantsAtVersion { version, tenants }).to_vec();
         let versions = TemplateVersions { current: 3, in_use };
-        assert_eq!((versions.outdated(), versions.newer()), (12, 30));
+        assert_eq!((versions.outdated_count(), versions.newer_count()), (12, 30));
     }
 }

@@ -25,6 +25,10 @@ static PERMISSIONS: [PermissionInfo; 7] = [
     PolicyManage::INFO,
 ];
 
+// What to do if a test fails.
+const LOCK: &str = "lock the tenant before reading, and commit the transaction";
+const UNCHANGED: &str = "a rejected change changes nothing: check before writing, or roll back";
+
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
 }
@@ -542,7 +546,7 @@ async fn invalid_policy_changes_nothing(#[future(awt)] test_db: TestDb) {
     assert_eq!(policies.update(&write, template, &narrow).await.label(), "template");
     assert_eq!(policies.delete(&write, template).await.label(), "template");
     assert_eq!(policies.delete(&write, PolicyId::new()).await.label(), "no policy");
-    assert_eq!(stored_policies(&test_db).await, before);
+    assert_eq!(stored_policies(&test_db).await, before, "{UNCHANGED}");
 }
 
 #[rstest]
@@ -589,7 +593,7 @@ async fn policy_write_cannot_escalate(#[future(awt)] test_db: TestDb) {
         let label = policies.update(&write, deny, &change).await.label();
         assert!(["lacks *:*", "lacks tenant:read"].contains(&label.as_str()), "{label}");
     }
-    assert_eq!(stored_policies(&test_db).await, before);
+    assert_eq!(stored_policies(&test_db).await, before, "{UNCHANGED}");
     let conditional = draft(None, Effect::Allow, ("role", &["read"]), address);
     assert_eq!(policies.create(&write, &conditional).await.label(), "Ok");
     // Deleting or narrowing the deny would grant members a permission that the writer doesn't have.
@@ -635,7 +639,7 @@ async fn concurrent_demotions_keep_one_admin(#[future(awt)] test_db: TestDb) {
         .fetch_one(&mut test_db.superuser().await)
         .await
         .unwrap();
-    assert!(left >= 1, "{outcomes:?}");
+    assert!(left >= 1, "a tenant keeps an admin: {LOCK}; {outcomes:?}");
     assert!(outcomes["Ok"] >= 15, "too few changes succeeded: {outcomes:?}");
 }
 
@@ -652,7 +656,7 @@ async fn concurrent_leaves_keep_one_admin(#[future(awt)] test_db: TestDb) {
         let (members, scope) = (members(&test_db), test_db.scope(admin, fixture.tenant.id).await.unwrap());
         tasks.spawn(async move { members.leave(&scope).await.label() });
     }
-    assert_eq!(outcomes(tasks).await, counted([("Ok", 39), ("last admin", 1)]));
+    assert_eq!(outcomes(tasks).await, counted([("Ok", 39), ("last admin", 1)]), "a tenant keeps an admin: {LOCK}");
 }
 
 /// An admin widens a role while another member, who doesn't have the new permission, assigns it to 200 members.

@@ -134,7 +134,11 @@ async fn concurrent_same_slug_creates_one_tenant(#[future(awt)] test_db: TestDb)
             outcome(&tenants.create(&user, &"Initech".parse().unwrap(), Some(&slug)).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, counted([("Ok", 1), ("SlugTaken", 49)]));
+    assert_eq!(
+        outcomes(tasks).await,
+        counted([("Ok", 1), ("SlugTaken", 49)]),
+        "a slug is unique: keep its unique index"
+    );
     let expected = [("tenants", 1), ("roles", 2), ("policies", 3), ("memberships", 1), ("tenant_attributes", 1)];
     assert_eq!(counts(&test_db).await, expected.map(|(table, count)| (table.to_owned(), count)).into());
 }
@@ -486,7 +490,11 @@ async fn concurrent_personal_tenant_creation_creates_one(#[future(awt)] seeded: 
             outcome(&tenants.create(&alice, &"Alice".parse().unwrap(), slug.as_ref()).await)
         });
     }
-    assert_eq!(outcomes(tasks).await, counted([("Ok", 1), ("PersonalTenantExists", 49)]));
+    assert_eq!(
+        outcomes(tasks).await,
+        counted([("Ok", 1), ("PersonalTenantExists", 49)]),
+        "a user has one personal tenant: keep its unique index"
+    );
     let personal_tenants: Vec<(UserId, i64)> = sqlx::query_as(
         "SELECT t.personal_user_id, count(*) FROM tenants AS t JOIN memberships AS m ON m.tenant_id = t.id
          WHERE t.personal_user_id IS NOT NULL GROUP BY t.id",

@@ -131,7 +131,7 @@ async fn every_tenant_table_forces_rls(#[future(awt)] test_db: TestDb) {
 )]
 #[case::granted_to_everyone("GRANT SELECT ON roles TO PUBLIC", "table roles: SELECT is granted to PUBLIC")]
 #[tokio::test]
-async fn access_mistake_is_reported(
+async fn wrong_access_is_reported(
     #[future(awt)] test_db: TestDb,
     #[case] mistake: &'static str,
     #[case] expected: &str,

@@ -30,17 +30,27 @@ async fn each_transaction_kind_sees_only_its_rows(#[future(awt)] seeded: SeededD
     let (database, alice) = (seeded.db.database(), seeded.seed.users.alice.id);
 
     let mut unscoped = database.begin_unscoped().await.unwrap();
-    assert_eq!(tenants_and_role(&mut unscoped).await, (0, "tenantry_app".into()));
+    let (expected, rule) = (
+        (0, "tenantry_app".into()),
+        "a transaction without a scope sees no tenant; check the role and the settings that it sets",
+    );
+    assert_eq!(tenants_and_role(&mut unscoped).await, expected, "{rule}");
 
     let mut user_tx = database.begin_for_user(&seeded.identity(alice).await.unwrap()).await.unwrap();
-    assert_eq!(tenants_and_role(&mut user_tx).await, (2, "tenantry_app".into()));
+    let (expected, rule) =
+        ((2, "tenantry_app".into()), "a user sees the tenants with a membership; check the policies on `tenants`");
+    assert_eq!(tenants_and_role(&mut user_tx).await, expected, "{rule}");
 
     let mut tenant = database.begin(&seeded.scope(alice, "acme").await.unwrap()).await.unwrap();
-    assert_eq!(tenants_and_role(&mut tenant).await, (1, "tenantry_app".into()));
+    let (expected, rule) =
+        ((1, "tenantry_app".into()), "a tenant transaction sees one tenant; check the policies on `tenants`");
+    assert_eq!(tenants_and_role(&mut tenant).await, expected, "{rule}");
     assert_eq!(tenant.tenant(), seeded.seed.tenants.acme.id);
 
     let mut system = seeded.db.system().begin(SystemReason::Seed).await.unwrap();
-    assert_eq!(tenants_and_role(&mut system).await, (2, "tenantry_system".into()));
+    let (expected, rule) =
+        ((2, "tenantry_system".into()), "a system transaction sees all tenants, as `tenantry_system`");
+    assert_eq!(tenants_and_role(&mut system).await, expected, "{rule}");
     assert_eq!(system.reason(), SystemReason::Seed);
 }
 
@@ -59,7 +69,11 @@ async fn unscoped_transactions_stay_read_only(
     let mut user_tx = database.begin_for_user(&identity).await.unwrap();
     for tx in [&mut unscoped, &mut *user_tx] {
         let error = sqlx::query(statement).execute(tx.conn()).await.unwrap_err();
-        assert_eq!(error.as_database_error().unwrap().code().unwrap(), code);
+        assert_eq!(
+            error.as_database_error().unwrap().code().unwrap(),
+            code,
+            "{statement} must fail: unscoped transactions only read"
+        );
     }
 }
 
@@ -77,12 +91,12 @@ async fn drop_rolls_back(#[future(awt)] seeded: SeededDb) {
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
     drop(tx);
-    assert_eq!(renamed_roles().await, 0);
+    assert_eq!(renamed_roles().await, 0, "a dropped transaction is rolled back");
 
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(renamed_roles().await, 1);
+    assert_eq!(renamed_roles().await, 1, "a committed transaction keeps its changes");
 }
 
 #[rstest]

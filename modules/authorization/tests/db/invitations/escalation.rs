@@ -30,7 +30,11 @@ async fn inviter_cannot_grant_missing_permission(#[future(awt)] test_db: TestDb)
     // Resending is checked too, since the caller becomes the inviter.
     let id = admin_invitation.invitation.id;
     assert_eq!(outcome(&fixture.invitations.resend(&permit, id).await), "PrivilegeEscalation");
-    assert_eq!(fixture.rows().await, before);
+    assert_eq!(
+        fixture.rows().await,
+        before,
+        "a rejected invitation changes nothing: check before writing, or roll back"
+    );
     assert_eq!(outcome(&fixture.accept(&carol, &admin_invitation.token).await), "Ok");
     assert_eq!(outcome(&fixture.invitations.create(&permit, &test_email("dana"), inviter_role).await), "Ok");
 }
