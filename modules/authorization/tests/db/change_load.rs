@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -139,31 +139,38 @@ async fn idle_transactions(connection: &mut PgConnection) -> i64 {
     sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
 }
 
-#[rstest]
-#[tokio::test]
-async fn cancelled_check_keeps_its_transaction_until_it_ends(#[future(awt)] test_db: TestDb) {
-    let policies: Arc<dyn Policies> = module(&test_db).resolve();
-    let large = test_db.create_tenant().await;
-    insert_expensive_policies(&test_db, &large).await;
-    let admin = test_db.create_member(&large, large.admin_role).await;
-    let manage = test_db.permit::<PolicyManage>(admin, large.id).await.unwrap();
-    let target = PolicyTarget::new(&PERMISSIONS, "user", &["read".to_owned()]).unwrap();
-    let draft = PolicyDraft { role: None, effect: Effect::Allow, target, condition: None };
-    let mut observer = test_db.superuser().await;
-    let change = tokio::spawn(async move { policies.create(&manage, &draft).await });
-    while idle_transactions(&mut observer).await == 0 {
-        assert!(!change.is_finished(), "the check is too fast for this test");
-        tokio::task::yield_now().await;
-    }
-    change.abort();
-    assert!(change.await.unwrap_err().is_cancelled());
-    // A rollback would take about a millisecond.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(idle_transactions(&mut observer).await, 1, "the share is free while the check still runs");
-    let rolled_back = async {
-        while idle_transactions(&mut observer).await > 0 {
+/// The runtime has one thread for blocking work. The test occupies it, and so decides when the check runs.
+#[test]
+fn cancelled_check_keeps_its_transaction_until_it_ends() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let test_db = test_db().await;
+        let policies: Arc<dyn Policies> = module(&test_db).resolve();
+        let tenant = test_db.create_tenant().await;
+        let admin = test_db.create_member(&tenant, tenant.admin_role).await;
+        let manage = test_db.permit::<PolicyManage>(admin, tenant.id).await.unwrap();
+        let target = PolicyTarget::new(&PERMISSIONS, "user", &["read".to_owned()]).unwrap();
+        let draft = PolicyDraft { role: None, effect: Effect::Allow, target, condition: None };
+        let mut observer = test_db.superuser().await;
+        let (release, released) = mpsc::channel::<()>();
+        let occupied = tokio::task::spawn_blocking(move || released.recv());
+        let change = tokio::spawn(async move { policies.create(&manage, &draft).await });
+        while idle_transactions(&mut observer).await == 0 {
+            assert!(!change.is_finished(), "the check ran before the test permitted it");
             tokio::task::yield_now().await;
         }
-    };
-    timeout(Duration::from_secs(10), rolled_back).await.expect("the cancelled change is rolled back");
+        change.abort();
+        assert!(change.await.unwrap_err().is_cancelled());
+        // A rollback would take about a millisecond.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(idle_transactions(&mut observer).await, 1, "the share is free although the check hasn't ended");
+        release.send(()).unwrap();
+        occupied.await.unwrap().unwrap();
+        let rolled_back = async {
+            while idle_transactions(&mut observer).await > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), rolled_back).await.expect("the cancelled change is rolled back");
+    });
 }
