@@ -18,6 +18,10 @@ pub struct Round {
     pub p50: Duration,
     /// 99th percentile of the latency.
     pub p99: Duration,
+    /// 99.9th percentile of the latency.
+    pub p999: Duration,
+    /// Maximum latency.
+    pub max: Duration,
 }
 
 impl Round {
@@ -45,8 +49,16 @@ pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Durati
     }
     let mut latencies: Vec<_> = clients.iter().flatten().map(|response| response.latency).collect();
     latencies.sort_unstable();
-    let percentile = |percent| latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default();
-    Ok(Round { requests: latencies.len(), elapsed, p50: percentile(50), p99: percentile(99) })
+    let percentile = |permille| latencies.get(latencies.len() * permille / 1000).copied().unwrap_or_default();
+    let max = latencies.last().copied().unwrap_or_default();
+    Ok(Round {
+        requests: latencies.len(),
+        elapsed,
+        p50: percentile(500),
+        p99: percentile(990),
+        p999: percentile(999),
+        max,
+    })
 }
 
 /// Sends the request repeatedly like [`run`], to a server that may reject it with 503. Returns the proportion of rejected

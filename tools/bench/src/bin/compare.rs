@@ -20,8 +20,10 @@ use bench::{
 use sqlx::{Connection, PgConnection};
 use test_support::SeededDb;
 
-/// Number of concurrent connections to each server. More than the number of CPUs on a small machine.
-const CONNECTIONS: usize = 16;
+/// Numbers of concurrent connections to each server: fewer and more than the database connections, of which there are
+/// [`POOL_SIZE`].
+const CONNECTIONS: [usize; 3] = [8, 16, 32];
+const POOL_SIZE: &str = "10";
 const MEMBERS: usize = 25;
 /// Number of connections of the client that floods the server with sign-ins.
 const FLOOD_CONNECTIONS: usize = 64;
@@ -40,15 +42,16 @@ impl Candidate {
     }
 }
 
-/// The results of a candidate's rounds.
+/// The results of a candidate's rounds with one number of connections.
 #[derive(Default)]
 struct Measurements {
     throughput: Vec<f64>,
     p99: Vec<f64>,
+    p999: Vec<f64>,
+    max: Vec<f64>,
     /// CPU time of the program and of the database backends, in clock ticks per request.
     cpu: Vec<f64>,
     resident_kib: u64,
-    first_response: Vec<f64>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -60,48 +63,52 @@ async fn main() -> BoxResult<()> {
     let seeded = SeededDb::new().await;
     let candidates = candidates(&seeded).await?;
     let dir = std::env::temp_dir();
-    let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
-
     println!("time from start to first response, 5 starts each");
+    let mut first_response = vec![Vec::new(); candidates.len()];
     for _ in 0..5 {
-        for (candidate, measured) in candidates.iter().zip(&mut measured) {
+        for (candidate, times) in candidates.iter().zip(&mut first_response) {
             let started = Instant::now();
             let running = candidate.start(&dir)?;
             load::run(running.addr, &candidate.request, 1, Duration::ZERO)?;
-            measured.first_response.push(started.elapsed().as_secs_f64());
+            times.push(started.elapsed().as_secs_f64());
         }
     }
+    println!("\n| tenantry divided by | start to first response |\n| --- | --- |");
+    for (candidate, theirs) in candidates.iter().zip(&first_response).skip(1) {
+        println!("| {} | {:.2} |", candidate.name, ratio(&first_response[0], theirs));
+    }
 
-    println!("{MEMBERS} members, {CONNECTIONS} connections, {rounds} alternating rounds of {seconds} s");
+    let span = Duration::from_secs(seconds);
+    println!("\n{MEMBERS} members, {POOL_SIZE} database connections, {rounds} alternating rounds of {seconds} s each");
     let running: Vec<ServerProcess> =
         candidates.iter().map(|candidate| candidate.start(&dir)).collect::<io::Result<_>>()?;
     let mut backends = seeded.superuser().await;
     // Warm up caches before measuring.
     for (candidate, running) in candidates.iter().zip(&running) {
-        load::run(running.addr, &candidate.request, CONNECTIONS, Duration::from_millis(500))?;
+        load::run(running.addr, &candidate.request, CONNECTIONS[2], Duration::from_millis(500))?;
     }
-    for round in 1..=rounds {
-        for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
-            let before = cpu(&mut backends, running).await?;
-            let span = Duration::from_secs(seconds);
-            let result = load::run(running.addr, &candidate.request, CONNECTIONS, span)?;
-            let used = cpu(&mut backends, running).await?.saturating_sub(before);
-            #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-            let cpu = used as f64 / result.requests as f64;
-            measured.cpu.push(cpu);
-            measured.throughput.push(result.throughput());
-            measured.p99.push(result.p99.as_secs_f64());
-            measured.resident_kib = resident_kib(running.pid());
+    let columns = "throughput | p99 | p99.9 | maximum | CPU per request | memory |";
+    println!("\n| connections | tenantry divided by | {columns}\n| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for connections in CONNECTIONS {
+        let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
+        for _ in 0..rounds {
+            for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
+                let before = cpu(&mut backends, running).await?;
+                let result = load::run(running.addr, &candidate.request, connections, span)?;
+                let used = cpu(&mut backends, running).await?.saturating_sub(before);
+                #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+                let cpu = used as f64 / result.requests as f64;
+                measured.cpu.push(cpu);
+                measured.throughput.push(result.throughput());
+                measured.p99.push(result.p99.as_secs_f64());
+                measured.p999.push(result.p999.as_secs_f64());
+                measured.max.push(result.max.as_secs_f64());
+                measured.resident_kib = resident_kib(running.pid());
+            }
         }
-        let last = |n: usize| measured[n].throughput[round - 1];
-        println!(
-            "round {round}: throughput {:.3} of baseline, {:.3} of baseline with lookup",
-            last(0) / last(1),
-            last(0) / last(2)
-        );
+        report(connections, &candidates, &measured);
     }
-    report(&candidates, &measured);
-    flood_sign_ins(&running[0], &candidates[0].request, rounds, Duration::from_secs(seconds))
+    flood_sign_ins(&running[0], &candidates[0].request, rounds, span)
 }
 
 /// Compares one connection's reads while another client floods the server with sign-ins, with those directly before.
@@ -166,7 +173,7 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
         ("DATABASE_URL", seeded.url()),
         ("DB_DRIVER", "postgres".into()),
         ("DB_ROLE_PREFIX", "tenantry".into()),
-        ("DB_POOL_SIZE", "10".into()),
+        ("DB_POOL_SIZE", POOL_SIZE.into()),
         ("HTTP_WORKERS", "2".into()),
         ("LOG_LEVEL", "warn".into()),
     ];
@@ -198,20 +205,19 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     Ok(vec![ours, list, lookup])
 }
 
-fn report(candidates: &[Candidate], measured: &[Measurements]) {
+fn report(connections: usize, candidates: &[Candidate], measured: &[Measurements]) {
     let ours = &measured[0];
-    println!("\n| tenantry divided by | throughput | p99 | CPU per request | memory | start to first response |");
-    println!("| --- | --- | --- | --- | --- | --- |");
     for (candidate, theirs) in candidates.iter().zip(measured).skip(1) {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
         let memory = ours.resident_kib as f64 / theirs.resident_kib as f64;
         println!(
-            "| {} | {:.2} | {:.2} | {:.2} | {memory:.2} | {:.2} |",
+            "| {connections} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {memory:.2} |",
             candidate.name,
             ratio(&ours.throughput, &theirs.throughput),
             ratio(&ours.p99, &theirs.p99),
+            ratio(&ours.p999, &theirs.p999),
+            ratio(&ours.max, &theirs.max),
             ratio(&ours.cpu, &theirs.cpu),
-            ratio(&ours.first_response, &theirs.first_response),
         );
     }
 }
