@@ -226,8 +226,19 @@ CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants
 CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
   FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION record_released_slug();
 
--- Every instance caches compiled policies under their tenant's policy_version. These triggers renew it in the
--- transaction that changes policies or attributes.
+-- Every instance caches admissions and compiled policies under their tenant's policy_version. These triggers renew it in
+-- the transaction that changes policies, attributes or the slug, by which requests name the tenant.
+CREATE FUNCTION renew_policy_version_of_slug() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.policy_version := gen_random_uuid();
+  RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER tenants_slug_renews_version BEFORE UPDATE OF slug ON tenants
+  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION renew_policy_version_of_slug();
+
 CREATE FUNCTION renew_policy_version() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -251,3 +262,25 @@ CREATE TRIGGER tenant_attributes_updated AFTER UPDATE ON tenant_attributes
   REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
   REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
+
+-- Sets the tenant's scope, like tenant_scope, and compares a cached admission with the tables. `admission` has the tenant,
+-- the user, the member's role and the policy version; or only the tenant, if an earlier statement has compared them.
+-- STABLE, so that its query sees the snapshot of the statement that calls it: the rows that the statement reads are those
+-- of a moment at which the caller was admitted. SQLSTATE TN001: decide the request again.
+CREATE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM tenant_scope(admission[1]);
+  IF cardinality(admission) <> 1 AND NOT EXISTS (
+    SELECT
+    FROM memberships AS m
+    JOIN tenants AS t ON t.id = m.tenant_id
+    JOIN user_profiles AS p ON p.id = m.user_id
+    WHERE m.tenant_id = admission[1] AND m.user_id = admission[2] AND m.role_id = admission[3]
+      AND t.policy_version = admission[4] AND t.status = 'active' AND p.active
+  ) THEN
+    RAISE SQLSTATE 'TN001' USING MESSAGE = 'the admission is outdated';
+  END IF;
+  RETURN admission[1];
+END
+$$;

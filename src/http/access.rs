@@ -105,17 +105,19 @@ pub(crate) struct Member {
 impl AccessType for Member {
     const CLASS: AccessClass = AccessClass::Member;
 
-    async fn admit(module: &RequestModule, _: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        Ok(Self { proof: resolve_scope(module).await? })
+    async fn admit(module: &RequestModule, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        Ok(Self { proof: resolve_scope(module, request).await? })
     }
 }
 
 /// Resolves the tenant scope. The user is added to the span first, so that the log line has it even if the tenant is
 /// rejected.
-async fn resolve_scope(module: &RequestModule) -> Result<Arc<TenantScope>, Problem> {
+///
+/// The scope of a read may come from a cached admission: `Routes` repeats the read if it is outdated.
+async fn resolve_scope(module: &RequestModule, request: &HttpRequest) -> Result<Arc<TenantScope>, Problem> {
     let resolver: &dyn TenantResolver = module.resolve_ref();
     record_claims(module).await;
-    let tenant_scope = resolver.scope().await?;
+    let tenant_scope = if request.method().is_safe() { resolver.cached_scope().await } else { resolver.scope().await }?;
     middleware::record_tenant(tenant_scope.tenant());
     Ok(tenant_scope)
 }
@@ -135,8 +137,8 @@ pub(crate) struct Access<P> {
 impl<P: RegisteredPermission> AccessType for Access<P> {
     const CLASS: AccessClass = AccessClass::Permission(&P::INFO);
 
-    async fn admit(module: &RequestModule, _: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        let scope = resolve_scope(module).await?;
+    async fn admit(module: &RequestModule, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let scope = resolve_scope(module, request).await?;
         Ok(Self { proof: Permit::authorize(&scope, None, &environment(module))? })
     }
 }
@@ -176,7 +178,7 @@ impl<P: RegisteredPermission, Id: ResourceId> AccessType for AccessTo<P, Id> {
     }
 
     async fn admit(module: &RequestModule, request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
-        let scope = resolve_scope(module).await?;
+        let scope = resolve_scope(module, request).await?;
         // Checked after membership, so that a malformed id reveals nothing to non-members.
         let PathId(id) = PathId::<Id>::extract(request, payload).await?;
         let proof = Permit::authorize(&scope, Some(&id.attributes()), &environment(module))?;
@@ -200,6 +202,12 @@ impl AccessType for RestoreAccess {
         middleware::record_tenant(restore_scope.tenant());
         Ok(Self { proof: RestorePermit::authorize(&restore_scope, &environment(module))? })
     }
+}
+
+/// Returns whether everything that the response was decided from is current, see [`TenantResolver::is_current`].
+pub(crate) async fn is_current(module: &RequestModule) -> bool {
+    let resolver: &dyn TenantResolver = module.resolve_ref();
+    resolver.is_current().await
 }
 
 fn environment(module: &RequestModule) -> Environment {

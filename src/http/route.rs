@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, iter};
 
 use actix_web::{Handler, HttpRequest, HttpResponse, Resource, Route, dev::Payload, guard, web};
+use db::DbError;
 use kernel::{PermissionInfo, TenancyMode};
 use utoipa::openapi::{HttpMethod, OpenApi, ResponseBuilder};
 
 pub(crate) use super::response::{ApiResponse, Created, CreatedWithoutUrl, Json, NoContent};
 use super::{
-    access::AccessType,
+    access::{self, AccessType},
     api_docs::{self, AccessClass, OperationDoc},
     extract::{InjectedService, check_unread, read_body},
     middleware::request_module,
@@ -78,6 +79,20 @@ impl_handler_args!();
 impl_handler_args!(A);
 impl_handler_args!(A, B);
 impl_handler_args!(A, B, C);
+
+/// How often a request is decided whose permissions change at the same time. Only reads are repeated.
+const MAX_ATTEMPTS: usize = 5;
+
+/// Extracts the arguments and runs the handler.
+async fn respond<F, A>(handler: &F, request: &HttpRequest, payload: &mut Payload) -> Result<F::Output, Problem>
+where
+    F: Handler<A>,
+    A: HandlerArgs,
+{
+    let args = A::extract(request, payload).await?;
+    check_unread(request, payload, A::READS_QUERY).await?;
+    Ok(handler.call(args).await)
+}
 
 const GET_OR_HEAD: &str = "GET, HEAD";
 
@@ -190,9 +205,13 @@ impl Routes {
                 let handler = handler.clone();
                 async move {
                     let mut payload = payload.into_inner();
-                    let args = A::extract(&request, &mut payload).await?;
-                    check_unread(&request, &mut payload, A::READS_QUERY).await?;
-                    Ok::<_, Problem>(handler.call(args).await)
+                    for _ in 0..MAX_ATTEMPTS {
+                        let response = respond::<F, A>(&handler, &request, &mut payload).await;
+                        if access::is_current(&*request_module(&request)?).await {
+                            return response;
+                        }
+                    }
+                    Err(DbError::AdmissionOutdated.into())
                 }
             })
         });

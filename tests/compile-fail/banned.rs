@@ -7,7 +7,7 @@
 #![expect(dead_code, reason = "only clippy checks this code")]
 
 use actix_web::{App, web};
-use kernel::{UserId, VerifiedClaims};
+use kernel::{AdmissionCheck, UserId, VerifiedClaims};
 use shaku::{Component, ComponentFn, HasComponent, HasProvider, Interface, Module, ModuleBuilder, ProviderFn};
 use sqlx::{
     Connection, Executor, PgConnection, PgPool, Postgres, SqlStr,
@@ -109,6 +109,11 @@ fn overrides<M, I, P>(
 fn unverified_claims(user: UserId) {
     #[expect(clippy::disallowed_methods, reason = "kernel::VerifiedClaims::new")]
     drop(VerifiedClaims::new(user, None));
+}
+
+fn unconfirmed_admission(check: &AdmissionCheck) {
+    #[expect(clippy::disallowed_methods, reason = "kernel::AdmissionCheck::confirm")]
+    check.confirm();
 }
 
 fn clock() {

@@ -17,6 +17,7 @@ macro_rules! snapshot {
     };
 }
 
+mod admission_cache;
 mod authorization_check;
 mod authorization_matrix;
 mod cli;

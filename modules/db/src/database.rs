@@ -1,5 +1,7 @@
 //! Access to the database, as traits for dependency injection.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use kernel::{Identity, TenantId, TenantScope};
 use shaku::Interface;
@@ -12,6 +14,7 @@ use crate::{
     migrate::AppliedMigrations,
     pool::Pool,
     pool_share::ShareOf,
+    single_statement::{record_check, scope_argument},
 };
 
 /// Access bound by row-level security.
@@ -53,9 +56,12 @@ pub trait SystemDatabase: Interface {
 #[async_trait]
 impl Database for Pool {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
-        let tenant = scope.tenant();
-        let begin_sql = format!("BEGIN READ WRITE; SELECT tenant_scope('{tenant}')");
-        Ok(TenantTx::new(self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await?, tenant))
+        let (tenant, check) = (scope.tenant(), scope.check());
+        let argument = scope_argument(check).iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let begin_sql = format!("BEGIN READ WRITE; SELECT admitted_scope('{{{argument}}}')");
+        let begun = self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await;
+        record_check(check, begun.as_ref().err());
+        Ok(TenantTx::new(begun?, tenant))
     }
 
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {
@@ -69,7 +75,7 @@ impl Database for Pool {
     }
 
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader {
-        TenantReader::new(self.reader(), scope.tenant())
+        TenantReader::new(self.reader(), Arc::clone(scope.check()))
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {

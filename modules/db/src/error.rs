@@ -5,7 +5,13 @@ use std::time::Duration;
 use kernel::PortError;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{RoleNames, constants::MIN_MAJOR_VERSION, database_url::uses_socket, outcome::Outcome};
+use super::{
+    RoleNames,
+    constants::MIN_MAJOR_VERSION,
+    database_url::uses_socket,
+    outcome::Outcome,
+    sqlstate::{ADMISSION_OUTDATED, sqlstate},
+};
 
 /// A statement or transaction failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,10 @@ pub enum DbError {
     /// The server is a standby, which rejects writes.
     #[error("the database server is a standby; connect to the primary, or promote the standby")]
     Standby,
+    /// The caller's membership, role or account, or the tenant's policies have changed since the cached admission. The
+    /// request is decided again.
+    #[error("the caller's permissions have changed; repeat the request")]
+    AdmissionOutdated,
     /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.
     #[error("the transaction was rolled back because an earlier statement in it had failed")]
     Aborted,
@@ -32,6 +42,9 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
+        if sqlstate(&error).as_deref() == Some(ADMISSION_OUTDATED) {
+            return Self::AdmissionOutdated;
+        }
         if Outcome::of(&error).is_temporary() { Self::Unavailable(error) } else { Self::Query(error) }
     }
 }
@@ -39,9 +52,11 @@ impl From<sqlx::Error> for DbError {
 impl From<DbError> for PortError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::TooManyTransactions | DbError::SchemaNotCurrent | DbError::Standby => {
-                Self::Unavailable(error.into())
-            }
+            DbError::Unavailable(_)
+            | DbError::TooManyTransactions
+            | DbError::SchemaNotCurrent
+            | DbError::Standby
+            | DbError::AdmissionOutdated => Self::Unavailable(error.into()),
             DbError::Query(_) | DbError::Aborted => Self::Internal(error.into()),
         }
     }

@@ -221,8 +221,11 @@ impl Pool {
             // The other connections lead to the same server.
             self.idle_connections.close_idle();
         }
-        // `begin_sql` can't fail itself, so an error means that the connection wasn't usable.
-        let mut tx = begun.map_err(DbError::Unavailable)?;
+        // Except for an outdated admission, `begin_sql` can't fail itself: the connection wasn't usable.
+        let mut tx = begun.map_err(|error| match error.into() {
+            DbError::Query(error) => DbError::Unavailable(error),
+            error => error,
+        })?;
         if let Some(role) = role {
             // A separate statement, because it can fail; the transaction is then rolled back.
             sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {role}"))).execute(tx.conn()).await?;

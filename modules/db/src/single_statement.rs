@@ -6,9 +6,9 @@
 //! The `OFFSET 0` fences guarantee that the scope is set first; `tests/arch-lint/src/scoped_statements.rs` rejects
 //! statements without them. A statement that doesn't set a scope sees no tenant rows.
 
-use std::ops::Deref;
+use std::sync::Arc;
 
-use kernel::TenantId;
+use kernel::{AdmissionCheck, AdmissionFacts};
 use sqlx::{
     Postgres,
     postgres::{PgArguments, PgRow},
@@ -16,6 +16,7 @@ use sqlx::{
 };
 
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::{
     DbError,
@@ -85,27 +86,71 @@ impl Reader {
 }
 
 /// Reads the rows of one tenant.
+///
+/// Each statement sets its scope by `admitted_scope($1)`, with [`Self::scope`] as the argument. If the scope comes from a
+/// cached admission, that function compares the admission with the tables, in the snapshot in which the statement reads.
 #[derive(Debug, Clone)]
 pub struct TenantReader {
     reader: Reader,
-    tenant: TenantId,
+    check: Arc<AdmissionCheck>,
 }
 
 impl TenantReader {
-    pub(super) fn new(reader: Reader, tenant: TenantId) -> Self {
-        Self { reader, tenant }
+    pub(super) fn new(reader: Reader, check: Arc<AdmissionCheck>) -> Self {
+        Self { reader, check }
     }
 
-    /// Returns the tenant, to which every statement must set its scope.
-    pub fn tenant(&self) -> TenantId {
-        self.tenant
+    /// Returns the argument of `admitted_scope`: the tenant, and what it compares unless an earlier statement has.
+    pub fn scope(&self) -> Vec<Uuid> {
+        scope_argument(&self.check)
+    }
+
+    /// Like [`Reader::fetch_all`].
+    ///
+    /// # Errors
+    /// [`DbError::AdmissionOutdated`] if the caller's role, the policies or anything else that the admission depends on
+    /// has changed.
+    pub async fn fetch_all<'q, T, F>(
+        &self,
+        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
+    ) -> Result<Vec<T>, DbError>
+    where
+        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
+        T: Send + Unpin,
+    {
+        let result = self.reader.fetch_all(query).await;
+        record_check(&self.check, result.as_ref().err());
+        result
+    }
+
+    /// Like [`Self::fetch_all`], for a query that returns at most one row.
+    pub async fn fetch_optional<'q, T, F>(
+        &self,
+        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
+    ) -> Result<Option<T>, DbError>
+    where
+        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
+        T: Send + Unpin,
+    {
+        Ok(self.fetch_all(query).await?.into_iter().next())
     }
 }
 
-impl Deref for TenantReader {
-    type Target = Reader;
+/// Returns the argument of `admitted_scope`.
+pub(super) fn scope_argument(check: &AdmissionCheck) -> Vec<Uuid> {
+    let AdmissionFacts { tenant, user, role, policy_version } = check.facts();
+    let mut argument = vec![tenant.as_uuid()];
+    if !check.is_confirmed() {
+        argument.extend([user.as_uuid(), role.as_uuid(), policy_version]);
+    }
+    argument
+}
 
-    fn deref(&self) -> &Reader {
-        &self.reader
+/// Records the outcome of a statement that called `admitted_scope`. Other errors leave it open.
+pub(super) fn record_check(check: &AdmissionCheck, error: Option<&DbError>) {
+    match error {
+        None => check.confirm(),
+        Some(DbError::AdmissionOutdated) => check.reject(),
+        Some(_) => {}
     }
 }

@@ -5,6 +5,10 @@ pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// The table doesn't exist.
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
+/// `admitted_scope` found that the cached admission is outdated. A code of this program: no class of PostgreSQL or of the
+/// SQL standard begins with a T.
+pub(super) const ADMISSION_OUTDATED: &str = "TN001";
+
 /// The SQLSTATE of an error reported by the server.
 pub(super) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(Into::into)

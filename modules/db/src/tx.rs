@@ -11,6 +11,7 @@ use tokio::{task::JoinError, time::timeout};
 use super::{
     DbError,
     deadlines::{BEGIN_DEADLINE, COMMIT_DEADLINE, no_response},
+    sqlstate::{ADMISSION_OUTDATED, sqlstate},
     tx_connection::TxConnection,
 };
 
@@ -21,7 +22,8 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// Begins a transaction. After an error, the connection is closed: `begin_sql` can't fail on a usable one.
+    /// Begins a transaction. After an error, the connection is closed: except for an outdated admission, `begin_sql` can't
+    /// fail on a usable one.
     pub(super) async fn begin(mut connection: TxConnection, begin_sql: &str) -> Result<Self, sqlx::Error> {
         // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs.
         let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.unlimited());
@@ -29,7 +31,9 @@ impl Tx {
         match begun {
             Ok(_) => Ok(Self { connection }),
             Err(error) => {
-                connection.set_broken();
+                if sqlstate(&error).as_deref() != Some(ADMISSION_OUTDATED) {
+                    connection.set_broken();
+                }
                 Err(error)
             }
         }
@@ -70,7 +74,7 @@ impl Tx {
 
     async fn try_commit(&mut self) -> Result<(), DbError> {
         if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.unlimited()).await {
-            let aborted = super::sqlstate::sqlstate(&error).is_some_and(|code| code == "25P02");
+            let aborted = sqlstate(&error).is_some_and(|code| code == "25P02");
             return Err(if aborted { DbError::Aborted } else { error.into() });
         }
         sqlx::raw_sql("COMMIT").execute(self.unlimited()).await?;

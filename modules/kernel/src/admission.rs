@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shaku::Interface;
+use uuid::Uuid;
 
-use crate::{PolicySet, PortError, RoleId, TenantId, TenantTarget, UserId, VerifiedClaims};
+use crate::{AdmissionFacts, PolicySet, PortError, RoleId, TenantId, TenantTarget, UserId, VerifiedClaims};
 
 /// Input for a [`crate::TenantScope`]: the user is an active member of this active tenant.
 #[derive(Debug)]
@@ -18,6 +19,15 @@ pub struct Admission {
     pub role: RoleId,
     /// The tenant's compiled policies.
     pub policies: Arc<dyn PolicySet>,
+    /// The version of the policies. It also changes with the tenant's slug.
+    pub policy_version: Uuid,
+}
+
+impl Admission {
+    pub(crate) fn facts(&self) -> AdmissionFacts {
+        let Self { tenant, user, role, policy_version, .. } = *self;
+        AdmissionFacts { tenant, user, role, policy_version }
+    }
 }
 
 /// Input for a [`crate::RestoreScope`]: the user is an active member of this tenant, archived or not.
@@ -49,6 +59,10 @@ pub trait TenantAdmission: Interface {
     /// Loads user, membership and role in one statement. The policies are current; they come from the cache if it has
     /// this version.
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError>;
+
+    /// Returns the last admission of this user to this tenant, if it is cached. It may be outdated: the database confirms
+    /// it later, in the statement that reads.
+    fn cached(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Option<Admission>;
 
     /// Like [`Self::admit`], but also admits to an archived tenant.
     async fn admit_to_restore(

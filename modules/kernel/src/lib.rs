@@ -15,6 +15,7 @@
 #![expect(clippy::disallowed_types, reason = "this crate defines the components that create proofs")]
 
 mod admission;
+mod admission_check;
 mod clock;
 mod decision;
 mod email;
@@ -37,6 +38,7 @@ mod unicode;
 mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
+pub use admission_check::{AdmissionCheck, AdmissionFacts};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
     AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, PermissionDenied,

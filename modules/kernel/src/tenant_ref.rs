@@ -45,7 +45,7 @@ fn is_uuid_shaped(text: &str) -> bool {
 }
 
 /// A reference to a tenant. It is unambiguous, since a slug is never shaped like a UUID.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TenantRef {
     /// By id.
     Id(TenantId),

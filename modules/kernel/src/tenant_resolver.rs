@@ -1,14 +1,15 @@
 //! Resolves the tenant of a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use shaku::{Component, Interface};
 use tokio::sync::OnceCell;
 
 use crate::{
-    AdmissionError, IdentityError, IdentityProvider, IdentitySource, RequestContext, RestoreScope, ScopeError,
-    TenancyMode, TenantAdmission, TenantScope, TenantTarget, VerifiedClaims, tenant_selection::select_tenant,
+    AdmissionError, AdmissionFacts, IdentityError, IdentityProvider, IdentitySource, RequestContext, RestoreScope,
+    ScopeError, TenancyMode, TenantAdmission, TenantScope, TenantTarget, VerifiedClaims,
+    tenant_selection::select_tenant,
 };
 
 /// Resolves the tenant of a request, at most once per request.
@@ -16,6 +17,16 @@ use crate::{
 pub trait TenantResolver: Interface {
     /// Returns the proof. It is cached for the rest of the request.
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+
+    /// Like [`Self::scope`], for a request that only reads. It uses the caller's last admission if it is cached. The first
+    /// statement confirms it, and [`Self::is_current`] must be called before the response is sent.
+    async fn cached_scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+
+    /// Returns whether what [`Self::cached_scope`] returned is current. If not, the response must be discarded and the
+    /// request be repeated: the next scope isn't from the cache.
+    ///
+    /// Reads the admission unless a statement has confirmed it. So a denial is confirmed, too.
+    async fn is_current(&self) -> bool;
 
     /// Like [`Self::scope`], but also accepts an archived tenant. Only for restoring.
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
@@ -39,12 +50,56 @@ pub struct MembershipTenantResolver {
     tenancy: Arc<TenancyMode>,
     #[shaku(default)]
     scope: OnceCell<Arc<TenantScope>>,
+    #[shaku(default)]
+    read_scope: Mutex<ReadScope>,
+}
+
+/// The scope of a request that only reads. The database confirms it in the statement that reads.
+#[derive(Debug, Default)]
+pub enum ReadScope {
+    /// The request hasn't needed one yet.
+    #[default]
+    None,
+    /// From the cache, or just read.
+    Scope(Arc<TenantScope>),
+    /// The last one has turned out to be outdated, so the next one isn't from the cache.
+    Outdated,
 }
 
 #[async_trait]
 impl TenantResolver for MembershipTenantResolver {
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError> {
         self.scope.get_or_try_init(|| self.load_scope()).await.cloned()
+    }
+
+    async fn cached_scope(&self) -> Result<Arc<TenantScope>, ScopeError> {
+        let reload = match &*self.read_scope() {
+            ReadScope::Scope(scope) => return Ok(Arc::clone(scope)),
+            ReadScope::None => false,
+            ReadScope::Outdated => true,
+        };
+        let claims = self.source.require_claims().await?;
+        let tenant = self.select_tenant(&claims).await?;
+        let cached = if reload { None } else { self.admission.cached(&claims, tenant) };
+        let admission = match cached {
+            Some(cached) => cached,
+            None => self.admission.admit(&claims, tenant).await.map_err(|error| scope_error(error, tenant))?,
+        };
+        let scope = Arc::new(TenantScope::unconfirmed(admission));
+        *self.read_scope() = ReadScope::Scope(Arc::clone(&scope));
+        Ok(scope)
+    }
+
+    async fn is_current(&self) -> bool {
+        let check = match &*self.read_scope() {
+            ReadScope::Scope(scope) => Arc::clone(scope.check()),
+            ReadScope::None | ReadScope::Outdated => return true,
+        };
+        let is_current = check.is_confirmed() || (check.is_pending() && self.is_unchanged(check.facts()).await);
+        if !is_current {
+            *self.read_scope() = ReadScope::Outdated;
+        }
+        is_current
     }
 
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
@@ -64,6 +119,17 @@ impl MembershipTenantResolver {
         admission
             .map(|admission| Arc::new(TenantScope::from_admission(admission)))
             .map_err(|error| scope_error(error, tenant))
+    }
+
+    /// Reads the admission again and compares it.
+    async fn is_unchanged(&self, facts: AdmissionFacts) -> bool {
+        let Ok(claims) = self.source.require_claims().await else { return false };
+        let Ok(tenant) = self.select_tenant(&claims).await else { return false };
+        self.admission.admit(&claims, tenant).await.is_ok_and(|admission| admission.facts() == facts)
+    }
+
+    fn read_scope(&self) -> MutexGuard<'_, ReadScope> {
+        self.read_scope.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn select_tenant<'a>(&'a self, claims: &'a VerifiedClaims) -> Result<TenantTarget<'a>, ScopeError> {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::{
-    AccessRequest, Admission, Decision, Explanation, IdentityError, PolicySet, PortError, Principal, RoleId,
-    TenancyMode, TenantId,
+    AccessRequest, Admission, AdmissionCheck, Decision, Explanation, IdentityError, PolicySet, PortError, Principal,
+    RoleId, TenancyMode, TenantId,
 };
 
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
+///
+/// The scope of a read is a proof under the condition that its [`AdmissionCheck`] gets confirmed: by the first statement or
+/// transaction, which fails otherwise. A response is sent only after that.
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
 /// `Database::begin` in the crate `db`.
@@ -17,13 +20,30 @@ pub struct TenantScope {
     principal: Principal,
     role: RoleId,
     policies: Arc<dyn PolicySet>,
+    check: Arc<AdmissionCheck>,
 }
 
 impl TenantScope {
-    /// Callable only inside the kernel.
+    /// Callable only inside the kernel, with an admission that has just been read.
     pub(crate) fn from_admission(admission: Admission) -> Self {
-        let Admission { tenant, user, role, policies } = admission;
-        Self { tenant, principal: Principal::User(user), role, policies }
+        let check = AdmissionCheck::confirmed(admission.facts());
+        Self::with_check(admission, check)
+    }
+
+    /// Like [`Self::from_admission`], with an admission that the database confirms later.
+    pub(crate) fn unconfirmed(admission: Admission) -> Self {
+        let check = AdmissionCheck::pending(admission.facts());
+        Self::with_check(admission, check)
+    }
+
+    fn with_check(admission: Admission, check: AdmissionCheck) -> Self {
+        let Admission { tenant, user, role, policies, .. } = admission;
+        Self { tenant, principal: Principal::User(user), role, policies, check: Arc::new(check) }
+    }
+
+    /// Returns what the scope depends on, and whether the database has confirmed it.
+    pub fn check(&self) -> &Arc<AdmissionCheck> {
+        &self.check
     }
 
     /// Returns the tenant.

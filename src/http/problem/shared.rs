@@ -17,7 +17,10 @@ use crate::http::requested_tenant::selection_hint;
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::unavailable(error),
+            // A read whose admission is outdated is repeated: its problem isn't sent.
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby | DbError::AdmissionOutdated => {
+                Self::unavailable(error)
+            }
             DbError::TooManyTransactions => {
                 let detail =
                     "Too many requests for this tenant, or of this kind, are in progress. Try again in a moment.";

@@ -165,7 +165,11 @@ fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Viola
             let protected = row_level_security_table(statement, is_own);
             for (at, (word, line)) in statement.iter().enumerate() {
                 let owners = tables.all_owners.get(word).filter(|owners| !owners.contains(owner(migration)));
-                let is_allowed = (at > 0 && statement[at - 1].0 == "references") || protected == Some(word.as_str());
+                let before = if at > 0 { statement[at - 1].0.as_str() } else { "" };
+                // A function may read the views that the module's statements may read.
+                let is_read =
+                    ["from", "join"].contains(&before) && is_readable_view(owner(migration), word, doc_tables);
+                let is_allowed = before == "references" || protected == Some(word.as_str()) || is_read;
                 if let Some(owners) = owners.filter(|_| !is_allowed) {
                     let owner_names = owners.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
                     let problem = format!("names `{word}`, which belongs to {owner_names}");
@@ -180,6 +184,13 @@ fn violations(migrations: &[Source], doc_tables: &[ModuleDocTable]) -> Vec<Viola
     violations.extend(migrations.iter().flat_map(blocking::violations));
     violations.extend(check_doc_tables(&tables, doc_tables));
     violations
+}
+
+/// Whether this is a public view of another module, and the module lists it under "needs".
+fn is_readable_view(module: &str, name: &str, doc_tables: &[ModuleDocTable]) -> bool {
+    let is_public = doc_tables.iter().any(|one| one.public_views.iter().any(|view| view == name));
+    let is_needed = |one: &ModuleDocTable| one.module == module && one.needs.iter().any(|view| view == name);
+    is_public && doc_tables.iter().any(is_needed)
 }
 
 fn check_doc_tables(tables: &Tables, doc_tables: &[ModuleDocTable]) -> Vec<Violation> {
@@ -232,8 +243,13 @@ fn migrations_touch_only_owned_tables() {
 
 /// Returns the violations of a migration of `billing`, after one of `user`.
 fn billing_violations(sql: &str) -> Vec<Violation> {
-    let user = fake_source("migrations/0001_user.up.sql", "CREATE TABLE users (id uuid PRIMARY KEY);");
-    let doc_tables = [fake_doc_table("user", "", "`users`"), fake_doc_table("billing", "", "`invoices`")];
+    let user = "CREATE TABLE users (id uuid PRIMARY KEY);\n\
+                CREATE VIEW user_profiles AS SELECT id FROM users; CREATE VIEW addresses AS SELECT id FROM users;";
+    let user = fake_source("migrations/0001_user.up.sql", user);
+    let doc_tables = [
+        fake_doc_table("user", "", "`users`, the view `user_profiles`, the view `addresses`"),
+        fake_doc_table("billing", "the view `user_profiles`", "`invoices`"),
+    ];
     let billing = format!("CREATE TABLE invoices (id uuid PRIMARY KEY, user_id uuid REFERENCES users);\n{sql}");
     violations(&[user, fake_source("migrations/0002_billing.up.sql", &billing)], &doc_tables)
 }
@@ -243,8 +259,17 @@ fn cross_module_migration_is_rejected() {
     assert_no_violations(&billing_violations(
         "ALTER TABLE invoices ADD COLUMN paid boolean; -- users pay\nGRANT SELECT ON invoices TO tenantry_app;
          CREATE POLICY payers ON users USING (EXISTS (SELECT FROM invoices AS i WHERE i.user_id = users.id));
-         DROP POLICY payers ON users;",
+         DROP POLICY payers ON users;
+         CREATE FUNCTION payer() RETURNS uuid LANGUAGE sql AS $$ SELECT id FROM user_profiles $$;",
     ));
+    assert_one_violation(
+        &billing_violations("CREATE FUNCTION f() RETURNS uuid LANGUAGE sql AS $$ SELECT id FROM addresses $$;"),
+        "migrations/0002_billing.up.sql:2: names `addresses`, which belongs to user",
+    );
+    assert_one_violation(
+        &billing_violations("GRANT SELECT ON user_profiles TO tenantry_app;"),
+        "migrations/0002_billing.up.sql:2: names `user_profiles`, which belongs to user",
+    );
     for sql in [
         "ALTER TABLE users ADD COLUMN paid boolean;",
         "DROP TABLE IF EXISTS invoices, users;",

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// The functions that set a scope, each with the alias of its column.
-const SCOPES: [(&str, &str); 2] = [("tenant_scope", "tenant_id"), ("user_scope", "user_id")];
+const SCOPES: [(&str, &str); 3] =
+    [("admitted_scope", "tenant_id"), ("tenant_scope", "tenant_id"), ("user_scope", "user_id")];
 
 /// Returns why a statement that sets a scope isn't fenced, if so.
 fn unfenced(sql: &str) -> Option<&'static str> {
@@ -117,11 +118,20 @@ fn sets_scope(sql: &str) -> bool {
 /// Checks the statements of a file.
 fn violations(source: &Source) -> Vec<Violation> {
     let help = "write it as modules/db/src/single_statement.rs describes";
-    let scoped = statements(source).into_iter().filter(|statement| sets_scope(&statement.sql));
+    let all = statements(source);
+    let scoped = all.iter().filter(|statement| sets_scope(&statement.sql));
     let unfenced = scoped.filter_map(|statement| Some((statement.line, unfenced(&statement.sql)?)));
-    unfenced
-        .map(|(line, problem)| Violation::new(&source.path, line, format!("sets a scope, but {problem}"), help))
-        .collect()
+    let unfenced = unfenced
+        .map(|(line, problem)| Violation::new(&source.path, line, format!("sets a scope, but {problem}"), help));
+    // `TenantReader` records that each of its statements has compared the admission.
+    let unconfirmed = all.iter().filter(|statement| {
+        statement.parameters.contains("TenantReader") != statement.sql.contains("admitted_scope($1)")
+    });
+    let unconfirmed = unconfirmed.map(|statement| {
+        let help = "a statement of a TenantReader calls `admitted_scope($1)` with `reader.scope()`, and no other does";
+        Violation::new(&source.path, statement.line, "doesn't set the scope of its reader", help)
+    });
+    unfenced.chain(unconfirmed).collect()
 }
 
 #[test]
@@ -172,5 +182,25 @@ fn unfenced_statement_is_rejected() {
         "UPDATE roles SET name = '' WHERE tenant_id = tenant_scope($1)".to_owned(),
     ] {
         assert_one_violation(&check(&unfenced), "modules/x/src/store.rs:1: sets a scope, but ");
+    }
+}
+
+#[test]
+fn statement_of_reader_without_its_scope_is_rejected() {
+    let check = |parameter: &str, scope: &str| {
+        let sql = format!(
+            "SELECT r.id FROM (SELECT {scope}($1) AS tenant_id OFFSET 0) AS s,
+             LATERAL (SELECT * FROM roles AS r WHERE r.tenant_id = s.tenant_id OFFSET 0) AS r"
+        );
+        let text = format!("async fn f(&self, reader: &{parameter}) {{ query!(\"{sql}\") }}");
+        violations(&fake_source("modules/x/src/store.rs", &text))
+    };
+    assert_no_violations(&check("TenantReader", "admitted_scope"));
+    assert_no_violations(&check("Reader", "tenant_scope"));
+    for (parameter, scope) in [("TenantReader", "tenant_scope"), ("Reader", "admitted_scope")] {
+        assert_one_violation(
+            &check(parameter, scope),
+            "modules/x/src/store.rs:1: doesn't set the scope of its reader; a statement of a TenantReader calls",
+        );
     }
 }

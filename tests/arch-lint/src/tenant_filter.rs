@@ -342,7 +342,11 @@ fn filtered_columns(query: &Query, outer: &FilteredColumns) -> Vec<String> {
         };
         match (expression, clause.operand(expression)) {
             (_, Operand::Column(column)) => clause.filtered.contains(&column).then(|| name.unwrap_or(column.1)),
-            (Expr::Function(function), _) if unqualified(&function.name) == "tenant_scope" => name,
+            (Expr::Function(function), _)
+                if ["admitted_scope", "tenant_scope"].contains(&unqualified(&function.name).as_str()) =>
+            {
+                name
+            }
             _ => None,
         }
     });

@@ -1,5 +1,6 @@
 //! Admission of users to tenants.
 
+mod admission_cache;
 mod policy_cache;
 
 use std::sync::Arc;
@@ -11,13 +12,16 @@ use kernel::{Admission, AdmissionError, PortError, RestoreAdmission, TenantAdmis
 use shaku::Component;
 
 use crate::{
-    admission::policy_cache::PolicyCache,
-    engine::CompiledPolicies,
+    admission::{
+        admission_cache::{AdmissionCache, CachedAdmission},
+        policy_cache::PolicyCache,
+    },
+    engine::{CompiledPolicies, PolicyVersion},
     members::store::{MembershipRepository, MembershipSummary},
     policies::store::PolicyRepository,
 };
 
-/// Admits members to their tenants, and caches the tenants' compiled policies.
+/// Admits members to their tenants, and caches the admissions and the tenants' compiled policies.
 #[derive(Component)]
 #[shaku(interface = TenantAdmission)]
 pub(crate) struct AdmissionService {
@@ -28,18 +32,30 @@ pub(crate) struct AdmissionService {
     #[shaku(inject)]
     policies: Arc<dyn PolicyRepository>,
     #[shaku(default)]
+    admissions: AdmissionCache,
+    #[shaku(default)]
     cache: PolicyCache,
 }
 
 #[async_trait]
 impl TenantAdmission for AdmissionService {
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
-        let reader = self.database.reader();
-        let membership = self.find_membership(&reader, claims, tenant).await?;
-        match membership.status {
-            TenantStatus::Active => self.build_admission(&reader, claims, membership).await,
-            TenantStatus::Archived => Err(AdmissionError::TenantNotFound),
+        let admission = self.read_admission(claims, tenant).await;
+        match &admission {
+            Ok(Admission { tenant: id, role, policy_version, .. }) => {
+                let policy_version = PolicyVersion::from(*policy_version);
+                let admission = CachedAdmission { tenant: *id, role: *role, policy_version };
+                self.admissions.insert(claims.user(), tenant, admission);
+            }
+            Err(_) => self.admissions.remove(claims.user(), tenant),
         }
+        admission
+    }
+
+    fn cached(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Option<Admission> {
+        let CachedAdmission { tenant, role, policy_version } = self.admissions.get(claims.user(), tenant)?;
+        let policies = self.cache.get(tenant, policy_version)?;
+        Some(Admission { tenant, user: claims.user(), role, policies, policy_version: policy_version.as_uuid() })
     }
 
     async fn admit_to_restore(
@@ -55,6 +71,19 @@ impl TenantAdmission for AdmissionService {
 }
 
 impl AdmissionService {
+    async fn read_admission(
+        &self,
+        claims: &VerifiedClaims,
+        tenant: TenantTarget<'_>,
+    ) -> Result<Admission, AdmissionError> {
+        let reader = self.database.reader();
+        let membership = self.find_membership(&reader, claims, tenant).await?;
+        match membership.status {
+            TenantStatus::Active => self.build_admission(&reader, claims, membership).await,
+            TenantStatus::Archived => Err(AdmissionError::TenantNotFound),
+        }
+    }
+
     async fn find_membership(
         &self,
         reader: &Reader,
@@ -82,6 +111,7 @@ impl AdmissionService {
             self.cache.insert(tenant, &compiled);
             compiled
         };
-        Ok(Admission { tenant, user: claims.user(), role, policies })
+        let policy_version = policies.version().as_uuid();
+        Ok(Admission { tenant, user: claims.user(), role, policies, policy_version })
     }
 }

@@ -119,6 +119,18 @@ impl NewPolicy {
 #[sqlx(transparent)]
 pub(crate) struct PolicyVersion(Uuid);
 
+impl PolicyVersion {
+    pub(crate) fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for PolicyVersion {
+    fn from(version: Uuid) -> Self {
+        Self(version)
+    }
+}
+
 #[cfg(test)]
 impl PolicyVersion {
     pub(crate) fn for_test(number: u128) -> Self {

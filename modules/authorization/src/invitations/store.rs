@@ -51,14 +51,14 @@ pub(crate) async fn page(
     after: Option<InvitationId>,
     limit: u16,
 ) -> Result<Vec<Invitation>, DbError> {
-    let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), InvitationId::as_uuid));
+    let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), InvitationId::as_uuid));
     let query = || {
         sqlx::query_as!(
             InvitationRow,
             r#"SELECT i.id AS "id!: InvitationId", i.email AS "email!: Email", i.role_id AS "role_id!: RoleId",
                  i.role_name AS "role_name!", i.invited_by AS "invited_by!: UserId", i.created_at AS "created_at!",
                  i.expires_at AS "expires_at!", i.expired AS "expired!"
-               FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+               FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                  LATERAL (
                    SELECT i.id, i.email, i.role_id, r.name AS role_name, i.invited_by, i.created_at, i.expires_at,
                      i.expires_at <= statement_timestamp() AS expired
@@ -69,7 +69,7 @@ pub(crate) async fn page(
                    LIMIT $3
                  ) AS i
                ORDER BY i.id"#,
-            tenant,
+            &scope,
             after,
             i64::from(limit),
         )

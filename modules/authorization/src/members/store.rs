@@ -152,13 +152,13 @@ impl MembershipRepository for PgMembershipRepository {
     }
 
     async fn list(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
-        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), UserId::as_uuid));
+        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), UserId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 MemberRow,
                 r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
                      m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
                          m.created_at AS since
@@ -170,7 +170,7 @@ impl MembershipRepository for PgMembershipRepository {
                        LIMIT $3
                      ) AS m
                    ORDER BY m.user_id"#,
-                tenant,
+                &scope,
                 after,
                 i64::from(limit),
             )
@@ -179,13 +179,13 @@ impl MembershipRepository for PgMembershipRepository {
     }
 
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError> {
-        let (tenant, user) = (reader.tenant().as_uuid(), user.as_uuid());
+        let (scope, user) = (reader.scope(), user.as_uuid());
         let query = || {
             sqlx::query_as!(
                 MemberRow,
                 r#"SELECT m.user_id AS "user_id!: UserId", m.email AS "email!: Email", m.display_name AS "display_name!",
                      m.active AS "active!", m.role_id AS "role_id!: RoleId", m.role_name AS "role_name!", m.since AS "since!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
                          m.created_at AS since
@@ -195,7 +195,7 @@ impl MembershipRepository for PgMembershipRepository {
                        WHERE m.tenant_id = s.tenant_id AND m.user_id = $2
                        OFFSET 0
                      ) AS m"#,
-                tenant,
+                &scope,
                 user,
             )
         };

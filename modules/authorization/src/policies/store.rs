@@ -129,14 +129,14 @@ impl PolicyRepository for PgPolicyRepository {
         after: Option<PolicyId>,
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, DbError> {
-        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), PolicyId::as_uuid));
+        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), PolicyId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 PolicyRow,
                 r#"SELECT p.id AS "id!: PolicyId", p.role_id AS "role_id?: RoleId", p.role_name AS "role_name?",
                      p.effect AS "effect!: Effect", p.resource AS "resource!", p.verbs AS "verbs!", p.condition,
                      p.is_template AS "is_template!", p.created_at AS "created_at!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT p.id, p.role_id, r.name AS role_name, p.effect, p.resource, p.verbs, p.condition,
                          p.is_template, p.created_at
@@ -147,7 +147,7 @@ impl PolicyRepository for PgPolicyRepository {
                        LIMIT $3
                      ) AS p
                    ORDER BY p.id"#,
-                tenant,
+                &scope,
                 after,
                 i64::from(limit),
             )
@@ -156,14 +156,14 @@ impl PolicyRepository for PgPolicyRepository {
     }
 
     async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError> {
-        let (tenant, id) = (reader.tenant().as_uuid(), id.as_uuid());
+        let (scope, id) = (reader.scope(), id.as_uuid());
         let query = || {
             sqlx::query_as!(
                 PolicyRow,
                 r#"SELECT p.id AS "id!: PolicyId", p.role_id AS "role_id?: RoleId", p.role_name AS "role_name?",
                      p.effect AS "effect!: Effect", p.resource AS "resource!", p.verbs AS "verbs!", p.condition,
                      p.is_template AS "is_template!", p.created_at AS "created_at!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT p.id, p.role_id, r.name AS role_name, p.effect, p.resource, p.verbs, p.condition,
                          p.is_template, p.created_at
@@ -172,7 +172,7 @@ impl PolicyRepository for PgPolicyRepository {
                        WHERE p.tenant_id = s.tenant_id AND p.id = $2
                        OFFSET 0
                      ) AS p"#,
-                tenant,
+                &scope,
                 id,
             )
         };

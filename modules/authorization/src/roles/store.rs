@@ -34,12 +34,12 @@ pub(crate) struct PgRoleRepository;
 #[async_trait]
 impl RoleRepository for PgRoleRepository {
     async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError> {
-        let tenant = reader.tenant().as_uuid();
+        let scope = reader.scope();
         let query = || {
             sqlx::query_as!(
                 Role,
                 r#"SELECT r.id AS "id!: RoleId", r.name AS "name!", r.is_system AS "is_system!", r.members AS "members!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT r.id, r.name, r.name_key, r.is_system,
                          (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = s.tenant_id AND m.role_id = r.id) AS members
@@ -48,7 +48,7 @@ impl RoleRepository for PgRoleRepository {
                        OFFSET 0
                      ) AS r
                    ORDER BY r.is_system DESC, r.name_key, r.id"#,
-                tenant,
+                &scope,
             )
         };
         reader.fetch_all(query).await

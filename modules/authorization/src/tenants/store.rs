@@ -28,14 +28,14 @@ pub(crate) struct PgTenantRepository;
 #[async_trait]
 impl TenantRepository for PgTenantRepository {
     async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError> {
-        let tenant = reader.tenant().as_uuid();
+        let scope = reader.scope();
         let query = || {
             sqlx::query_as!(
                 Tenant,
                 r#"SELECT r.id AS "id!: TenantId", r.slug AS "slug!: TenantSlug", r.name AS "name!: TenantName",
                      r.status AS "status!: TenantStatus", r.plan AS "plan!", r.features AS "features!",
                      r.seat_limit AS "seat_limit!", r.created_at AS "created_at!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT t.id, t.slug, t.name, t.status, a.plan, a.features, a.seat_limit, t.created_at
                        FROM tenants AS t
@@ -43,7 +43,7 @@ impl TenantRepository for PgTenantRepository {
                        WHERE t.id = s.tenant_id AND t.status = 'active'
                        OFFSET 0
                      ) AS r"#,
-                tenant,
+                &scope,
             )
         };
         reader.fetch_optional(query).await

@@ -1,0 +1,180 @@
+//! No response is based on rights that had been revoked. Another program revokes them: here, that is SQL of the superuser,
+//! which the server's cache of admissions doesn't notice.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use rstest::rstest;
+
+use crate::client::{Client, Response, TestApp, app};
+
+/// What Bob may do in Acme.
+#[derive(Debug, Clone)]
+struct Model {
+    /// The name of his role.
+    role: Option<&'static str>,
+    active: bool,
+    archived: bool,
+    /// Whether a policy denies all members to read users.
+    denied: bool,
+    slug: &'static str,
+}
+
+/// What the database or the model does in a change.
+struct Change {
+    sql: String,
+    apply: fn(&mut Model),
+}
+
+fn changes(app: &TestApp) -> Vec<Change> {
+    let (acme, bob) = (&app.seed.tenants.acme, app.seed.users.bob.id);
+    let tenant = acme.id;
+    let assign = |role| {
+        format!(
+            "INSERT INTO memberships (tenant_id, user_id, role_id) VALUES ('{tenant}', '{bob}', '{role}')
+             ON CONFLICT (tenant_id, user_id) DO UPDATE SET role_id = excluded.role_id"
+        )
+    };
+    let of_tenant = |assignment| format!("UPDATE tenants SET {assignment} WHERE id = '{tenant}'");
+    let of_bob = |assignment| format!("UPDATE users SET {assignment} WHERE id = '{bob}'");
+    let deny = format!(
+        "INSERT INTO policies (tenant_id, id, effect, resource, verbs, digest)
+         VALUES ('{tenant}', gen_random_uuid(), 'deny', 'user', '{{read}}', sha256('deny')) ON CONFLICT DO NOTHING"
+    );
+    let remove = format!("DELETE FROM memberships WHERE tenant_id = '{tenant}' AND user_id = '{bob}'");
+    let change = |sql, apply| Change { sql, apply };
+    vec![
+        change(remove, |model| model.role = None),
+        change(assign(acme.admin_role), |model| model.role = Some("admin")),
+        change(assign(acme.member_role), |model| model.role = Some("member")),
+        change(of_bob("deactivated_at = now()"), |model| model.active = false),
+        change(of_bob("deactivated_at = NULL"), |model| model.active = true),
+        change(of_tenant("status = 'archived'"), |model| model.archived = true),
+        change(of_tenant("status = 'active'"), |model| model.archived = false),
+        change(deny, |model| model.denied = true),
+        change("DELETE FROM policies WHERE effect = 'deny'".to_owned(), |model| model.denied = false),
+        change(of_tenant("slug = 'acme'"), |model| model.slug = "acme"),
+        change(of_tenant("slug = 'acme-2'"), |model| model.slug = "acme-2"),
+    ]
+}
+
+impl Model {
+    /// Returns the status of a request by Bob for Acme's members that names the tenant like this, and his role.
+    fn expected(&self, named: &str) -> (u16, Option<&'static str>) {
+        let is_named = named == self.slug || !named.starts_with("acme");
+        match self.role {
+            _ if !self.active => (401, None),
+            Some(role) if !self.archived && is_named => {
+                if self.denied {
+                    (403, None)
+                } else {
+                    (200, Some(role))
+                }
+            }
+            _ => (404, None),
+        }
+    }
+}
+
+/// Returns the role of Bob in a list of members.
+fn role_of_bob(response: &Response) -> Option<String> {
+    let members = response.json();
+    let bob = members["members"].as_array()?.iter().find(|member| member["email"] == "bob@example.com")?;
+    Some(bob["role"]["name"].as_str()?.to_owned())
+}
+
+/// Makes random changes, each followed by reads of Bob. Returns how often each status was returned, or the first read
+/// whose response differs from the model.
+fn run(app: &TestApp, steps: usize) -> Result<BTreeMap<u16, usize>, String> {
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (changes, mut database, bob) = (changes(app), app.database(), app.bob());
+    let id = app.seed.tenants.acme.id.to_string();
+    let mut model = Model { role: Some("member"), active: true, archived: false, denied: false, slug: "acme" };
+    let mut statuses = BTreeMap::new();
+    for step in 0..steps {
+        let change = &changes[random.usize(..changes.len())];
+        database.execute(&change.sql);
+        (change.apply)(&mut model);
+        for _ in 0..random.usize(..3) {
+            let named = ["acme", "acme-2", &id][random.usize(..3)];
+            let response = bob.in_tenant(named).get("/v1/members");
+            let actual = (response.status, role_of_bob(&response));
+            let (status, role) = model.expected(named);
+            if actual != (status, role.map(ToOwned::to_owned)) {
+                return Err(format!(
+                    "seed {seed}, step {step}, {named}: {actual:?} instead of {status} {role:?}: {model:?}"
+                ));
+            }
+            *statuses.entry(status).or_default() += 1;
+        }
+    }
+    Ok(statuses)
+}
+
+#[rstest]
+fn read_after_revocation_has_current_rights(app: TestApp) {
+    let statuses = run(&app, 400).unwrap_or_else(|mistake| panic!("admitted_scope or the cache is wrong: {mistake}"));
+    for status in [200, 401, 403, 404] {
+        assert!(statuses.get(&status).is_some_and(|count| *count >= 5), "{status} is too rare: {statuses:?}");
+    }
+}
+
+/// Without the comparison, the cache returns revoked rights, and the test above finds it.
+#[rstest]
+fn read_without_comparison_has_revoked_rights(app: TestApp) {
+    app.sql(
+        "CREATE OR REPLACE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid LANGUAGE sql VOLATILE
+         RETURN tenant_scope(admission[1])",
+    );
+    assert!(run(&app, 400).is_err());
+}
+
+/// The check and the list are of one snapshot: a list that Bob gets contains Bob.
+#[rstest]
+fn read_during_revocation_sees_one_snapshot(app: TestApp) {
+    let (remove, assign) = (&changes(&app)[0].sql, &changes(&app)[2].sql);
+    let bob = app.bob().in_tenant("acme");
+    let is_done = AtomicBool::new(false);
+    let read = |bob: &Client| {
+        let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+        while !is_done.load(Ordering::Relaxed) {
+            let response = bob.get("/v1/members");
+            if response.status == 200 {
+                assert_eq!(role_of_bob(&response).as_deref(), Some("member"), "Bob read a list without Bob");
+            }
+            *statuses.entry(response.status).or_default() += 1;
+        }
+        statuses
+    };
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..3).map(|_| scope.spawn(|| read(&bob))).collect();
+        let mut database = app.database();
+        for _ in 0..300 {
+            database.execute(remove);
+            database.execute(assign);
+        }
+        is_done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            let statuses = reader.join().unwrap();
+            assert!(statuses.keys().all(|status| [200, 404, 503].contains(status)), "{statuses:?}");
+            assert!(statuses.contains_key(&200) && statuses.contains_key(&404), "{statuses:?}");
+        }
+    });
+}
+
+/// The database rejects the admission each time: the client gets an error, and nothing is read.
+#[rstest]
+fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
+    app.sql(
+        "CREATE OR REPLACE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid LANGUAGE plpgsql STABLE
+         AS $$ BEGIN RAISE SQLSTATE 'TN001'; END $$",
+    );
+    let alice = app.alice().in_tenant("acme");
+    for path in ["/v1/members", "/v1/roles", "/v1/policies", "/v1/tenant", "/v1/invitations", "/v1/subscription"] {
+        assert_eq!(alice.get(path).status, 503, "{path}");
+    }
+}
