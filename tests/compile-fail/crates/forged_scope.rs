@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use kernel::{PolicySet, Principal, RoleId, TenantId, TenantScope};
+use kernel::{AdmissionCheck, PolicySet, Principal, RoleId, TenantId, TenantScope};
 
-fn scope(tenant: TenantId, principal: Principal, role: RoleId, policies: Arc<dyn PolicySet>) -> TenantScope {
-    TenantScope { tenant, principal, role, policies }
+fn scope(
+    tenant: TenantId,
+    principal: Principal,
+    role: RoleId,
+    policies: Arc<dyn PolicySet>,
+    check: Arc<AdmissionCheck>,
+) -> TenantScope {
+    TenantScope { tenant, principal, role, policies, check }
 }
 
 fn main() {}
