@@ -68,6 +68,7 @@ impl AdmissionCheck {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests are about confirming")]
 mod tests {
     use super::*;
 
