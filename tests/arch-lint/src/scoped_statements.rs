@@ -125,10 +125,13 @@ fn violations(source: &Source) -> Vec<Violation> {
         .map(|(line, problem)| Violation::new(&source.path, line, format!("sets a scope, but {problem}"), help));
     // `TenantReader` records that each of its statements has compared the admission.
     let unconfirmed = all.iter().filter(|statement| {
-        statement.parameters.contains("TenantReader") != statement.sql.contains("admitted_scope($1)")
+        let takes_reader = statement.parameters.split(|c: char| !c.is_alphanumeric()).any(|word| word == "Reader");
+        let forbidden = if takes_reader { "admitted_scope" } else { "tenant_scope" };
+        statement.sql.contains(forbidden)
     });
     let unconfirmed = unconfirmed.map(|statement| {
-        let help = "a statement of a TenantReader calls `admitted_scope($1)` with `reader.scope()`, and no other does";
+        let help = "the statements of a TenantReader call `admitted_scope($1)` with `reader.scope()`; those of a Reader call \
+                    `tenant_scope` or `user_scope`";
         Violation::new(&source.path, statement.line, "doesn't set the scope of its reader", help)
     });
     unfenced.chain(unconfirmed).collect()
@@ -146,8 +149,9 @@ fn scoped_statements_are_fenced() {
 fn unfenced_statement_is_rejected() {
     let scope = "FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s";
     let read = "SELECT * FROM roles AS r WHERE r.tenant_id = s.tenant_id";
-    let check =
-        |sql: &str| violations(&fake_source("modules/x/src/store.rs", &format!("fn f() {{ query!(\"{sql}\") }}")));
+    let check = |sql: &str| {
+        violations(&fake_source("modules/x/src/store.rs", &format!("fn f(r: &Reader) {{ query!(\"{sql}\") }}")))
+    };
     for fenced in [
         format!("SELECT r.id {scope}, LATERAL ({read} OFFSET 0) AS r"),
         format!("SELECT r.id {scope}, LATERAL ({read} LIMIT $2) AS r ORDER BY r.id"),
@@ -197,10 +201,14 @@ fn statement_of_reader_without_its_scope_is_rejected() {
     };
     assert_no_violations(&check("TenantReader", "admitted_scope"));
     assert_no_violations(&check("Reader", "tenant_scope"));
-    for (parameter, scope) in [("TenantReader", "tenant_scope"), ("Reader", "admitted_scope")] {
+    // With `self.database.tenant_reader(…)`.
+    assert_no_violations(&check("Permit<P>", "admitted_scope"));
+    for (parameter, scope) in
+        [("TenantReader", "tenant_scope"), ("Permit<P>", "tenant_scope"), ("Reader", "admitted_scope")]
+    {
         assert_one_violation(
             &check(parameter, scope),
-            "modules/x/src/store.rs:1: doesn't set the scope of its reader; a statement of a TenantReader calls",
+            "modules/x/src/store.rs:1: doesn't set the scope of its reader; the statements of a TenantReader call",
         );
     }
 }

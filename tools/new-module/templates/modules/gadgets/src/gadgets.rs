@@ -26,13 +26,13 @@ impl Gadgets for GadgetService {
         limit: u16,
     ) -> Result<Vec<Gadget>, GadgetsError> {
         let reader = self.database.tenant_reader(permit.scope());
-        let (tenant, after) = (reader.tenant().as_uuid(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
+        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 Gadget,
                 r#"SELECT r.id AS "id!: GadgetId", r.name AS "name!: GadgetName", r.created_at AS "created_at!",
                      r.updated_at AS "updated_at!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT r.id, r.name, r.created_at, r.updated_at
                        FROM gadgets AS r
@@ -41,7 +41,7 @@ impl Gadgets for GadgetService {
                        LIMIT $3
                      ) AS r
                    ORDER BY r.id"#,
-                tenant,
+                &scope,
                 after,
                 i64::from(limit),
             )
@@ -51,20 +51,20 @@ impl Gadgets for GadgetService {
 
     async fn get(&self, permit: &Permit<GadgetRead>, id: GadgetId) -> Result<Gadget, GadgetsError> {
         let reader = self.database.tenant_reader(permit.scope());
-        let (tenant, id) = (reader.tenant().as_uuid(), id.as_uuid());
+        let (scope, id) = (reader.scope(), id.as_uuid());
         let query = || {
             sqlx::query_as!(
                 Gadget,
                 r#"SELECT r.id AS "id!: GadgetId", r.name AS "name!: GadgetName", r.created_at AS "created_at!",
                      r.updated_at AS "updated_at!"
-                   FROM (SELECT tenant_scope($1) AS tenant_id OFFSET 0) AS s,
+                   FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT r.id, r.name, r.created_at, r.updated_at
                        FROM gadgets AS r
                        WHERE r.tenant_id = s.tenant_id AND r.id = $2
                        OFFSET 0
                      ) AS r"#,
-                tenant,
+                &scope,
                 id,
             )
         };
