@@ -22,8 +22,8 @@ CREATE TABLE tenants (
       'support', 'system', 'tenantry', 'www')),
   name text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200 AND is_normalized_name(name)),
   status tenant_status NOT NULL DEFAULT 'active',
-  -- Renewed by every change to policies or tenant attributes, in the transaction of that change. It is random, since a
-  -- number would repeat after a failover or restore that loses commits.
+  -- Renewed by every change to policies, tenant attributes, the slug or the owner, in the transaction of that change. It is
+  -- random, since a number would repeat after a failover or restore that loses commits.
   policy_version uuid NOT NULL DEFAULT gen_random_uuid(),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
@@ -227,8 +227,8 @@ CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
   FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION record_released_slug();
 
 -- Every instance caches admissions and compiled policies under their tenant's policy_version. These triggers renew it in
--- the transaction that changes policies, attributes or the slug, by which requests name the tenant.
-CREATE FUNCTION renew_policy_version_of_slug() RETURNS trigger
+-- the transaction that changes policies, attributes, or what requests find the tenant by.
+CREATE FUNCTION renew_policy_version_of_tenant() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
   NEW.policy_version := gen_random_uuid();
@@ -236,8 +236,9 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER tenants_slug_renews_version BEFORE UPDATE OF slug ON tenants
-  FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION renew_policy_version_of_slug();
+CREATE TRIGGER tenants_renamed BEFORE UPDATE OF slug, personal_user_id ON tenants
+  FOR EACH ROW WHEN ((OLD.slug, OLD.personal_user_id) IS DISTINCT FROM (NEW.slug, NEW.personal_user_id))
+  EXECUTE FUNCTION renew_policy_version_of_tenant();
 
 CREATE FUNCTION renew_policy_version() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -264,7 +265,7 @@ CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
   REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 
 -- Sets the tenant's scope, like tenant_scope, and compares a cached admission with the tables. `admission` has the tenant,
--- the user, the member's role and the policy version; or only the tenant, if an earlier statement has compared them.
+-- the user, the member's role and the policy version; or only the tenant, if the admission isn't from the cache.
 -- STABLE, so that its query sees the snapshot of the statement that calls it: the rows that the statement reads are those
 -- of a moment at which the caller was admitted. SQLSTATE TN001: decide the request again.
 CREATE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid

@@ -205,9 +205,9 @@ impl AccessType for RestoreAccess {
 }
 
 /// Returns whether everything that the response was decided from is current, see [`TenantResolver::is_current`].
-pub(crate) async fn is_current(module: &RequestModule) -> bool {
+pub(crate) async fn is_current(module: &RequestModule) -> Result<bool, Problem> {
     let resolver: &dyn TenantResolver = module.resolve_ref();
-    resolver.is_current().await
+    Ok(resolver.is_current().await?)
 }
 
 fn environment(module: &RequestModule) -> Environment {

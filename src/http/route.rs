@@ -80,17 +80,40 @@ impl_handler_args!(A);
 impl_handler_args!(A, B);
 impl_handler_args!(A, B, C);
 
-/// How often a request is decided whose permissions change at the same time. Only reads are repeated.
+/// Maximum number of times a read is decided, if the caller's permissions change meanwhile. Other requests are decided
+/// once.
 const MAX_ATTEMPTS: usize = 5;
 
+/// The outcome of [`check_unread`], which takes the body and therefore runs once.
+enum UnreadBody {
+    Pending,
+    Accepted,
+    /// With the problem, after an attempt that was discarded.
+    Rejected(Option<Problem>),
+}
+
 /// Extracts the arguments and runs the handler.
-async fn respond<F, A>(handler: &F, request: &HttpRequest, payload: &mut Payload) -> Result<F::Output, Problem>
+async fn respond<F, A>(
+    handler: &F,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    unread: &mut UnreadBody,
+) -> Result<F::Output, Problem>
 where
     F: Handler<A>,
     A: HandlerArgs,
 {
     let args = A::extract(request, payload).await?;
-    check_unread(request, payload, A::READS_QUERY).await?;
+    if let UnreadBody::Rejected(problem) = unread
+        && let Some(problem) = problem.take()
+    {
+        return Err(problem);
+    }
+    if matches!(unread, UnreadBody::Pending) {
+        let checked = check_unread(request, payload, A::READS_QUERY).await;
+        *unread = if checked.is_ok() { UnreadBody::Accepted } else { UnreadBody::Rejected(None) };
+        checked?;
+    }
     Ok(handler.call(args).await)
 }
 
@@ -205,10 +228,15 @@ impl Routes {
                 let handler = handler.clone();
                 async move {
                     let mut payload = payload.into_inner();
+                    let module = request_module(&request)?;
+                    let mut unread = UnreadBody::Pending;
                     for _ in 0..MAX_ATTEMPTS {
-                        let response = respond::<F, A>(&handler, &request, &mut payload).await;
-                        if access::is_current(&*request_module(&request)?).await {
+                        let response = respond::<F, A>(&handler, &request, &mut payload, &mut unread).await;
+                        if access::is_current(&module).await? {
                             return response;
+                        }
+                        if let (UnreadBody::Rejected(problem @ None), Err(kept)) = (&mut unread, response) {
+                            *problem = Some(kept);
                         }
                     }
                     Err(DbError::AdmissionOutdated.into())

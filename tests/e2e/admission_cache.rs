@@ -2,12 +2,14 @@
 //! which the server's cache of admissions doesn't notice.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
+use kernel::TenancyMode;
 use rstest::rstest;
+use serde_json::json;
 
 use crate::client::{Client, Response, TestApp, app};
 
@@ -174,11 +176,52 @@ fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
          AS $$ BEGIN RAISE SQLSTATE 'TN001'; END $$",
     );
     let alice = app.alice().in_tenant("acme");
+    let sessions = || -> BTreeSet<i32> {
+        let sessions =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        app.database().fetch_all::<(i32,)>(sessions).into_iter().map(|(pid,)| pid).collect()
+    };
+    let before = sessions();
+    assert!(!before.is_empty());
     for path in ["/v1/members", "/v1/roles", "/v1/policies", "/v1/tenant", "/v1/invitations", "/v1/subscription"] {
         for _ in 0..5 {
             assert_eq!(alice.get(path).status, 503, "{path}");
         }
     }
-    // Their transactions were rolled back: this one gets a connection.
+    assert!(before.is_subset(&sessions()), "an outdated admission closed a connection");
     assert_eq!(alice.get("/v1/me").status, 200);
+}
+
+/// The second attempt must not take the body for an empty one.
+#[rstest]
+fn invalid_body_of_repeated_read_is_rejected(app: TestApp) {
+    let token = app.access_token("alice@example.com");
+    let alice = app.anonymous().with_token(&token).in_tenant("acme");
+    assert_eq!(alice.get("/v1/members").status, 200);
+    app.sql("UPDATE tenants SET policy_version = gen_random_uuid()");
+    let body = "x".repeat(10_000);
+    let response = app.send_raw(&format!(
+        "GET /v1/members HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         X-Tenant-Id: acme\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+}
+
+/// The user remains a member of the former personal tenant, so only the version of the tenant shows the change.
+#[test]
+fn new_owner_of_personal_tenant_is_found() {
+    let app = TestApp::with_tenancy(TenancyMode::Personal);
+    let user = app.user("dana@example.com");
+    let slug = |client: &Client| client.get("/v1/tenant").json()["slug"].as_str().map(ToOwned::to_owned);
+    assert_eq!(user.post("/v1/tenants", json!({"name": "Dana", "slug": "dana"})).status, 201);
+    assert_eq!(slug(&user).as_deref(), Some("dana"));
+    app.sql(
+        "INSERT INTO memberships (tenant_id, user_id, role_id)
+         SELECT r.tenant_id, u.id, r.id FROM roles AS r, users AS u, tenants AS t
+         WHERE t.slug = 'acme' AND r.tenant_id = t.id AND r.name = 'admin' AND u.email = 'dana@example.com';
+         UPDATE tenants SET personal_user_id = NULL WHERE slug = 'dana';
+         UPDATE tenants SET personal_user_id = (SELECT id FROM users WHERE email = 'dana@example.com') WHERE slug = 'acme'",
+    );
+    assert_eq!(slug(&user).as_deref(), Some("acme"));
 }

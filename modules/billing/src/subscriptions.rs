@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use billing_api::{BillingError, BillingRead, Subscription, SubscriptionStatus, Subscriptions};
-use db::{Database, DbError, SystemTx, TenantTx};
+use billing_api::{BillingError, BillingRead, Subscription, SubscriptionId, SubscriptionStatus, Subscriptions};
+use db::{Database, DbError, SystemTx, TenantReader};
 use kernel::{Permit, TenantId};
 use shaku::Component;
 
@@ -19,25 +19,32 @@ pub(crate) struct SubscriptionService {
 #[async_trait]
 impl Subscriptions for SubscriptionService {
     async fn current(&self, permit: &Permit<BillingRead>) -> Result<Subscription, BillingError> {
-        let mut tx = self.database.begin(permit.scope()).await?;
-        current(&mut tx).await?.ok_or(BillingError::NotFound)
+        let reader = self.database.tenant_reader(permit.scope());
+        current(&reader).await?.ok_or(BillingError::NotFound)
     }
 }
 
 /// Returns the subscription in effect: the one with the latest period end among those not canceled. If all are
 /// canceled, the one with the latest period end.
-async fn current(tx: &mut TenantTx) -> Result<Option<Subscription>, DbError> {
-    let tenant = tx.tenant().as_uuid();
-    let subscription = sqlx::query_as!(
-        Subscription,
-        "SELECT id, provider, status, plan, current_period_end
-         FROM subscriptions
-         WHERE tenant_id = $1
-         ORDER BY status = 'canceled', current_period_end DESC, id
-         LIMIT 1",
-        tenant,
-    );
-    Ok(subscription.fetch_optional(tx.conn()).await?)
+async fn current(reader: &TenantReader) -> Result<Option<Subscription>, DbError> {
+    let scope = reader.scope();
+    let query = || {
+        sqlx::query_as!(
+            Subscription,
+            r#"SELECT u.id AS "id!: SubscriptionId", u.provider AS "provider!", u.status AS "status!: SubscriptionStatus",
+                 u.plan AS "plan!", u.current_period_end AS "current_period_end!"
+               FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
+                 LATERAL (
+                   SELECT u.id, u.provider, u.status, u.plan, u.current_period_end
+                   FROM subscriptions AS u
+                   WHERE u.tenant_id = s.tenant_id
+                   ORDER BY u.status = 'canceled', u.current_period_end DESC, u.id
+                   LIMIT 1
+                 ) AS u"#,
+            &scope,
+        )
+    };
+    reader.fetch_optional(query).await
 }
 
 /// Creates a subscription. Returns `false` and changes nothing if there is one with this id.

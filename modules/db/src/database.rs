@@ -20,7 +20,10 @@ use crate::{
 /// Access bound by row-level security.
 #[async_trait]
 pub trait Database: Interface {
-    /// Begins a transaction on the rows of one tenant.
+    /// Begins a transaction on the rows of one tenant. It confirms the scope, if that is from a cached admission.
+    ///
+    /// # Errors
+    /// [`DbError::AdmissionOutdated`] if anything that the admission depends on has changed.
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError>;
 
     /// Begins a read-only transaction on the user's rows in all tenants.

@@ -6,11 +6,7 @@ use kernel::PortError;
 use sqlx::postgres::PgConnectOptions;
 
 use super::{
-    RoleNames,
-    constants::MIN_MAJOR_VERSION,
-    database_url::uses_socket,
-    outcome::Outcome,
-    sqlstate::{ADMISSION_OUTDATED, sqlstate},
+    RoleNames, constants::MIN_MAJOR_VERSION, database_url::uses_socket, outcome::Outcome, sqlstate::is_outdated,
 };
 
 /// A statement or transaction failed.
@@ -42,7 +38,7 @@ pub enum DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        if sqlstate(&error).as_deref() == Some(ADMISSION_OUTDATED) {
+        if is_outdated(&error) {
             return Self::AdmissionOutdated;
         }
         if Outcome::of(&error).is_temporary() { Self::Unavailable(error) } else { Self::Query(error) }

@@ -1,7 +1,7 @@
 //! Single-statement reads, which take one round trip where a transaction takes three.
 //!
-//! Each statement sets its own scope, which ends with the statement: `FROM (SELECT tenant_scope($1) AS tenant_id
-//! OFFSET 0) AS s, LATERAL (… OFFSET 0)`, or with `user_scope`.
+//! Each statement sets its own scope, which ends with the statement: `FROM (SELECT admitted_scope($1) AS tenant_id
+//! OFFSET 0) AS s, LATERAL (… OFFSET 0)`, or with `user_scope`, or with `tenant_scope` if there is no admission yet.
 //!
 //! The `OFFSET 0` fences guarantee that the scope is set first; `tests/arch-lint/src/scoped_statements.rs` rejects
 //! statements without them. A statement that doesn't set a scope sees no tenant rows.
@@ -23,6 +23,7 @@ use super::{
     deadlines::{STATEMENT_DEADLINE, no_response},
     outcome::{Outcome, is_standby_rejection},
     pool::Pool,
+    sqlstate::is_outdated,
 };
 
 /// Reads the rows of the scope that a statement sets.
@@ -67,6 +68,11 @@ impl Reader {
                     tracing::debug!(%error, "a read failed; trying another connection");
                     tries -= 1;
                 }
+                Err(error) if is_outdated(&error) => {
+                    // The server has answered, and the statement has ended.
+                    connection.check_in();
+                    return Err(DbError::AdmissionOutdated);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -100,7 +106,7 @@ impl TenantReader {
         Self { reader, check }
     }
 
-    /// Returns the argument of `admitted_scope`: the tenant, and what it compares unless an earlier statement has.
+    /// Returns the argument of `admitted_scope`: the tenant, and what it compares if the admission is from the cache.
     pub fn scope(&self) -> Vec<Uuid> {
         scope_argument(&self.check)
     }
@@ -140,7 +146,7 @@ impl TenantReader {
 pub(super) fn scope_argument(check: &AdmissionCheck) -> Vec<Uuid> {
     let AdmissionFacts { tenant, user, role, policy_version } = check.facts();
     let mut argument = vec![tenant.as_uuid()];
-    if !check.is_confirmed() {
+    if check.is_compared() {
         argument.extend([user.as_uuid(), role.as_uuid(), policy_version]);
     }
     argument

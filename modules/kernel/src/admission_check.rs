@@ -19,12 +19,17 @@ pub struct AdmissionFacts {
     pub policy_version: Uuid,
 }
 
-/// State of [`AdmissionCheck`].
+/// No statement has compared the facts yet.
 const PENDING: u8 = 0;
+/// At least one statement has confirmed the facts, and none has rejected them.
 const CONFIRMED: u8 = 1;
+/// A statement has rejected the facts.
 const OUTDATED: u8 = 2;
+/// The facts were read before the request was decided. No statement compares them.
+const READ: u8 = 3;
 
-/// The facts of a scope, and whether the database has confirmed them. The first statement or transaction of a scope does.
+/// The facts of a scope, and whether the database has confirmed them. Each statement of a scope from the cache does, and
+/// so does the beginning of a transaction.
 #[derive(Debug)]
 pub struct AdmissionCheck {
     facts: AdmissionFacts,
@@ -36,8 +41,8 @@ impl AdmissionCheck {
         Self { facts, state: AtomicU8::new(PENDING) }
     }
 
-    pub(crate) fn confirmed(facts: AdmissionFacts) -> Self {
-        Self { facts, state: AtomicU8::new(CONFIRMED) }
+    pub(crate) fn read(facts: AdmissionFacts) -> Self {
+        Self { facts, state: AtomicU8::new(READ) }
     }
 
     /// Returns the facts that the admission depends on.
@@ -45,14 +50,23 @@ impl AdmissionCheck {
         self.facts
     }
 
-    /// Whether a statement has confirmed the facts.
+    /// Whether statements compare the facts.
+    pub fn is_compared(&self) -> bool {
+        self.state() != READ
+    }
+
+    /// Whether a statement has confirmed the facts, and none has rejected them.
     pub fn is_confirmed(&self) -> bool {
-        self.state.load(Ordering::Acquire) == CONFIRMED
+        self.state() == CONFIRMED
     }
 
     /// Whether no statement has compared the facts yet.
     pub fn is_pending(&self) -> bool {
-        self.state.load(Ordering::Acquire) == PENDING
+        self.state() == PENDING
+    }
+
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
     }
 
     /// Records that a statement which compared the facts has succeeded. `clippy.toml` disallows calling it outside of

@@ -7,12 +7,12 @@ use shaku::{Component, Interface};
 use tokio::sync::OnceCell;
 
 use crate::{
-    AdmissionError, AdmissionFacts, IdentityError, IdentityProvider, IdentitySource, RequestContext, RestoreScope,
-    ScopeError, TenancyMode, TenantAdmission, TenantScope, TenantTarget, VerifiedClaims,
+    AdmissionError, AdmissionFacts, IdentityError, IdentityProvider, IdentitySource, PortError, RequestContext,
+    RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantScope, TenantTarget, VerifiedClaims,
     tenant_selection::select_tenant,
 };
 
-/// Resolves the tenant of a request, at most once per request.
+/// Resolves the tenant of a request. The scope is kept for the rest of the request, unless a read must be repeated.
 #[async_trait]
 pub trait TenantResolver: Interface {
     /// Returns the proof. It is cached for the rest of the request.
@@ -25,8 +25,11 @@ pub trait TenantResolver: Interface {
     /// Returns whether what [`Self::cached_scope`] returned is current. If not, the response must be discarded and the
     /// request be repeated: the next scope isn't from the cache.
     ///
-    /// Reads the admission unless a statement has confirmed it. So a denial is confirmed, too.
-    async fn is_current(&self) -> bool;
+    /// Reads the admission unless a statement has compared it. So a denial is confirmed, too.
+    ///
+    /// # Errors
+    /// The admission can't be read now.
+    async fn is_current(&self) -> Result<bool, PortError>;
 
     /// Like [`Self::scope`], but also accepts an archived tenant. Only for restoring.
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
@@ -63,7 +66,7 @@ pub enum ReadScope {
     /// From the cache, or just read.
     Scope(Arc<TenantScope>),
     /// The last one has turned out to be outdated, so the next one isn't from the cache.
-    Outdated,
+    MustReload,
 }
 
 #[async_trait]
@@ -76,7 +79,7 @@ impl TenantResolver for MembershipTenantResolver {
         let reload = match &*self.read_scope() {
             ReadScope::Scope(scope) => return Ok(Arc::clone(scope)),
             ReadScope::None => false,
-            ReadScope::Outdated => true,
+            ReadScope::MustReload => true,
         };
         let claims = self.source.require_claims().await?;
         let tenant = self.select_tenant(&claims).await?;
@@ -90,16 +93,17 @@ impl TenantResolver for MembershipTenantResolver {
         Ok(scope)
     }
 
-    async fn is_current(&self) -> bool {
+    async fn is_current(&self) -> Result<bool, PortError> {
         let check = match &*self.read_scope() {
             ReadScope::Scope(scope) => Arc::clone(scope.check()),
-            ReadScope::None | ReadScope::Outdated => return true,
+            // Without a scope there is nothing to confirm: the caller was rejected by what has just been read.
+            ReadScope::None | ReadScope::MustReload => return Ok(true),
         };
-        let is_current = check.is_confirmed() || (check.is_pending() && self.is_unchanged(check.facts()).await);
+        let is_current = check.is_confirmed() || (check.is_pending() && self.is_unchanged(check.facts()).await?);
         if !is_current {
-            *self.read_scope() = ReadScope::Outdated;
+            *self.read_scope() = ReadScope::MustReload;
         }
-        is_current
+        Ok(is_current)
     }
 
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError> {
@@ -122,10 +126,14 @@ impl MembershipTenantResolver {
     }
 
     /// Reads the admission again and compares it.
-    async fn is_unchanged(&self, facts: AdmissionFacts) -> bool {
-        let Ok(claims) = self.source.require_claims().await else { return false };
-        let Ok(tenant) = self.select_tenant(&claims).await else { return false };
-        self.admission.admit(&claims, tenant).await.is_ok_and(|admission| admission.facts() == facts)
+    async fn is_unchanged(&self, facts: AdmissionFacts) -> Result<bool, PortError> {
+        let Ok(claims) = self.source.require_claims().await else { return Ok(false) };
+        let Ok(tenant) = self.select_tenant(&claims).await else { return Ok(false) };
+        match self.admission.admit(&claims, tenant).await {
+            Ok(admission) => Ok(admission.facts() == facts),
+            Err(AdmissionError::UserNotFound | AdmissionError::TenantNotFound) => Ok(false),
+            Err(AdmissionError::Port(error)) => Err(error),
+        }
     }
 
     fn read_scope(&self) -> MutexGuard<'_, ReadScope> {

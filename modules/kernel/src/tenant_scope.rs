@@ -9,8 +9,8 @@ use crate::{
 
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
 ///
-/// The scope of a read is a proof under the condition that its [`AdmissionCheck`] gets confirmed: by the first statement or
-/// transaction, which fails otherwise. A response is sent only after that.
+/// The scope of a read is a proof under the condition that its [`AdmissionCheck`] gets confirmed: by each statement, or by
+/// the beginning of a transaction, which fail otherwise. A response is sent only after that.
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
 /// `Database::begin` in the crate `db`.
@@ -26,7 +26,7 @@ pub struct TenantScope {
 impl TenantScope {
     /// Callable only inside the kernel, with an admission that has just been read.
     pub(crate) fn from_admission(admission: Admission) -> Self {
-        let check = AdmissionCheck::confirmed(admission.facts());
+        let check = AdmissionCheck::read(admission.facts());
         Self::with_check(admission, check)
     }
 

@@ -17,9 +17,11 @@ use crate::http::requested_tenant::selection_hint;
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         match error {
-            // A read whose admission is outdated is repeated: its problem isn't sent.
-            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby | DbError::AdmissionOutdated => {
-                Self::unavailable(error)
+            DbError::Unavailable(_) | DbError::SchemaNotCurrent | DbError::Standby => Self::unavailable(error),
+            // After several attempts.
+            DbError::AdmissionOutdated => {
+                let detail = "Your permissions are being changed at the moment. Try again.";
+                Self::new(UNAVAILABLE, detail).with_source(error)
             }
             DbError::TooManyTransactions => {
                 let detail =

@@ -47,7 +47,10 @@ impl TenantAdmission for AdmissionService {
                 let admission = CachedAdmission { tenant: *id, role: *role, policy_version };
                 self.admissions.insert(claims.user(), tenant, admission);
             }
-            Err(_) => self.admissions.remove(claims.user(), tenant),
+            Err(AdmissionError::UserNotFound | AdmissionError::TenantNotFound) => {
+                self.admissions.remove(claims.user(), tenant);
+            }
+            Err(AdmissionError::Port(_)) => {}
         }
         admission
     }
