@@ -87,8 +87,8 @@ fn read_pid(file: &Path) -> Result<Option<u32>, Error> {
 /// The first line of a `postmaster.pid` is the process id, the eighth the state.
 fn reports_ready(postmaster_pid: &str, pid: u32) -> bool {
     let mut lines = postmaster_pid.lines().map(str::trim);
-    // A standby accepts connections that read.
-    lines.next() == Some(pid.to_string().as_str()) && matches!(lines.nth(6), Some("ready" | "standby"))
+    // A hot standby is "ready". The state "standby" is that of a standby that accepts no connections.
+    lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
     fn readiness_requires_matching_pid() {
         let file = |state| format!("42\n/data\n1700000000\n5432\n/socket\n\n  5432001  65537\n{state}\n");
         assert!(reports_ready(&file("ready   "), 42));
-        assert!(reports_ready(&file("standby "), 42));
+        assert!(!reports_ready(&file("standby "), 42));
         assert!(!reports_ready(&file("starting"), 42));
         assert!(!reports_ready(&file("ready   "), 43));
         assert!(!reports_ready("42\n", 42));

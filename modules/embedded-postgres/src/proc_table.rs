@@ -1,6 +1,7 @@
 //! Queries to the process table, through `/proc` or `ps`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use crate::Error;
+use crate::system::if_exists;
 
 /// Returns whether a process runs the given program on the given data directory.
 ///
@@ -52,7 +54,8 @@ pub(crate) fn command_line(pid: u32) -> Result<Vec<String>, Error> {
 /// Returns the parent of a process, which may be a process that adopted it.
 pub(crate) fn parent_pid(pid: u32) -> Result<Option<u32>, Error> {
     if Path::new("/proc/self/stat").exists() {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return Ok(None) };
+        let stat_file = PathBuf::from(format!("/proc/{pid}/stat"));
+        let Some(stat) = unless_exited(fs::read_to_string(&stat_file), &stat_file)? else { return Ok(None) };
         // The name is in parentheses and may contain any character; state and parent follow it.
         let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
         return Ok(parent.filter(|parent| *parent > 0));
@@ -82,11 +85,21 @@ enum Arguments {
 /// Returns `None` for a process that doesn't exist or is a zombie.
 fn arguments(pid: u32) -> Result<Option<Arguments>, Error> {
     if Path::new("/proc/self/cmdline").exists() {
-        let Ok(bytes) = fs::read(format!("/proc/{pid}/cmdline")) else { return Ok(None) };
+        let file = PathBuf::from(format!("/proc/{pid}/cmdline"));
+        let Some(bytes) = unless_exited(fs::read(&file), &file)? else { return Ok(None) };
         let list = String::from_utf8_lossy(&bytes).into_owned();
         return Ok((!list.is_empty()).then_some(Arguments::Separated(list)));
     }
     arguments_from_ps(pid)
+}
+
+/// Returns `None` if the process has exited. Other errors don't prove that, such as too many open files.
+fn unless_exited<T>(result: io::Result<T>, file: &Path) -> Result<Option<T>, Error> {
+    match result {
+        // The process has exited after the file was opened.
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
+        result => if_exists(result, "read", file),
+    }
 }
 
 fn arguments_from_ps(pid: u32) -> Result<Option<Arguments>, Error> {
@@ -131,6 +144,17 @@ mod tests {
         drop(child.stdin.take());
         child.wait().unwrap();
         assert!(!is_running_on("postgres", child.id(), data_dir).unwrap());
+    }
+
+    #[test]
+    fn only_missing_process_has_exited() {
+        let file = Path::new("/proc/42/cmdline");
+        let read = |errno: Errno| unless_exited::<()>(Err(errno.into()), file);
+        assert!(matches!(read(Errno::ENOENT), Ok(None)));
+        assert!(matches!(read(Errno::ESRCH), Ok(None)));
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::EACCES] {
+            assert!(read(errno).unwrap_err().to_string().contains("could not read /proc/42/cmdline"), "{errno}");
+        }
     }
 
     #[test]
