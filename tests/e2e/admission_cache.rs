@@ -171,11 +171,17 @@ fn read_during_revocation_sees_one_snapshot(app: TestApp) {
 /// The database rejects the admission each time: the client gets an error, and nothing is read.
 #[rstest]
 fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
+    let alice = app.alice().in_tenant("acme");
+    // Concurrent reads open connections that later reads use.
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(alice.get("/v1/members").status, 200));
+        }
+    });
     app.sql(
         "CREATE OR REPLACE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid LANGUAGE plpgsql STABLE
          AS $$ BEGIN RAISE SQLSTATE 'TN001'; END $$",
     );
-    let alice = app.alice().in_tenant("acme");
     let sessions = || -> BTreeSet<i32> {
         let sessions =
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";

@@ -41,7 +41,7 @@ async fn current(reader: &TenantReader) -> Result<Option<Subscription>, DbError>
                    ORDER BY u.status = 'canceled', u.current_period_end DESC, u.id
                    LIMIT 1
                  ) AS u"#,
-            &scope,
+            scope,
         )
     };
     reader.fetch_optional(query).await

@@ -1,7 +1,5 @@
 //! Access to the database, as traits for dependency injection.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use kernel::{Identity, TenantId, TenantScope};
 use shaku::Interface;
@@ -78,7 +76,7 @@ impl Database for Pool {
     }
 
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader {
-        TenantReader::new(self.reader(), Arc::clone(scope.check()))
+        TenantReader::new(self.clone(), scope.check())
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {

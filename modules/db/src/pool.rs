@@ -19,7 +19,7 @@ use super::{
     idle_connections::{CheckedOut, IdleConnections},
     outcome::{Outcome, is_standby_rejection},
     pool_share::{PoolShares, ShareOf},
-    tx::{is_rejected_scope, join_task},
+    tx::join_task,
     tx_connection::TxConnection,
 };
 
@@ -165,8 +165,8 @@ impl Pool {
         Instant::now() + self.connections.options().get_acquire_timeout()
     }
 
-    /// Begins a transaction in one round trip. After BEGIN, `begin_sql` may only have what can't fail, or fails as
-    /// [`is_rejected_scope`] describes.
+    /// Begins a transaction in one round trip. After BEGIN, `begin_sql` may only have what can't fail on a usable
+    /// connection, apart from an outdated admission.
     pub(crate) async fn open_transaction(&self, begin_sql: String) -> Result<Tx, DbError> {
         self.open_in_task(Opening { begin_sql, role: None, share: None }, self.deadline()).await
     }
@@ -216,14 +216,13 @@ impl Pool {
         drop(wait_guard);
         let connection = TxConnection::new(connection, Arc::clone(&self.idle_connections), share.clone());
         let begun = Tx::begin(connection, begin_sql).await;
-        let is_server_unavailable = |error: &sqlx::Error| {
-            is_standby_rejection(error) || (Outcome::of(error) == Outcome::Unavailable && !is_rejected_scope(error))
-        };
+        let is_server_unavailable =
+            |error: &sqlx::Error| is_standby_rejection(error) || Outcome::of(error) == Outcome::Unavailable;
         if begun.as_ref().is_err_and(is_server_unavailable) {
             // The other connections lead to the same server.
             self.idle_connections.close_idle();
         }
-        // Unless the scope was rejected, `begin_sql` can't fail itself: the connection wasn't usable.
+        // Unless the admission is outdated, `begin_sql` can't fail itself: the connection wasn't usable.
         let mut tx = begun.map_err(|error| match error.into() {
             DbError::Query(error) => DbError::Unavailable(error),
             error => error,

@@ -6,7 +6,7 @@
 //! The `OFFSET 0` fences guarantee that the scope is set first; `tests/arch-lint/src/scoped_statements.rs` rejects
 //! statements without them. A statement that doesn't set a scope sees no tenant rows.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use kernel::{AdmissionCheck, AdmissionFacts};
 use sqlx::{
@@ -30,16 +30,52 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Pool,
+    /// The admission that each statement compares, in the reader of a [`TenantReader`].
+    check: Option<Arc<AdmissionCheck>>,
 }
 
 impl Reader {
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self { pool, check: None }
     }
 
     /// Returns all rows of a query. Retries on another connection if one turns out to be dead or to lead to a
     /// standby, or if the read conflicts with another transaction, which is safe for reads.
+    ///
+    /// # Errors
+    /// [`DbError::AdmissionOutdated`] from a [`TenantReader`], if the caller's role, the policies or anything else that
+    /// the admission depends on has changed.
     pub async fn fetch_all<'q, T, F>(
+        &self,
+        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
+    ) -> Result<Vec<T>, DbError>
+    where
+        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
+        T: Send + Unpin,
+    {
+        let rows = self.fetch_with_retry(query).await;
+        if let Some(check) = &self.check {
+            record_check(check, rows.as_ref().err());
+        }
+        rows
+    }
+
+    /// Returns the row of a query that returns at most one.
+    ///
+    /// # Errors
+    /// As [`Self::fetch_all`].
+    pub async fn fetch_optional<'q, T, F>(
+        &self,
+        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
+    ) -> Result<Option<T>, DbError>
+    where
+        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
+        T: Send + Unpin,
+    {
+        Ok(self.fetch_all(query).await?.into_iter().next())
+    }
+
+    async fn fetch_with_retry<'q, T, F>(
         &self,
         query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
     ) -> Result<Vec<T>, DbError>
@@ -77,18 +113,6 @@ impl Reader {
             }
         }
     }
-
-    /// Returns the row of a query that returns at most one.
-    pub async fn fetch_optional<'q, T, F>(
-        &self,
-        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
-    ) -> Result<Option<T>, DbError>
-    where
-        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
-        T: Send + Unpin,
-    {
-        Ok(self.fetch_all(query).await?.into_iter().next())
-    }
 }
 
 /// Reads the rows of one tenant.
@@ -98,47 +122,25 @@ impl Reader {
 #[derive(Debug, Clone)]
 pub struct TenantReader {
     reader: Reader,
-    check: Arc<AdmissionCheck>,
+    scope: Vec<Uuid>,
 }
 
 impl TenantReader {
-    pub(super) fn new(reader: Reader, check: Arc<AdmissionCheck>) -> Self {
-        Self { reader, check }
+    pub(super) fn new(pool: Pool, check: &Arc<AdmissionCheck>) -> Self {
+        Self { reader: Reader { pool, check: Some(Arc::clone(check)) }, scope: scope_argument(check) }
     }
 
     /// Returns the argument of `admitted_scope`: the tenant, and what it compares if the admission is from the cache.
-    pub fn scope(&self) -> Vec<Uuid> {
-        scope_argument(&self.check)
+    pub fn scope(&self) -> &[Uuid] {
+        &self.scope
     }
+}
 
-    /// Like [`Reader::fetch_all`].
-    ///
-    /// # Errors
-    /// [`DbError::AdmissionOutdated`] if the caller's role, the policies or anything else that the admission depends on
-    /// has changed.
-    pub async fn fetch_all<'q, T, F>(
-        &self,
-        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
-    ) -> Result<Vec<T>, DbError>
-    where
-        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
-        T: Send + Unpin,
-    {
-        let result = self.reader.fetch_all(query).await;
-        record_check(&self.check, result.as_ref().err());
-        result
-    }
+impl Deref for TenantReader {
+    type Target = Reader;
 
-    /// Like [`Self::fetch_all`], for a query that returns at most one row.
-    pub async fn fetch_optional<'q, T, F>(
-        &self,
-        query: impl Fn() -> Map<'q, Postgres, F, PgArguments>,
-    ) -> Result<Option<T>, DbError>
-    where
-        F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
-        T: Send + Unpin,
-    {
-        Ok(self.fetch_all(query).await?.into_iter().next())
+    fn deref(&self) -> &Reader {
+        &self.reader
     }
 }
 

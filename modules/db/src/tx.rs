@@ -22,8 +22,8 @@ pub struct Tx {
 }
 
 impl Tx {
-    /// Begins a transaction. After an error, the connection is closed, unless the server has rejected the scope: nothing
-    /// else in `begin_sql` can fail on a usable one.
+    /// Begins a transaction. After an error, the connection is closed, unless the admission is outdated: nothing else in
+    /// `begin_sql` can fail on a usable one.
     pub(super) async fn begin(mut connection: TxConnection, begin_sql: &str) -> Result<Self, sqlx::Error> {
         // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs.
         let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.unlimited());
@@ -31,7 +31,7 @@ impl Tx {
         match begun {
             Ok(_) => Ok(Self { connection }),
             Err(error) => {
-                if !is_rejected_scope(&error) {
+                if !is_outdated(&error) {
                     connection.set_broken();
                 }
                 Err(error)
@@ -91,12 +91,6 @@ pub fn join_task<T, E: From<DbError>>(outcome: Result<Result<T, E>, JoinError>) 
         // The runtime is shutting down.
         Err(_) => Err(DbError::Unavailable(sqlx::Error::WorkerCrashed).into()),
     })
-}
-
-/// Whether `admitted_scope` failed on a usable connection: the admission is outdated, or another session has locked the
-/// tables that it reads (lock_not_available). The transaction is rolled back.
-pub(super) fn is_rejected_scope(error: &sqlx::Error) -> bool {
-    is_outdated(error) || sqlstate(error).is_some_and(|code| code == "55P03")
 }
 
 /// Declares a transaction type that carries what determines its visibility. Dereferences to [`Tx`].

@@ -4,30 +4,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shaku::Interface;
-use uuid::Uuid;
 
-use crate::{AdmissionFacts, PolicySet, PortError, RoleId, TenantId, TenantTarget, UserId, VerifiedClaims};
+use crate::{AdmissionFacts, PolicySet, PortError, TenantTarget, VerifiedClaims};
 
 /// Input for a [`crate::TenantScope`]: the user is an active member of this active tenant.
 #[derive(Debug)]
 pub struct Admission {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The user.
-    pub user: UserId,
-    /// The member's role.
-    pub role: RoleId,
+    /// What the admission depends on.
+    pub facts: AdmissionFacts,
     /// The tenant's compiled policies.
     pub policies: Arc<dyn PolicySet>,
-    /// The version of the policies. It also changes with the tenant's slug.
-    pub policy_version: Uuid,
-}
-
-impl Admission {
-    pub(crate) fn facts(&self) -> AdmissionFacts {
-        let Self { tenant, user, role, policy_version, .. } = *self;
-        AdmissionFacts { tenant, user, role, policy_version }
-    }
 }
 
 /// Input for a [`crate::RestoreScope`]: the user is an active member of this tenant, archived or not.

@@ -130,7 +130,7 @@ impl MembershipTenantResolver {
         let Ok(claims) = self.source.require_claims().await else { return Ok(false) };
         let Ok(tenant) = self.select_tenant(&claims).await else { return Ok(false) };
         match self.admission.admit(&claims, tenant).await {
-            Ok(admission) => Ok(admission.facts() == facts),
+            Ok(admission) => Ok(admission.facts == facts),
             Err(AdmissionError::UserNotFound | AdmissionError::TenantNotFound) => Ok(false),
             Err(AdmissionError::Port(error)) => Err(error),
         }

@@ -16,29 +16,19 @@ use crate::{
 /// `Database::begin` in the crate `db`.
 #[derive(Debug)]
 pub struct TenantScope {
-    tenant: TenantId,
-    principal: Principal,
-    role: RoleId,
     policies: Arc<dyn PolicySet>,
     check: Arc<AdmissionCheck>,
 }
 
 impl TenantScope {
     /// Callable only inside the kernel, with an admission that has just been read.
-    pub(crate) fn from_admission(admission: Admission) -> Self {
-        let check = AdmissionCheck::read(admission.facts());
-        Self::with_check(admission, check)
+    pub(crate) fn from_admission(Admission { facts, policies }: Admission) -> Self {
+        Self { policies, check: Arc::new(AdmissionCheck::read(facts)) }
     }
 
     /// Like [`Self::from_admission`], with an admission that the database confirms later.
-    pub(crate) fn unconfirmed(admission: Admission) -> Self {
-        let check = AdmissionCheck::pending(admission.facts());
-        Self::with_check(admission, check)
-    }
-
-    fn with_check(admission: Admission, check: AdmissionCheck) -> Self {
-        let Admission { tenant, user, role, policies, .. } = admission;
-        Self { tenant, principal: Principal::User(user), role, policies, check: Arc::new(check) }
+    pub(crate) fn unconfirmed(Admission { facts, policies }: Admission) -> Self {
+        Self { policies, check: Arc::new(AdmissionCheck::pending(facts)) }
     }
 
     /// Returns what the scope depends on, and whether the database has confirmed it.
@@ -48,27 +38,27 @@ impl TenantScope {
 
     /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
-        self.tenant
+        self.check.facts().tenant
     }
 
     /// Returns the principal.
     pub fn principal(&self) -> Principal {
-        self.principal
+        Principal::User(self.check.facts().user)
     }
 
     /// Returns the principal's role in the tenant.
     pub fn role(&self) -> RoleId {
-        self.role
+        self.check.facts().role
     }
 
     /// Decides a request of the principal under the tenant's policies.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Decision {
-        self.policies.decide(self.principal, self.role, request)
+        self.policies.decide(self.principal(), self.role(), request)
     }
 
     /// Like [`Self::decide`], with an explanation. Only for callers who may read the tenant's policies.
     pub fn explain(&self, request: &AccessRequest<'_>) -> Explanation {
-        self.policies.explain(self.principal, self.role, request)
+        self.policies.explain(self.principal(), self.role(), request)
     }
 }
 

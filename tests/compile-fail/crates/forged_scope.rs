@@ -2,16 +2,10 @@
 
 use std::sync::Arc;
 
-use kernel::{AdmissionCheck, PolicySet, Principal, RoleId, TenantId, TenantScope};
+use kernel::{AdmissionCheck, PolicySet, TenantScope};
 
-fn scope(
-    tenant: TenantId,
-    principal: Principal,
-    role: RoleId,
-    policies: Arc<dyn PolicySet>,
-    check: Arc<AdmissionCheck>,
-) -> TenantScope {
-    TenantScope { tenant, principal, role, policies, check }
+fn scope(policies: Arc<dyn PolicySet>, check: Arc<AdmissionCheck>) -> TenantScope {
+    TenantScope { policies, check }
 }
 
 fn main() {}

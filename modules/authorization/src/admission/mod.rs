@@ -8,15 +8,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authorization_api::TenantStatus;
 use db::{Database, Reader};
-use kernel::{Admission, AdmissionError, PortError, RestoreAdmission, TenantAdmission, TenantTarget, VerifiedClaims};
+use kernel::{
+    Admission, AdmissionError, AdmissionFacts, PortError, RestoreAdmission, TenantAdmission, TenantTarget,
+    VerifiedClaims,
+};
 use shaku::Component;
 
 use crate::{
-    admission::{
-        admission_cache::{AdmissionCache, CachedAdmission},
-        policy_cache::PolicyCache,
-    },
-    engine::{CompiledPolicies, PolicyVersion},
+    admission::{admission_cache::AdmissionCache, policy_cache::PolicyCache},
+    engine::CompiledPolicies,
     members::store::{MembershipRepository, MembershipSummary},
     policies::store::PolicyRepository,
 };
@@ -42,11 +42,7 @@ impl TenantAdmission for AdmissionService {
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
         let admission = self.read_admission(claims, tenant).await;
         match &admission {
-            Ok(Admission { tenant: id, role, policy_version, .. }) => {
-                let policy_version = PolicyVersion::from(*policy_version);
-                let admission = CachedAdmission { tenant: *id, role: *role, policy_version };
-                self.admissions.insert(claims.user(), tenant, admission);
-            }
+            Ok(Admission { facts, .. }) => self.admissions.insert(tenant, *facts),
             Err(AdmissionError::UserNotFound | AdmissionError::TenantNotFound) => {
                 self.admissions.remove(claims.user(), tenant);
             }
@@ -56,9 +52,9 @@ impl TenantAdmission for AdmissionService {
     }
 
     fn cached(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Option<Admission> {
-        let CachedAdmission { tenant, role, policy_version } = self.admissions.get(claims.user(), tenant)?;
-        let policies = self.cache.get(tenant, policy_version)?;
-        Some(Admission { tenant, user: claims.user(), role, policies, policy_version: policy_version.as_uuid() })
+        let facts = self.admissions.get(claims.user(), tenant)?;
+        let policies = self.cache.get(facts.tenant, facts.policy_version.into())?;
+        Some(Admission { facts, policies })
     }
 
     async fn admit_to_restore(
@@ -115,6 +111,7 @@ impl AdmissionService {
             compiled
         };
         let policy_version = policies.version().as_uuid();
-        Ok(Admission { tenant, user: claims.user(), role, policies, policy_version })
+        let facts = AdmissionFacts { tenant, user: claims.user(), role, policy_version };
+        Ok(Admission { facts, policies })
     }
 }

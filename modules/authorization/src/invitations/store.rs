@@ -69,7 +69,7 @@ pub(crate) async fn page(
                    LIMIT $3
                  ) AS i
                ORDER BY i.id"#,
-            &scope,
+            scope,
             after,
             i64::from(limit),
         )

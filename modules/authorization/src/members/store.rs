@@ -170,7 +170,7 @@ impl MembershipRepository for PgMembershipRepository {
                        LIMIT $3
                      ) AS m
                    ORDER BY m.user_id"#,
-                &scope,
+                scope,
                 after,
                 i64::from(limit),
             )
@@ -195,7 +195,7 @@ impl MembershipRepository for PgMembershipRepository {
                        WHERE m.tenant_id = s.tenant_id AND m.user_id = $2
                        OFFSET 0
                      ) AS m"#,
-                &scope,
+                scope,
                 user,
             )
         };

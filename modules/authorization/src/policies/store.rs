@@ -147,7 +147,7 @@ impl PolicyRepository for PgPolicyRepository {
                        LIMIT $3
                      ) AS p
                    ORDER BY p.id"#,
-                &scope,
+                scope,
                 after,
                 i64::from(limit),
             )
@@ -172,7 +172,7 @@ impl PolicyRepository for PgPolicyRepository {
                        WHERE p.tenant_id = s.tenant_id AND p.id = $2
                        OFFSET 0
                      ) AS p"#,
-                &scope,
+                scope,
                 id,
             )
         };

@@ -48,7 +48,7 @@ impl RoleRepository for PgRoleRepository {
                        OFFSET 0
                      ) AS r
                    ORDER BY r.is_system DESC, r.name_key, r.id"#,
-                &scope,
+                scope,
             )
         };
         reader.fetch_all(query).await

@@ -43,7 +43,7 @@ impl TenantRepository for PgTenantRepository {
                        WHERE t.id = s.tenant_id AND t.status = 'active'
                        OFFSET 0
                      ) AS r"#,
-                &scope,
+                scope,
             )
         };
         reader.fetch_optional(query).await

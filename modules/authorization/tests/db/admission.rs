@@ -162,7 +162,7 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
                 let admission = instance.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
                 let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
                 let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
-                let decision = admission.policies.decide(scope.principal(), admission.role, &request);
+                let decision = admission.policies.decide(scope.principal(), admission.facts.role, &request);
                 assert_eq!(matches!(decision, Decision::Allow(_)), allowed, "round {round}: {sql}");
             }
         }
@@ -216,7 +216,7 @@ async fn promoted_lagging_standby_does_not_revive_policies() {
         let admission = admission.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
         let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };
         let request = AccessRequest { permission: &UserRead::INFO, resource: None, environment: &environment };
-        let decision = admission.policies.decide(Principal::User(bob), admission.role, &request);
+        let decision = admission.policies.decide(Principal::User(bob), admission.facts.role, &request);
         matches!(decision, Decision::Allow(_))
     };
     let insert = async |failover: &FailoverDb, effect: &str, resource: &str| {

@@ -41,7 +41,7 @@ impl Gadgets for GadgetService {
                        LIMIT $3
                      ) AS r
                    ORDER BY r.id"#,
-                &scope,
+                scope,
                 after,
                 i64::from(limit),
             )
@@ -64,7 +64,7 @@ impl Gadgets for GadgetService {
                        WHERE r.tenant_id = s.tenant_id AND r.id = $2
                        OFFSET 0
                      ) AS r"#,
-                &scope,
+                scope,
                 id,
             )
         };
