@@ -91,6 +91,11 @@ bench *ARGS:
     cargo bench -p bench
     just bench-decisions
 
+# Compare requests in databases with 10, 1,000 and 100,000 tenants: `just bench-scale [ROUNDS [SECONDS]]`; takes 10 minutes and 6 GB
+bench-scale *ARGS:
+    cargo build --release -p tenantry -p bench
+    "${CARGO_TARGET_DIR:-target}/release/scale" {{ARGS}}
+
 # Run only the decision benchmark: `just bench-decisions [ROUNDS [MILLISECONDS]]`
 bench-decisions *ARGS:
     cargo run --release --quiet -p bench --features competitors --bin decisions -- {{ARGS}}

@@ -6,9 +6,10 @@ CREATE FUNCTION scope_tenant_id() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('app.tenant_id', true), '')::uuid;
 
+-- NULL while a tenant is in scope, so that statements on a tenant don't see the user's rows in other tenants.
 CREATE FUNCTION scope_user_id() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN nullif(current_setting('app.user_id', true), '')::uuid;
+RETURN CASE WHEN scope_tenant_id() IS NULL THEN nullif(current_setting('app.user_id', true), '')::uuid END;
 
 -- A standby lags behind: it may still have a membership that was removed on the primary.
 CREATE FUNCTION reject_standby() RETURNS uuid

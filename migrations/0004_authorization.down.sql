@@ -1,4 +1,7 @@
 DROP POLICY member ON users;
+DROP POLICY self ON tenants;
+DROP POLICY self ON roles;
+DROP FUNCTION scope_user_tenants;
 DROP TABLE invitations, tenant_attributes, policies, memberships, roles, released_slugs, tenants;
 DROP FUNCTION admitted_scope;
 DROP FUNCTION record_released_slug;

@@ -5,10 +5,12 @@
 --
 -- Row-level security policies:
 --   tenant: the rows of the tenant in scope, read and write;
---   self: the rows of the tenants in which the user in scope is a member, and that user's memberships. Read-only, and
+--   self: the tenants in which the user in scope is a member, their roles, and that user's memberships. Read-only, and
 --     only while no tenant is in scope. If it were FOR ALL, a member could promote themselves to admin;
 --   system: all rows, for tenantry_system.
--- The scope functions are called in a sub-select, so they run once per statement, not once per row.
+-- The scope functions are called in a sub-select, so they run once per statement, not once per row. The policies of a
+-- table are combined with OR. The coalesce in self makes that a filter: otherwise the planner would scan an index for each
+-- policy, and a page of a list would read all rows of the tenant.
 
 CREATE TYPE tenant_status AS ENUM ('active', 'archived');
 CREATE TYPE policy_effect AS ENUM ('allow', 'deny');
@@ -123,13 +125,18 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_role ON invitations (tenant_id, role_id);
 
+-- The tenants in which the user in scope is a member. NULL if there are none.
+CREATE FUNCTION scope_user_tenants() RETURNS uuid[]
+LANGUAGE sql STABLE
+RETURN (SELECT array_agg(tenant_id) FROM memberships WHERE user_id = scope_user_id());
+
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tenants TO tenantry_app
   USING (id = (SELECT scope_tenant_id()))
   WITH CHECK (id = (SELECT scope_tenant_id()));
 CREATE POLICY self ON tenants FOR SELECT TO tenantry_app
-  USING ((SELECT scope_tenant_id()) IS NULL AND id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
+  USING (coalesce(id = ANY ((SELECT scope_user_tenants())::uuid[]), false));
 CREATE POLICY system ON tenants TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE roles ENABLE ROW LEVEL SECURITY;
@@ -138,7 +145,7 @@ CREATE POLICY tenant ON roles TO tenantry_app
   USING (tenant_id = (SELECT scope_tenant_id()))
   WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
 CREATE POLICY self ON roles FOR SELECT TO tenantry_app
-  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
+  USING (coalesce(tenant_id = ANY ((SELECT scope_user_tenants())::uuid[]), false));
 CREATE POLICY system ON roles TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE memberships ENABLE ROW LEVEL SECURITY;
@@ -147,19 +154,18 @@ CREATE POLICY tenant ON memberships TO tenantry_app
   USING (tenant_id = (SELECT scope_tenant_id()))
   WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
 CREATE POLICY self ON memberships FOR SELECT TO tenantry_app
-  USING ((SELECT scope_tenant_id()) IS NULL AND user_id = (SELECT scope_user_id()));
+  USING (coalesce(user_id = (SELECT scope_user_id()), false));
 CREATE POLICY system ON memberships TO tenantry_system USING (true) WITH CHECK (true);
 
+-- As EXISTS, the planner could read all members of the tenant first.
 CREATE POLICY member ON users FOR SELECT TO tenantry_app
-  USING (EXISTS (SELECT FROM memberships AS m WHERE m.tenant_id = (SELECT scope_tenant_id()) AND m.user_id = users.id));
+  USING ((SELECT true FROM memberships AS m WHERE m.tenant_id = (SELECT scope_tenant_id()) AND m.user_id = users.id));
 
 ALTER TABLE policies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE policies FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON policies TO tenantry_app
   USING (tenant_id = (SELECT scope_tenant_id()))
   WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
-CREATE POLICY self ON policies FOR SELECT TO tenantry_app
-  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON policies TO tenantry_system USING (true) WITH CHECK (true);
 
 ALTER TABLE tenant_attributes ENABLE ROW LEVEL SECURITY;
@@ -167,8 +173,6 @@ ALTER TABLE tenant_attributes FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tenant_attributes TO tenantry_app
   USING (tenant_id = (SELECT scope_tenant_id()))
   WITH CHECK (tenant_id = (SELECT scope_tenant_id()));
-CREATE POLICY self ON tenant_attributes FOR SELECT TO tenantry_app
-  USING ((SELECT scope_tenant_id()) IS NULL AND tenant_id IN (SELECT tenant_id FROM memberships WHERE user_id = (SELECT scope_user_id())));
 CREATE POLICY system ON tenant_attributes TO tenantry_system USING (true) WITH CHECK (true);
 
 -- No policy `self`: an invited user learns of the invitation by its link.
@@ -270,18 +274,19 @@ CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
 -- of a moment at which the caller was admitted. SQLSTATE TN001: decide the request again.
 CREATE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  tenant CONSTANT uuid := tenant_scope(admission[1]);
 BEGIN
-  PERFORM tenant_scope(admission[1]);
   IF cardinality(admission) <> 1 AND NOT EXISTS (
     SELECT
     FROM memberships AS m
     JOIN tenants AS t ON t.id = m.tenant_id
     JOIN user_profiles AS p ON p.id = m.user_id
-    WHERE m.tenant_id = admission[1] AND m.user_id = admission[2] AND m.role_id = admission[3]
+    WHERE m.tenant_id = tenant AND m.user_id = admission[2] AND m.role_id = admission[3]
       AND t.policy_version = admission[4] AND t.status = 'active' AND p.active
   ) THEN
     RAISE SQLSTATE 'TN001' USING MESSAGE = 'the admission is outdated';
   END IF;
-  RETURN admission[1];
+  RETURN tenant;
 END
 $$;

@@ -49,6 +49,7 @@ mod sign_in_flood;
 mod slow_clients;
 mod source_files;
 mod sqlx_metadata;
+mod statement_plans;
 mod strict_requests;
 mod superuser_connection;
 mod tenancy;

@@ -8,6 +8,7 @@
 //! - [`seeded()`]: a migrated database with the demo data, and its ids
 //! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`],
 //!   [`TestDb::create_member`]: factories with fresh ids
+//! - [`TestDb::generate`]: tenants in large numbers
 //! - [`FailoverDb`]: a database on a separate server, which a lagging standby replaces
 //! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the
 //!   proofs, resolved as in a request; there is no test-only constructor
@@ -19,6 +20,7 @@ mod auth;
 mod db_roles;
 mod factories;
 mod failover;
+mod many_tenants;
 mod server;
 #[cfg(test)]
 mod server_settings;
@@ -28,6 +30,7 @@ pub use auth::Request;
 pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 pub use failover::FailoverDb;
+pub use many_tenants::{GeneratedAdmin, ManyTenants};
 use rstest::fixture;
 pub use server::{search_path, temp_dir};
 pub use template_db::{SeededDb, TempDb, TestDb, role_names};

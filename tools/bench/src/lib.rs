@@ -5,6 +5,8 @@
 pub mod load;
 pub mod process;
 
+use sqlx::PgConnection;
+
 /// The result of a benchmark step. An error ends the benchmark.
 pub type BoxResult<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -20,4 +22,17 @@ pub fn median(values: &[f64]) -> f64 {
 #[must_use]
 pub fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
+}
+
+/// Returns the CPU time of a server and of all backends of the connection's database, in clock ticks. While one server is
+/// under load, the others on that database must be idle.
+///
+/// # Errors
+/// The database can't be read.
+pub async fn cpu_ticks_with_backends(connection: &mut PgConnection, server: u32) -> BoxResult<u64> {
+    let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    #[expect(clippy::disallowed_methods, reason = "the benchmark asks the server about its processes")]
+    let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(connection).await?;
+    let backends: u64 = pids.into_iter().map(|pid| process::cpu_ticks(pid.unsigned_abs())).sum();
+    Ok(process::cpu_ticks(server) + backends)
 }

@@ -1,6 +1,7 @@
 //! A closed-loop load generator: each client sends its next request after the response to the previous one.
 
 use std::{
+    borrow::Cow,
     io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     thread,
@@ -39,13 +40,36 @@ impl Round {
 /// Fails if a connection fails, or if a response isn't a 200 or differs in length from the client's first one.
 pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
     let started = Instant::now();
-    let clients = run_clients(addr, request, connections, started + duration)?;
-    let elapsed = started.elapsed();
+    let clients = run_clients(addr, &|_, _| request.into(), connections, started + duration)?;
     for responses in &clients {
-        check_status(responses, &[200])?;
         if responses.windows(2).any(|pair| matches!(pair, [one, other] if one.length != other.length)) {
             return Err(io::Error::other("response length differs from the first response"));
         }
+    }
+    round(&clients, started.elapsed())
+}
+
+/// Like [`run`], with the request that `request` returns for each client and each of its requests, both by number.
+///
+/// # Errors
+/// Fails if a connection fails, or if a response isn't a 200.
+pub fn run_varied(
+    addr: SocketAddr,
+    request: &RequestSource<'_>,
+    connections: usize,
+    duration: Duration,
+) -> io::Result<Round> {
+    let started = Instant::now();
+    let clients = run_clients(addr, request, connections, started + duration)?;
+    round(&clients, started.elapsed())
+}
+
+/// Returns the request of a client, by the client's and the request's number.
+pub type RequestSource<'a> = dyn Fn(usize, usize) -> Cow<'a, str> + Sync + 'a;
+
+fn round(clients: &[Vec<Response>], elapsed: Duration) -> io::Result<Round> {
+    for responses in clients {
+        check_status(responses, &[200])?;
     }
     let mut latencies: Vec<_> = clients.iter().flatten().map(|response| response.latency).collect();
     latencies.sort_unstable();
@@ -67,8 +91,10 @@ pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Durati
 /// # Errors
 /// Fails if a connection fails, or if a response is neither a 200 nor a 503.
 pub fn flood(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<f64> {
-    let responses: Vec<_> =
-        run_clients(addr, request, connections, Instant::now() + duration)?.into_iter().flatten().collect();
+    let responses: Vec<_> = run_clients(addr, &|_, _| request.into(), connections, Instant::now() + duration)?
+        .into_iter()
+        .flatten()
+        .collect();
     check_status(&responses, &[200, 503])?;
     let rejected = responses.iter().filter(|response| response.status == 503).count();
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
@@ -90,18 +116,27 @@ fn check_status(responses: &[Response], expected: &[u16]) -> io::Result<()> {
 }
 
 /// Returns the responses of each client.
-fn run_clients(addr: SocketAddr, request: &str, connections: usize, end: Instant) -> io::Result<Vec<Vec<Response>>> {
-    let clients: Vec<_> = (0..connections)
-        .map(|_| {
-            let request = request.to_owned();
-            thread::spawn(move || run_client(addr, request.as_bytes(), end))
-        })
-        .collect();
-    let join = |client: thread::JoinHandle<_>| client.join().map_err(|_| io::Error::other("a client panicked"))?;
-    clients.into_iter().map(join).collect()
+fn run_clients(
+    addr: SocketAddr,
+    request: &RequestSource<'_>,
+    connections: usize,
+    end: Instant,
+) -> io::Result<Vec<Vec<Response>>> {
+    thread::scope(|scope| {
+        let start = |client| scope.spawn(move || run_client(addr, &|number| request(client, number), end));
+        let clients: Vec<_> = (0..connections).map(start).collect();
+        let join = |client: thread::ScopedJoinHandle<'_, _>| {
+            client.join().map_err(|_| io::Error::other("a client panicked"))?
+        };
+        clients.into_iter().map(join).collect()
+    })
 }
 
-fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<Response>> {
+fn run_client<'a>(
+    addr: SocketAddr,
+    request: &dyn Fn(usize) -> Cow<'a, str>,
+    end: Instant,
+) -> io::Result<Vec<Response>> {
     let stream = TcpStream::connect(addr)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -109,8 +144,9 @@ fn run_client(addr: SocketAddr, request: &[u8], end: Instant) -> io::Result<Vec<
     let (mut responses, mut line, mut body) = (Vec::new(), String::new(), Vec::new());
     // At least one request is sent, even if the duration is zero.
     loop {
+        let request = request(responses.len());
         let sent = Instant::now();
-        writer.write_all(request)?;
+        writer.write_all(request.as_bytes())?;
         let (status, length) = read_head(&mut reader, &mut line)?;
         body.resize(length, 0);
         reader.read_exact(&mut body)?;

@@ -162,12 +162,16 @@ impl MembershipRepository for PgMembershipRepository {
                      LATERAL (
                        SELECT m.user_id, p.email, p.display_name, p.active, m.role_id, r.name AS role_name,
                          m.created_at AS since
-                       FROM memberships AS m
-                       JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+                       FROM (
+                         SELECT m.user_id, m.role_id, m.created_at
+                         FROM memberships AS m
+                         WHERE m.tenant_id = s.tenant_id AND m.user_id > $2
+                         ORDER BY m.user_id
+                         LIMIT $3
+                       ) AS m
+                       JOIN roles AS r ON r.tenant_id = s.tenant_id AND r.id = m.role_id
                        JOIN user_profiles AS p ON p.id = m.user_id
-                       WHERE m.tenant_id = s.tenant_id AND m.user_id > $2
-                       ORDER BY m.user_id
-                       LIMIT $3
+                       OFFSET 0
                      ) AS m
                    ORDER BY m.user_id"#,
                 scope,

@@ -50,12 +50,16 @@ struct Row {
 /// The query of tenantry's `GET /v1/members`, without setting the scope for row-level security.
 const LIST: &str = "
     SELECT m.user_id, u.email, u.display_name, u.deactivated_at, m.role_id, r.name AS role, m.created_at
-    FROM memberships AS m
-    JOIN roles AS r ON r.tenant_id = m.tenant_id AND r.id = m.role_id
+    FROM (
+      SELECT m.user_id, m.role_id, m.created_at
+      FROM memberships AS m
+      WHERE m.tenant_id = $1 AND m.user_id > coalesce($2, '00000000-0000-0000-0000-000000000000'::uuid)
+      ORDER BY m.user_id
+      LIMIT $3
+    ) AS m
+    JOIN roles AS r ON r.tenant_id = $1 AND r.id = m.role_id
     JOIN users AS u ON u.id = m.user_id
-    WHERE m.tenant_id = $1 AND m.user_id > coalesce($2, '00000000-0000-0000-0000-000000000000'::uuid)
-    ORDER BY m.user_id
-    LIMIT $3";
+    ORDER BY m.user_id";
 
 const LOOKUP: &str = "
     SELECT m.role_id

@@ -13,11 +13,11 @@ use std::{
 };
 
 use bench::{
-    BoxResult, load, median,
-    process::{ServerProcess, cpu_ticks, peak_resident_kib, resident_kib},
+    BoxResult, cpu_ticks_with_backends, load, median,
+    process::{ServerProcess, peak_resident_kib, resident_kib},
     ratio,
 };
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 use test_support::SeededDb;
 
 /// Numbers of concurrent connections to each server: fewer and more than the database connections, of which there are
@@ -93,9 +93,9 @@ async fn main() -> BoxResult<()> {
         let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
         for _ in 0..rounds {
             for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
-                let before = cpu(&mut backends, running).await?;
+                let before = cpu_ticks_with_backends(&mut backends, running.pid()).await?;
                 let result = load::run(running.addr, &candidate.request, connections, span)?;
-                let used = cpu(&mut backends, running).await?.saturating_sub(before);
+                let used = cpu_ticks_with_backends(&mut backends, running.pid()).await?.saturating_sub(before);
                 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
                 let cpu = used as f64 / result.requests as f64;
                 measured.cpu.push(cpu);
@@ -148,14 +148,6 @@ fn sign_in_request() -> String {
         "POST /v1/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     )
-}
-
-/// Returns the CPU time of the program and of all backends of this database. While one candidate is under load, the others
-/// are idle.
-async fn cpu(backends: &mut PgConnection, running: &ServerProcess) -> BoxResult<u64> {
-    let pids = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(backends).await?;
-    Ok(cpu_ticks(running.pid()) + pids.into_iter().map(|pid| cpu_ticks(pid.unsigned_abs())).sum::<u64>())
 }
 
 async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
