@@ -160,3 +160,180 @@ fn scope_error(error: AdmissionError, tenant: TenantTarget<'_>) -> ScopeError {
         (AdmissionError::Port(error), _) => error.into(),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests verify claims and confirm admissions as other crates do")]
+mod tests {
+    use std::{
+        net::IpAddr,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use secrecy::SecretString;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        AccessRequest, Admission, CredentialError, Decision, DenyReason, Explanation, Identity, PolicySet, Principal,
+        RequestedTenant, RestoreAdmission, RoleId, TenantId, TenantSource, UserId,
+    };
+
+    /// A request in the tenancy mode `personal`, which names no tenant.
+    struct FakeRequest(UserId);
+
+    impl RequestContext for FakeRequest {
+        fn credential(&self) -> Option<&SecretString> {
+            None
+        }
+
+        fn requested_tenant(&self, _: &TenantSource) -> &RequestedTenant {
+            &RequestedTenant::Absent
+        }
+
+        fn client_addr(&self) -> Option<IpAddr> {
+            None
+        }
+
+        fn user_agent(&self) -> Option<&str> {
+            None
+        }
+
+        fn request_id(&self) -> Uuid {
+            Uuid::nil()
+        }
+    }
+
+    #[async_trait]
+    impl IdentitySource for FakeRequest {
+        async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
+            Ok(Some(VerifiedClaims::new(self.0, None)))
+        }
+    }
+
+    #[async_trait]
+    impl IdentityProvider for FakeRequest {
+        async fn identity(&self) -> Result<Arc<Identity>, IdentityError> {
+            Err(IdentityError::Invalid)
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoPolicies;
+
+    impl PolicySet for NoPolicies {
+        fn decide(&self, _: Principal, _: RoleId, _: &AccessRequest<'_>) -> Decision {
+            Decision::Deny(DenyReason::NoPolicyAllows)
+        }
+
+        fn explain(&self, _: Principal, _: RoleId, _: &AccessRequest<'_>) -> Explanation {
+            Explanation { decision: Decision::Deny(DenyReason::NoPolicyAllows), policy: None, unmet: Vec::new() }
+        }
+    }
+
+    /// The tables, the cache, and how often the tables were read.
+    struct FakeAdmission {
+        current: Mutex<Result<AdmissionFacts, ()>>,
+        cached: AdmissionFacts,
+        reads: AtomicU32,
+    }
+
+    #[async_trait]
+    impl TenantAdmission for FakeAdmission {
+        async fn admit(&self, _: &VerifiedClaims, _: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            let facts = self.current.lock().unwrap().map_err(|()| AdmissionError::TenantNotFound)?;
+            Ok(Admission { facts, policies: Arc::new(NoPolicies) })
+        }
+
+        fn cached(&self, _: &VerifiedClaims, _: TenantTarget<'_>) -> Option<Admission> {
+            Some(Admission { facts: self.cached, policies: Arc::new(NoPolicies) })
+        }
+
+        async fn admit_to_restore(
+            &self,
+            _: &VerifiedClaims,
+            _: TenantTarget<'_>,
+        ) -> Result<RestoreAdmission, AdmissionError> {
+            Err(AdmissionError::TenantNotFound)
+        }
+    }
+
+    /// Returns a resolver whose cache has the facts, and the tables, which have the same.
+    fn resolver() -> (MembershipTenantResolver, Arc<FakeAdmission>) {
+        let user = UserId::new();
+        let facts =
+            AdmissionFacts { tenant: TenantId::new(), user, role: RoleId::new(), policy_version: Uuid::from_u128(1) };
+        let admission =
+            Arc::new(FakeAdmission { current: Mutex::new(Ok(facts)), cached: facts, reads: AtomicU32::new(0) });
+        let request = Arc::new(FakeRequest(user));
+        let resolver = MembershipTenantResolver {
+            context: Arc::clone(&request) as _,
+            source: Arc::clone(&request) as _,
+            identity: request,
+            admission: Arc::clone(&admission) as _,
+            tenancy: Arc::new(TenancyMode::Personal),
+            scope: OnceCell::new(),
+            read_scope: Mutex::default(),
+        };
+        (resolver, admission)
+    }
+
+    fn reads(admission: &FakeAdmission) -> u32 {
+        admission.reads.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn confirmed_scope_is_current_without_a_read() {
+        let (resolver, admission) = resolver();
+        resolver.cached_scope().await.unwrap().check().confirm();
+        assert!(resolver.is_current().await.unwrap());
+        assert_eq!(reads(&admission), 0);
+    }
+
+    #[tokio::test]
+    async fn scope_that_no_statement_compared_is_read_again() {
+        let (resolver, admission) = resolver();
+        resolver.cached_scope().await.unwrap();
+        assert!(resolver.is_current().await.unwrap());
+        assert_eq!(reads(&admission), 1);
+    }
+
+    #[tokio::test]
+    async fn changed_admission_is_outdated_and_loaded_next() {
+        let (resolver, admission) = resolver();
+        let changed = AdmissionFacts { role: RoleId::new(), ..admission.cached };
+        *admission.current.lock().unwrap() = Ok(changed);
+        resolver.cached_scope().await.unwrap();
+        assert!(!resolver.is_current().await.unwrap());
+        assert_eq!(resolver.cached_scope().await.unwrap().role(), changed.role);
+        assert!(resolver.is_current().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn rejected_scope_is_outdated_without_a_read() {
+        let (resolver, admission) = resolver();
+        let scope = resolver.cached_scope().await.unwrap();
+        scope.check().confirm();
+        scope.check().reject();
+        assert!(!resolver.is_current().await.unwrap());
+        assert_eq!(reads(&admission), 0);
+    }
+
+    #[tokio::test]
+    async fn removed_member_is_not_found_after_the_repetition() {
+        let (resolver, admission) = resolver();
+        *admission.current.lock().unwrap() = Err(());
+        resolver.cached_scope().await.unwrap();
+        assert!(!resolver.is_current().await.unwrap());
+        assert!(matches!(resolver.cached_scope().await, Err(ScopeError::NoPersonalTenant)));
+        assert!(resolver.is_current().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn change_reads_the_admission() {
+        let (resolver, admission) = resolver();
+        resolver.scope().await.unwrap();
+        resolver.scope().await.unwrap();
+        assert_eq!(reads(&admission), 1);
+    }
+}
