@@ -91,6 +91,12 @@ bench *ARGS:
     cargo bench -p bench
     just bench-decisions
 
+# Compare the server with programs in other frameworks, which npm and pip install: `just bench-peers [ROUNDS [SECONDS]]`
+bench-peers ROUNDS='6' SECONDS='2':
+    cargo build --release -p tenantry -p bench
+    scripts/install-bench-peers "${CARGO_TARGET_DIR:-target}/bench-peers"
+    "${CARGO_TARGET_DIR:-target}/release/compare" {{ROUNDS}} {{SECONDS}} "${CARGO_TARGET_DIR:-target}/bench-peers"
+
 # Compare requests in databases with 10, 1,000 and 100,000 tenants: `just bench-scale [ROUNDS [SECONDS]]`; takes 10 minutes and 6 GB
 bench-scale *ARGS:
     cargo build --release -p tenantry -p bench

@@ -2,6 +2,7 @@
 //!
 //! These are benchmarks, not tests: no duration is asserted. Programs are measured side by side and results are ratios.
 
+pub mod chart;
 pub mod load;
 pub mod process;
 
@@ -24,7 +25,7 @@ pub fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
-/// Returns the CPU time of a server and of all backends of the connection's database, in clock ticks. While one server is
+/// Returns the CPU time of a server's processes and of all backends of the connection's database, in clock ticks. While one server is
 /// under load, the others on that database must be idle.
 ///
 /// # Errors
@@ -34,5 +35,6 @@ pub async fn cpu_ticks_with_backends(connection: &mut PgConnection, server: u32)
     #[expect(clippy::disallowed_methods, reason = "the benchmark asks the server about its processes")]
     let pids: Vec<i32> = sqlx::query_scalar(pids).fetch_all(connection).await?;
     let backends: u64 = pids.into_iter().map(|pid| process::cpu_ticks(pid.unsigned_abs())).sum();
-    Ok(process::cpu_ticks(server) + backends)
+    let server: u64 = process::process_tree(server).into_iter().map(process::cpu_ticks).sum();
+    Ok(server + backends)
 }

@@ -1,13 +1,15 @@
 //! A server process under measurement.
 
 use std::{
-    fs, io,
+    fs, io, iter,
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use crate::load;
 
 /// A running server, which is killed on drop.
 #[derive(Debug)]
@@ -22,10 +24,11 @@ impl ServerProcess {
     ///
     /// # Errors
     /// Fails if the program exits or doesn't accept connections within 30 seconds.
-    pub fn start(program: &Path, dir: &Path, settings: &[(&str, String)]) -> io::Result<Self> {
+    pub fn start(program: &Path, arguments: &[PathBuf], dir: &Path, settings: &[(&str, String)]) -> io::Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut command = Command::new(program);
+        command.args(arguments);
         command.env_clear().envs(settings.iter().cloned()).env("HTTP_PORT", port.to_string()).current_dir(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -36,6 +39,21 @@ impl ServerProcess {
             thread::sleep(Duration::from_millis(1));
         }
         Ok(Self { child, addr })
+    }
+
+    /// Sends the request until it gets a response: some programs accept connections before they can answer.
+    ///
+    /// # Errors
+    /// The server doesn't answer within 30 seconds.
+    pub fn first_response(&self, request: &str) -> io::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            match load::run(self.addr, request, 1, Duration::ZERO) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// Returns the process id.
@@ -49,6 +67,13 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns a process and its descendants.
+pub fn process_tree(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+    iter::once(pid).chain(children.flat_map(process_tree)).collect()
 }
 
 /// Returns the CPU time that a process has used, in clock ticks: fields 14 and 15 of `/proc/PID/stat`, see `proc(5)`.

@@ -1,5 +1,8 @@
-//! `compare [ROUNDS [SECONDS]]`: compares the authorized member list with the baseline, in alternating rounds, the time
-//! from start to first response, and reads during a flood of sign-ins with reads without it. Prints ratios.
+//! `compare [ROUNDS [SECONDS [PEERS]]]`: compares the authorized member list with the baseline, in alternating rounds, the
+//! time from start to first response, and reads during a flood of sign-ins with reads without it. Prints ratios.
+//!
+//! With `PEERS`, the directory of `scripts/install-bench-peers`, it compares the member list with programs in other
+//! frameworks as well, and writes the chart `docs/performance.svg`.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -7,16 +10,20 @@
 )]
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bench::{
-    BoxResult, cpu_ticks_with_backends, load, median,
-    process::{ServerProcess, peak_resident_kib, resident_kib},
+    BoxResult,
+    chart::{Bar, horizontal_bars},
+    cpu_ticks_with_backends, load, median,
+    process::{ServerProcess, peak_resident_kib, process_tree, resident_kib},
     ratio,
 };
+use ring::hmac;
 use sqlx::Connection;
 use test_support::SeededDb;
 
@@ -32,13 +39,14 @@ const FLOOD_CONNECTIONS: usize = 64;
 struct Candidate {
     name: &'static str,
     program: PathBuf,
+    arguments: Vec<PathBuf>,
     settings: Vec<(&'static str, String)>,
     request: String,
 }
 
 impl Candidate {
     fn start(&self, dir: &Path) -> io::Result<ServerProcess> {
-        ServerProcess::start(&self.program, dir, &self.settings)
+        ServerProcess::start(&self.program, &self.arguments, dir, &self.settings)
     }
 }
 
@@ -61,7 +69,12 @@ async fn main() -> BoxResult<()> {
     let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
 
     let seeded = SeededDb::new().await;
-    let candidates = candidates(&seeded).await?;
+    let mut candidates = candidates(&seeded).await?;
+    let peers_dir = arguments.next();
+    let has_peers = peers_dir.is_some();
+    if let Some(dir) = peers_dir {
+        candidates.extend(peers(&seeded, Path::new(&dir))?);
+    }
     let dir = std::env::temp_dir();
     println!("time from start to first response, 5 starts each");
     let mut first_response = vec![Vec::new(); candidates.len()];
@@ -69,7 +82,7 @@ async fn main() -> BoxResult<()> {
         for (candidate, times) in candidates.iter().zip(&mut first_response) {
             let started = Instant::now();
             let running = candidate.start(&dir)?;
-            load::run(running.addr, &candidate.request, 1, Duration::ZERO)?;
+            running.first_response(&candidate.request)?;
             times.push(started.elapsed().as_secs_f64());
         }
     }
@@ -85,10 +98,12 @@ async fn main() -> BoxResult<()> {
     let mut backends = seeded.superuser().await;
     // Warm up caches before measuring.
     for (candidate, running) in candidates.iter().zip(&running) {
-        load::run(running.addr, &candidate.request, CONNECTIONS[2], Duration::from_millis(500))?;
+        running.first_response(&candidate.request)?;
+        load::run(running.addr, &candidate.request, CONNECTIONS[2], Duration::from_secs(1))?;
     }
     let columns = "throughput | p99 | p99.9 | maximum | CPU per request | memory |";
     println!("\n| connections | tenantry divided by | {columns}\n| --- | --- | --- | --- | --- | --- | --- | --- |");
+    let mut bars = Vec::new();
     for connections in CONNECTIONS {
         let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
         for _ in 0..rounds {
@@ -103,10 +118,19 @@ async fn main() -> BoxResult<()> {
                 measured.p99.push(result.p99.as_secs_f64());
                 measured.p999.push(result.p999.as_secs_f64());
                 measured.max.push(result.max.as_secs_f64());
-                measured.resident_kib = resident_kib(running.pid());
+                measured.resident_kib = process_tree(running.pid()).into_iter().map(resident_kib).sum();
             }
         }
         report(connections, &candidates, &measured);
+        for (candidate, theirs) in candidates.iter().zip(&measured) {
+            let name = format!("{}, {connections} connections", candidate.name);
+            bars.push(Bar { name, value: ratio(&theirs.throughput, &measured[0].throughput) });
+        }
+    }
+    if has_peers {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.svg");
+        fs::write(&file, horizontal_bars("Requests per second, tenantry = 1", &bars))?;
+        println!("\nthe chart is in {}", file.display());
     }
     flood_sign_ins(&running[0], &candidates[0].request, rounds, span)
 }
@@ -161,20 +185,14 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     superuser.close().await?;
 
     let programs = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
-    let common = [
-        ("DATABASE_URL", seeded.url()),
-        ("DB_DRIVER", "postgres".into()),
-        ("DB_ROLE_PREFIX", "tenantry".into()),
-        ("DB_POOL_SIZE", POOL_SIZE.into()),
-        ("HTTP_WORKERS", "2".into()),
-        ("LOG_LEVEL", "warn".into()),
-    ];
+    let common = common_settings(seeded);
     let with = |more: &[(&'static str, &str)]| {
         common.iter().cloned().chain(more.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
     };
     let mut ours = Candidate {
         name: "tenantry",
         program: programs.join("tenantry"),
+        arguments: Vec::new(),
         settings: with(&[("DATA_DIR", "bench-data")]),
         request: String::new(),
     };
@@ -190,11 +208,63 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     let baseline = |name, lookup| Candidate {
         name,
         program: programs.join("baseline"),
+        arguments: Vec::new(),
         settings: with(&[("LOOKUP", lookup)]),
         request: get(&format!("X-User-Id: {alice}\r\nX-Tenant-Id: {}\r\n", acme.id)),
     };
     let (list, lookup) = (baseline("baseline", "0"), baseline("baseline with lookup", "1"));
     Ok(vec![ours, list, lookup])
+}
+
+/// Settings of all programs.
+fn common_settings(seeded: &SeededDb) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", seeded.url()),
+        ("DB_DRIVER", "postgres".into()),
+        ("DB_ROLE_PREFIX", "tenantry".into()),
+        ("DB_POOL_SIZE", POOL_SIZE.into()),
+        ("HTTP_WORKERS", "2".into()),
+        ("LOG_LEVEL", "warn".into()),
+    ]
+}
+
+/// Returns the programs in other frameworks that are installed.
+fn peers(seeded: &SeededDb, dir: &Path) -> BoxResult<Vec<Candidate>> {
+    const SECRET: &str = "a secret of the benchmark, which protects nothing";
+    let dir = dir.canonicalize()?;
+    let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() + 7_200;
+    let claims = serde_json::json!({ "sub": seeded.seed.users.alice.id, "exp": expires });
+    let header = serde_json::json!({ "alg": "HS256", "typ": "JWT" });
+    let signed =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
+    let request = format!(
+        "GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {signed}.{}\r\nX-Tenant-Id: {}\r\n\r\n",
+        URL_SAFE_NO_PAD.encode(signature),
+        seeded.acme().id
+    );
+    let mut settings = common_settings(seeded);
+    settings.push(("JWT_SECRET", SECRET.to_owned()));
+    settings.push(("PATH", std::env::var("PATH")?));
+    let programs = [
+        ("NestJS, Fastify, pg", PathBuf::from("node"), dir.join("nestjs/dist/main.js")),
+        ("FastAPI, asyncpg", dir.join("fastapi/.venv/bin/python"), dir.join("fastapi/main.py")),
+    ];
+    let installed = programs.into_iter().filter(|(name, program, script)| {
+        let is_installed = script.exists() && (program.exists() || program.is_relative());
+        if !is_installed {
+            println!("SKIPPED: {name} isn't installed in {}", dir.display());
+        }
+        is_installed
+    });
+    let candidate = |(name, program, script)| Candidate {
+        name,
+        program,
+        arguments: vec![script],
+        settings: settings.clone(),
+        request: request.clone(),
+    };
+    Ok(installed.map(candidate).collect())
 }
 
 fn report(connections: usize, candidates: &[Candidate], measured: &[Measurements]) {

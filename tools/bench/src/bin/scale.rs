@@ -26,7 +26,6 @@ const MEMBERS: u32 = 100;
 /// Each user is a member of 10 tenants.
 const USERS_PER_TENANT: u32 = MEMBERS / 10;
 const CONNECTIONS: usize = 8;
-const WARM_UP: Duration = Duration::from_secs(5);
 
 /// A database, the server on it, and its requests.
 struct Candidate {
@@ -94,9 +93,13 @@ async fn prepare(tenants: u32) -> BoxResult<Candidate> {
         ("AUTH_SIGNING_KEY", STANDARD.encode(&key)),
     ];
     let program = std::env::current_exe()?.with_file_name("tenantry");
-    let server = ServerProcess::start(&program, &std::env::temp_dir(), &settings)?;
+    let server = ServerProcess::start(&program, &[], &std::env::temp_dir(), &settings)?;
     let requests = Requests::new(&admins, key.as_ref())?;
-    load::run_varied(server.addr, &|client, number| requests.get(u32::MAX, client, number), CONNECTIONS, WARM_UP)?;
+    // Long enough for at least one request for each tenant.
+    let warm_up = Duration::from_secs(5 + u64::from(tenants / 1_500));
+    let each = |client, number| requests.of_tenant(number * CONNECTIONS + client);
+    load::run_varied(server.addr, &each, CONNECTIONS, warm_up)?;
+    println!("warmed up in {} s", warm_up.as_secs());
     Ok(Candidate {
         tenants,
         server,
@@ -157,7 +160,12 @@ impl Requests {
         let random = fastrand::Rng::with_seed(seed).f64();
         let rank = self.shares.partition_point(|share| *share < random).min(self.shares.len() - 1);
         // Spread the most active tenants over the tables.
-        Cow::Borrowed(&self.by_tenant[rank.wrapping_mul(7_919) % self.by_tenant.len()])
+        self.of_tenant(rank.wrapping_mul(7_919))
+    }
+
+    /// Returns the request for a tenant by its number, which starts again after the last tenant.
+    fn of_tenant(&self, number: usize) -> Cow<'_, str> {
+        Cow::Borrowed(&self.by_tenant[number % self.by_tenant.len()])
     }
 }
 
