@@ -23,11 +23,21 @@ async fn every_statement_uses_indexes(#[future(awt)] test_db: TestDb) {
     test_db.generate(NUMBERS).await;
     let mut connection = test_db.superuser().await;
     let sqlx_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
+    let empty: Vec<String> =
+        sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND reltuples <= 0")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
     let (mut checked, mut exceptions) = (0, 0);
     for file in fs::read_dir(sqlx_dir).unwrap() {
         let metadata: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         let sql = metadata["query"].as_str().unwrap();
-        let scanned = scanned_tables(&Value::Array(plans(&mut connection, sql).await));
+        let mut scanned = scanned_tables(&Value::Array(plans(&mut connection, sql, "on").await));
+        if scanned.iter().any(|table| empty.contains(table)) {
+            // An empty table is always read as a whole, unless that is forbidden and there is an index.
+            let without_index = scanned_tables(&Value::Array(plans(&mut connection, sql, "off").await));
+            scanned.retain(|table| !empty.contains(table) || without_index.contains(table));
+        }
         let words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         if WHOLE_TABLE.iter().any(|beginning| words.starts_with(beginning)) {
             assert!(!scanned.is_empty(), "uses an index, so it needs no exception: {words}");
@@ -80,12 +90,13 @@ async fn scope_functions_use_indexes(#[future(awt)] test_db: TestDb) {
 }
 
 /// Returns the plans that PostgreSQL uses for any parameters, for each role that may execute the statement.
-async fn plans(connection: &mut PgConnection, sql: &str) -> Vec<Value> {
+async fn plans(connection: &mut PgConnection, sql: &str, enable_seqscan: &str) -> Vec<Value> {
     let mut plans = Vec::new();
     for role in ["tenantry_app", "tenantry_system"] {
         execute(connection, "BEGIN").await;
         execute(connection, &format!("SET LOCAL ROLE {role}")).await;
         execute(connection, "SET LOCAL plan_cache_mode = force_generic_plan").await;
+        execute(connection, &format!("SET LOCAL enable_seqscan = {enable_seqscan}")).await;
         execute(connection, &format!("PREPARE statement AS {sql}")).await;
         let parameters: i32 = sqlx::query_scalar("SELECT cardinality(parameter_types) FROM pg_prepared_statements")
             .fetch_one(&mut *connection)
