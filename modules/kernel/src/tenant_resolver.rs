@@ -164,54 +164,27 @@ fn scope_error(error: AdmissionError, tenant: TenantTarget<'_>) -> ScopeError {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "the tests verify claims and confirm admissions as other crates do")]
 mod tests {
-    use std::{
-        net::IpAddr,
-        sync::atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering};
 
-    use secrecy::SecretString;
     use uuid::Uuid;
 
     use super::*;
     use crate::{
         AccessRequest, Admission, CredentialError, Decision, DenyReason, Explanation, Identity, PolicySet, Principal,
-        RequestedTenant, RestoreAdmission, RoleId, TenantId, TenantSource, UserId,
+        RequestedTenant, RestoreAdmission, RoleId, TenantId, UserId, tenant_selection::tests::FakeRequest,
     };
 
-    /// A request in the tenancy mode `personal`, which names no tenant.
-    struct FakeRequest(UserId);
-
-    impl RequestContext for FakeRequest {
-        fn credential(&self) -> Option<&SecretString> {
-            None
-        }
-
-        fn requested_tenant(&self, _: &TenantSource) -> &RequestedTenant {
-            &RequestedTenant::Absent
-        }
-
-        fn client_addr(&self) -> Option<IpAddr> {
-            None
-        }
-
-        fn user_agent(&self) -> Option<&str> {
-            None
-        }
-
-        fn request_id(&self) -> Uuid {
-            Uuid::nil()
-        }
-    }
+    struct FakeUser(UserId);
 
     #[async_trait]
-    impl IdentitySource for FakeRequest {
+    impl IdentitySource for FakeUser {
         async fn claims(&self) -> Result<Option<VerifiedClaims>, CredentialError> {
             Ok(Some(VerifiedClaims::new(self.0, None)))
         }
     }
 
     #[async_trait]
-    impl IdentityProvider for FakeRequest {
+    impl IdentityProvider for FakeUser {
         async fn identity(&self) -> Result<Arc<Identity>, IdentityError> {
             Err(IdentityError::Invalid)
         }
@@ -265,11 +238,11 @@ mod tests {
             AdmissionFacts { tenant: TenantId::new(), user, role: RoleId::new(), policy_version: Uuid::from_u128(1) };
         let admission =
             Arc::new(FakeAdmission { current: Mutex::new(Ok(facts)), cached: facts, reads: AtomicU32::new(0) });
-        let request = Arc::new(FakeRequest(user));
+        let caller = Arc::new(FakeUser(user));
         let resolver = MembershipTenantResolver {
-            context: Arc::clone(&request) as _,
-            source: Arc::clone(&request) as _,
-            identity: request,
+            context: Arc::new(FakeRequest { header: RequestedTenant::Absent, host: RequestedTenant::Absent }),
+            source: Arc::clone(&caller) as _,
+            identity: caller,
             admission: Arc::clone(&admission) as _,
             tenancy: Arc::new(TenancyMode::Personal),
             scope: OnceCell::new(),

@@ -44,7 +44,7 @@ fn from_source<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::IpAddr;
 
     use secrecy::SecretString;
@@ -53,9 +53,9 @@ mod tests {
     use super::*;
     use crate::TenantSources;
 
-    struct FakeRequest {
-        header: RequestedTenant,
-        host: RequestedTenant,
+    pub(crate) struct FakeRequest {
+        pub(crate) header: RequestedTenant,
+        pub(crate) host: RequestedTenant,
     }
 
     impl RequestContext for FakeRequest {

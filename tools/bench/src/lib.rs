@@ -5,6 +5,7 @@
 pub mod chart;
 pub mod load;
 pub mod process;
+pub mod token;
 
 use sqlx::PgConnection;
 
@@ -25,8 +26,8 @@ pub fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
     median(&ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
 }
 
-/// Returns the CPU time of a server's processes and of all backends of the connection's database, in clock ticks. While one server is
-/// under load, the others on that database must be idle.
+/// Returns the CPU time of a server's processes and of all backends of the connection's database, in clock ticks. While
+/// one server is under load, the others on that database must be idle.
 ///
 /// # Errors
 /// The database can't be read.

@@ -41,12 +41,13 @@ impl Round {
 pub fn run(addr: SocketAddr, request: &str, connections: usize, duration: Duration) -> io::Result<Round> {
     let started = Instant::now();
     let clients = run_clients(addr, &|_, _| request.into(), connections, started + duration)?;
+    let round = round(&clients, started.elapsed())?;
     for responses in &clients {
         if responses.windows(2).any(|pair| matches!(pair, [one, other] if one.length != other.length)) {
             return Err(io::Error::other("response length differs from the first response"));
         }
     }
-    round(&clients, started.elapsed())
+    Ok(round)
 }
 
 /// Like [`run`], with the request that `request` returns for each client and each of its requests, both by number.

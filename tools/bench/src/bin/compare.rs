@@ -15,13 +15,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bench::{
     BoxResult,
     chart::{Bar, horizontal_bars},
     cpu_ticks_with_backends, load, median,
     process::{ServerProcess, peak_resident_kib, process_tree, resident_kib},
-    ratio,
+    ratio, token,
 };
 use ring::hmac;
 use sqlx::Connection;
@@ -235,23 +234,20 @@ fn peers(seeded: &SeededDb, dir: &Path) -> BoxResult<Vec<Candidate>> {
     let expires = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() + 7_200;
     let claims = serde_json::json!({ "sub": seeded.seed.users.alice.id, "exp": expires });
     let header = serde_json::json!({ "alg": "HS256", "typ": "JWT" });
-    let signed =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let token = token::encode(&header, &claims, |signed| hmac::sign(&key, signed));
     let request = format!(
-        "GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {signed}.{}\r\nX-Tenant-Id: {}\r\n\r\n",
-        URL_SAFE_NO_PAD.encode(signature),
+        "GET /v1/members HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nX-Tenant-Id: {}\r\n\r\n",
         seeded.acme().id
     );
     let mut settings = common_settings(seeded);
     settings.push(("JWT_SECRET", SECRET.to_owned()));
-    settings.push(("PATH", std::env::var("PATH")?));
     let programs = [
-        ("NestJS, Fastify, pg", PathBuf::from("node"), dir.join("nestjs/dist/main.js")),
+        ("NestJS, Fastify, pg", dir.join("nestjs/node"), dir.join("nestjs/dist/main.js")),
         ("FastAPI, asyncpg", dir.join("fastapi/.venv/bin/python"), dir.join("fastapi/main.py")),
     ];
     let installed = programs.into_iter().filter(|(name, program, script)| {
-        let is_installed = script.exists() && (program.exists() || program.is_relative());
+        let is_installed = program.exists() && script.exists();
         if !is_installed {
             println!("SKIPPED: {name} isn't installed in {}", dir.display());
         }
