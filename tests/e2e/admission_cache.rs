@@ -3,8 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use kernel::TenancyMode;
@@ -165,24 +166,32 @@ fn read_without_comparison_has_revoked_rights(app: TestApp) {
 fn read_during_revocation_sees_one_snapshot(app: TestApp) {
     let (remove, assign) = (&changes(&app)[0].sql, &changes(&app)[2].sql);
     let bob = app.bob().in_tenant("acme");
-    let is_done = AtomicBool::new(false);
+    let (is_done, saw_both) = (AtomicBool::new(false), AtomicUsize::new(0));
     let read = |bob: &Client| {
         let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+        let has_both = |statuses: &BTreeMap<u16, usize>| [200, 404].iter().all(|status| statuses.contains_key(status));
         while !is_done.load(Ordering::Relaxed) {
             let response = bob.get("/v1/members");
             if response.status == 200 {
                 assert_eq!(role_of_bob(&response).as_deref(), Some("member"), "Bob read a list without Bob");
             }
+            let had_both = has_both(&statuses);
             *statuses.entry(response.status).or_default() += 1;
+            if has_both(&statuses) && !had_both {
+                saw_both.fetch_add(1, Ordering::Relaxed);
+            }
         }
         statuses
     };
     thread::scope(|scope| {
         let readers: Vec<_> = (0..3).map(|_| scope.spawn(|| read(&bob))).collect();
         let mut database = app.database();
-        for _ in 0..300 {
+        // On a busy machine, a reader may be too slow to see both states within 300 rounds.
+        let (deadline, mut rounds) = (Instant::now() + Duration::from_secs(60), 0);
+        while rounds < 300 || (saw_both.load(Ordering::Relaxed) < readers.len() && Instant::now() < deadline) {
             database.execute(remove);
             database.execute(assign);
+            rounds += 1;
         }
         is_done.store(true, Ordering::Relaxed);
         for reader in readers {
