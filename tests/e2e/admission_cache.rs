@@ -216,9 +216,10 @@ fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
         "CREATE OR REPLACE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid LANGUAGE plpgsql STABLE
          AS $$ BEGIN RAISE SQLSTATE 'TN001'; END $$",
     );
+    // Without the sessions of the test: their backends exit after their connections are closed.
     let sessions = || -> BTreeSet<i32> {
         let sessions =
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantry'";
         app.database().fetch_all::<(i32,)>(sessions).into_iter().map(|(pid,)| pid).collect()
     };
     let before = sessions();
