@@ -5,21 +5,41 @@ use std::sync::Arc;
 
 use authorization_api::Effect;
 // Its default hasher is faster than that of the standard library.
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use kernel::{PermissionInfo, PolicyId, RoleId};
 
 use super::{CompiledCondition, EvalContext, Policy, TenantAttributes};
 
 /// A tenant's policies, indexed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PolicyIndex {
-    by_role: HashMap<RoleId, Buckets>,
-    every_member: Buckets,
+    /// One map rather than nested ones: most tenants have few policies, and each map allocates room for several entries.
+    buckets: HashMap<BucketKey, Bucket>,
     memory_bytes: usize,
 }
 
-/// Buckets by resource and then by verb. Either may be `*`.
-type Buckets = HashMap<String, HashMap<String, Bucket>>;
+/// Resource and verb may be `*`.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct BucketKey {
+    /// `None`: every member.
+    role: Option<RoleId>,
+    resource: Box<str>,
+    verb: Box<str>,
+}
+
+/// A borrowed [`BucketKey`], with the same hash.
+#[derive(Hash)]
+struct BucketKeyRef<'a> {
+    role: Option<RoleId>,
+    resource: &'a str,
+    verb: &'a str,
+}
+
+impl Equivalent<BucketKey> for BucketKeyRef<'_> {
+    fn equivalent(&self, key: &BucketKey) -> bool {
+        (self.role, self.resource, self.verb) == (key.role, &*key.resource, &*key.verb)
+    }
+}
 
 /// The policies with one resource and verb, for one role or tenant-wide.
 #[derive(Debug, Default)]
@@ -58,28 +78,23 @@ impl PolicyIndex {
         // Sorted by id, so that the reported reason doesn't depend on the input order.
         let mut by_id: Vec<&Policy> = policies.iter().collect();
         by_id.sort_by_key(|policy| policy.id);
-        let mut index = Self::default();
+        let mut index = Self { buckets: HashMap::new(), memory_bytes: 0 };
         for policy in by_id {
             index.add(policy, tenant);
         }
+        index.shrink_to_fit();
         index
     }
 
     fn add(&mut self, policy: &Policy, tenant: &TenantAttributes) {
         let condition = CompiledCondition::from_stored(&policy.condition, tenant);
-        self.memory_bytes += size_of::<ConditionalPolicy>();
-        self.memory_bytes += condition.as_ref().map_or(0, CompiledCondition::memory_bytes);
-        let conditional =
-            condition.map(|condition| Arc::new(ConditionalPolicy { id: policy.id, effect: policy.effect, condition }));
-        let buckets = match policy.role_id {
-            Some(role) => self.by_role.entry(role).or_default(),
-            None => &mut self.every_member,
-        };
+        let conditional = condition.map(|condition| {
+            self.memory_bytes += size_of::<ConditionalPolicy>() + condition.memory_bytes();
+            Arc::new(ConditionalPolicy { id: policy.id, effect: policy.effect, condition })
+        });
         for verb in &policy.verbs {
-            // As if no two policies shared a bucket.
-            self.memory_bytes += size_of::<(String, String, Bucket, Arc<ConditionalPolicy>)>();
-            self.memory_bytes += policy.resource.len() + verb.len();
-            let bucket = buckets.entry(policy.resource.clone()).or_default().entry(verb.clone()).or_default();
+            let (resource, verb) = (policy.resource.as_str().into(), verb.as_str().into());
+            let bucket = self.buckets.entry(BucketKey { role: policy.role_id, resource, verb }).or_default();
             let policies = match policy.effect {
                 Effect::Deny => &mut bucket.denies,
                 Effect::Allow => &mut bucket.allows,
@@ -91,21 +106,31 @@ impl PolicyIndex {
         }
     }
 
-    /// Returns the estimated size of everything in the index, in bytes.
+    fn shrink_to_fit(&mut self) {
+        self.buckets.shrink_to_fit();
+        self.memory_bytes += self.buckets.allocation_size();
+        for (key, bucket) in &mut self.buckets {
+            self.memory_bytes += key.resource.len() + key.verb.len();
+            for policies in [&mut bucket.denies, &mut bucket.allows] {
+                policies.conditional.shrink_to_fit();
+                self.memory_bytes += size_of_val(policies.conditional.as_slice());
+            }
+        }
+    }
+
+    /// Returns the size of everything in the index, in bytes, without what the allocator adds.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
     /// Returns the buckets that cover the permission, for the role and tenant-wide.
     pub(crate) fn buckets(&self, role: RoleId, permission: &PermissionInfo) -> [Option<&Bucket>; 8] {
-        let [a, b, c, d] = self.by_role.get(&role).map_or([None; 4], |buckets| matching_buckets(buckets, permission));
-        let [e, f, g, h] = matching_buckets(&self.every_member, permission);
+        let get = |role, resource, verb| self.buckets.get(&BucketKeyRef { role, resource, verb });
+        let matching = |role| {
+            let &PermissionInfo { resource, verb, .. } = permission;
+            [get(role, resource, verb), get(role, resource, "*"), get(role, "*", verb), get(role, "*", "*")]
+        };
+        let ([a, b, c, d], [e, f, g, h]) = (matching(Some(role)), matching(None));
         [a, b, c, d, e, f, g, h]
     }
-}
-
-fn matching_buckets<'a>(buckets: &'a Buckets, permission: &PermissionInfo) -> [Option<&'a Bucket>; 4] {
-    let by_resource = [permission.resource, "*"].map(|resource| buckets.get(resource));
-    let [[a, b], [c, d]] = by_resource.map(|by_verb| [permission.verb, "*"].map(|verb| by_verb?.get(verb)));
-    [a, b, c, d]
 }
