@@ -91,9 +91,9 @@ bench *ARGS:
     cargo bench -p bench
     just bench-decisions
 
-# Compare the server with programs in other frameworks, which npm and pip install: `just bench-peers [ROUNDS [SECONDS]]`
+# Compare the server with programs in other frameworks: `just bench-peers [ROUNDS [SECONDS]]`; npm and pip install some
 bench-peers ROUNDS='6' SECONDS='2':
-    cargo build --release -p tenantry -p bench
+    cargo build --release -p tenantry -p bench --features bench/peers
     scripts/install-bench-peers "${CARGO_TARGET_DIR:-target}/bench-peers"
     "${CARGO_TARGET_DIR:-target}/release/compare" {{ROUNDS}} {{SECONDS}} "${CARGO_TARGET_DIR:-target}/bench-peers"
 

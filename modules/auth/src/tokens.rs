@@ -144,8 +144,8 @@ impl IdentitySource for BearerIdentitySource {
     }
 }
 
-/// Maximum number of cached tokens. Tokens that haven't been used recently are evicted first.
-const VERIFIED_CACHE_SIZE: usize = 10_000;
+/// Maximum number of cached tokens, about 8 MB. Tokens that haven't been used recently are evicted first.
+const VERIFIED_CACHE_SIZE: usize = 50_000;
 
 /// The claims of a verified token.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub struct Bar {
     /// The text left of the bar.
     pub name: String,
-    /// The value, at least 0, in multiples of the compared program's.
+    /// The value, at least 0; 1 is the program that all are compared with.
     pub value: f64,
 }
 
@@ -27,11 +27,11 @@ pub fn horizontal_bars(title: &str, bars: &[Bar]) -> String {
     );
     for (index, Bar { name, value }) in bars.iter().enumerate() {
         let top = ROW * (index + 1) + 8;
-        let (width, baseline, middle) = (value / longest * WIDTH, top + 13, LEFT - 8);
+        let (width, baseline, name_end) = (value / longest * WIDTH, top + 13, LEFT - 8);
         // Writing to a string can't fail.
         let _ = writeln!(
             svg,
-            "<text x=\"{middle}\" y=\"{baseline}\" text-anchor=\"end\">{name}</text>\
+            "<text x=\"{name_end}\" y=\"{baseline}\" text-anchor=\"end\">{name}</text>\
              <rect x=\"{LEFT}\" y=\"{top}\" width=\"{width:.0}\" height=\"16\"/>\
              <text x=\"{:.0}\" y=\"{baseline}\">{value:.2}</text>",
             306.0 + width

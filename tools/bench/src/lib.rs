@@ -1,9 +1,11 @@
-//! Compares the server with a minimal baseline. Run with `just bench`; `docs/performance.md` has the results.
+//! Compares the server with a minimal baseline and with other frameworks, measures it with many tenants, and compares
+//! its decisions with those of other policy engines. `docs/performance.md` has the recipes and the results.
 //!
 //! These are benchmarks, not tests: no duration is asserted. Programs are measured side by side and results are ratios.
 
 pub mod chart;
 pub mod load;
+pub mod member_list;
 pub mod process;
 pub mod token;
 
@@ -12,12 +14,14 @@ use sqlx::PgConnection;
 /// The result of a benchmark step. An error ends the benchmark.
 pub type BoxResult<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Returns the median, or NaN if there are no values. Of two middle values, returns the larger.
+/// Returns the median of positive values, or NaN if there are none. Of two middle values, returns the geometric mean, so
+/// that the median of the inverses is the inverse of the median.
 #[must_use]
 pub fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    (middle(values.len().wrapping_sub(1) / 2) * middle(values.len() / 2)).sqrt()
 }
 
 /// Returns the median of the ratios of each round. Both values of a round are affected by the same noise.
@@ -38,4 +42,18 @@ pub async fn cpu_ticks_with_backends(connection: &mut PgConnection, server: u32)
     let backends: u64 = pids.into_iter().map(|pid| process::cpu_ticks(pid.unsigned_abs())).sum();
     let server: u64 = process::process_tree(server).into_iter().map(process::cpu_ticks).sum();
     Ok(server + backends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_of_inverses_is_inverse_of_median() {
+        let is_close = |one: f64, other: f64| (one - other).abs() < 1e-9;
+        assert!(is_close(median(&[4.0, 1.0, 2.0]), 2.0));
+        assert!(is_close(median(&[8.0, 4.0, 1.0, 2.0]), 8.0_f64.sqrt()));
+        assert!(is_close(ratio(&[1.0, 2.0], &[2.0, 1.0]) * ratio(&[2.0, 1.0], &[1.0, 2.0]), 1.0));
+        assert!(median(&[]).is_nan());
+    }
 }

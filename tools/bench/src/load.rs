@@ -158,8 +158,8 @@ fn run_client<'a>(
     }
 }
 
-/// Reads the head of a response and returns its status and `Content-Length`. The server and the baseline both send one,
-/// and keep connections open.
+/// Reads the head of a response and returns its status and `Content-Length`. All measured programs send one and keep
+/// connections open.
 fn read_head(reader: &mut impl BufRead, line: &mut String) -> io::Result<(u16, usize)> {
     let mut length = None;
     line.clear();

@@ -69,7 +69,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Returns a process and its descendants, except those started by other threads than the main ones.
+/// Returns a process and its descendants. A child that another thread than the main one started is missing.
 pub fn process_tree(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());

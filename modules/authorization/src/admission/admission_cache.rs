@@ -3,8 +3,8 @@
 use kernel::{AdmissionFacts, TenantRef, TenantTarget, UserId};
 use quick_cache::sync::Cache;
 
-/// Maximum number of cached admissions, about 10 MB.
-const MAX_ADMISSIONS: usize = 50_000;
+/// Maximum number of cached admissions, about 20 MB.
+const MAX_ADMISSIONS: usize = 100_000;
 
 /// The tenant that a request names; `None` is the user's personal tenant.
 type RequestedTenant = Option<TenantRef>;

@@ -7,59 +7,9 @@
 use std::{env, error::Error};
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use serde::Serialize;
+use bench::member_list;
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use time::OffsetDateTime;
 use uuid::Uuid;
-
-#[derive(Serialize)]
-struct Page {
-    members: Vec<Member>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<Uuid>,
-}
-
-#[derive(Serialize)]
-struct Member {
-    id: Uuid,
-    email: String,
-    display_name: String,
-    role: Role,
-    #[serde(with = "time::serde::rfc3339")]
-    member_since: OffsetDateTime,
-    active: bool,
-}
-
-#[derive(Serialize)]
-struct Role {
-    id: Uuid,
-    name: String,
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    user_id: Uuid,
-    email: String,
-    display_name: String,
-    deactivated_at: Option<OffsetDateTime>,
-    role_id: Uuid,
-    role: String,
-    created_at: OffsetDateTime,
-}
-
-/// The query of tenantry's `GET /v1/members`, without setting the scope for row-level security.
-const LIST: &str = "
-    SELECT m.user_id, u.email, u.display_name, u.deactivated_at, m.role_id, r.name AS role, m.created_at
-    FROM (
-      SELECT m.user_id, m.role_id, m.created_at
-      FROM memberships AS m
-      WHERE m.tenant_id = $1 AND m.user_id > coalesce($2, '00000000-0000-0000-0000-000000000000'::uuid)
-      ORDER BY m.user_id
-      LIMIT $3
-    ) AS m
-    JOIN roles AS r ON r.tenant_id = $1 AND r.id = m.role_id
-    JOIN users AS u ON u.id = m.user_id
-    ORDER BY m.user_id";
 
 const LOOKUP: &str = "
     SELECT m.role_id
@@ -68,7 +18,7 @@ const LOOKUP: &str = "
     JOIN tenants AS t ON t.id = m.tenant_id
     WHERE u.id = $1 AND u.deactivated_at IS NULL AND t.id = $2 AND t.status = 'active'";
 
-const LIMIT: i64 = 50;
+const LIMIT: u8 = 50;
 
 struct State {
     pool: PgPool,
@@ -86,20 +36,8 @@ async fn members(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
             return Ok(HttpResponse::NotFound().finish());
         }
     }
-    let list = sqlx::query_as::<_, Row>(LIST).bind(tenant).bind(None::<Uuid>).bind(LIMIT + 1);
-    let mut rows = list.fetch_all(&state.pool).await?;
-    let more = rows.len() > 50;
-    rows.truncate(50);
-    let next_cursor = rows.last().filter(|_| more).map(|row| row.user_id);
-    let members = rows.into_iter().map(|row| Member {
-        id: row.user_id,
-        email: row.email,
-        display_name: row.display_name,
-        role: Role { id: row.role_id, name: row.role },
-        member_since: row.created_at,
-        active: row.deactivated_at.is_none(),
-    });
-    Ok(HttpResponse::Ok().json(Page { members: members.collect(), next_cursor }))
+    let page = member_list::page(&state.pool, tenant, None, LIMIT).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 #[actix_web::main]

@@ -1,8 +1,11 @@
-//! `compare [ROUNDS [SECONDS [PEERS]]]`: compares the authorized member list with the baseline, in alternating rounds, the
-//! time from start to first response, and reads during a flood of sign-ins with reads without it. Prints ratios.
+//! `compare [ROUNDS [SECONDS [PEERS]]]`: compares the server with the baseline and prints ratios:
+//!
+//! - the time from start to first response
+//! - the authorized member list, in alternating rounds
+//! - reads over one connection, alternately without and with a flood of sign-ins
 //!
 //! With `PEERS`, the directory of `scripts/install-bench-peers`, it compares the member list with programs in other
-//! frameworks as well, and writes the chart `docs/performance.svg`.
+//! frameworks as well, and writes the chart `docs/performance.svg`. `axum_peer`, one of them, is next to this program.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -10,7 +13,7 @@
 )]
 
 use std::{
-    fs, io,
+    fs, io, iter,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -134,7 +137,7 @@ async fn main() -> BoxResult<()> {
     flood_sign_ins(&running[0], &candidates[0].request, rounds, span)
 }
 
-/// Compares one connection's reads while another client floods the server with sign-ins, with those directly before.
+/// Measures reads over one connection, alternately without and with a flood of sign-ins.
 fn flood_sign_ins(running: &ServerProcess, read: &str, rounds: usize, span: Duration) -> BoxResult<()> {
     let (addr, pid) = (running.addr, running.pid());
     let before = peak_resident_kib(pid);
@@ -183,7 +186,7 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     sqlx::raw_sql("ANALYZE").execute(&mut superuser).await?;
     superuser.close().await?;
 
-    let programs = std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+    let programs = programs_dir()?;
     let common = common_settings(seeded);
     let with = |more: &[(&'static str, &str)]| {
         common.iter().cloned().chain(more.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
@@ -215,6 +218,11 @@ async fn candidates(seeded: &SeededDb) -> BoxResult<Vec<Candidate>> {
     Ok(vec![ours, list, lookup])
 }
 
+/// Returns the directory of this program and of the others that cargo builds.
+fn programs_dir() -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default())
+}
+
 /// Settings of all programs.
 fn common_settings(seeded: &SeededDb) -> Vec<(&'static str, String)> {
     vec![
@@ -243,20 +251,21 @@ fn peers(seeded: &SeededDb, dir: &Path) -> BoxResult<Vec<Candidate>> {
     let mut settings = common_settings(seeded);
     settings.push(("JWT_SECRET", SECRET.to_owned()));
     let programs = [
-        ("NestJS, Fastify, pg", dir.join("nestjs/node"), dir.join("nestjs/dist/main.js")),
-        ("FastAPI, asyncpg", dir.join("fastapi/.venv/bin/python"), dir.join("fastapi/main.py")),
+        ("axum, sqlx", programs_dir()?.join("axum_peer"), vec![]),
+        ("NestJS, Fastify, pg", dir.join("nestjs/node"), vec![dir.join("nestjs/dist/main.js")]),
+        ("FastAPI, asyncpg", dir.join("fastapi/.venv/bin/python"), vec![dir.join("fastapi/main.py")]),
     ];
-    let installed = programs.into_iter().filter(|(name, program, script)| {
-        let is_installed = program.exists() && script.exists();
-        if !is_installed {
-            println!("SKIPPED: {name} isn't installed in {}", dir.display());
+    let installed = programs.into_iter().filter(|(name, program, arguments)| {
+        let missing = iter::once(program).chain(arguments).find(|path| !path.exists());
+        if let Some(path) = missing {
+            println!("SKIPPED: {name} isn't installed: {} doesn't exist", path.display());
         }
-        is_installed
+        missing.is_none()
     });
-    let candidate = |(name, program, script)| Candidate {
+    let candidate = |(name, program, arguments)| Candidate {
         name,
         program,
-        arguments: vec![script],
+        arguments,
         settings: settings.clone(),
         request: request.clone(),
     };

@@ -1,4 +1,4 @@
-//! `scale [ROUNDS [SECONDS]]`: compares the authorized member list in databases with 10, 1,000 and 100,000 tenants, in
+//! `scale [ROUNDS [SECONDS]]`: compares the authorized member list in databases with 10 to 100,000 tenants, in
 //! alternating rounds. Prints ratios. Generating the rows takes minutes and several GB.
 #![expect(
     clippy::print_stdout,
@@ -8,6 +8,7 @@
 
 use std::{
     borrow::Cow,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -21,14 +22,14 @@ use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
 use sqlx::PgConnection;
 use test_support::{GeneratedAdmin, ManyTenants, TestDb};
 
-const TENANTS: [u32; 3] = [10, 1_000, 100_000];
+const TENANTS: [u32; 4] = [10, 1_000, 10_000, 100_000];
 const MEMBERS: u32 = 100;
 /// Each user is a member of 10 tenants.
 const USERS_PER_TENANT: u32 = MEMBERS / 10;
 const CONNECTIONS: usize = 8;
 
 /// A database, the server on it, and its requests.
-struct Candidate {
+struct MeasuredDatabase {
     tenants: u32,
     server: ServerProcess,
     backends: PgConnection,
@@ -48,35 +49,35 @@ async fn main() -> BoxResult<()> {
     let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let span = Duration::from_secs(seconds);
 
-    let mut candidates = Vec::new();
+    let mut databases = Vec::new();
     for tenants in TENANTS {
-        candidates.push(prepare(tenants).await?);
+        databases.push(prepare(tenants).await?);
     }
     println!("{MEMBERS} members each, {CONNECTIONS} connections, {rounds} alternating rounds of {seconds} s");
     for round in 0..rounds {
-        for candidate in &mut candidates {
-            candidate.measure(round, span).await?;
+        for database in &mut databases {
+            database.measure(round, span).await?;
         }
     }
     println!("\n| tenants, compared with {} | throughput | p50 | p99 | CPU per request | memory |", TENANTS[0]);
     println!("| --- | --- | --- | --- | --- | --- |");
-    let smallest = &candidates[0];
-    for candidate in &candidates {
+    let smallest = &databases[0];
+    for database in &databases {
         println!(
             "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {} MiB |",
-            candidate.tenants,
-            ratio(&candidate.throughput, &smallest.throughput),
-            ratio(&candidate.p50, &smallest.p50),
-            ratio(&candidate.p99, &smallest.p99),
-            ratio(&candidate.cpu, &smallest.cpu),
-            resident_kib(candidate.server.pid()) / 1024,
+            database.tenants,
+            ratio(&database.throughput, &smallest.throughput),
+            ratio(&database.p50, &smallest.p50),
+            ratio(&database.p99, &smallest.p99),
+            ratio(&database.cpu, &smallest.cpu),
+            resident_kib(database.server.pid()) / 1024,
         );
     }
     println!("\nrequests per second with {} tenants, for orientation: {:.0}", TENANTS[0], median(&smallest.throughput));
     Ok(())
 }
 
-async fn prepare(tenants: u32) -> BoxResult<Candidate> {
+async fn prepare(tenants: u32) -> BoxResult<MeasuredDatabase> {
     let started = Instant::now();
     let database = TestDb::migrated().await;
     let users = tenants.saturating_mul(USERS_PER_TENANT).max(MEMBERS);
@@ -95,12 +96,14 @@ async fn prepare(tenants: u32) -> BoxResult<Candidate> {
     let program = std::env::current_exe()?.with_file_name("tenantry");
     let server = ServerProcess::start(&program, &[], &std::env::temp_dir(), &settings)?;
     let requests = Requests::new(&admins, key.as_ref())?;
-    // Long enough for at least one request for each tenant.
-    let warm_up = Duration::from_secs(5 + u64::from(tenants / 1_500));
-    let each = |client, number| requests.of_tenant(number * CONNECTIONS + client);
-    load::run_varied(server.addr, &each, CONNECTIONS, warm_up)?;
-    println!("warmed up in {} s", warm_up.as_secs());
-    Ok(Candidate {
+    // At least one request for each tenant.
+    let (started, next) = (Instant::now(), AtomicUsize::new(0));
+    while next.load(Ordering::Relaxed) < admins.len() {
+        let each = |_, _| requests.of_tenant(next.fetch_add(1, Ordering::Relaxed));
+        load::run_varied(server.addr, &each, CONNECTIONS, Duration::from_secs(5))?;
+    }
+    println!("warmed up in {} s", started.elapsed().as_secs());
+    Ok(MeasuredDatabase {
         tenants,
         server,
         backends: database.superuser().await,
@@ -113,7 +116,7 @@ async fn prepare(tenants: u32) -> BoxResult<Candidate> {
     })
 }
 
-impl Candidate {
+impl MeasuredDatabase {
     async fn measure(&mut self, round: usize, span: Duration) -> BoxResult<()> {
         let (pid, requests) = (self.server.pid(), &self.requests);
         let round = u32::try_from(round)?;
@@ -134,9 +137,9 @@ impl Candidate {
 /// The requests of all tenants' admins.
 struct Requests {
     by_tenant: Vec<String>,
-    /// By rank of a tenant: the share of requests for the tenants up to it. Zipf's law with the exponent 1: the second
-    /// tenant gets half as many requests as the first one, the third one a third, and so on.
-    shares: Vec<f64>,
+    /// By rank of a tenant: the proportion of requests for the tenants up to it. Zipf's law with the exponent 1: the
+    /// second tenant gets half as many requests as the first one, the third one a third, and so on.
+    cumulative_shares: Vec<f64>,
 }
 
 impl Requests {
@@ -151,14 +154,15 @@ impl Requests {
                 total
             })
             .collect();
-        Ok(Self { by_tenant, shares: sums.into_iter().map(|sum| sum / total).collect() })
+        Ok(Self { by_tenant, cumulative_shares: sums.into_iter().map(|sum| sum / total).collect() })
     }
 
-    /// Returns a random request, which is the same in each run.
+    /// Returns a pseudo-random request; the sequence is the same in each run.
     fn get(&self, round: u32, client: usize, number: usize) -> Cow<'_, str> {
         let seed = (u64::from(round) << 48) ^ ((client as u64) << 40) ^ number as u64;
         let random = fastrand::Rng::with_seed(seed).f64();
-        let rank = self.shares.partition_point(|share| *share < random).min(self.shares.len() - 1);
+        let rank =
+            self.cumulative_shares.partition_point(|share| *share < random).min(self.cumulative_shares.len() - 1);
         // Spread the most active tenants over the tables.
         self.of_tenant(rank.wrapping_mul(7_919))
     }
