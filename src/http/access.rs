@@ -117,7 +117,8 @@ impl AccessType for Member {
 async fn resolve_scope(module: &RequestModule, request: &HttpRequest) -> Result<Arc<TenantScope>, Problem> {
     let resolver: &dyn TenantResolver = module.resolve_ref();
     record_claims(module).await;
-    let tenant_scope = if request.method().is_safe() { resolver.cached_scope().await } else { resolver.scope().await }?;
+    let tenant_scope =
+        if request.method().is_safe() { resolver.scope_for_read().await } else { resolver.scope().await }?;
     middleware::record_tenant(tenant_scope.tenant());
     Ok(tenant_scope)
 }

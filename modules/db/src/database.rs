@@ -57,7 +57,7 @@ pub trait SystemDatabase: Interface {
 #[async_trait]
 impl Database for Pool {
     async fn begin(&self, scope: &TenantScope) -> Result<TenantTx, DbError> {
-        let (tenant, check) = (scope.tenant(), scope.check());
+        let (tenant, check) = (scope.tenant(), scope.admission_check());
         let argument = scope_argument(check).iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let begin_sql = format!("BEGIN READ WRITE; SELECT admitted_scope('{{{argument}}}')");
         let begun = self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await;
@@ -76,7 +76,7 @@ impl Database for Pool {
     }
 
     fn tenant_reader(&self, scope: &TenantScope) -> TenantReader {
-        TenantReader::new(self.clone(), scope.check())
+        TenantReader::new(self.clone(), scope.admission_check())
     }
 
     async fn begin_unscoped(&self) -> Result<Tx, DbError> {

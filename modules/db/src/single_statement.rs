@@ -148,7 +148,7 @@ impl Deref for TenantReader {
 pub(super) fn scope_argument(check: &AdmissionCheck) -> Vec<Uuid> {
     let AdmissionFacts { tenant, user, role, policy_version } = check.facts();
     let mut argument = vec![tenant.as_uuid()];
-    if check.is_compared() {
+    if check.needs_comparison() {
         argument.extend([user.as_uuid(), role.as_uuid(), policy_version]);
     }
     argument
@@ -158,7 +158,7 @@ pub(super) fn scope_argument(check: &AdmissionCheck) -> Vec<Uuid> {
 pub(super) fn record_check(check: &AdmissionCheck, error: Option<&DbError>) {
     match error {
         None => check.confirm(),
-        Some(DbError::AdmissionOutdated) => check.reject(),
+        Some(DbError::AdmissionOutdated) => check.mark_outdated(),
         Some(_) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the database has confirmed a cached admission.
+//! Whether the database has confirmed the admission of a request.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -15,7 +15,7 @@ pub struct AdmissionFacts {
     pub user: UserId,
     /// The member's role.
     pub role: RoleId,
-    /// Changes with the tenant's policies, attributes and slug.
+    /// Renewed by every change to the tenant's policies, attributes or slug, or to the owner of a personal tenant.
     pub policy_version: Uuid,
 }
 
@@ -25,11 +25,13 @@ const PENDING: u8 = 0;
 const CONFIRMED: u8 = 1;
 /// A statement has rejected the facts.
 const OUTDATED: u8 = 2;
-/// The facts were read before the request was decided. No statement compares them.
-const READ: u8 = 3;
+/// The request isn't a read, so no statement compares the facts.
+const NOT_COMPARED: u8 = 3;
 
-/// The facts of a scope, and whether the database has confirmed them. Each statement of a scope from the cache does, and
-/// so does the beginning of a transaction.
+/// The facts of a scope, and whether the database has confirmed them.
+///
+/// In a read, each statement of a `TenantReader` and each beginning of a transaction confirms them, or fails with
+/// `DbError::AdmissionOutdated`. Both types are in the crate `db`.
 #[derive(Debug)]
 pub struct AdmissionCheck {
     facts: AdmissionFacts,
@@ -41,8 +43,8 @@ impl AdmissionCheck {
         Self { facts, state: AtomicU8::new(PENDING) }
     }
 
-    pub(crate) fn read(facts: AdmissionFacts) -> Self {
-        Self { facts, state: AtomicU8::new(READ) }
+    pub(crate) fn without_comparison(facts: AdmissionFacts) -> Self {
+        Self { facts, state: AtomicU8::new(NOT_COMPARED) }
     }
 
     /// Returns the facts that the admission depends on.
@@ -50,17 +52,17 @@ impl AdmissionCheck {
         self.facts
     }
 
-    /// Whether statements compare the facts.
-    pub fn is_compared(&self) -> bool {
-        self.state() != READ
+    /// Returns whether statements must compare the facts.
+    pub fn needs_comparison(&self) -> bool {
+        self.state() != NOT_COMPARED
     }
 
-    /// Whether a statement has confirmed the facts, and none has rejected them.
+    /// Returns whether a statement has confirmed the facts, and none has rejected them.
     pub fn is_confirmed(&self) -> bool {
         self.state() == CONFIRMED
     }
 
-    /// Whether no statement has compared the facts yet.
+    /// Returns whether no statement has compared the facts yet.
     pub fn is_pending(&self) -> bool {
         self.state() == PENDING
     }
@@ -72,11 +74,12 @@ impl AdmissionCheck {
     /// Records that a statement which compared the facts has succeeded. `clippy.toml` disallows calling it outside of
     /// the crate `db`.
     pub fn confirm(&self) {
-        let _outdated = self.state.compare_exchange(PENDING, CONFIRMED, Ordering::AcqRel, Ordering::Acquire);
+        // Other states don't change; an outdated admission stays outdated.
+        let _unchanged = self.state.compare_exchange(PENDING, CONFIRMED, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Records that the facts are outdated, which is final.
-    pub fn reject(&self) {
+    pub fn mark_outdated(&self) {
         self.state.store(OUTDATED, Ordering::Release);
     }
 }
@@ -95,7 +98,7 @@ mod tests {
     fn outdated_admission_stays_unconfirmed() {
         let check = check();
         assert!(!check.is_confirmed());
-        check.reject();
+        check.mark_outdated();
         check.confirm();
         assert!(!check.is_confirmed());
     }
@@ -105,7 +108,7 @@ mod tests {
         let check = check();
         check.confirm();
         assert!(check.is_confirmed());
-        check.reject();
+        check.mark_outdated();
         assert!(!check.is_confirmed());
     }
 }

@@ -15,15 +15,15 @@ use crate::{
 /// Resolves the tenant of a request. The scope is kept for the rest of the request, unless a read must be repeated.
 #[async_trait]
 pub trait TenantResolver: Interface {
-    /// Returns the proof. It is cached for the rest of the request.
+    /// Returns the proof. It is kept for the rest of the request.
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
 
     /// Like [`Self::scope`], for a request that only reads. It uses the caller's last admission if it is cached. The first
     /// statement confirms it, and [`Self::is_current`] must be called before the response is sent.
-    async fn cached_scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
+    async fn scope_for_read(&self) -> Result<Arc<TenantScope>, ScopeError>;
 
-    /// Returns whether what [`Self::cached_scope`] returned is current. If not, the response must be discarded and the
-    /// request be repeated: the next scope isn't from the cache.
+    /// Returns whether what [`Self::scope_for_read`] returned is current. If not, discard the response and repeat the
+    /// request: the next scope isn't from the cache.
     ///
     /// Reads the admission unless a statement has compared it. So a denial is confirmed, too.
     ///
@@ -75,7 +75,7 @@ impl TenantResolver for MembershipTenantResolver {
         self.scope.get_or_try_init(|| self.load_scope()).await.cloned()
     }
 
-    async fn cached_scope(&self) -> Result<Arc<TenantScope>, ScopeError> {
+    async fn scope_for_read(&self) -> Result<Arc<TenantScope>, ScopeError> {
         let reload = match &*self.read_scope() {
             ReadScope::Scope(scope) => return Ok(Arc::clone(scope)),
             ReadScope::None => false,
@@ -95,7 +95,7 @@ impl TenantResolver for MembershipTenantResolver {
 
     async fn is_current(&self) -> Result<bool, PortError> {
         let check = match &*self.read_scope() {
-            ReadScope::Scope(scope) => Arc::clone(scope.check()),
+            ReadScope::Scope(scope) => Arc::clone(scope.admission_check()),
             // Without a scope there is nothing to confirm: the caller was rejected by what has just been read.
             ReadScope::None | ReadScope::MustReload => return Ok(true),
         };
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// Returns a resolver whose cache has the facts, and the tables, which have the same.
+    /// Returns a resolver and its fake admission. Cache and tables have the same facts.
     fn resolver() -> (MembershipTenantResolver, Arc<FakeAdmission>) {
         let user = UserId::new();
         let facts =
@@ -258,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn confirmed_scope_is_current_without_a_read() {
         let (resolver, admission) = resolver();
-        resolver.cached_scope().await.unwrap().check().confirm();
+        resolver.scope_for_read().await.unwrap().admission_check().confirm();
         assert!(resolver.is_current().await.unwrap());
         assert_eq!(reads(&admission), 0);
     }
@@ -266,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn scope_that_no_statement_compared_is_read_again() {
         let (resolver, admission) = resolver();
-        resolver.cached_scope().await.unwrap();
+        resolver.scope_for_read().await.unwrap();
         assert!(resolver.is_current().await.unwrap());
         assert_eq!(reads(&admission), 1);
     }
@@ -276,34 +276,34 @@ mod tests {
         let (resolver, admission) = resolver();
         let changed = AdmissionFacts { role: RoleId::new(), ..admission.cached };
         *admission.current.lock().unwrap() = Ok(changed);
-        resolver.cached_scope().await.unwrap();
+        resolver.scope_for_read().await.unwrap();
         assert!(!resolver.is_current().await.unwrap());
-        assert_eq!(resolver.cached_scope().await.unwrap().role(), changed.role);
+        assert_eq!(resolver.scope_for_read().await.unwrap().role(), changed.role);
         assert!(resolver.is_current().await.unwrap());
     }
 
     #[tokio::test]
     async fn rejected_scope_is_outdated_without_a_read() {
         let (resolver, admission) = resolver();
-        let scope = resolver.cached_scope().await.unwrap();
-        scope.check().confirm();
-        scope.check().reject();
+        let scope = resolver.scope_for_read().await.unwrap();
+        scope.admission_check().confirm();
+        scope.admission_check().mark_outdated();
         assert!(!resolver.is_current().await.unwrap());
         assert_eq!(reads(&admission), 0);
     }
 
     #[tokio::test]
-    async fn removed_member_is_not_found_after_the_repetition() {
+    async fn removed_member_is_not_found_on_retry() {
         let (resolver, admission) = resolver();
         *admission.current.lock().unwrap() = Err(());
-        resolver.cached_scope().await.unwrap();
+        resolver.scope_for_read().await.unwrap();
         assert!(!resolver.is_current().await.unwrap());
-        assert!(matches!(resolver.cached_scope().await, Err(ScopeError::NoPersonalTenant)));
+        assert!(matches!(resolver.scope_for_read().await, Err(ScopeError::NoPersonalTenant)));
         assert!(resolver.is_current().await.unwrap());
     }
 
     #[tokio::test]
-    async fn change_reads_the_admission() {
+    async fn scope_is_read_once() {
         let (resolver, admission) = resolver();
         resolver.scope().await.unwrap();
         resolver.scope().await.unwrap();

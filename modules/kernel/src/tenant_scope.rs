@@ -9,46 +9,46 @@ use crate::{
 
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
 ///
-/// The scope of a read is a proof under the condition that its [`AdmissionCheck`] gets confirmed: by each statement, or by
-/// the beginning of a transaction, which fail otherwise. A response is sent only after that.
+/// The scope of a read becomes a proof when its [`AdmissionCheck`] is confirmed: each statement of a reader and each
+/// beginning of a transaction confirms it or fails. A response is sent only after that.
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
 /// `Database::begin` in the crate `db`.
 #[derive(Debug)]
 pub struct TenantScope {
     policies: Arc<dyn PolicySet>,
-    check: Arc<AdmissionCheck>,
+    admission_check: Arc<AdmissionCheck>,
 }
 
 impl TenantScope {
     /// Callable only inside the kernel, with an admission that has just been read.
     pub(crate) fn from_admission(Admission { facts, policies }: Admission) -> Self {
-        Self { policies, check: Arc::new(AdmissionCheck::read(facts)) }
+        Self { policies, admission_check: Arc::new(AdmissionCheck::without_comparison(facts)) }
     }
 
     /// Like [`Self::from_admission`], with an admission that the database confirms later.
     pub(crate) fn unconfirmed(Admission { facts, policies }: Admission) -> Self {
-        Self { policies, check: Arc::new(AdmissionCheck::pending(facts)) }
+        Self { policies, admission_check: Arc::new(AdmissionCheck::pending(facts)) }
     }
 
     /// Returns what the scope depends on, and whether the database has confirmed it.
-    pub fn check(&self) -> &Arc<AdmissionCheck> {
-        &self.check
+    pub fn admission_check(&self) -> &Arc<AdmissionCheck> {
+        &self.admission_check
     }
 
     /// Returns the tenant.
     pub fn tenant(&self) -> TenantId {
-        self.check.facts().tenant
+        self.admission_check.facts().tenant
     }
 
     /// Returns the principal.
     pub fn principal(&self) -> Principal {
-        Principal::User(self.check.facts().user)
+        Principal::User(self.admission_check.facts().user)
     }
 
     /// Returns the principal's role in the tenant.
     pub fn role(&self) -> RoleId {
-        self.check.facts().role
+        self.admission_check.facts().role
     }
 
     /// Decides a request of the principal under the tenant's policies.
