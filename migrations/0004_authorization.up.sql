@@ -230,8 +230,9 @@ CREATE TRIGGER tenants_inserted AFTER INSERT ON tenants
 CREATE TRIGGER tenants_slug_updated AFTER UPDATE OF slug ON tenants
   FOR EACH ROW WHEN (OLD.slug IS DISTINCT FROM NEW.slug) EXECUTE FUNCTION record_released_slug();
 
--- Every instance caches admissions and compiled policies under their tenant's policy_version. These triggers renew it in
--- the transaction that changes policies, attributes, or what requests find the tenant by.
+-- Every cached admission and compiled policy set contains the tenant's policy_version; a different version makes it
+-- outdated. These triggers renew it in the transaction that changes policies, attributes, or what requests find the
+-- tenant by.
 CREATE FUNCTION renew_policy_version_of_tenant() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -268,10 +269,11 @@ CREATE TRIGGER tenant_attributes_updated AFTER UPDATE ON tenant_attributes
 CREATE TRIGGER tenant_attributes_deleted AFTER DELETE ON tenant_attributes
   REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION renew_policy_version();
 
--- Sets the tenant's scope, like tenant_scope, and compares a cached admission with the tables. `admission` has the tenant,
--- the user, the member's role and the policy version; or only the tenant, if the admission isn't from the cache.
--- STABLE, so that its query sees the snapshot of the statement that calls it: the rows that the statement reads are those
--- of a moment at which the caller was admitted. SQLSTATE TN001: decide the request again.
+-- Sets the tenant's scope, like tenant_scope, and compares the admission of a read with the tables. For a read (GET or
+-- HEAD), `admission` has the tenant, the user, the member's role and the policy version, cached or just read. For other
+-- requests, it has only the tenant.
+-- STABLE, so that its query sees the snapshot of the statement that calls it: the rows that the statement reads are
+-- those of a moment at which the caller was admitted. SQLSTATE TN001: decide the request again.
 CREATE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

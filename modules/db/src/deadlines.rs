@@ -15,7 +15,7 @@ pub(super) const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15)
 pub(super) const STATEMENT_DEADLINE: Duration = Duration::from_secs(6);
 /// How long the program waits for a commit.
 pub(super) const COMMIT_DEADLINE: Duration = Duration::from_secs(6);
-/// How long the program waits for BEGIN, which only sets the scope and compares a cached admission.
+/// How long the program waits for BEGIN, which only sets the scope and compares an admission.
 pub(super) const BEGIN_DEADLINE: Duration = Duration::from_secs(3);
 /// How long a readiness check may take, including the wait for a connection.
 pub(super) const READINESS_DEADLINE: Duration = Duration::from_secs(3);

@@ -30,7 +30,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Pool,
-    /// The admission that each statement compares, in the reader of a [`TenantReader`].
+    /// The admission that each statement of a [`TenantReader`] compares, if its scope is that of a read.
     check: Option<Arc<AdmissionCheck>>,
 }
 
@@ -117,8 +117,9 @@ impl Reader {
 
 /// Reads the rows of one tenant.
 ///
-/// Each statement sets its scope by `admitted_scope($1)`, with [`Self::scope`] as the argument. If the scope comes from a
-/// cached admission, that function compares the admission with the tables, in the snapshot in which the statement reads.
+/// Each statement sets its scope by `admitted_scope($1)`, with [`Self::scope`] as the argument. For the scope of a read
+/// (GET or HEAD), that function also compares the admission with the tables, whether it was cached or has just been
+/// read. The comparison sees the snapshot in which the statement reads.
 #[derive(Debug, Clone)]
 pub struct TenantReader {
     reader: Reader,
@@ -130,7 +131,7 @@ impl TenantReader {
         Self { reader: Reader { pool, check: Some(Arc::clone(check)) }, scope: scope_argument(check) }
     }
 
-    /// Returns the argument of `admitted_scope`: the tenant, and what it compares if the admission is from the cache.
+    /// Returns the argument of `admitted_scope`: the tenant, and for the scope of a read also what it compares.
     pub fn scope(&self) -> &[Uuid] {
         &self.scope
     }
@@ -144,7 +145,7 @@ impl Deref for TenantReader {
     }
 }
 
-/// Returns the argument of `admitted_scope`.
+/// Returns the argument of `admitted_scope`, see [`TenantReader::scope`].
 pub(super) fn scope_argument(check: &AdmissionCheck) -> Vec<Uuid> {
     let AdmissionFacts { tenant, user, role, policy_version } = check.facts();
     let mut argument = vec![tenant.as_uuid()];

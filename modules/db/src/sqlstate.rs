@@ -5,7 +5,7 @@ pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// The table doesn't exist.
 pub(super) const UNDEFINED_TABLE: &str = "42P01";
 
-/// `admitted_scope` found that the cached admission is outdated. A code of this program: no class of PostgreSQL or of the
+/// `admitted_scope` found that the admission is outdated. A code of this program: no class of PostgreSQL or of the
 /// SQL standard begins with a T.
 const ADMISSION_OUTDATED: &str = "TN001";
 
