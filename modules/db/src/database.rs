@@ -18,7 +18,8 @@ use crate::{
 /// Access bound by row-level security.
 #[async_trait]
 pub trait Database: Interface {
-    /// Begins a transaction on the rows of one tenant. It confirms the scope, if that is from a cached admission.
+    /// Begins a transaction on the rows of one tenant. For the scope of a read (GET or HEAD), this also confirms
+    /// the admission.
     ///
     /// # Errors
     /// [`DbError::AdmissionOutdated`] if anything that the admission depends on has changed.
@@ -60,7 +61,7 @@ impl Database for Pool {
         let (tenant, check) = (scope.tenant(), scope.admission_check());
         let argument = scope_argument(check).iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let begin_sql = format!("BEGIN READ WRITE; SELECT admitted_scope('{{{argument}}}')");
-        let begun = self.open_shared(ShareOf::Tenant(tenant), begin_sql, None).await;
+        let begun = self.open_limited(ShareOf::Tenant(tenant), begin_sql, None).await;
         record_check(check, begun.as_ref().err());
         Ok(TenantTx::new(begun?, tenant))
     }
@@ -105,7 +106,7 @@ async fn check_readiness(pool: &Pool) -> Result<(), DbError> {
             return Err(DbError::Standby);
         }
     }
-    let Some(applied) = AppliedMigrations::read_as_application(tx.unlimited()).await? else {
+    let Some(applied) = AppliedMigrations::read_as_application(tx.without_deadline()).await? else {
         return Err(DbError::SchemaNotCurrent);
     };
     applied.ensure_current().map_err(|_| DbError::SchemaNotCurrent)
@@ -128,7 +129,7 @@ impl SystemDatabase for Pool {
 
 impl Pool {
     async fn begin_system(&self, share: ShareOf, reason: SystemReason) -> Result<SystemTx, DbError> {
-        let tx = self.open_shared(share, "BEGIN READ WRITE".into(), Some(self.roles.quoted_system())).await?;
+        let tx = self.open_limited(share, "BEGIN READ WRITE".into(), Some(self.roles.quoted_system())).await?;
         tracing::debug!(?reason, "began a system transaction");
         Ok(SystemTx::new(tx, reason))
     }

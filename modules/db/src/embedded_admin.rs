@@ -10,7 +10,7 @@ use super::{
     DbConfig, DbDriver, DbServer, MigrateError, Migrator, OpenError, RoleNames,
     constants::EMBEDDED_DATABASE,
     embedded_server::{embedded_options, run_blocking, server_options},
-    pool::{plain_options, unlimited_transactions},
+    pool::{plain_options, without_transaction_timeout},
 };
 
 /// An administrative command failed. Every message is one line and says what to do.
@@ -182,5 +182,5 @@ fn owner_options(connection_info: &ConnectionInfo, database: &str) -> PgConnectO
     let options = plain_options(embedded_options(connection_info).database(database));
     // Suppresses notices such as those of `DROP … IF EXISTS`.
     let options = options.options([("client_min_messages", "warning")]);
-    unlimited_transactions(options, connection_info.installation().major())
+    without_transaction_timeout(options, connection_info.installation().major())
 }

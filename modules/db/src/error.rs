@@ -18,8 +18,9 @@ pub enum DbError {
     /// The server rejected the statement. Retrying doesn't help.
     #[error("the database rejected a statement")]
     Query(#[source] sqlx::Error),
-    /// The tenant, or the system task, has too many transactions at the same time. Retrying later may help.
-    #[error("too many transactions of one tenant or system task are in progress")]
+    /// The transactions of one tenant, or the system transactions with one reason, use their share of the pool.
+    /// Retrying later may help.
+    #[error("too many transactions of one tenant, or system transactions with one reason, are in progress")]
     TooManyTransactions,
     /// The schema doesn't match this program.
     #[error("the database schema is not current; run `tenantry migrate run`")]
@@ -27,8 +28,8 @@ pub enum DbError {
     /// The server is a standby, which rejects writes.
     #[error("the database server is a standby; connect to the primary, or promote the standby")]
     Standby,
-    /// The caller's membership, role or account, or the tenant's policies have changed since the cached admission. The
-    /// request is decided again.
+    /// The admission of a read is outdated: the caller's membership, role or account, or the tenant's policies have
+    /// changed. The request is decided again.
     #[error("the caller's permissions have changed; repeat the request")]
     AdmissionOutdated,
     /// The transaction was rolled back at commit because an earlier statement had failed unnoticed.

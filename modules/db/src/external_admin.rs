@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::{
     DatabaseUrl, DbConfig, Migrator, OpenError, PostgresConfig,
     database_url::Address,
-    pool::{plain_options, unlimited_transactions},
+    pool::{plain_options, without_transaction_timeout},
     server::{check_database, check_version, warn_about_weak_sslmodes, with_deadline},
 };
 
@@ -134,7 +134,7 @@ impl ExternalAdmin {
         )
         .await?;
         let app_login = postgres.url.options(config.production).get_username().to_owned();
-        let options = unlimited_transactions(options, server_major);
+        let options = without_transaction_timeout(options, server_major);
         let migrator = Migrator::new(options, app_login, postgres.roles.clone());
         Ok((Self { url: url.clone(), production: config.production, server_major, migrator }, outcome))
     }

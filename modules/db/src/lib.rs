@@ -60,7 +60,7 @@ pub use module::DbModule;
 pub use role_names::{RoleNames, RolePrefixError};
 pub use server::{Db, DbServer, open_db};
 pub use single_statement::{Reader, TenantReader};
-pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx, join_task};
+pub use tx::{SystemReason, SystemTx, TenantTx, Tx, UserTx, task_result};
 #[cfg(feature = "embedded")]
 pub use {
     config::EmbeddedConfig,

@@ -35,9 +35,9 @@ const SESSION_SETTINGS: [(&str, &str); 4] = [
     ("row_security", "off"),
     // A migration waiting for a table lock blocks all later statements on the table.
     ("lock_timeout", "10s"),
-    // So does one that holds a lock. A migration that needs longer uses SET LOCAL.
+    // A long statement blocks others with its locks. A migration that needs longer uses SET LOCAL.
     ("statement_timeout", "10min"),
-    // Between two statements, the program only computes.
+    // If the program hangs between two statements, the locks of the migration are released.
     ("idle_in_transaction_session_timeout", "1min"),
 ];
 

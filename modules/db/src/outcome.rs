@@ -1,8 +1,8 @@
 //! What an error of the database means, decided from its SQLSTATE in one place.
 //!
-//! No code means 409: the callers recognize the constraints that a client can violate by name, see
-//! [`super::DbError::violates`]. A conflict between transactions isn't the client's error, and the same request succeeds
-//! later.
+//! No SQLSTATE is mapped to 409: callers recognize a constraint that a client can violate by its name
+//! ([`super::DbError::violates`]). A conflict between transactions isn't the client's error, and the same request
+//! succeeds later.
 
 use std::io;
 
@@ -11,8 +11,8 @@ use super::sqlstate::sqlstate;
 /// How to answer an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The connection is unusable, or the transaction lost against another one and was rolled back. A read is repeated
-    /// at once. Otherwise the answer is 503: the statements of a transaction can't be repeated here.
+    /// The connection is unusable, or the transaction was aborted because of a concurrent one. A read is repeated at
+    /// once. Otherwise the answer is 503: the statements of a transaction can't be repeated here.
     Retry,
     /// The server can't do this now. The answer is 503, at start-up the program waits.
     Unavailable,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lost_connections_are_retried() {
+    fn io_and_pool_errors_are_classified() {
         let io = |kind: io::ErrorKind| Outcome::of(&sqlx::Error::Io(kind.into()));
         assert_eq!(io(io::ErrorKind::UnexpectedEof), Outcome::Retry);
         assert_eq!(Outcome::of(&sqlx::Error::WorkerCrashed), Outcome::Retry);

@@ -19,7 +19,7 @@ use super::{
     idle_connections::{CheckedOut, IdleConnections},
     outcome::{Outcome, is_standby_rejection},
     pool_share::{PoolShares, ShareOf},
-    tx::join_task,
+    tx::task_result,
     tx_connection::TxConnection,
 };
 
@@ -29,9 +29,9 @@ pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgCon
     plain_options(options).options([("role", roles.app()), ("row_security", "on")])
 }
 
-/// Settings of all connections; the migration runner changes some. [`unlimited_transactions`] adds one as soon as the
-/// server's version is known. They take precedence over `ALTER SYSTEM`, `ALTER DATABASE … SET`, `ALTER ROLE … SET` and
-/// the options in the URL, whose values the code can't rely on.
+/// Settings of all connections; the migration runner changes some. [`without_transaction_timeout`] adds one as soon as
+/// the server's version is known. They take precedence over `ALTER SYSTEM`, `ALTER DATABASE … SET`, `ALTER ROLE … SET`
+/// and the options in the URL, whose values the code can't rely on.
 pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
     let millis = |timeout: Duration| timeout.as_millis().to_string();
     let options = options.application_name("tenantry").options([
@@ -58,11 +58,12 @@ pub(super) fn plain_options(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Turns off the maximum duration of a transaction: long transactions are limited by the settings for statements and
 /// pauses. PostgreSQL introduced it in version 17, and older servers reject the unknown parameter.
-pub(super) fn unlimited_transactions(options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
+pub(super) fn without_transaction_timeout(options: PgConnectOptions, server_major: u32) -> PgConnectOptions {
     if server_major < 17 { options } else { options.options([("transaction_timeout", "0")]) }
 }
 
-/// Connections of the application's login, bound to one runtime.
+/// Connections of the application's login. Transactions use those of the runtime that created the pool; reads prefer
+/// those of their caller's runtime.
 ///
 /// A connection dies with the runtime it was opened on. Each worker of the web server has its own runtime, and during
 /// shutdown idle workers exit before busy ones. Transactions are therefore begun on the runtime on which the pool was
@@ -77,7 +78,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Must be called on the runtime to which the connections should belong.
+    /// Must be called on the runtime on which transactions should run.
     pub(super) fn new(options: PgConnectOptions, config: &DbConfig, roles: RoleNames) -> Self {
         let connections = PgPoolOptions::new()
             .max_connections(config.pool_size)
@@ -107,14 +108,14 @@ impl Pool {
 
     /// Checks out a connection for a single statement.
     pub(super) async fn check_out(&self) -> Result<CheckedOut, DbError> {
-        if let Some(connection) = self.idle_connections.check_out().or_else(|| self.check_out_idle()) {
+        if let Some(connection) = self.idle_connections.check_out().or_else(|| self.try_acquire_from_sqlx()) {
             return Ok(connection);
         }
         let connection = timeout_at(self.deadline(), self.open_or_wait()).await;
         connection.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
     }
 
-    fn check_out_idle(&self) -> Option<CheckedOut> {
+    fn try_acquire_from_sqlx(&self) -> Option<CheckedOut> {
         self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
     }
 
@@ -134,9 +135,9 @@ impl Pool {
             tokio::select! {
                 biased;
                 connection = &mut next => return Ok(connection?),
-                opened = opening.join() => join_task(opened)?,
+                opened = opening.join() => task_result(opened)?,
                 _ = poll.tick() => {
-                    if let Some(connection) = self.check_out_idle() {
+                    if let Some(connection) = self.try_acquire_from_sqlx() {
                         return Ok(connection);
                     }
                     // Check again each time: the connections in use may have died.
@@ -148,7 +149,7 @@ impl Pool {
         }
     }
 
-    /// Continues if the waiting reader has got another connection; the new one is then kept for the next reader.
+    /// Runs to completion even if the reader has received another connection; the new one then becomes idle.
     async fn open_connection(self) -> Result<(), DbError> {
         // As in `try_open`, any error means that no usable connection was available.
         let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
@@ -160,7 +161,7 @@ impl Pool {
         self.connections.size() >= self.size()
     }
 
-    /// When a request that begins to wait for a connection now gives up.
+    /// Returns the time until which a request may wait for a connection.
     fn deadline(&self) -> Instant {
         Instant::now() + self.connections.options().get_acquire_timeout()
     }
@@ -168,11 +169,12 @@ impl Pool {
     /// Begins a transaction in one round trip. After BEGIN, `begin_sql` may only have what can't fail on a usable
     /// connection, apart from an outdated admission.
     pub(crate) async fn open_transaction(&self, begin_sql: String) -> Result<Tx, DbError> {
-        self.open_in_task(Opening { begin_sql, role: None, share: None }, self.deadline()).await
+        self.open_in_task(BeginRequest { begin_sql, role: None, share: None }, self.deadline()).await
     }
 
-    /// Like [`Self::open_transaction`], within the limit of this tenant or system task. `role` is a quoted identifier.
-    pub(crate) async fn open_shared(
+    /// Like [`Self::open_transaction`], within the limit of this tenant, or of the system transactions with this
+    /// reason. `role` is a quoted identifier.
+    pub(crate) async fn open_limited(
         &self,
         of: ShareOf,
         begin_sql: String,
@@ -180,27 +182,27 @@ impl Pool {
     ) -> Result<Tx, DbError> {
         let deadline = self.deadline();
         let share = Some(Arc::new(self.shares.acquire(of, deadline).await?));
-        self.open_in_task(Opening { begin_sql, role, share }, deadline).await
+        self.open_in_task(BeginRequest { begin_sql, role, share }, deadline).await
     }
 
     /// Begins a transaction in a task that survives the caller's cancellation. A client that disconnects at the wrong
     /// moment would otherwise leave its transaction, with its scope, open in the pool. The task's transaction is then
     /// dropped and rolled back.
-    async fn open_in_task(&self, opening: Opening, deadline: Instant) -> Result<Tx, DbError> {
+    async fn open_in_task(&self, request: BeginRequest, deadline: Instant) -> Result<Tx, DbError> {
         let pool = self.clone();
         let task = self.runtime.spawn(async move {
-            let opened = timeout_at(deadline, pool.open_with_retry(&opening)).await;
+            let opened = timeout_at(deadline, pool.open_with_retry(&request)).await;
             opened.unwrap_or(Err(DbError::Unavailable(sqlx::Error::PoolTimedOut)))
         });
-        join_task(task.await)
+        task_result(task.await)
     }
 
     /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
     /// can hold, plus a new one.
-    async fn open_with_retry(&self, opening: &Opening) -> Result<Tx, DbError> {
+    async fn open_with_retry(&self, request: &BeginRequest) -> Result<Tx, DbError> {
         let mut tries = self.size();
         loop {
-            match self.try_open(opening).await {
+            match self.try_open(request).await {
                 Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
                     tracing::debug!(%error, "can't begin a transaction; trying another connection");
                     tries -= 1;
@@ -210,7 +212,7 @@ impl Pool {
         }
     }
 
-    async fn try_open(&self, Opening { begin_sql, role, share }: &Opening) -> Result<Tx, DbError> {
+    async fn try_open(&self, BeginRequest { begin_sql, role, share }: &BeginRequest) -> Result<Tx, DbError> {
         let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
         let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
         drop(wait_guard);
@@ -242,7 +244,7 @@ impl Pool {
 
 /// A transaction to begin.
 #[derive(Debug)]
-struct Opening {
+struct BeginRequest {
     begin_sql: String,
     /// A quoted identifier.
     role: Option<String>,

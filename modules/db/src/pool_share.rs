@@ -1,4 +1,5 @@
-//! Limits how many connections the transactions of one tenant, or of one system task, use at the same time.
+//! Limits how many connections the transactions of one tenant, or the system transactions with one reason, use at the
+//! same time.
 //!
 //! Transactions that wait for the same locked row keep their connections until `lock_timeout`. Without the limit they
 //! could take the whole pool, and all tenants would wait.
@@ -26,7 +27,8 @@ pub(super) enum ShareOf {
 }
 
 impl ShareOf {
-    /// Maximum number of connections: a quarter of the pool for a tenant, half of it for a system task.
+    /// Maximum number of connections: a quarter of the pool for a tenant, half of it for the system transactions with
+    /// one reason.
     fn max_connections(self, pool_size: u32) -> usize {
         let connections = match self {
             Self::Tenant(_) => pool_size / 4,

@@ -16,7 +16,7 @@ use super::{
     migrate::AppliedMigrations,
     module::DbModule,
     outcome::Outcome,
-    pool::{Pool, app_options, plain_options, unlimited_transactions},
+    pool::{Pool, app_options, plain_options, without_transaction_timeout},
     recorded_access::{self, AccessCheck},
     roles::LoginPrivileges,
     sqlstate::{INSUFFICIENT_PRIVILEGE, sqlstate},
@@ -44,7 +44,7 @@ impl DbServer {
             #[cfg(feature = "embedded")]
             DbDriver::Embedded(embedded) => {
                 let (server, options) = embedded_server::start(&config, *embedded).await?;
-                let options = unlimited_transactions(options, server.major());
+                let options = without_transaction_timeout(options, server.major());
                 let (app, owner) = (options.clone(), options);
                 Ok(Self { config, app, owner, roles: RoleNames::embedded(), embedded: Some(server) })
             }
@@ -57,8 +57,8 @@ impl DbServer {
                 let major = check_server(&plain_options(owner.clone()), config.connect_timeout).await?;
                 Ok(Self {
                     config,
-                    app: unlimited_transactions(app, major),
-                    owner: unlimited_transactions(owner, major),
+                    app: without_transaction_timeout(app, major),
+                    owner: without_transaction_timeout(owner, major),
                     roles: postgres.roles,
                     #[cfg(feature = "embedded")]
                     embedded: None,

@@ -26,7 +26,7 @@ impl Tx {
     /// `begin_sql` can fail on a usable one.
     pub(super) async fn begin(mut connection: TxConnection, begin_sql: &str) -> Result<Self, sqlx::Error> {
         // Safe from SQL injection: callers build `begin_sql` from constants and UUIDs.
-        let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.unlimited());
+        let begin = sqlx::raw_sql(AssertSqlSafe(begin_sql)).execute(connection.without_deadline());
         let begun = timeout(BEGIN_DEADLINE, begin).await.unwrap_or_else(|_| Err(no_response(BEGIN_DEADLINE)));
         match begun {
             Ok(_) => Ok(Self { connection }),
@@ -45,9 +45,9 @@ impl Tx {
         self.connection.executor()
     }
 
-    /// The connection without deadlines.
-    pub(super) fn unlimited(&mut self) -> &mut PgConnection {
-        self.connection.unlimited()
+    /// The connection without a deadline for its statements.
+    pub(super) fn without_deadline(&mut self) -> &mut PgConnection {
+        self.connection.without_deadline()
     }
 
     /// Closes the connection instead of returning it to the pool.
@@ -69,15 +69,15 @@ impl Tx {
                 Err(no_response(COMMIT_DEADLINE).into())
             })
         });
-        join_task(committed.await)
+        task_result(committed.await)
     }
 
     async fn try_commit(&mut self) -> Result<(), DbError> {
-        if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.unlimited()).await {
+        if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.without_deadline()).await {
             let aborted = sqlstate(&error).is_some_and(|code| code == "25P02");
             return Err(if aborted { DbError::Aborted } else { error.into() });
         }
-        sqlx::raw_sql("COMMIT").execute(self.unlimited()).await?;
+        sqlx::raw_sql("COMMIT").execute(self.without_deadline()).await?;
         self.connection.set_finished();
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Tx {
 
 /// Returns the outcome of a spawned task and propagates panics. The task isn't cancelled by others, since only the
 /// caller has its handle.
-pub fn join_task<T, E: From<DbError>>(outcome: Result<Result<T, E>, JoinError>) -> Result<T, E> {
+pub fn task_result<T, E: From<DbError>>(outcome: Result<Result<T, E>, JoinError>) -> Result<T, E> {
     outcome.unwrap_or_else(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         // The runtime is shutting down.

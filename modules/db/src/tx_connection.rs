@@ -49,8 +49,8 @@ impl TxConnection {
         Self { connection: Some(connection), in_transaction: true, broken: false, idle_connections, share }
     }
 
-    /// The connection without deadlines. The caller limits the duration.
-    pub(super) fn unlimited(&mut self) -> &mut PgConnection {
+    /// The connection without a deadline for its statements. The caller limits the duration.
+    pub(super) fn without_deadline(&mut self) -> &mut PgConnection {
         connection(&mut self.connection)
     }
 
@@ -129,8 +129,8 @@ impl<'c> Executor<'c> for StatementExecutor<'c> {
         E: 'q + Execute<'q, Postgres>,
     {
         Box::pin(async move {
-            let result = timeout(STATEMENT_DEADLINE, self.0.unlimited().fetch_optional(query)).await;
-            result.unwrap_or_else(|_| Err(give_up(&mut self.0.broken, &self.0.idle_connections)))
+            let result = timeout(STATEMENT_DEADLINE, self.0.without_deadline().fetch_optional(query)).await;
+            result.unwrap_or_else(|_| Err(fail_and_close_idle(&mut self.0.broken, &self.0.idle_connections)))
         })
     }
 
@@ -144,8 +144,9 @@ impl<'c> Executor<'c> for StatementExecutor<'c> {
     {
         let Self(connection) = self;
         Box::pin(async move {
-            let prepared = timeout(STATEMENT_DEADLINE, connection.unlimited().prepare_with(sql, parameters)).await;
-            prepared.unwrap_or_else(|_| Err(give_up(&mut connection.broken, &connection.idle_connections)))
+            let prepared =
+                timeout(STATEMENT_DEADLINE, connection.without_deadline().prepare_with(sql, parameters)).await;
+            prepared.unwrap_or_else(|_| Err(fail_and_close_idle(&mut connection.broken, &connection.idle_connections)))
         })
     }
 
@@ -155,8 +156,8 @@ impl<'c> Executor<'c> for StatementExecutor<'c> {
     {
         let Self(connection) = self;
         Box::pin(async move {
-            let described = timeout(STATEMENT_DEADLINE, connection.unlimited().describe(sql)).await;
-            described.unwrap_or_else(|_| Err(give_up(&mut connection.broken, &connection.idle_connections)))
+            let described = timeout(STATEMENT_DEADLINE, connection.without_deadline().describe(sql)).await;
+            described.unwrap_or_else(|_| Err(fail_and_close_idle(&mut connection.broken, &connection.idle_connections)))
         })
     }
 }
@@ -178,12 +179,12 @@ impl<T> Stream for ResultsWithDeadline<'_, T> {
             return Poll::Ready(result);
         }
         ready!(this.deadline.as_mut().poll(context));
-        Poll::Ready(Some(Err(give_up(this.broken, this.idle_connections))))
+        Poll::Ready(Some(Err(fail_and_close_idle(this.broken, this.idle_connections))))
     }
 }
 
-/// Marks the connection as broken and returns the error of the statement.
-fn give_up(broken: &mut bool, idle_connections: &IdleConnections) -> sqlx::Error {
+/// Marks the connection as broken, closes all idle connections and returns the error of the statement.
+fn fail_and_close_idle(broken: &mut bool, idle_connections: &IdleConnections) -> sqlx::Error {
     *broken = true;
     idle_connections.close_idle();
     no_response(STATEMENT_DEADLINE)

@@ -9,7 +9,7 @@ pub(crate) mod store;
 pub(crate) mod tx;
 
 use authorization_api::{ChangeError, TenantStatus};
-use db::{Database, SystemTx, join_task};
+use db::{Database, SystemTx, task_result};
 use hashbrown::{HashMap, HashSet};
 use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
 
@@ -91,7 +91,7 @@ impl GuardedChange {
             check(&before, &after, caller, &role_changes)?;
             Ok::<_, ChangeError>(tx)
         });
-        let tx = join_task(check.await)?;
+        let tx = task_result(check.await)?;
         Ok(tx.commit().await?)
     }
 }

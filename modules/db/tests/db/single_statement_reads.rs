@@ -61,7 +61,7 @@ async fn cancelled_read_leaks_nothing(#[future(awt)] seeded: SeededDb) {
     .await;
 }
 
-/// Also if readers held all connections, so that none is released to them.
+/// Also tests readers that use all connections at once.
 #[rstest]
 #[tokio::test]
 async fn reads_survive_connection_loss(#[future(awt)] seeded: SeededDb, #[values(1, 3, 5)] pool_size: u32) {
@@ -100,8 +100,8 @@ fn failing_read(code: &str) -> Map<'_, sqlx::Postgres, impl FnMut(PgRow) -> Resu
     sqlx::query("SELECT fails($1)").bind(code).try_map(|row: PgRow| row.try_get(0))
 }
 
-/// A read is retried while the connection or another transaction is at fault, once per possible dead connection plus
-/// once more. Other errors are not retried.
+/// A read is executed once, and then retried at most once per connection of the pool. It is retried only if the
+/// connection or a concurrent transaction is at fault.
 #[rstest]
 #[tokio::test]
 async fn retry_is_bounded(#[future(awt)] seeded: SeededDb) {
