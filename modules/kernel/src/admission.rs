@@ -43,7 +43,7 @@ pub enum AdmissionError {
 #[async_trait]
 pub trait TenantAdmission: Interface {
     /// Loads user, membership and role in one statement. The policies are current; they come from the cache if it has
-    /// this version.
+    /// the tenant's current version.
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError>;
 
     /// Returns the last admission of this user to this tenant, if it is cached. It may be outdated: the database confirms

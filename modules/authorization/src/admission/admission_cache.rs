@@ -7,23 +7,23 @@ use quick_cache::sync::Cache;
 const MAX_ADMISSIONS: usize = 100_000;
 
 /// The tenant that a request names; `None` is the user's personal tenant.
-type RequestedTenant = Option<TenantRef>;
+type TenantKey = Option<TenantRef>;
 
 /// A bounded cache of the last admissions. They may be outdated: the database compares them when they are used. Entries
 /// that weren't used recently are evicted first.
-pub(crate) struct AdmissionCache(Cache<(UserId, RequestedTenant), AdmissionFacts>);
+pub(crate) struct AdmissionCache(Cache<(UserId, TenantKey), AdmissionFacts>);
 
 impl AdmissionCache {
     pub(crate) fn get(&self, user: UserId, tenant: TenantTarget<'_>) -> Option<AdmissionFacts> {
-        self.0.get(&(user, requested(tenant)))
+        self.0.get(&(user, tenant_key(tenant)))
     }
 
     pub(crate) fn insert(&self, tenant: TenantTarget<'_>, admission: AdmissionFacts) {
-        self.0.insert((admission.user, requested(tenant)), admission);
+        self.0.insert((admission.user, tenant_key(tenant)), admission);
     }
 
     pub(crate) fn remove(&self, user: UserId, tenant: TenantTarget<'_>) {
-        self.0.remove(&(user, requested(tenant)));
+        self.0.remove(&(user, tenant_key(tenant)));
     }
 }
 
@@ -33,7 +33,7 @@ impl Default for AdmissionCache {
     }
 }
 
-fn requested(tenant: TenantTarget<'_>) -> RequestedTenant {
+fn tenant_key(tenant: TenantTarget<'_>) -> TenantKey {
     match tenant {
         TenantTarget::Id(id) => Some(TenantRef::Id(id)),
         TenantTarget::Slug(slug) => Some(TenantRef::Slug(slug.clone())),

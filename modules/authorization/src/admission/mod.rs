@@ -32,9 +32,9 @@ pub(crate) struct AdmissionService {
     #[shaku(inject)]
     policies: Arc<dyn PolicyRepository>,
     #[shaku(default)]
-    admissions: AdmissionCache,
+    admission_cache: AdmissionCache,
     #[shaku(default)]
-    cache: PolicyCache,
+    policy_cache: PolicyCache,
 }
 
 #[async_trait]
@@ -42,9 +42,9 @@ impl TenantAdmission for AdmissionService {
     async fn admit(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Result<Admission, AdmissionError> {
         let admission = self.read_admission(claims, tenant).await;
         match &admission {
-            Ok(Admission { facts, .. }) => self.admissions.insert(tenant, *facts),
+            Ok(Admission { facts, .. }) => self.admission_cache.insert(tenant, *facts),
             Err(AdmissionError::UserNotFound | AdmissionError::TenantNotFound) => {
-                self.admissions.remove(claims.user(), tenant);
+                self.admission_cache.remove(claims.user(), tenant);
             }
             Err(AdmissionError::Port(_)) => {}
         }
@@ -52,8 +52,8 @@ impl TenantAdmission for AdmissionService {
     }
 
     fn cached(&self, claims: &VerifiedClaims, tenant: TenantTarget<'_>) -> Option<Admission> {
-        let facts = self.admissions.get(claims.user(), tenant)?;
-        let policies = self.cache.get(facts.tenant, facts.policy_version.into())?;
+        let facts = self.admission_cache.get(claims.user(), tenant)?;
+        let policies = self.policy_cache.get(facts.tenant, facts.policy_version.into())?;
         Some(Admission { facts, policies })
     }
 
@@ -100,14 +100,14 @@ impl AdmissionService {
         membership: MembershipSummary,
     ) -> Result<Admission, AdmissionError> {
         let MembershipSummary { tenant, role, policy_version, .. } = membership;
-        let policies = if let Some(cached) = self.cache.get(tenant, policy_version) {
+        let policies = if let Some(cached) = self.policy_cache.get(tenant, policy_version) {
             cached
         } else {
             // If the policies have changed since the membership was read, these are the newer ones.
             let read = self.policies.find_for_tenant(reader, tenant).await.map_err(PortError::from)?;
             let read = read.ok_or(AdmissionError::TenantNotFound)?;
             let compiled = Arc::new(CompiledPolicies::new(read.version, &read.policies, &read.attributes));
-            self.cache.insert(tenant, &compiled);
+            self.policy_cache.insert(tenant, &compiled);
             compiled
         };
         let policy_version = policies.version().as_uuid();

@@ -23,7 +23,7 @@ impl PolicyCache {
         self.0.get(&tenant).filter(|cached| cached.version() == version)
     }
 
-    /// Replaces the cached version. If a concurrent request had cached the current one, the next request reads it again.
+    /// Replaces the cached version. This may overwrite a newer version, which the next request then reads again.
     pub(crate) fn insert(&self, tenant: TenantId, policies: &Arc<CompiledPolicies>) {
         self.0.insert(tenant, Arc::clone(policies));
     }

@@ -1,9 +1,9 @@
 //! The transaction in which a member changes a tenant, its roles, policies, members and invitations.
 //!
 //! A tenant's changes are serialized by a lock on its row. After taking the lock, a change reauthorizes the caller
-//! under the policies of that moment. Before it commits, the new state is compared with the old one. The change is
-//! rejected if any user would gain or lose a permission that the caller doesn't have, or if the tenant would be left
-//! without an admin.
+//! under the policies of that moment; one that any member may make only checks the membership. Before a change commits,
+//! the new state is compared with the old one. The change is rejected if any user would gain or lose a permission that
+//! the caller doesn't have, or if the tenant would be left without an admin.
 
 pub(crate) mod store;
 pub(crate) mod tx;

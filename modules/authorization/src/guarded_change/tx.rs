@@ -7,7 +7,8 @@ use db::{Database, DbError, TenantTx, Tx};
 use kernel::{TenantId, TenantScope};
 
 /// A transaction that has locked its tenant, which is active. Statements of the authorization module that write on
-/// behalf of a member require it. Only [`super::GuardedChange`] provides it, after reauthorizing the caller.
+/// behalf of a member require it. Only [`super::GuardedChange`] provides it, after reauthorizing the caller, or after
+/// checking membership for a change that any member may make.
 #[derive(Debug)]
 pub(crate) struct GuardedTx(TenantTx);
 

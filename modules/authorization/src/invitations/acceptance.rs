@@ -17,9 +17,9 @@ pub(crate) struct OpenInvitation {
     pub(crate) tenant: UserTenant,
 }
 
-/// Reasons why a user can't become a member.
+/// Whether a user needs a seat, and whether one is free.
 #[derive(Debug)]
-pub(crate) struct AcceptanceConflicts {
+pub(crate) struct SeatStatus {
     /// The user is a member already.
     pub(crate) member: bool,
     /// Seats not taken by members; negative after the seat limit was lowered.
@@ -62,13 +62,9 @@ pub(crate) async fn find_open(
 }
 
 /// Returns whether the user is a member and how many seats are free.
-pub(crate) async fn conflicts(
-    tx: &mut SystemTx,
-    tenant: TenantId,
-    user: UserId,
-) -> Result<AcceptanceConflicts, DbError> {
-    let conflicts = sqlx::query_as!(
-        AcceptanceConflicts,
+pub(crate) async fn seat_status(tx: &mut SystemTx, tenant: TenantId, user: UserId) -> Result<SeatStatus, DbError> {
+    let status = sqlx::query_as!(
+        SeatStatus,
         r#"SELECT
              EXISTS (
                SELECT
@@ -81,7 +77,7 @@ pub(crate) async fn conflicts(
         tenant.as_uuid(),
         user.as_uuid(),
     );
-    Ok(conflicts.fetch_one(tx.conn()).await?)
+    Ok(status.fetch_one(tx.conn()).await?)
 }
 
 /// Deletes the invitation with this token. Returns `false` if it no longer exists.

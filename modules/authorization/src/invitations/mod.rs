@@ -19,7 +19,7 @@ use crate::{
     engine::{Subject, may_invite_into_role},
     guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
-        acceptance::{AcceptanceConflicts, OpenInvitation},
+        acceptance::{OpenInvitation, SeatStatus},
         store::InvitationConflicts,
         token::{TokenHash, generate_token, hash_token},
     },
@@ -64,7 +64,7 @@ impl Invitations for InvitationService {
         after: Option<InvitationId>,
         limit: u16,
     ) -> Result<Vec<Invitation>, InvitationsError> {
-        Ok(store::page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+        Ok(store::list(&self.database.tenant_reader(permit.scope()), after, limit).await?)
     }
 
     async fn resend(
@@ -102,10 +102,10 @@ impl Invitations for InvitationService {
         let mut tx = self.system.begin_for_tenant(SystemReason::AcceptInvitation, tenant_id).await?;
         let tenant = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
         let tenant = tenant.ok_or(AcceptError::NotFound)?;
-        match acceptance::conflicts(&mut tx, tenant_id, identity.user()).await? {
-            AcceptanceConflicts { member: true, .. } => return Err(AcceptError::AlreadyMember),
-            AcceptanceConflicts { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
-            AcceptanceConflicts { .. } => {}
+        match acceptance::seat_status(&mut tx, tenant_id, identity.user()).await? {
+            SeatStatus { member: true, .. } => return Err(AcceptError::AlreadyMember),
+            SeatStatus { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
+            SeatStatus { .. } => {}
         }
         if !acceptance::consume(&mut tx, tenant_id, token_hash).await? {
             return Err(AcceptError::NotFound);

@@ -46,7 +46,7 @@ impl From<InvitationRow> for Invitation {
 }
 
 /// Returns at most `limit` invitations with ids greater than `after`, ordered by id.
-pub(crate) async fn page(
+pub(crate) async fn list(
     reader: &TenantReader,
     after: Option<InvitationId>,
     limit: u16,

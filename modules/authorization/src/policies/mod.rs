@@ -41,7 +41,7 @@ impl Policies for PolicyService {
         after: Option<PolicyId>,
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, PoliciesError> {
-        Ok(self.policies.page(&self.database.tenant_reader(permit.scope()), after, limit).await?)
+        Ok(self.policies.list(&self.database.tenant_reader(permit.scope()), after, limit).await?)
     }
 
     async fn get(&self, permit: &Permit<PolicyRead>, id: PolicyId) -> Result<PolicyDetails, PoliciesError> {

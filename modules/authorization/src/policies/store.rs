@@ -29,7 +29,7 @@ pub(crate) trait PolicyRepository: Interface {
     async fn find_for_tenant(&self, reader: &Reader, tenant: TenantId) -> Result<Option<TenantPolicies>, DbError>;
 
     /// Returns at most `limit` policies with ids greater than `after`, ordered by id.
-    async fn page(
+    async fn list(
         &self,
         reader: &TenantReader,
         after: Option<PolicyId>,
@@ -123,7 +123,7 @@ impl PolicyRepository for PgPolicyRepository {
         reader.fetch_optional(query).await
     }
 
-    async fn page(
+    async fn list(
         &self,
         reader: &TenantReader,
         after: Option<PolicyId>,

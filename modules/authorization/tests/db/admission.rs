@@ -21,7 +21,7 @@ fn members(db: &TestDb) -> Arc<dyn Members> {
 
 #[rstest]
 #[tokio::test]
-async fn admission_ignores_case_of_tenant_name(#[future(awt)] seeded: SeededDb) {
+async fn admission_ignores_case_of_slug_and_id(#[future(awt)] seeded: SeededDb) {
     let (bob, acme) = (seeded.seed.users.bob.id, &seeded.seed.tenants.acme);
     for name in ["acme".into(), "ACME".into(), acme.id.to_string(), acme.id.to_string().to_uppercase()] {
         let scope = seeded.scope(bob, &name).await.unwrap();
@@ -69,7 +69,7 @@ async fn my_tenants_lists_memberships_with_roles(#[future(awt)] seeded: SeededDb
 
 #[rstest]
 #[tokio::test]
-async fn custom_role_grants_its_policies(#[future(awt)] test_db: TestDb) {
+async fn custom_role_grants_its_permissions(#[future(awt)] test_db: TestDb) {
     let tenant = test_db.create_tenant().await;
     for (policy, allowed) in [(["user", "read"], true), (["*", "read"], true), (["user", "invite"], false)] {
         let role = test_db.create_role(&tenant, policy).await;
@@ -311,7 +311,7 @@ async fn condition_reads_tenant_attributes(#[future(awt)] seeded: SeededDb) {
 
 #[rstest]
 #[tokio::test]
-async fn schema_rejects_ambiguous_slugs(#[future(awt)] seeded: SeededDb) {
+async fn schema_rejects_invalid_slugs(#[future(awt)] seeded: SeededDb) {
     let mut superuser = seeded.superuser().await;
     for slug in [
         "ab",
