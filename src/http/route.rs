@@ -85,10 +85,10 @@ impl_handler_args!(A, B, C);
 const MAX_ATTEMPTS: usize = 5;
 
 /// The outcome of [`check_unread`], which takes the body and therefore runs once.
-enum UnreadBody {
-    Pending,
+enum UnreadInput {
+    Unchecked,
     Accepted,
-    /// With the problem, after an attempt that was discarded.
+    /// Contains the problem if an attempt that returned it was discarded; a later attempt returns it.
     Rejected(Option<Problem>),
 }
 
@@ -97,21 +97,21 @@ async fn respond<F, A>(
     handler: &F,
     request: &HttpRequest,
     payload: &mut Payload,
-    unread: &mut UnreadBody,
+    unread: &mut UnreadInput,
 ) -> Result<F::Output, Problem>
 where
     F: Handler<A>,
     A: HandlerArgs,
 {
     let args = A::extract(request, payload).await?;
-    if let UnreadBody::Rejected(problem) = unread
+    if let UnreadInput::Rejected(problem) = unread
         && let Some(problem) = problem.take()
     {
         return Err(problem);
     }
-    if matches!(unread, UnreadBody::Pending) {
+    if matches!(unread, UnreadInput::Unchecked) {
         let checked = check_unread(request, payload, A::READS_QUERY).await;
-        *unread = if checked.is_ok() { UnreadBody::Accepted } else { UnreadBody::Rejected(None) };
+        *unread = if checked.is_ok() { UnreadInput::Accepted } else { UnreadInput::Rejected(None) };
         checked?;
     }
     Ok(handler.call(args).await)
@@ -229,13 +229,13 @@ impl Routes {
                 async move {
                     let mut payload = payload.into_inner();
                     let module = request_module(&request)?;
-                    let mut unread = UnreadBody::Pending;
+                    let mut unread = UnreadInput::Unchecked;
                     for _ in 0..MAX_ATTEMPTS {
                         let response = respond::<F, A>(&handler, &request, &mut payload, &mut unread).await;
                         if access::is_current(&module).await? {
                             return response;
                         }
-                        if let (UnreadBody::Rejected(problem @ None), Err(kept)) = (&mut unread, response) {
+                        if let (UnreadInput::Rejected(problem @ None), Err(kept)) = (&mut unread, response) {
                             *problem = Some(kept);
                         }
                     }

@@ -1,5 +1,4 @@
-//! No response is based on rights that had been revoked. Another program revokes them: here, that is SQL of the superuser,
-//! which the server's cache of admissions doesn't notice.
+//! After a revocation by another program (here: SQL as the superuser), no response uses the revoked rights.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,8 +20,8 @@ struct Model {
     role: Option<&'static str>,
     active: bool,
     archived: bool,
-    /// Whether a policy denies all members to read users.
-    denied: bool,
+    /// Whether a policy denies reading users to all members.
+    users_denied: bool,
     slug: &'static str,
 }
 
@@ -57,8 +56,8 @@ fn changes(app: &TestApp) -> Vec<Change> {
         change(of_bob("deactivated_at = NULL"), |model| model.active = true),
         change(of_tenant("status = 'archived'"), |model| model.archived = true),
         change(of_tenant("status = 'active'"), |model| model.archived = false),
-        change(deny, |model| model.denied = true),
-        change("DELETE FROM policies WHERE effect = 'deny'".to_owned(), |model| model.denied = false),
+        change(deny, |model| model.users_denied = true),
+        change("DELETE FROM policies WHERE effect = 'deny'".to_owned(), |model| model.users_denied = false),
         change(of_tenant("slug = 'acme'"), |model| model.slug = "acme"),
         change(of_tenant("slug = 'acme-2'"), |model| model.slug = "acme-2"),
     ]
@@ -71,10 +70,10 @@ struct Read {
     is_allowed: fn(&Model) -> bool,
 }
 
-/// Members may read users and roles, unless a policy denies it. Only admins may read the tenant and its policies.
+/// Members may read roles, and users unless a policy denies it. Only admins may read the tenant and its policies.
 fn reads(app: &TestApp) -> Vec<Read> {
     let read = |method, path: &str, is_allowed| Read { method, path: path.to_owned(), is_allowed };
-    let users: fn(&Model) -> bool = |model| !model.denied;
+    let users: fn(&Model) -> bool = |model| !model.users_denied;
     let admins: fn(&Model) -> bool = |model| model.role == Some("admin");
     vec![
         read("GET", "/v1/members", users),
@@ -111,14 +110,14 @@ fn role_of_bob(response: &Response) -> Option<String> {
     Some(bob["role"]["name"].as_str()?.to_owned())
 }
 
-/// Makes random changes, each followed by reads of Bob. Returns how often each status was returned, or the first read
+/// Makes random changes, each followed by reads by Bob. Returns how often each status was returned, or the first read
 /// whose response differs from the model.
 fn run(app: &TestApp, steps: usize) -> Result<BTreeMap<u16, usize>, String> {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
     let (changes, reads, mut database, bob) = (changes(app), reads(app), app.database(), app.bob());
     let id = app.seed.tenants.acme.id.to_string();
-    let mut model = Model { role: Some("member"), active: true, archived: false, denied: false, slug: "acme" };
+    let mut model = Model { role: Some("member"), active: true, archived: false, users_denied: false, slug: "acme" };
     let mut statuses = BTreeMap::new();
     for step in 0..steps {
         let change = &changes[random.usize(..changes.len())];
@@ -216,7 +215,7 @@ fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
         "CREATE OR REPLACE FUNCTION admitted_scope(admission uuid[]) RETURNS uuid LANGUAGE plpgsql STABLE
          AS $$ BEGIN RAISE SQLSTATE 'TN001'; END $$",
     );
-    // Without the sessions of the test: their backends exit after their connections are closed.
+    // Only the program's sessions: a session of the test may still be listed after it was closed.
     let sessions = || -> BTreeSet<i32> {
         let sessions =
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantry'";
@@ -233,9 +232,9 @@ fn admission_that_is_always_outdated_is_an_error(app: TestApp) {
     assert_eq!(alice.get("/v1/me").status, 200);
 }
 
-/// The second attempt must not take the body for an empty one.
+/// The first attempt consumes the body. The second must still return its error.
 #[rstest]
-fn invalid_body_of_repeated_read_is_rejected(app: TestApp) {
+fn oversized_body_of_repeated_read_is_rejected(app: TestApp) {
     let token = app.access_token("alice@example.com");
     let alice = app.anonymous().with_token(&token).in_tenant("acme");
     assert_eq!(alice.get("/v1/members").status, 200);
@@ -251,7 +250,7 @@ fn invalid_body_of_repeated_read_is_rejected(app: TestApp) {
 
 /// The user remains a member of the former personal tenant, so only the version of the tenant shows the change.
 #[test]
-fn new_owner_of_personal_tenant_is_found() {
+fn reassigned_personal_tenant_is_found() {
     let app = TestApp::with_tenancy(TenancyMode::Personal);
     let user = app.user("dana@example.com");
     let slug = |client: &Client| client.get("/v1/tenant").json()["slug"].as_str().map(ToOwned::to_owned);
