@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rstest::rstest;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
-use test_support::{ManyTenants, TestDb, test_db};
+use test_support::{RowCounts, TestDb, test_db};
 
 /// The beginnings of the statements about all tenants.
 const WHOLE_TABLE: [&str; 2] = [
@@ -15,12 +15,12 @@ const WHOLE_TABLE: [&str; 2] = [
     "SELECT tenant_id FROM tenant_attributes WHERE policy_template_version <",
 ];
 
-const NUMBERS: ManyTenants = ManyTenants { tenants: 5_000, members: 50, users: 25_000 };
+const LARGE_DATABASE: RowCounts = RowCounts { tenants: 5_000, members: 50, users: 25_000 };
 
 #[rstest]
 #[tokio::test]
 async fn every_statement_uses_indexes(#[future(awt)] test_db: TestDb) {
-    test_db.generate(NUMBERS).await;
+    test_db.insert_generated_tenants(LARGE_DATABASE).await;
     let mut connection = test_db.superuser().await;
     let sqlx_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
     let empty: Vec<String> =
@@ -34,16 +34,19 @@ async fn every_statement_uses_indexes(#[future(awt)] test_db: TestDb) {
         let sql = metadata["query"].as_str().unwrap();
         let plans_in_use = Value::Array(plans(&mut connection, sql, "on").await);
         if sql.contains("admitted_scope") {
-            for waste in ["BitmapOr", "hashed SubPlan"] {
-                let is_wasted = plans_in_use.to_string().contains(waste);
-                assert!(!is_wasted, "row-level security adds a {waste}, which reads the tenant's other rows: {sql}");
+            let plan_text = plans_in_use.to_string();
+            for unwanted_node in ["BitmapOr", "hashed SubPlan"] {
+                assert!(
+                    !plan_text.contains(unwanted_node),
+                    "row-level security adds a {unwanted_node}, which reads the tenant's other rows: {sql}"
+                );
             }
         }
         let mut scanned = scanned_tables(&plans_in_use);
         if scanned.iter().any(|table| empty.contains(table)) {
-            // An empty table is always read as a whole, unless that is forbidden and there is an index.
-            let without_index = scanned_tables(&Value::Array(plans(&mut connection, sql, "off").await));
-            scanned.retain(|table| !empty.contains(table) || without_index.contains(table));
+            // PostgreSQL scans an empty table even if there is an index, unless `enable_seqscan` is off.
+            let tables_without_index = scanned_tables(&Value::Array(plans(&mut connection, sql, "off").await));
+            scanned.retain(|table| !empty.contains(table) || tables_without_index.contains(table));
         }
         let words = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         if WHOLE_TABLE.iter().any(|beginning| words.starts_with(beginning)) {
@@ -65,7 +68,7 @@ async fn every_statement_uses_indexes(#[future(awt)] test_db: TestDb) {
 #[rstest]
 #[tokio::test]
 async fn scope_functions_use_indexes(#[future(awt)] test_db: TestDb) {
-    let admin = test_db.generate(NUMBERS).await.swap_remove(500);
+    let admin = test_db.insert_generated_tenants(LARGE_DATABASE).await.swap_remove(500);
     let mut connection = test_db.superuser().await;
     let (tenant, user) = (admin.tenant, admin.user);
     let admission = format!(
@@ -96,7 +99,7 @@ async fn scope_functions_use_indexes(#[future(awt)] test_db: TestDb) {
     }
 }
 
-/// Returns the plans that PostgreSQL uses for any parameters, for each role that may execute the statement.
+/// Returns the generic plans, one per role that may execute the statement.
 async fn plans(connection: &mut PgConnection, sql: &str, enable_seqscan: &str) -> Vec<Value> {
     let mut plans = Vec::new();
     for role in ["tenantry_app", "tenantry_system"] {

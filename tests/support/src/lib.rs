@@ -20,7 +20,7 @@ mod auth;
 mod db_roles;
 mod factories;
 mod failover;
-mod many_tenants;
+mod generated_tenants;
 mod server;
 #[cfg(test)]
 mod server_settings;
@@ -30,7 +30,7 @@ pub use auth::Request;
 pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 pub use failover::FailoverDb;
-pub use many_tenants::{GeneratedAdmin, ManyTenants};
+pub use generated_tenants::{GeneratedAdmin, RowCounts};
 use rstest::fixture;
 pub use server::{search_path, temp_dir};
 pub use template_db::{SeededDb, TempDb, TestDb, role_names};

@@ -30,7 +30,8 @@ const RUN_DB_PREFIX: &str = "tenantry_test_";
 const TEMPLATE_PREFIX: &str = "tenantry_template_";
 /// Advisory lock that serializes template creation across processes.
 const TEMPLATE_LOCK: i64 = 8_368_269;
-/// Connections in the pool of a cloned database. A quarter of them is for the transactions of one tenant: races need two.
+/// Connections in the pool of a cloned database. A quarter of them is for the transactions of one tenant: tests of
+/// concurrent changes need two connections.
 const POOL_SIZE: u32 = 8;
 
 /// A migrated database that is dropped with this value.

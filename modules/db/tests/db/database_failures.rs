@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, time::timeout};
 use crate::{startup_checks::embedded_config, tcp_proxy::relay};
 
 /// Far more than any deadline of the program.
-const GENEROUS: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 async fn is_ready(db: &Db) -> Result<(), DbError> {
     let readiness: Arc<dyn Readiness> = db.module().resolve();
@@ -190,7 +190,7 @@ async fn stopped_server_is_an_error_in_time() {
         read.and(database.begin_unscoped().await.map(drop))
     };
     let work = async { tokio::join!(statement, in_commit.commit(), read, is_ready(&db)) };
-    let (statement, commit, read, ready) = timeout(GENEROUS, work).await.unwrap();
+    let (statement, commit, read, ready) = timeout(MAX_WAIT, work).await.unwrap();
     for result in [statement, commit, read, ready] {
         assert!(matches!(result, Err(DbError::Unavailable(_))), "{result:?}");
     }
@@ -202,7 +202,7 @@ async fn stopped_server_is_an_error_in_time() {
         system.begin(SystemReason::Seed).await.unwrap().commit().await.unwrap();
     }
     // The transaction whose commit got no answer isn't open in the pool.
-    timeout(GENEROUS, db.close()).await.unwrap();
+    timeout(MAX_WAIT, db.close()).await.unwrap();
 }
 
 /// Copies a stopped database as a standby. `-a` keeps the owner, which is another user when the tests run as root.

@@ -20,7 +20,7 @@ use bench::{
 };
 use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
 use sqlx::PgConnection;
-use test_support::{GeneratedAdmin, ManyTenants, TestDb};
+use test_support::{GeneratedAdmin, RowCounts, TestDb};
 
 const TENANTS: [u32; 4] = [10, 1_000, 10_000, 100_000];
 const MEMBERS: u32 = 100;
@@ -81,7 +81,7 @@ async fn prepare(tenants: u32) -> BoxResult<MeasuredDatabase> {
     let started = Instant::now();
     let database = TestDb::migrated().await;
     let users = tenants.saturating_mul(USERS_PER_TENANT).max(MEMBERS);
-    let admins = database.generate(ManyTenants { tenants, members: MEMBERS, users }).await;
+    let admins = database.insert_generated_tenants(RowCounts { tenants, members: MEMBERS, users }).await;
     println!("{tenants} tenants generated in {} s", started.elapsed().as_secs());
     let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "can't generate a key")?;
     let settings = [

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::TestDb;
 
-/// Numbers of generated rows.
+/// How many rows to generate.
 #[derive(Debug, Clone, Copy)]
-pub struct ManyTenants {
+pub struct RowCounts {
     /// Tenants with their policies, attributes, a subscription, an invitation and the roles admin and member.
     pub tenants: u32,
     /// Members of each tenant. One of them is an admin.
@@ -29,11 +29,12 @@ pub struct GeneratedAdmin {
 }
 
 impl TestDb {
-    /// Inserts the rows and updates the statistics of the planner. Works once for each database.
-    pub async fn generate(&self, numbers: ManyTenants) -> Vec<GeneratedAdmin> {
+    /// Inserts generated tenants and updates the planner's statistics. Returns the admin of each tenant, ordered by
+    /// tenant id. Works once for each database.
+    pub async fn insert_generated_tenants(&self, counts: RowCounts) -> Vec<GeneratedAdmin> {
         let mut superuser = self.superuser().await;
-        sqlx::raw_sql(AssertSqlSafe(insert_sql(numbers))).execute(&mut superuser).await.unwrap();
-        // Can't be in a transaction, which several statements in one string are.
+        sqlx::raw_sql(AssertSqlSafe(insert_sql(counts))).execute(&mut superuser).await.unwrap();
+        // VACUUM can't run in a transaction, and several statements in one string run in a single transaction.
         sqlx::raw_sql("VACUUM ANALYZE").execute(&mut superuser).await.unwrap();
         sqlx::query_as(
             "SELECT m.tenant_id AS tenant, u.id AS \"user\", u.email
@@ -50,8 +51,8 @@ impl TestDb {
     }
 }
 
-/// Returns the statements. They don't check foreign keys, and don't renew policy versions, which takes most of the time.
-fn insert_sql(ManyTenants { tenants, members, users }: ManyTenants) -> String {
+/// Returns the statements. They skip foreign-key checks and triggers, which would take most of the time.
+fn insert_sql(RowCounts { tenants, members, users }: RowCounts) -> String {
     format!(
         "SET LOCAL session_replication_role = replica;
          -- Ids increase like UUIDv7, so indexes are filled as in production.
