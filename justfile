@@ -67,11 +67,11 @@ prepare:
 update-docs:
     UPDATE_DOCS=1 cargo test --quiet --package tenantry --test e2e -- reference_docs migration_checksums
 
-# Run all tests; they need no running server. CI repeats them as an ordinary user and on other servers (.ci/run)
+# Run the tests, except those that take minutes. CI repeats them as an ordinary user and on other servers (.ci/run)
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
-# Run all tests but those of embedded-postgres and compile-fail, on an embedded server or the one in TEST_DATABASE_URL
+# Run the same tests except those of embedded-postgres and compile-fail, on an embedded server or TEST_DATABASE_URL
 test-db *ARGS:
     cargo test --workspace --exclude embedded-postgres --exclude compile-fail {{ARGS}}
 
