@@ -4,8 +4,8 @@
 //! a completed statement the ping is unnecessary, so the connection is kept here for the next read.
 //!
 //! If possible, a connection is reused on the runtime it was opened on. Each worker of the web server has its own
-//! runtime, and I/O on a connection of another runtime must wake two threads. A connection dies with its runtime. It is
-//! therefore never used for a transaction, which would be interrupted; a read is simply retried.
+//! runtime, and I/O on a connection of another runtime must wake two threads. A connection dies with its runtime. One of a
+//! worker's runtime is therefore never used for a transaction, which would be interrupted; a read is simply retried.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,14 +24,16 @@ use tokio::{
 
 use super::deadlines::RETURN_DEADLINE;
 
+/// A reader that has waited this long gets the next connection, even if readers on that connection's runtime wait as well.
+const MAX_PREFERENCE: Duration = Duration::from_millis(20);
 /// How long a connection may be kept away from sqlx's pool, which replaces old connections.
-const MAX_IDLE_AGE: Duration = Duration::from_secs(600);
+const MAX_TIME_OUTSIDE_POOL: Duration = Duration::from_secs(600);
 
 /// The idle connections of a pool.
 #[derive(Debug)]
 pub(super) struct IdleConnections {
     state: Mutex<State>,
-    connections: PgPool,
+    sqlx_pool: PgPool,
     /// The runtime on which transactions' connections are opened.
     runtime: Handle,
 }
@@ -39,57 +41,73 @@ pub(super) struct IdleConnections {
 #[derive(Debug, Default)]
 struct State {
     /// By the runtime on which they were opened.
-    by_runtime: HashMap<Option<Id>, Vec<IdleConnection>>,
-    /// Readers waiting for a connection.
-    waiting_readers: VecDeque<oneshot::Sender<IdleConnection>>,
+    by_runtime: HashMap<Option<Id>, Vec<ReaderConnection>>,
+    /// Readers waiting for a connection, the longest first.
+    waiting_readers: VecDeque<WaitingReader>,
     /// Number of transactions waiting in sqlx's queue.
     waiting_transactions: usize,
     closed: bool,
 }
 
 impl State {
-    fn pop(&mut self, runtime_id: Option<Id>) -> Option<IdleConnection> {
+    fn pop(&mut self, runtime_id: Option<Id>) -> Option<ReaderConnection> {
         self.by_runtime.get_mut(&runtime_id)?.pop()
     }
 
-    fn pop_any(&mut self) -> Option<IdleConnection> {
+    fn pop_any(&mut self) -> Option<ReaderConnection> {
         self.by_runtime.values_mut().find_map(Vec::pop)
     }
+
+    /// Returns the reader that gets a connection of this runtime: preferably one on the same runtime.
+    fn pop_reader(&mut self, runtime_id: Option<Id>) -> Option<WaitingReader> {
+        let longest = self.waiting_readers.front()?;
+        let is_same = |reader: &WaitingReader| reader.runtime_id == runtime_id;
+        let preferred = self.waiting_readers.iter().position(is_same);
+        let index = preferred.filter(|_| longest.since.elapsed() < MAX_PREFERENCE).unwrap_or(0);
+        self.waiting_readers.remove(index)
+    }
+}
+
+#[derive(Debug)]
+struct WaitingReader {
+    runtime_id: Option<Id>,
+    since: Instant,
+    sender: oneshot::Sender<ReaderConnection>,
 }
 
 /// A connection checked out of sqlx's pool. Dropping it returns it, unless it is bound to a worker's runtime: then it
 /// is closed.
 #[derive(Debug)]
-struct IdleConnection {
-    connection: PoolConnection<Postgres>,
-    checked_out_at: Instant,
+struct ReaderConnection {
+    inner: PoolConnection<Postgres>,
+    left_pool_at: Instant,
     /// The runtime it was opened on; `None`: the one of the transactions.
     runtime_id: Option<Id>,
-    /// Whether the connection is closed when dropped.
-    broken: bool,
+    /// Whether it is closed when dropped, although it isn't bound to a worker's runtime.
+    close_on_drop: bool,
 }
 
-impl IdleConnection {
+impl ReaderConnection {
     fn new(connection: PoolConnection<Postgres>, runtime_id: Option<Id>) -> Self {
-        Self { connection, checked_out_at: Instant::now(), runtime_id, broken: false }
+        Self { inner: connection, left_pool_at: Instant::now(), runtime_id, close_on_drop: false }
     }
 }
 
-impl Drop for IdleConnection {
+impl Drop for ReaderConnection {
     fn drop(&mut self) {
-        if self.runtime_id.is_some() || self.broken {
-            self.connection.close_on_drop();
+        if self.runtime_id.is_some() || self.close_on_drop {
+            self.inner.close_on_drop();
         } else {
             // sqlx itself would wait without limit. At the deadline, the connection is closed.
-            let returned = self.connection.return_to_pool();
+            let returned = self.inner.return_to_pool();
             Handle::current().spawn(async { timeout(RETURN_DEADLINE, returned).await });
         }
     }
 }
 
 impl IdleConnections {
-    pub(super) fn new(connections: PgPool, runtime: Handle) -> Self {
-        Self { state: Mutex::default(), connections, runtime }
+    pub(super) fn new(sqlx_pool: PgPool, runtime: Handle) -> Self {
+        Self { state: Mutex::default(), sqlx_pool, runtime }
     }
 
     /// The runtime on which transactions' connections are opened.
@@ -112,16 +130,16 @@ impl IdleConnections {
 
     /// Wraps a connection that was idle in sqlx's pool.
     pub(super) fn adopt_idle(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.checked_out(IdleConnection::new(connection, None))
+        self.checked_out(ReaderConnection::new(connection, None))
     }
 
     /// Wraps a connection just opened on the caller's runtime.
     pub(super) fn adopt_new(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.checked_out(IdleConnection::new(connection, self.runtime_id()))
+        self.checked_out(ReaderConnection::new(connection, self.runtime_id()))
     }
 
     /// Waits for a connection released by another reader. Waits forever if there are no other readers.
-    pub(super) async fn next(self: &Arc<Self>) -> Result<CheckedOut, sqlx::Error> {
+    pub(super) async fn wait_for_release(self: &Arc<Self>) -> Result<CheckedOut, sqlx::Error> {
         let receiver = {
             let mut state = self.state();
             // One may have been released since the caller checked.
@@ -131,7 +149,8 @@ impl IdleConnections {
             let (sender, receiver) = oneshot::channel();
             // If closed, the sender is dropped here and the receiver below fails.
             if !state.closed {
-                state.waiting_readers.push_back(sender);
+                let (runtime_id, since) = (self.runtime_id(), Instant::now());
+                state.waiting_readers.push_back(WaitingReader { runtime_id, since, sender });
             }
             receiver
         };
@@ -139,24 +158,24 @@ impl IdleConnections {
     }
 
     /// Registers a transaction that waits in sqlx's queue, until the guard is dropped. If the pool is full, an idle
-    /// connection is returned to it.
+    /// connection is released.
     pub(super) fn register_waiter(self: &Arc<Self>, full: bool) -> WaitGuard {
         let mut state = self.state();
         state.waiting_transactions += 1;
         let idle = if full { state.pop(None).or_else(|| state.pop_any()) } else { None };
         drop(state);
-        self.return_to_pool(idle);
+        self.release(idle);
         WaitGuard(Arc::clone(self))
     }
 
-    /// Returns all connections to the pool, and those that are checked in later.
+    /// Releases all connections, and those that are checked in later.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         let (idle, readers) = (mem::take(&mut state.by_runtime), mem::take(&mut state.waiting_readers));
         drop(state);
         drop(readers);
-        self.return_to_pool(idle.into_values().flatten());
+        self.release(idle.into_values().flatten());
     }
 
     /// Closes all idle connections, here and in sqlx's pool: their server has stopped responding or has become a
@@ -165,22 +184,22 @@ impl IdleConnections {
         let idle = mem::take(&mut self.state().by_runtime);
         let _runtime = self.runtime.enter();
         for mut connection in idle.into_values().flatten() {
-            connection.broken = true;
+            connection.close_on_drop = true;
             drop(connection);
         }
-        while let Some(mut connection) = self.connections.try_acquire() {
+        while let Some(mut connection) = self.sqlx_pool.try_acquire() {
             connection.close_on_drop();
         }
     }
 
-    fn check_in(&self, mut connection: IdleConnection) {
+    fn check_in(&self, mut connection: ReaderConnection) {
         let mut state = self.state();
-        if state.closed || state.waiting_transactions > 0 || connection.checked_out_at.elapsed() > MAX_IDLE_AGE {
+        if state.closed || state.waiting_transactions > 0 || connection.left_pool_at.elapsed() > MAX_TIME_OUTSIDE_POOL {
             drop(state);
-            return self.return_to_pool(Some(connection));
+            return self.release(Some(connection));
         }
-        while let Some(reader) = state.waiting_readers.pop_front() {
-            match reader.send(connection) {
+        while let Some(reader) = state.pop_reader(connection.runtime_id) {
+            match reader.sender.send(connection) {
                 Ok(()) => return,
                 // The reader has got another connection or was cancelled.
                 Err(returned) => connection = returned,
@@ -189,14 +208,14 @@ impl IdleConnections {
         state.by_runtime.entry(connection.runtime_id).or_default().push(connection);
     }
 
-    /// Returns connections to the pool. sqlx spawns a task for that, which requires a runtime even if the caller has
-    /// none.
-    fn return_to_pool(&self, connections: impl IntoIterator<Item = IdleConnection>) {
+    /// Returns the connections to sqlx's pool, or closes those of worker runtimes. sqlx spawns a task for that, which
+    /// requires a runtime even if the caller has none.
+    fn release(&self, connections: impl IntoIterator<Item = ReaderConnection>) {
         let _runtime = self.runtime.enter();
         connections.into_iter().for_each(drop);
     }
 
-    fn checked_out(self: &Arc<Self>, connection: IdleConnection) -> CheckedOut {
+    fn checked_out(self: &Arc<Self>, connection: ReaderConnection) -> CheckedOut {
         CheckedOut { connection, idle_connections: Arc::clone(self) }
     }
 
@@ -220,14 +239,14 @@ impl Drop for IdleConnections {
 /// pool or closed.
 #[derive(Debug)]
 pub(super) struct CheckedOut {
-    connection: IdleConnection,
+    connection: ReaderConnection,
     idle_connections: Arc<IdleConnections>,
 }
 
 impl CheckedOut {
     /// Closes the connection, and all idle ones.
     pub(super) fn close(mut self) {
-        self.connection.broken = true;
+        self.connection.close_on_drop = true;
         self.idle_connections.close_idle();
     }
 
@@ -241,13 +260,13 @@ impl Deref for CheckedOut {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection.connection
+        &self.connection.inner
     }
 }
 
 impl DerefMut for CheckedOut {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection.connection
+        &mut self.connection.inner
     }
 }
 
@@ -258,5 +277,29 @@ pub(super) struct WaitGuard(Arc<IdleConnections>);
 impl Drop for WaitGuard {
     fn drop(&mut self) {
         self.0.state().waiting_transactions -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn reader_on_runtime_of_connection_is_preferred_for_limited_time() {
+        let (one, other) = (runtime(), runtime());
+        let ids = [&one, &other].map(|runtime| Some(runtime.handle().id()));
+        for (waited, expected) in [(Duration::ZERO, ids[1]), (MAX_PREFERENCE, ids[0])] {
+            let since = Instant::now().checked_sub(waited).unwrap();
+            let reader = |runtime_id| WaitingReader { runtime_id, since, sender: oneshot::channel().0 };
+            let mut state = State { waiting_readers: ids.map(reader).into(), ..State::default() };
+            assert_eq!(state.pop_reader(ids[1]).unwrap().runtime_id, expected, "{waited:?}");
+            assert_eq!(state.waiting_readers.len(), 1);
+        }
     }
 }

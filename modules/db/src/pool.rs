@@ -128,7 +128,7 @@ impl Pool {
             return Ok(connection);
         }
         let mut opening = OptionalTask(None);
-        let mut next = pin!(self.idle_connections.next());
+        let mut next = pin!(self.idle_connections.wait_for_release());
         // The first tick is immediate.
         let mut poll = tokio::time::interval(Duration::from_millis(2));
         loop {
