@@ -1,6 +1,8 @@
 //! Admission of users to tenants.
 
 mod admission_cache;
+#[cfg(test)]
+mod model;
 mod policy_cache;
 
 use std::sync::Arc;
@@ -110,7 +112,8 @@ impl AdmissionService {
             self.policy_cache.insert(tenant, &compiled);
             compiled
         };
-        let policy_version = policies.version().as_uuid();
+        // Not the version of newer policies: together with them, the slug by which the tenant was found may have changed.
+        let policy_version = policy_version.as_uuid();
         let facts = AdmissionFacts { tenant, user: claims.user(), role, policy_version };
         Ok(Admission { facts, policies })
     }

@@ -35,7 +35,7 @@ impl Default for PolicyCache {
     }
 }
 
-/// The weight of an entry is its estimated size in bytes.
+/// The weight of an entry is its size in bytes.
 #[derive(Clone)]
 struct PolicySizeWeighter;
 

@@ -37,7 +37,7 @@ impl CompiledPolicies {
         self.version
     }
 
-    /// Returns the estimated size in memory, in bytes.
+    /// Returns the size in memory, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.index.memory_bytes()
     }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use authorization::AuthorizationModule;
 use authorization_api::{Members, MembersError, UserRead, UserTenants};
 use kernel::{
-    AccessRequest, Decision, Environment, Permission, Principal, ScopeError, TenancyMode, TenantAdmission, TenantId,
-    TenantTarget, UserId, ValueModule, VerifiedClaims,
+    AccessRequest, AdmissionError, Decision, Environment, Permission, Principal, ScopeError, TenancyMode,
+    TenantAdmission, TenantId, TenantSlug, TenantTarget, UserId, ValueModule, VerifiedClaims,
 };
 use rstest::rstest;
 use shaku::HasComponent;
+use sqlx::Connection;
 use test_support::{FailoverDb, SeededDb, TestDb, seeded, test_db};
 use uuid::Uuid;
 
-use crate::helpers::module;
+use crate::helpers::{module, wait_for_blocked};
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
@@ -167,6 +168,36 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
             }
         }
     }
+}
+
+/// A read that finds the tenant by its former slug must not be admitted under it again, although it reads the policies
+/// after the change.
+#[rstest]
+#[tokio::test]
+async fn rename_before_policies_are_read_outdates_admission(#[future(awt)] seeded: SeededDb) {
+    let admissions: Arc<dyn TenantAdmission> = module(&seeded).resolve();
+    #[expect(clippy::disallowed_methods, reason = "tests choose the user")]
+    let claims = VerifiedClaims::new(seeded.seed.users.alice.id, None);
+    let slug = "acme".parse::<TenantSlug>().unwrap();
+    let mut superuser = seeded.superuser().await;
+    // The membership is read before the lock is released, the policies afterwards.
+    let mut tx = superuser.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE tenant_attributes IN ACCESS EXCLUSIVE MODE").execute(&mut *tx).await.unwrap();
+    let admit = admissions.admit(&claims, TenantTarget::Slug(&slug));
+    let rename = async {
+        wait_for_blocked(&seeded, 1).await;
+        sqlx::query("UPDATE tenants SET slug = 'acme-2' WHERE slug = 'acme'").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (admission, ()) = tokio::join!(admit, rename);
+    let current: Uuid = sqlx::query_scalar("SELECT policy_version FROM tenants WHERE slug = 'acme-2'")
+        .fetch_one(&mut seeded.superuser().await)
+        .await
+        .unwrap();
+    assert_ne!(admission.unwrap().facts.policy_version, current, "the database would confirm the former slug");
+    let cached = admissions.cached(&claims, TenantTarget::Slug(&slug));
+    assert!(cached.is_none_or(|cached| cached.facts.policy_version != current));
+    assert!(matches!(admissions.admit(&claims, TenantTarget::Slug(&slug)).await, Err(AdmissionError::TenantNotFound)));
 }
 
 /// After a failover or a restore that loses the cached policies, another change must not get their version.

@@ -1,6 +1,6 @@
 //! Helpers shared by the tests of this crate.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 
 use authorization::AuthorizationModule;
 use kernel::{TenancyMode, ValueModule};
@@ -37,4 +37,17 @@ pub(crate) async fn outcomes(mut tasks: JoinSet<String>) -> BTreeMap<String, usi
         *outcomes.entry(outcome.unwrap()).or_default() += 1;
     }
     outcomes
+}
+
+/// Waits until this many connections to the database wait for a lock.
+pub(crate) async fn wait_for_blocked(db: &TestDb, count: usize) {
+    let blocked =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut superuser = db.superuser().await;
+    let wait = async {
+        while sqlx::query_scalar::<_, i64>(blocked).fetch_one(&mut superuser).await.unwrap() < count as i64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Creating, updating, archiving and restoring tenants.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use authorization_api::{
     OperatorTenants, Tenant, TenantArchive, TenantChange, TenantRead, TenantStatus, TenantUpdate, Tenants,
@@ -13,7 +13,7 @@ use sqlx::Connection;
 use test_support::{SeededDb, TestDb, seeded, test_db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{counted, module, module_in_mode, outcome, outcomes};
+use crate::helpers::{counted, module, module_in_mode, outcome, outcomes, wait_for_blocked};
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
     module(db).resolve()
@@ -430,19 +430,6 @@ async fn tenant_change_reauthorizes_after_lock(
         let rejoin = sqlx::query(rejoin).bind(alice.as_uuid()).bind(acme.as_uuid());
         rejoin.execute(&mut seeded.superuser().await).await.unwrap();
     }
-}
-
-/// Waits until this many connections to the database wait for a lock.
-async fn wait_for_blocked(db: &TestDb, count: usize) {
-    let blocked =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut superuser = db.superuser().await;
-    let wait = async {
-        while sqlx::query_scalar::<_, i64>(blocked).fetch_one(&mut superuser).await.unwrap() < count as i64 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
 }
 
 /// The application role's grants on tenants and tenant attributes.
