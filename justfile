@@ -97,14 +97,14 @@ bench-peers ROUNDS='6' SECONDS='2':
     scripts/install-bench-peers "${CARGO_TARGET_DIR:-target}/bench-peers"
     "${CARGO_TARGET_DIR:-target}/release/compare" {{ROUNDS}} {{SECONDS}} "${CARGO_TARGET_DIR:-target}/bench-peers"
 
-# Compare requests in databases with 10, 1,000 and 100,000 tenants: `just bench-scale [ROUNDS [SECONDS]]`; takes 10 minutes and 6 GB
+# Compare requests in databases with 10 to 100,000 tenants: `just bench-scale [ROUNDS [SECONDS]]`; takes 12 minutes, and 6 GB with the write-ahead log
 bench-scale *ARGS:
     cargo build --release -p tenantry -p bench
     "${CARGO_TARGET_DIR:-target}/release/scale" {{ARGS}}
 
 # Run only the decision benchmark: `just bench-decisions [ROUNDS [MILLISECONDS]]`
 bench-decisions *ARGS:
-    cargo run --release --quiet -p bench --features competitors --bin decisions -- {{ARGS}}
+    cargo run --release --quiet -p bench --features engines --bin decisions -- {{ARGS}}
 
 # Kill the embedded server 100 times during writes; no acknowledged commit may be lost
 crash-test:

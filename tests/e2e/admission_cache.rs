@@ -165,7 +165,7 @@ fn read_without_comparison_has_revoked_rights(app: TestApp) {
 fn read_during_revocation_sees_one_snapshot(app: TestApp) {
     let (remove, assign) = (&changes(&app)[0].sql, &changes(&app)[2].sql);
     let bob = app.bob().in_tenant("acme");
-    let (is_done, saw_both) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (is_done, readers_that_saw_both) = (AtomicBool::new(false), AtomicUsize::new(0));
     let read = |bob: &Client| {
         let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
         let has_both = |statuses: &BTreeMap<u16, usize>| [200, 404].iter().all(|status| statuses.contains_key(status));
@@ -177,7 +177,7 @@ fn read_during_revocation_sees_one_snapshot(app: TestApp) {
             let had_both = has_both(&statuses);
             *statuses.entry(response.status).or_default() += 1;
             if has_both(&statuses) && !had_both {
-                saw_both.fetch_add(1, Ordering::Relaxed);
+                readers_that_saw_both.fetch_add(1, Ordering::Relaxed);
             }
         }
         statuses
@@ -187,7 +187,9 @@ fn read_during_revocation_sees_one_snapshot(app: TestApp) {
         let mut database = app.database();
         // On a busy machine, a reader may be too slow to see both states within 300 rounds.
         let (deadline, mut rounds) = (Instant::now() + Duration::from_secs(60), 0);
-        while rounds < 300 || (saw_both.load(Ordering::Relaxed) < readers.len() && Instant::now() < deadline) {
+        while rounds < 300
+            || (readers_that_saw_both.load(Ordering::Relaxed) < readers.len() && Instant::now() < deadline)
+        {
             database.execute(remove);
             database.execute(assign);
             rounds += 1;

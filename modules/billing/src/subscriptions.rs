@@ -27,7 +27,7 @@ impl Subscriptions for SubscriptionService {
 /// Returns the subscription in effect: the one with the latest period end among those not canceled. If all are
 /// canceled, the one with the latest period end.
 async fn current(reader: &TenantReader) -> Result<Option<Subscription>, DbError> {
-    let scope = reader.scope();
+    let scope = reader.scope_argument();
     let query = || {
         sqlx::query_as!(
             Subscription,

@@ -24,8 +24,9 @@ use tokio::{
 
 use super::deadlines::RETURN_DEADLINE;
 
-/// A reader that has waited this long gets the next connection, even if readers on that connection's runtime wait as well.
-const MAX_PREFERENCE: Duration = Duration::from_millis(20);
+/// When the longest-waiting reader has waited this long, it gets the next connection, even if other readers wait on that
+/// connection's runtime.
+const MAX_SAME_RUNTIME_PREFERENCE: Duration = Duration::from_millis(20);
 /// How long a connection may be kept away from sqlx's pool, which replaces old connections.
 const MAX_TIME_OUTSIDE_POOL: Duration = Duration::from_secs(600);
 
@@ -63,7 +64,7 @@ impl State {
         let longest = self.waiting_readers.front()?;
         let is_same = |reader: &WaitingReader| reader.runtime_id == runtime_id;
         let preferred = self.waiting_readers.iter().position(is_same);
-        let index = preferred.filter(|_| longest.since.elapsed() < MAX_PREFERENCE).unwrap_or(0);
+        let index = preferred.filter(|_| longest.since.elapsed() < MAX_SAME_RUNTIME_PREFERENCE).unwrap_or(0);
         self.waiting_readers.remove(index)
     }
 }
@@ -117,7 +118,7 @@ impl IdleConnections {
 
     /// Checks out a connection opened on the caller's runtime.
     pub(super) fn check_out(self: &Arc<Self>) -> Option<CheckedOut> {
-        let runtime_id = self.runtime_id();
+        let runtime_id = self.caller_runtime_id();
         let connection = self.state().pop(runtime_id);
         connection.map(|connection| self.checked_out(connection))
     }
@@ -135,7 +136,7 @@ impl IdleConnections {
 
     /// Wraps a connection just opened on the caller's runtime.
     pub(super) fn adopt_new(self: &Arc<Self>, connection: PoolConnection<Postgres>) -> CheckedOut {
-        self.checked_out(ReaderConnection::new(connection, self.runtime_id()))
+        self.checked_out(ReaderConnection::new(connection, self.caller_runtime_id()))
     }
 
     /// Waits for a connection released by another reader. Waits forever if there are no other readers.
@@ -149,7 +150,7 @@ impl IdleConnections {
             let (sender, receiver) = oneshot::channel();
             // If closed, the sender is dropped here and the receiver below fails.
             if !state.closed {
-                let (runtime_id, since) = (self.runtime_id(), Instant::now());
+                let (runtime_id, since) = (self.caller_runtime_id(), Instant::now());
                 state.waiting_readers.push_back(WaitingReader { runtime_id, since, sender });
             }
             receiver
@@ -159,13 +160,13 @@ impl IdleConnections {
 
     /// Registers a transaction that waits in sqlx's queue, until the guard is dropped. If the pool is full, an idle
     /// connection is released.
-    pub(super) fn register_waiter(self: &Arc<Self>, full: bool) -> WaitGuard {
+    pub(super) fn register_waiting_transaction(self: &Arc<Self>, full: bool) -> WaitingTransaction {
         let mut state = self.state();
         state.waiting_transactions += 1;
         let idle = if full { state.pop(None).or_else(|| state.pop_any()) } else { None };
         drop(state);
         self.release(idle);
-        WaitGuard(Arc::clone(self))
+        WaitingTransaction(Arc::clone(self))
     }
 
     /// Releases all connections, and those that are checked in later.
@@ -219,7 +220,8 @@ impl IdleConnections {
         CheckedOut { connection, idle_connections: Arc::clone(self) }
     }
 
-    fn runtime_id(&self) -> Option<Id> {
+    /// Returns the id of the caller's runtime, or `None` if it is the one of the transactions.
+    fn caller_runtime_id(&self) -> Option<Id> {
         Some(Handle::current().id()).filter(|id| *id != self.runtime.id())
     }
 
@@ -272,9 +274,9 @@ impl DerefMut for CheckedOut {
 
 /// A transaction waiting in sqlx's queue.
 #[derive(Debug)]
-pub(super) struct WaitGuard(Arc<IdleConnections>);
+pub(super) struct WaitingTransaction(Arc<IdleConnections>);
 
-impl Drop for WaitGuard {
+impl Drop for WaitingTransaction {
     fn drop(&mut self) {
         self.0.state().waiting_transactions -= 1;
     }
@@ -294,7 +296,7 @@ mod tests {
     fn reader_on_runtime_of_connection_is_preferred_for_limited_time() {
         let (one, other) = (runtime(), runtime());
         let ids = [&one, &other].map(|runtime| Some(runtime.handle().id()));
-        for (waited, expected) in [(Duration::ZERO, ids[1]), (MAX_PREFERENCE, ids[0])] {
+        for (waited, expected) in [(Duration::ZERO, ids[1]), (MAX_SAME_RUNTIME_PREFERENCE, ids[0])] {
             let since = Instant::now().checked_sub(waited).unwrap();
             let reader = |runtime_id| WaitingReader { runtime_id, since, sender: oneshot::channel().0 };
             let mut state = State { waiting_readers: ids.map(reader).into(), ..State::default() };

@@ -102,7 +102,7 @@ impl Pool {
     }
 
     /// Maximum number of connections.
-    pub(super) fn size(&self) -> u32 {
+    pub(super) fn max_connections(&self) -> u32 {
         self.connections.options().get_max_connections()
     }
 
@@ -158,7 +158,7 @@ impl Pool {
     }
 
     fn is_full(&self) -> bool {
-        self.connections.size() >= self.size()
+        self.connections.size() >= self.max_connections()
     }
 
     /// Returns the time until which a request may wait for a connection.
@@ -200,12 +200,12 @@ impl Pool {
     /// If a connection turns out to be dead, nothing has run yet, so another one is tried: at most as many as the pool
     /// can hold, plus a new one.
     async fn open_with_retry(&self, request: &BeginRequest) -> Result<Tx, DbError> {
-        let mut tries = self.size();
+        let mut retries_left = self.max_connections();
         loop {
             match self.try_open(request).await {
-                Err(DbError::Unavailable(error)) if tries > 0 && is_retryable(&error) => {
+                Err(DbError::Unavailable(error)) if retries_left > 0 && is_retryable(&error) => {
                     tracing::debug!(%error, "can't begin a transaction; trying another connection");
-                    tries -= 1;
+                    retries_left -= 1;
                 }
                 outcome => return outcome,
             }
@@ -213,9 +213,10 @@ impl Pool {
     }
 
     async fn try_open(&self, BeginRequest { begin_sql, role, share }: &BeginRequest) -> Result<Tx, DbError> {
-        let wait_guard = self.idle_connections.register_waiter(self.is_full() && self.connections.num_idle() == 0);
+        let waiting =
+            self.idle_connections.register_waiting_transaction(self.is_full() && self.connections.num_idle() == 0);
         let connection = self.connections.acquire().await.map_err(DbError::Unavailable)?;
-        drop(wait_guard);
+        drop(waiting);
         let connection = TxConnection::new(connection, Arc::clone(&self.idle_connections), share.clone());
         let begun = Tx::begin(connection, begin_sql).await;
         let is_server_unavailable =

@@ -83,7 +83,7 @@ impl Reader {
         F: FnMut(PgRow) -> Result<T, sqlx::Error> + Send,
         T: Send + Unpin,
     {
-        let mut tries = self.pool.size();
+        let mut retries_left = self.pool.max_connections();
         loop {
             let mut connection = self.pool.check_out().await?;
             let Ok(result) = timeout(STATEMENT_DEADLINE, query().fetch_all(&mut *connection)).await else {
@@ -95,14 +95,14 @@ impl Reader {
                     connection.check_in();
                     return Ok(rows);
                 }
-                Err(error) if tries > 0 && is_standby_rejection(&error) => {
+                Err(error) if retries_left > 0 && is_standby_rejection(&error) => {
                     // After a failover, new connections may lead to the new primary.
                     connection.close();
-                    tries -= 1;
+                    retries_left -= 1;
                 }
-                Err(error) if tries > 0 && Outcome::of(&error) == Outcome::Retry => {
+                Err(error) if retries_left > 0 && Outcome::of(&error) == Outcome::Retry => {
                     tracing::debug!(%error, "a read failed; trying another connection");
-                    tries -= 1;
+                    retries_left -= 1;
                 }
                 Err(error) if is_outdated(&error) => {
                     // The server has answered, and the statement has ended.
@@ -117,23 +117,23 @@ impl Reader {
 
 /// Reads the rows of one tenant.
 ///
-/// Each statement sets its scope by `admitted_scope($1)`, with [`Self::scope`] as the argument. For the scope of a read
+/// Each statement sets its scope by `admitted_scope($1)`, with [`Self::scope_argument`] as the argument. For the scope of a read
 /// (GET or HEAD), that function also compares the admission with the tables, whether it was cached or has just been
 /// read. The comparison sees the snapshot in which the statement reads.
 #[derive(Debug, Clone)]
 pub struct TenantReader {
     reader: Reader,
-    scope: Vec<Uuid>,
+    scope_argument: Vec<Uuid>,
 }
 
 impl TenantReader {
     pub(super) fn new(pool: Pool, check: &Arc<AdmissionCheck>) -> Self {
-        Self { reader: Reader { pool, check: Some(Arc::clone(check)) }, scope: scope_argument(check) }
+        Self { reader: Reader { pool, check: Some(Arc::clone(check)) }, scope_argument: scope_argument(check) }
     }
 
     /// Returns the argument of `admitted_scope`: the tenant, and for the scope of a read also what it compares.
-    pub fn scope(&self) -> &[Uuid] {
-        &self.scope
+    pub fn scope_argument(&self) -> &[Uuid] {
+        &self.scope_argument
     }
 }
 

@@ -18,12 +18,13 @@ pub trait TenantResolver: Interface {
     /// Returns the proof. It is kept for the rest of the request.
     async fn scope(&self) -> Result<Arc<TenantScope>, ScopeError>;
 
-    /// Like [`Self::scope`], for a request that only reads. It uses the caller's last admission if it is cached. The first
-    /// statement confirms it, and [`Self::is_current`] must be called before the response is sent.
+    /// Like [`Self::scope`], for a request that only reads. It uses the caller's last admission if it is cached. Each
+    /// statement of a `TenantReader` compares it with the tables. [`Self::is_current`] must be called before the response is
+    /// sent.
     async fn scope_for_read(&self) -> Result<Arc<TenantScope>, ScopeError>;
 
-    /// Returns whether what [`Self::scope_for_read`] returned is current. If not, discard the response and repeat the
-    /// request: the next scope isn't from the cache.
+    /// Returns whether what [`Self::scope_for_read`] returned is current, or true if it returned nothing. If not, discard the
+    /// response and repeat the request: the next scope isn't from the cache.
     ///
     /// Reads the admission unless a statement has compared it. So a denial is confirmed, too.
     ///
@@ -96,7 +97,8 @@ impl TenantResolver for MembershipTenantResolver {
     async fn is_current(&self) -> Result<bool, PortError> {
         let check = match &*self.read_scope() {
             ReadScope::Scope(scope) => Arc::clone(scope.admission_check()),
-            // Without a scope there is nothing to confirm: the caller was rejected by what has just been read.
+            // There is no scope of a read: the route needs none, the request writes, or the caller was rejected by rows
+            // that have just been read.
             ReadScope::None | ReadScope::MustReload => return Ok(true),
         };
         let is_current = check.is_confirmed() || (check.is_pending() && self.is_unchanged(check.facts()).await?);

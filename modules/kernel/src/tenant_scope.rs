@@ -9,8 +9,8 @@ use crate::{
 
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
 ///
-/// The scope of a read becomes a proof when its [`AdmissionCheck`] is confirmed: each statement of a reader and each
-/// beginning of a transaction confirms it or fails. A response is sent only after that.
+/// The scope of a read becomes a proof when its [`AdmissionCheck`] is confirmed: each statement of a
+/// `TenantReader` and each beginning of a tenant transaction confirms it or fails. A response is sent only after that.
 ///
 /// Created only by [`crate::MembershipTenantResolver`]. Access to tenant data requires it, see
 /// `Database::begin` in the crate `db`.

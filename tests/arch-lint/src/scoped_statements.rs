@@ -125,12 +125,16 @@ fn violations(source: &Source) -> Vec<Violation> {
         .map(|(line, problem)| Violation::new(&source.path, line, format!("sets a scope, but {problem}"), help));
     // `TenantReader` records that each of its statements has compared the admission.
     let unconfirmed = all.iter().filter(|statement| {
-        let takes_reader = statement.parameters.split(|c: char| !c.is_alphanumeric()).any(|word| word == "Reader");
-        let forbidden = if takes_reader { "admitted_scope" } else { "tenant_scope" };
-        statement.sql.contains(forbidden)
+        let takes = |reader| statement.parameters.split(|c: char| !c.is_alphanumeric()).any(|word| word == reader);
+        let has = |scope| statement.sql.contains(scope);
+        match (takes("Reader"), takes("TenantReader")) {
+            (true, _) => has("admitted_scope"),
+            (_, true) => !has("admitted_scope"),
+            _ => has("tenant_scope"),
+        }
     });
     let unconfirmed = unconfirmed.map(|statement| {
-        let help = "the statements of a TenantReader call `admitted_scope($1)` with `reader.scope()`; those of a Reader call \
+        let help = "the statements of a TenantReader call `admitted_scope($1)` with `reader.scope_argument()`; those of a Reader call \
                     `tenant_scope` or `user_scope`";
         Violation::new(&source.path, statement.line, "doesn't set the scope of its reader", help)
     });
@@ -203,9 +207,13 @@ fn statement_of_reader_without_its_scope_is_rejected() {
     assert_no_violations(&check("Reader", "tenant_scope"));
     // With `self.database.tenant_reader(…)`.
     assert_no_violations(&check("Permit<P>", "admitted_scope"));
-    for (parameter, scope) in
-        [("TenantReader", "tenant_scope"), ("Permit<P>", "tenant_scope"), ("Reader", "admitted_scope")]
-    {
+    for (parameter, scope) in [
+        ("TenantReader", "tenant_scope"),
+        ("TenantReader", "user_scope"),
+        ("TenantReader", "lower"),
+        ("Permit<P>", "tenant_scope"),
+        ("Reader", "admitted_scope"),
+    ] {
         assert_one_violation(
             &check(parameter, scope),
             "modules/x/src/store.rs:1: doesn't set the scope of its reader; the statements of a TenantReader call",

@@ -112,7 +112,8 @@ impl AdmissionService {
             self.policy_cache.insert(tenant, &compiled);
             compiled
         };
-        // Not the version of newer policies: together with them, the slug by which the tenant was found may have changed.
+        // The version that was read with the membership. If the tenant was renamed in between, the newer policies have the
+        // version after that, and the database would confirm an admission under the former slug.
         let policy_version = policy_version.as_uuid();
         let facts = AdmissionFacts { tenant, user: claims.user(), role, policy_version };
         Ok(Admission { facts, policies })

@@ -137,7 +137,7 @@ struct Request {
     discarded: u8,
     /// Number of confirmed statements of this attempt.
     confirmed: u8,
-    /// Whether the caller might read the rows of these statements, each in its own snapshot.
+    /// Whether the caller was allowed to read the rows of each confirmed statement, in that statement's snapshot.
     is_authorized: bool,
     /// The facts that `is_current` compares with another admission, and the status of the response that it confirms.
     unconfirmed: Option<(Facts, Status)>,
@@ -181,6 +181,7 @@ impl Request {
             status,
             is_authorized: self.is_authorized,
             is_correct: is_error || self.correct & (1 << status as u8) != 0,
+            // The first attempt needs no change during the request: the cache may have been outdated already.
             is_necessary: !is_error || self.changes + 1 >= self.discarded,
         };
         *self = Self { step, discarded: self.discarded, ..Self::new(self.program) };
@@ -226,8 +227,8 @@ enum Mutant {
     AnyPolicyVersion,
     /// A change of the slug doesn't renew the policy version.
     SlugKeepsVersion,
-    /// If the policies were read after a change, the admission has their version instead of the membership's. Then the
-    /// slug may have changed in between.
+    /// If the policies were read after a change, the admission has their version instead of the one read with the
+    /// membership. The slug may have changed in between.
     NewerPolicyVersion,
 }
 

@@ -84,9 +84,9 @@ impl GuardedChange {
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
         let Self { tx, before, caller } = self;
         let role_changes = role_changes.to_vec();
-        // Comparing the policies of a tenant at its limits takes long. Workers serve other requests meanwhile. The
-        // transactions that a tenant may have at the same time limit the number of threads, so the transaction stays
-        // open until the check ends, even if the request is cancelled.
+        // Comparing the policies of a tenant at its limits takes long. Workers serve other requests meanwhile. The task owns
+        // the transaction, so that it stays open until the check ends, even if the request is cancelled. The limit on a
+        // tenant's concurrent transactions thereby also limits these threads.
         let check = tokio::task::spawn_blocking(move || {
             check(&before, &after, caller, &role_changes)?;
             Ok::<_, ChangeError>(tx)

@@ -51,7 +51,7 @@ pub(crate) async fn list(
     after: Option<InvitationId>,
     limit: u16,
 ) -> Result<Vec<Invitation>, DbError> {
-    let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), InvitationId::as_uuid));
+    let (scope, after) = (reader.scope_argument(), after.map_or(Uuid::nil(), InvitationId::as_uuid));
     let query = || {
         sqlx::query_as!(
             InvitationRow,

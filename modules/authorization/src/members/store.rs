@@ -152,7 +152,7 @@ impl MembershipRepository for PgMembershipRepository {
     }
 
     async fn list(&self, reader: &TenantReader, after: Option<UserId>, limit: u16) -> Result<Vec<Member>, DbError> {
-        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), UserId::as_uuid));
+        let (scope, after) = (reader.scope_argument(), after.map_or(Uuid::nil(), UserId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 MemberRow,
@@ -183,7 +183,7 @@ impl MembershipRepository for PgMembershipRepository {
     }
 
     async fn find(&self, reader: &TenantReader, user: UserId) -> Result<Option<Member>, DbError> {
-        let (scope, user) = (reader.scope(), user.as_uuid());
+        let (scope, user) = (reader.scope_argument(), user.as_uuid());
         let query = || {
             sqlx::query_as!(
                 MemberRow,

@@ -129,7 +129,7 @@ impl PolicyRepository for PgPolicyRepository {
         after: Option<PolicyId>,
         limit: u16,
     ) -> Result<Vec<PolicyDetails>, DbError> {
-        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), PolicyId::as_uuid));
+        let (scope, after) = (reader.scope_argument(), after.map_or(Uuid::nil(), PolicyId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 PolicyRow,
@@ -156,7 +156,7 @@ impl PolicyRepository for PgPolicyRepository {
     }
 
     async fn find(&self, reader: &TenantReader, id: PolicyId) -> Result<Option<PolicyDetails>, DbError> {
-        let (scope, id) = (reader.scope(), id.as_uuid());
+        let (scope, id) = (reader.scope_argument(), id.as_uuid());
         let query = || {
             sqlx::query_as!(
                 PolicyRow,

@@ -34,7 +34,7 @@ pub(crate) struct PgRoleRepository;
 #[async_trait]
 impl RoleRepository for PgRoleRepository {
     async fn list(&self, reader: &TenantReader) -> Result<Vec<Role>, DbError> {
-        let scope = reader.scope();
+        let scope = reader.scope_argument();
         let query = || {
             sqlx::query_as!(
                 Role,

@@ -28,7 +28,7 @@ pub(crate) struct PgTenantRepository;
 #[async_trait]
 impl TenantRepository for PgTenantRepository {
     async fn find(&self, reader: &TenantReader) -> Result<Option<Tenant>, DbError> {
-        let scope = reader.scope();
+        let scope = reader.scope_argument();
         let query = || {
             sqlx::query_as!(
                 Tenant,

@@ -14,7 +14,7 @@ use sqlx::Connection;
 use test_support::{FailoverDb, SeededDb, TestDb, seeded, test_db};
 use uuid::Uuid;
 
-use crate::helpers::{module, wait_for_blocked};
+use crate::helpers::{module, wait_for_lock_waiters};
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
@@ -170,8 +170,8 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
     }
 }
 
-/// A read that finds the tenant by its former slug must not be admitted under it again, although it reads the policies
-/// after the change.
+/// The tenant is renamed between the two statements of an admission. The admission must not be confirmed for the former
+/// slug, although its policies are those after the rename.
 #[rstest]
 #[tokio::test]
 async fn rename_before_policies_are_read_outdates_admission(#[future(awt)] seeded: SeededDb) {
@@ -185,7 +185,7 @@ async fn rename_before_policies_are_read_outdates_admission(#[future(awt)] seede
     sqlx::raw_sql("LOCK TABLE tenant_attributes IN ACCESS EXCLUSIVE MODE").execute(&mut *tx).await.unwrap();
     let admit = admissions.admit(&claims, TenantTarget::Slug(&slug));
     let rename = async {
-        wait_for_blocked(&seeded, 1).await;
+        wait_for_lock_waiters(&seeded, 1).await;
         sqlx::query("UPDATE tenants SET slug = 'acme-2' WHERE slug = 'acme'").execute(&mut *tx).await.unwrap();
         tx.commit().await.unwrap();
     };

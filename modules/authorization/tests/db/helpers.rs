@@ -40,7 +40,7 @@ pub(crate) async fn outcomes(mut tasks: JoinSet<String>) -> BTreeMap<String, usi
 }
 
 /// Waits until this many connections to the database wait for a lock.
-pub(crate) async fn wait_for_blocked(db: &TestDb, count: usize) {
+pub(crate) async fn wait_for_lock_waiters(db: &TestDb, count: usize) {
     let blocked =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut superuser = db.superuser().await;

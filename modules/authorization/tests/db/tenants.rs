@@ -13,7 +13,7 @@ use sqlx::Connection;
 use test_support::{SeededDb, TestDb, seeded, test_db};
 use tokio::task::JoinSet;
 
-use crate::helpers::{counted, module, module_in_mode, outcome, outcomes, wait_for_blocked};
+use crate::helpers::{counted, module, module_in_mode, outcome, outcomes, wait_for_lock_waiters};
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
     module(db).resolve()
@@ -276,7 +276,7 @@ async fn concurrently_released_slug_is_reserved(#[future(awt)] seeded: SeededDb)
     tasks.spawn(async move { outcome(&one.create(&bob, &"Another".parse().unwrap(), Some(&taken)).await) });
     let update = TenantChange { name: None, slug: Some(slug) };
     tasks.spawn(async move { outcome(&other.update(&globex, &update).await) });
-    wait_for_blocked(&seeded, 2).await;
+    wait_for_lock_waiters(&seeded, 2).await;
     change.commit().await.unwrap();
     assert_eq!(outcomes(tasks).await, counted([("SlugTaken", 2)]));
 }
@@ -419,7 +419,7 @@ async fn tenant_change_reauthorizes_after_lock(
             tasks.spawn(async move { outcome(&tenants.restore(&restore).await) });
         }
         let before = read_name_and_status().await;
-        wait_for_blocked(&seeded, tasks.len()).await;
+        wait_for_lock_waiters(&seeded, tasks.len()).await;
         lock.commit().await.unwrap();
         let (expected, count) = if status == "active" { (expected, 2) } else { (expected_if_archived, 1) };
         assert_eq!(outcomes(tasks).await, counted([(expected, count)]), "{status}");

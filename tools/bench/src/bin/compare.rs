@@ -97,7 +97,7 @@ async fn main() -> BoxResult<()> {
     println!("\n{MEMBERS} members, {POOL_SIZE} database connections, {rounds} alternating rounds of {seconds} s each");
     let running: Vec<ServerProcess> =
         candidates.iter().map(|candidate| candidate.start(&dir)).collect::<io::Result<_>>()?;
-    let mut backends = seeded.superuser().await;
+    let mut superuser = seeded.superuser().await;
     // Warm up caches before measuring.
     for (candidate, running) in candidates.iter().zip(&running) {
         running.first_response(&candidate.request)?;
@@ -110,9 +110,9 @@ async fn main() -> BoxResult<()> {
         let mut measured: Vec<Measurements> = candidates.iter().map(|_| Measurements::default()).collect();
         for _ in 0..rounds {
             for ((candidate, running), measured) in candidates.iter().zip(&running).zip(&mut measured) {
-                let before = cpu_ticks_with_backends(&mut backends, running.pid()).await?;
+                let before = cpu_ticks_with_backends(&mut superuser, running.pid()).await?;
                 let result = load::run(running.addr, &candidate.request, connections, span)?;
-                let used = cpu_ticks_with_backends(&mut backends, running.pid()).await?.saturating_sub(before);
+                let used = cpu_ticks_with_backends(&mut superuser, running.pid()).await?.saturating_sub(before);
                 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
                 let cpu = used as f64 / result.requests as f64;
                 measured.cpu.push(cpu);
@@ -152,7 +152,7 @@ fn flood_sign_ins(running: &ServerProcess, read: &str, rounds: usize, span: Dura
     }
     println!("\nflood of sign-ins over {FLOOD_CONNECTIONS} connections of one client, {rounds} rounds");
     println!(
-        "| rejected with 503 | another client's p50, divided by without flood | p99 | peak memory before | after |"
+        "| rejected with 503 | another client's p50, with flood / without | the same for p99 | peak memory before | after |"
     );
     println!("| --- | --- | --- | --- | --- |");
     println!(
@@ -166,7 +166,7 @@ fn flood_sign_ins(running: &ServerProcess, read: &str, rounds: usize, span: Dura
     Ok(())
 }
 
-/// Returns a request that hashes a password. It is the right one, because clients of [`load`] expect a 200.
+/// Returns a sign-in with the correct password: [`load::flood`] accepts only 200 and 503.
 fn sign_in_request() -> String {
     let body = serde_json::json!({ "email": "alice@example.com", "password": seeds::PASSWORD }).to_string();
     let length = body.len();

@@ -24,15 +24,15 @@ use test_support::{GeneratedAdmin, RowCounts, TestDb};
 
 const TENANTS: [u32; 4] = [10, 1_000, 10_000, 100_000];
 const MEMBERS: u32 = 100;
-/// Each user is a member of 10 tenants.
-const USERS_PER_TENANT: u32 = MEMBERS / 10;
+/// Number of tenants of which each user is a member.
+const TENANTS_PER_USER: u32 = 10;
 const CONNECTIONS: usize = 8;
 
 /// A database, the server on it, and its requests.
 struct MeasuredDatabase {
     tenants: u32,
     server: ServerProcess,
-    backends: PgConnection,
+    superuser: PgConnection,
     requests: Requests,
     throughput: Vec<f64>,
     p50: Vec<f64>,
@@ -59,7 +59,10 @@ async fn main() -> BoxResult<()> {
             database.measure(round, span).await?;
         }
     }
-    println!("\n| tenants, compared with {} | throughput | p50 | p99 | CPU per request | memory |", TENANTS[0]);
+    println!(
+        "\n| tenants, compared with {} | throughput | p50 | p99 | CPU per request | memory, absolute |",
+        TENANTS[0]
+    );
     println!("| --- | --- | --- | --- | --- | --- |");
     let smallest = &databases[0];
     for database in &databases {
@@ -80,7 +83,7 @@ async fn main() -> BoxResult<()> {
 async fn prepare(tenants: u32) -> BoxResult<MeasuredDatabase> {
     let started = Instant::now();
     let database = TestDb::migrated().await;
-    let users = tenants.saturating_mul(USERS_PER_TENANT).max(MEMBERS);
+    let users = tenants.saturating_mul(MEMBERS / TENANTS_PER_USER).max(MEMBERS);
     let admins = database.insert_generated_tenants(RowCounts { tenants, members: MEMBERS, users }).await;
     println!("{tenants} tenants generated in {} s", started.elapsed().as_secs());
     let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| "can't generate a key")?;
@@ -106,7 +109,7 @@ async fn prepare(tenants: u32) -> BoxResult<MeasuredDatabase> {
     Ok(MeasuredDatabase {
         tenants,
         server,
-        backends: database.superuser().await,
+        superuser: database.superuser().await,
         requests,
         throughput: Vec::new(),
         p50: Vec::new(),
@@ -120,10 +123,10 @@ impl MeasuredDatabase {
     async fn measure(&mut self, round: usize, span: Duration) -> BoxResult<()> {
         let (pid, requests) = (self.server.pid(), &self.requests);
         let round = u32::try_from(round)?;
-        let before = cpu_ticks_with_backends(&mut self.backends, pid).await?;
+        let before = cpu_ticks_with_backends(&mut self.superuser, pid).await?;
         let request = |client, number| requests.get(round, client, number);
         let result = load::run_varied(self.server.addr, &request, CONNECTIONS, span)?;
-        let used = cpu_ticks_with_backends(&mut self.backends, pid).await?.saturating_sub(before);
+        let used = cpu_ticks_with_backends(&mut self.superuser, pid).await?.saturating_sub(before);
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
         let cpu = used as f64 / result.requests as f64;
         self.cpu.push(cpu);

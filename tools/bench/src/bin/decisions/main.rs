@@ -2,7 +2,7 @@
 //! policies, with this project's engine and others. Prints a table.
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "prints to a terminal; inserts policies directly")]
 
-mod competitors;
+mod casbin_engine;
 mod tenant;
 
 use std::{
@@ -15,7 +15,7 @@ use bench::{BoxResult, median, ratio};
 use kernel::{AccessRequest, Environment, Permission, Permit};
 use test_support::SeededDb;
 
-use competitors::Casbin;
+use casbin_engine::Casbin;
 use tenant::Tenant;
 
 /// An engine with its policies loaded. Returns whether it allows the request.
@@ -48,7 +48,7 @@ async fn main() -> BoxResult<()> {
             policies.to_string()
         };
         let times = seconds.iter().map(|rounds| format_duration(median(rounds)));
-        let ratios = [1, 3].map(|competitor| format!("{:.0}", ratio(&seconds[competitor], &seconds[0])));
+        let ratios = [1, 3].map(|engine: usize| format!("{:.0}", ratio(&seconds[engine], &seconds[0])));
         let cells: Vec<_> = times.chain(ratios).collect();
         println!("| {name} | {} |", cells.join(" | "));
     }

@@ -26,7 +26,7 @@ impl Gadgets for GadgetService {
         limit: u16,
     ) -> Result<Vec<Gadget>, GadgetsError> {
         let reader = self.database.tenant_reader(permit.scope());
-        let (scope, after) = (reader.scope(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
+        let (scope, after) = (reader.scope_argument(), after.map_or(Uuid::nil(), GadgetId::as_uuid));
         let query = || {
             sqlx::query_as!(
                 Gadget,
@@ -51,7 +51,7 @@ impl Gadgets for GadgetService {
 
     async fn get(&self, permit: &Permit<GadgetRead>, id: GadgetId) -> Result<Gadget, GadgetsError> {
         let reader = self.database.tenant_reader(permit.scope());
-        let (scope, id) = (reader.scope(), id.as_uuid());
+        let (scope, id) = (reader.scope_argument(), id.as_uuid());
         let query = || {
             sqlx::query_as!(
                 Gadget,
