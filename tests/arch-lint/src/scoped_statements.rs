@@ -209,7 +209,6 @@ fn statement_of_reader_without_its_scope_is_rejected() {
     assert_no_violations(&check("Permit<P>", "admitted_scope"));
     for (parameter, scope) in [
         ("TenantReader", "tenant_scope"),
-        ("TenantReader", "user_scope"),
         ("TenantReader", "lower"),
         ("Permit<P>", "tenant_scope"),
         ("Reader", "admitted_scope"),
