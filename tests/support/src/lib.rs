@@ -8,7 +8,7 @@
 //! - [`seeded()`]: a migrated database with the demo data, and its ids
 //! - [`TestDb::create_user`], [`TestDb::create_tenant`], [`TestDb::create_role`], [`TestDb::add_member`],
 //!   [`TestDb::create_member`]: factories with fresh ids
-//! - [`TestDb::generate`]: tenants in large numbers
+//! - [`TestDb::insert_generated_tenants`]: tenants in large numbers
 //! - [`FailoverDb`]: a database on a separate server, which a lagging standby replaces
 //! - [`TestDb::identity`], [`TestDb::scope`], [`TestDb::permit`], [`TestDb::restore_permit`]: the
 //!   proofs, resolved as in a request; there is no test-only constructor
