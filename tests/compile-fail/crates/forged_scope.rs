@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kernel::{AdmissionCheck, PolicySet, TenantScope};
 
-fn scope(policies: Arc<dyn PolicySet>, check: Arc<AdmissionCheck>) -> TenantScope {
-    TenantScope { policies, check }
+fn scope(policies: Arc<dyn PolicySet>, admission_check: Arc<AdmissionCheck>) -> TenantScope {
+    TenantScope { policies, admission_check }
 }
 
 fn main() {}
