@@ -60,11 +60,11 @@ impl State {
     }
 
     /// Returns the reader that gets a connection of this runtime: preferably one on the same runtime.
-    fn pop_reader(&mut self, runtime_id: Option<Id>) -> Option<WaitingReader> {
+    fn pop_reader(&mut self, runtime_id: Option<Id>, now: Instant) -> Option<WaitingReader> {
         let longest = self.waiting_readers.front()?;
         let is_same = |reader: &WaitingReader| reader.runtime_id == runtime_id;
         let preferred = self.waiting_readers.iter().position(is_same);
-        let index = preferred.filter(|_| longest.since.elapsed() < MAX_SAME_RUNTIME_PREFERENCE).unwrap_or(0);
+        let index = preferred.filter(|_| now.duration_since(longest.since) < MAX_SAME_RUNTIME_PREFERENCE).unwrap_or(0);
         self.waiting_readers.remove(index)
     }
 }
@@ -199,7 +199,7 @@ impl IdleConnections {
             drop(state);
             return self.release(Some(connection));
         }
-        while let Some(reader) = state.pop_reader(connection.runtime_id) {
+        while let Some(reader) = state.pop_reader(connection.runtime_id, Instant::now()) {
             match reader.sender.send(connection) {
                 Ok(()) => return,
                 // The reader has got another connection or was cancelled.
@@ -296,11 +296,11 @@ mod tests {
     fn reader_on_runtime_of_connection_is_preferred_for_limited_time() {
         let (one, other) = (runtime(), runtime());
         let ids = [&one, &other].map(|runtime| Some(runtime.handle().id()));
+        let since = Instant::now();
         for (waited, expected) in [(Duration::ZERO, ids[1]), (MAX_SAME_RUNTIME_PREFERENCE, ids[0])] {
-            let since = Instant::now().checked_sub(waited).unwrap();
             let reader = |runtime_id| WaitingReader { runtime_id, since, sender: oneshot::channel().0 };
             let mut state = State { waiting_readers: ids.map(reader).into(), ..State::default() };
-            assert_eq!(state.pop_reader(ids[1]).unwrap().runtime_id, expected, "{waited:?}");
+            assert_eq!(state.pop_reader(ids[1], since + waited).unwrap().runtime_id, expected, "{waited:?}");
             assert_eq!(state.waiting_readers.len(), 1);
         }
     }
