@@ -15,16 +15,10 @@ use sqlx::{Connection, PgConnection};
 use test_support::{TestDb, TestTenant, test_db};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use crate::helpers::{module, outcome, outcomes};
+use crate::helpers::{lock_waiters, module, outcome, outcomes};
 
 static PERMISSIONS: [PermissionInfo; 1] =
     [PermissionInfo { name: "user:read", resource: "user", verb: "read", about: "" }];
-
-/// Returns the number of sessions that wait for a lock.
-async fn lock_waiters(connection: &mut PgConnection) -> i64 {
-    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
-}
 
 /// Makes twenty changes in a tenant, all of which must succeed.
 async fn create_roles(roles: &dyn Roles, permit: &Permit<RoleManage>) {

@@ -419,7 +419,7 @@ async fn tenant_change_reauthorizes_after_lock(
             tasks.spawn(async move { outcome(&tenants.restore(&restore).await) });
         }
         let before = read_name_and_status().await;
-        wait_for_lock_waiters(&seeded, tasks.len()).await;
+        wait_for_lock_waiters(&seeded, tasks.len() as i64).await;
         lock.commit().await.unwrap();
         let (expected, count) = if status == "active" { (expected, 2) } else { (expected_if_archived, 1) };
         assert_eq!(outcomes(tasks).await, counted([(expected, count)]), "{status}");
