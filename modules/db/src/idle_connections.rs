@@ -26,7 +26,7 @@ use super::deadlines::RETURN_DEADLINE;
 
 /// When the longest-waiting reader has waited this long, it gets the next connection, even if other readers wait on that
 /// connection's runtime.
-const MAX_SAME_RUNTIME_PREFERENCE: Duration = Duration::from_millis(20);
+const MAX_SAME_RUNTIME_PREFERENCE: Duration = Duration::from_millis(5);
 /// How long a connection may be kept away from sqlx's pool, which replaces old connections.
 const MAX_TIME_OUTSIDE_POOL: Duration = Duration::from_secs(600);
 
@@ -190,6 +190,15 @@ impl IdleConnections {
         }
         while let Some(mut connection) = self.sqlx_pool.try_acquire() {
             connection.close_on_drop();
+        }
+    }
+
+    /// Passes a connection that is idle in sqlx's pool to a waiting reader, if there is one.
+    pub(super) fn serve_reader(&self) {
+        if !self.state().waiting_readers.is_empty()
+            && let Some(connection) = self.sqlx_pool.try_acquire()
+        {
+            self.check_in(ReaderConnection::new(connection, None));
         }
     }
 

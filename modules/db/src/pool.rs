@@ -23,6 +23,9 @@ use super::{
     tx_connection::TxConnection,
 };
 
+/// How often a waiting reader checks whether a connection may be opened. Each time wakes the task of its request.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
 /// so that they survive `DISCARD ALL` and `RESET ROLE`.
 pub(super) fn app_options(options: PgConnectOptions, roles: &RoleNames) -> PgConnectOptions {
@@ -119,8 +122,8 @@ impl Pool {
         self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
     }
 
-    /// Waits for a new connection, one released by another reader, or one returned by a transaction (polled, since
-    /// sqlx doesn't notify).
+    /// Waits for a new connection, or for one released by another reader or by a transaction. Polls because a
+    /// connection may be lost, so that a new one may be opened.
     async fn open_or_wait(&self) -> Result<CheckedOut, DbError> {
         if self.is_full()
             && let Some(connection) = self.idle_connections.check_out_any()
@@ -130,7 +133,7 @@ impl Pool {
         let mut opening = OptionalTask(None);
         let mut next = pin!(self.idle_connections.wait_for_release());
         // The first tick is immediate.
-        let mut poll = tokio::time::interval(Duration::from_millis(2));
+        let mut poll = tokio::time::interval(POLL_INTERVAL);
         loop {
             tokio::select! {
                 biased;

@@ -91,11 +91,12 @@ impl Drop for TxConnection {
                 connection.return_to_pool().await;
             }
         };
-        let share = self.share.take();
+        let (share, idle_connections) = (self.share.take(), Arc::clone(&self.idle_connections));
         runtime.spawn(async move {
             // At the deadline, the connection is closed.
             let _returned = timeout(RETURN_DEADLINE, returned).await;
             drop(share);
+            idle_connections.serve_reader();
         });
     }
 }

@@ -33,6 +33,9 @@ use test_support::SeededDb;
 /// [`POOL_SIZE`].
 const CONNECTIONS: [usize; 3] = [8, 16, 32];
 const POOL_SIZE: &str = "10";
+/// Whether Linux first shares a CPU between sessions, then between the processes of each. Each database backend is a
+/// session.
+const AUTOGROUP_SETTING: &str = "/proc/sys/kernel/sched_autogroup_enabled";
 const MEMBERS: usize = 25;
 /// Number of connections of the client that floods the server with sign-ins.
 const FLOOD_CONNECTIONS: usize = 64;
@@ -70,6 +73,9 @@ async fn main() -> BoxResult<()> {
     let rounds: usize = arguments.next().map_or(Ok(10), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
 
+    if fs::read_to_string(AUTOGROUP_SETTING).is_ok_and(|value| value.trim() == "1") {
+        println!("the scheduler groups processes by session, which makes the tail longer: {AUTOGROUP_SETTING} is 1");
+    }
     let seeded = SeededDb::new().await;
     let mut candidates = candidates(&seeded).await?;
     let peers_dir = arguments.next();
