@@ -195,9 +195,8 @@ impl IdleConnections {
 
     /// Passes a connection that is idle in sqlx's pool to a waiting reader, if there is one.
     pub(super) fn serve_reader(&self) {
-        if !self.state().waiting_readers.is_empty()
-            && let Some(connection) = self.sqlx_pool.try_acquire()
-        {
+        let is_awaited = !self.state().waiting_readers.is_empty();
+        if is_awaited && let Some(connection) = self.sqlx_pool.try_acquire() {
             self.check_in(ReaderConnection::new(connection, None));
         }
     }

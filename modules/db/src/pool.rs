@@ -23,7 +23,7 @@ use super::{
     tx_connection::TxConnection,
 };
 
-/// How often a waiting reader checks whether a connection may be opened. Each time wakes the task of its request.
+/// How often a waiting reader looks for a connection that wasn't passed to it. Each time wakes the task of its request.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Session settings of the application's connections. They are sent at connection start-up rather than as statements,
@@ -122,8 +122,8 @@ impl Pool {
         self.connections.try_acquire().map(|connection| self.idle_connections.adopt_idle(connection))
     }
 
-    /// Waits for a new connection, or for one released by another reader or by a transaction. Polls because a
-    /// connection may be lost, so that a new one may be opened.
+    /// Waits for a new connection, or for one released by another reader or by a transaction. Polls for the rest: a
+    /// cancelled reader has returned its connection to sqlx's pool, or one was closed and a new one may be opened.
     async fn open_or_wait(&self) -> Result<CheckedOut, DbError> {
         if self.is_full()
             && let Some(connection) = self.idle_connections.check_out_any()

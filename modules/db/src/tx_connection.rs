@@ -190,3 +190,28 @@ fn fail_and_close_idle(broken: &mut bool, idle_connections: &IdleConnections) ->
     idle_connections.close_idle();
     no_response(STATEMENT_DEADLINE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, time::Duration};
+
+    use sqlx::postgres::PgPoolOptions;
+    use test_support::TempDb;
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    /// Nothing polls for a connection here, so the reader would wait forever.
+    #[tokio::test]
+    async fn connection_of_ended_transaction_goes_to_waiting_reader() {
+        let database = TempDb::empty().await;
+        let pool = PgPoolOptions::new().max_connections(1).connect(&database.url()).await.unwrap();
+        let idle_connections = Arc::new(IdleConnections::new(pool.clone(), Handle::current()));
+        let connection = pool.acquire().await.unwrap();
+        let transaction = TxConnection::new(connection, Arc::clone(&idle_connections), None);
+        let mut reader = pin!(idle_connections.wait_for_release());
+        assert!(timeout(Duration::ZERO, &mut reader).await.is_err(), "the only connection is in use");
+        drop(transaction);
+        timeout(Duration::from_secs(60), reader).await.expect("a connection").unwrap();
+    }
+}

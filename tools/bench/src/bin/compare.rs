@@ -33,8 +33,7 @@ use test_support::SeededDb;
 /// [`POOL_SIZE`].
 const CONNECTIONS: [usize; 3] = [8, 16, 32];
 const POOL_SIZE: &str = "10";
-/// Whether Linux first shares a CPU between sessions, then between the processes of each. Each database backend is a
-/// session.
+/// 1 if Linux shares the CPUs between sessions first. Each database backend is a session.
 const AUTOGROUP_SETTING: &str = "/proc/sys/kernel/sched_autogroup_enabled";
 const MEMBERS: usize = 25;
 /// Number of connections of the client that floods the server with sign-ins.
@@ -74,7 +73,7 @@ async fn main() -> BoxResult<()> {
     let seconds: u64 = arguments.next().map_or(Ok(2), |text| text.parse())?;
 
     if fs::read_to_string(AUTOGROUP_SETTING).is_ok_and(|value| value.trim() == "1") {
-        println!("the scheduler groups processes by session, which makes the tail longer: {AUTOGROUP_SETTING} is 1");
+        println!("Linux groups processes by session, so the maximum latency is longer: {AUTOGROUP_SETTING} is 1");
     }
     let seeded = SeededDb::new().await;
     let mut candidates = candidates(&seeded).await?;
