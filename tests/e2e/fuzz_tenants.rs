@@ -59,6 +59,9 @@ fn run(app: TestApp, steps: u64) {
             model.repopulate();
         }
         model.step(operation);
+        if number % 1_000 == 999 {
+            println!("{} of {steps} steps", number + 1);
+        }
     }
     let compared = model.compared;
     // Operations that haven't succeeded are repeated until they have. Every fifth round runs all operations, which creates
@@ -82,9 +85,8 @@ fn run(app: TestApp, steps: u64) {
 impl Model {
     /// Runs one operation as a random user in a random tenant and checks all invariants.
     fn step(&mut self, operation: &Operation) {
-        let user = self.rng.usize(..self.users.len());
+        let user = self.pick_user(operation);
         let before = std::mem::take(&mut self.current);
-        let user = self.users[user].clone();
         let tenant = self.pick_tenant(operation, &user, &before);
         let id_source = if self.rng.u8(..3) == 0 { IdSource::Foreign } else { IdSource::Own };
         let is_member = before.is_member(&tenant, &user);

@@ -66,12 +66,11 @@ impl Model {
             User { id, email, client }
         };
         let users: Vec<User> = emails.map(user).collect();
-        // Two more tenants, and seats for all users in each.
+        // Two more tenants.
         for (user, name) in [(0, "Initech"), (1, "Hooli")] {
             let response = users[user].client.post("/v1/tenants", json!({"name": name}));
             assert_eq!(response.status, 201, "{response}");
         }
-        app.sql("UPDATE tenant_attributes SET seat_limit = 1000");
         Self {
             app,
             rng: Rng::with_seed(seed),
@@ -85,10 +84,12 @@ impl Model {
         }
     }
 
-    /// Restores archived tenants and adds members again, so that later steps have data to find.
+    /// Restores archived tenants, adds members again, and gives every tenant enough seats to invite more, so that later
+    /// steps have data to find.
     pub(super) fn repopulate(&mut self) {
         self.app.sql(
             "UPDATE tenants SET status = 'active';
+             UPDATE tenant_attributes SET seat_limit = 1000;
              INSERT INTO memberships (tenant_id, user_id, role_id)
              SELECT r.tenant_id, u.id, r.id
              FROM roles AS r JOIN users AS u ON (hashtext(u.email || r.tenant_id::text) % 2) = 0
@@ -96,6 +97,20 @@ impl Model {
              ON CONFLICT DO NOTHING",
         );
         self.current = self.snapshot();
+    }
+
+    /// Picks any user. For operations with an invitation's token, half of them are addressees of one of the newest
+    /// invitations.
+    pub(super) fn pick_user(&mut self, operation: &Operation) -> User {
+        if operation.slots.contains(&Slot::Token) && self.rng.bool() {
+            let user_of = |email: &String| self.users.iter().find(|user| user.email == *email);
+            let addressees = self.invitation_tokens.iter().rev().filter_map(|(email, _)| user_of(email));
+            if let Some(user) = self.rng.choice(addressees.take(2).collect::<Vec<_>>()) {
+                return user.clone();
+            }
+        }
+        let user = self.rng.usize(..self.users.len());
+        self.users[user].clone()
     }
 
     /// Picks a tenant of the user in three of four cases, else any tenant. Two of three of the user's tenants have the rows
