@@ -4,6 +4,7 @@
 //! list of modules ([`services`]), their assembly ([`bootstrap`]), the HTTP layer ([`http`]) and the command line
 //! ([`cli`]). `ARCHITECTURE.md` describes the whole.
 
+pub mod background;
 pub mod bootstrap;
 pub mod cli;
 pub mod config;

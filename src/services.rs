@@ -3,15 +3,19 @@
 //! - [`AppModule`]: the modules, which live as long as the process, and [`AppModule::new`], which builds them
 //! - `RequestModule`: built once per request, on top of `AppModule`. Its own components live as long as the request.
 //! - `HandlerService`: implemented for the services that handlers may inject
-//! - [`PERMISSIONS`]: all permissions, each declared in its module's api crate
+//! - [`PERMISSIONS`] and [`AUDIT_EVENTS`]: all permissions and types of audit events, each declared in its module's api
+//!   crate
 //!
 //! A missing service or a circular dependency is a compile error. Services for the operator's commands aren't listed:
 //! `OperatorServices` in `bootstrap.rs` builds them.
 #![expect(clippy::disallowed_types, reason = "only the request's module constructs the proof providers")]
 #![expect(missing_docs, reason = "`module!` accepts no doc comments; the comment above has them")]
+#![allow(clippy::too_many_arguments, reason = "the builder of `AppModule` takes one argument per module")]
 
 use std::sync::Arc;
 
+use audit::AuditModule;
+use audit_api::{AuditLog, AuditRead, AuditRecorder};
 use auth::{AuthModule, AuthSettings, BearerIdentitySource};
 use auth_api::{AccessTokens, SignIn};
 use authorization::AuthorizationModule;
@@ -23,8 +27,8 @@ use billing::BillingModule;
 use billing_api::{BillingRead, Subscriptions};
 use db::{DbModule, Readiness};
 use kernel::{
-    ActiveUsers, Clock, MembershipTenantResolver, Permission, PermissionInfo, RequestContext, TenancyMode,
-    TenantAdmission, ValueModule, VerifiedIdentityProvider,
+    ActiveUsers, AuditEventInfo, Clock, MembershipTenantResolver, Permission, PermissionInfo, RequestContext,
+    TenancyMode, TenantAdmission, ValueModule, VerifiedIdentityProvider,
 };
 use shaku::{HasComponent, module};
 use user::UserModule;
@@ -75,6 +79,7 @@ macro_rules! services {
             request: [$($request_service:ty),*],
             handlers: [$($handler_service:ty),*],
             permissions: [$($permission:ty),* $(,)?],
+            audit_events: $audit_events:expr,
         })*
     ) => {
         module! {
@@ -114,6 +119,9 @@ macro_rules! services {
         /// All permissions, by module.
         pub const PERMISSIONS: &[PermissionInfo] = &[$($(<$permission as Permission>::INFO,)*)*];
 
+        /// All types of audit events, by module.
+        pub const AUDIT_EVENTS: &[&[AuditEventInfo]] = &[$($audit_events),*];
+
         $($(impl RegisteredPermission for $permission {})*)*
     };
 }
@@ -121,7 +129,7 @@ macro_rules! services {
 // `build`: the module's builder, from the inputs and the modules above it. Without it, the module is the argument of
 // `AppModule::new` that `inputs` declares under that name. `request`: services for the components of `RequestModule`.
 // `handlers`: services that handlers may inject.
-// `permissions`: those that `Access` accepts.
+// `permissions`: those that `Access` accepts. `audit_events`: those that the module records.
 services! {
     inputs { db: DbModule, tenancy: ValueModule<TenancyMode>, auth_settings: ValueModule<AuthSettings> }
 
@@ -129,17 +137,27 @@ services! {
         request: [],
         handlers: [dyn Clock, dyn Readiness],
         permissions: [],
+        audit_events: &[],
     }
     tenancy: ValueModule<TenancyMode> {
         request: [],
         handlers: [TenancyMode],
         permissions: [],
+        audit_events: &[],
+    }
+    audit: AuditModule {
+        build: AuditModule::builder(db.clone()),
+        request: [dyn AuditRecorder],
+        handlers: [dyn AuditLog],
+        permissions: [AuditRead],
+        audit_events: audit_api::AUDIT_EVENTS,
     }
     user: UserModule {
         build: UserModule::builder(db.clone()),
         request: [dyn ActiveUsers],
         handlers: [dyn Profiles],
         permissions: [],
+        audit_events: user_api::AUDIT_EVENTS,
     }
     authorization: AuthorizationModule {
         build: AuthorizationModule::builder(db.clone(), tenancy.clone()),
@@ -149,17 +167,22 @@ services! {
             MemberInvite, MemberRemove, MemberUpdate, PolicyManage, PolicyRead, RoleManage, RoleRead, TenantArchive,
             TenantRead, TenantUpdate, UserRead,
         ],
+        audit_events: authorization_api::AUDIT_EVENTS,
     }
     auth: AuthModule {
-        build: AuthModule::builder(db.clone(), ValueModule::new(user.resolve()), auth_settings),
+        build: AuthModule::builder(
+            db.clone(), ValueModule::new(user.resolve()), ValueModule::new(audit.resolve()), auth_settings
+        ),
         request: [dyn AccessTokens],
         handlers: [dyn SignIn],
         permissions: [],
+        audit_events: auth_api::AUDIT_EVENTS,
     }
     billing: BillingModule {
         build: BillingModule::builder(db.clone()),
         request: [],
         handlers: [dyn Subscriptions],
         permissions: [BillingRead],
+        audit_events: &[],
     }
 }

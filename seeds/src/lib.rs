@@ -6,8 +6,9 @@
 use std::error::Error;
 
 pub use auth::seed::PASSWORD;
-use authorization::seed::{AuthorizationSeed, AuthorizationSeedError};
-use db::{DbError, SystemDatabase, SystemReason};
+use authorization::seed::{AuthorizationSeed, AuthorizationSeedError, SeededTenant};
+use db::{DbError, SystemAuditEvents, SystemDatabase, SystemReason, UnauditedReason};
+use kernel::{Caller, OperatorCommand};
 use user::seed::UserSeed;
 
 /// The seeded records, such as `seed.users.alice.id`.
@@ -59,7 +60,11 @@ pub async fn run(system: &dyn SystemDatabase) -> Result<Seed, SeedError> {
     let tenants = authorization::seed::seed(&mut tx, users.alice.id, users.bob.id).await?;
     let (acme, globex, mut module_report) = (tenants.acme.id, tenants.globex.id, Vec::new());
     module_report.extend(lines("billing", billing::seed::seed(&mut tx, acme, globex).await?));
-    tx.commit().await?;
+    let created = [&tenants.acme, &tenants.globex].into_iter().filter_map(SeededTenant::creation_event);
+    match SystemAuditEvents::of_tenants(created) {
+        Some(events) => tx.commit(&Caller::operator(OperatorCommand::Seed), events).await?,
+        None => tx.commit_unaudited(UnauditedReason::DemoData).await?,
+    }
     Ok(Seed { users, tenants, passwords, module_report })
 }
 

@@ -16,6 +16,7 @@ use super::{
 #[cfg(feature = "seeds")]
 use crate::logs::ErrorChain;
 use crate::{
+    background,
     bootstrap::{App, create_app},
     config::AppConfig,
     http::{self, BoundListener, ConnectionLimit},
@@ -31,12 +32,13 @@ pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
         app = create_app(&config) => app?,
         () = signals.next() => return Ok(()),
     };
-    let db = app.db.clone();
+    let (db, module) = (app.db.clone(), app.module.clone());
     let shutdown = serve(bound, limit, app, config, &mut signals).await;
     if let Ok(Shutdown::Immediate) = shutdown {
         // Connections in use are abandoned. An embedded server stops when its last handle is dropped.
         return Ok(());
     }
+    background::finish(&module).await;
     // Bounded, because a request that exceeded the shutdown timeout may still hold a connection.
     let _ = tokio::time::timeout(Duration::from_secs(10), db.close()).await;
     shutdown.map(|_| ())
@@ -62,7 +64,7 @@ async fn serve(
         demo = startup_checks(&app, addr, &config) => demo?,
         () = signals.next() => return Ok(Shutdown::Graceful),
     };
-    let mut server = pin!(http::start(bound, &config.http, limit, app.module)?);
+    let mut server = pin!(http::start(bound, &config.http, limit, app.module.clone())?);
     let handle = server.handle();
     let stopping = {
         let handle = handle.clone();
@@ -78,6 +80,7 @@ async fn serve(
     tokio::select! {
         shutdown = &mut server => shutdown.map(|()| Shutdown::Graceful).map_err(Into::into),
         () = stopping => Ok(Shutdown::Immediate),
+        never = background::run(app.module.clone(), background::FLUSH_INTERVAL) => match never {},
         log = app.db.embedded_exit() => {
             // Restarting it is left to the service manager, which limits how often that is tried.
             tracing::error!("the embedded database exited unexpectedly; stopping");

@@ -29,6 +29,12 @@ use crate::services::{HandlerService, RequestModule};
 /// A service from the request's module.
 pub(crate) struct Inject<S: ?Sized>(Arc<S>);
 
+impl<S: ?Sized> Inject<S> {
+    pub(crate) fn arc(&self) -> &Arc<S> {
+        &self.0
+    }
+}
+
 impl<S: ?Sized> Deref for Inject<S> {
     type Target = S;
 

@@ -27,6 +27,7 @@ mod client_addr;
 mod connection_deadline;
 mod connection_limit;
 mod context;
+mod denials;
 mod extract;
 mod handlers;
 mod join_page;

@@ -171,6 +171,12 @@ impl Problem {
         Self::new(UNAVAILABLE, detail).with_source(source)
     }
 
+    /// Returns the name of the type, and the missing permission, if the caller wasn't permitted to do it.
+    pub(crate) fn denial(&self) -> Option<(&'static str, Option<&str>)> {
+        let Parts { problem_type, body, .. } = &*self.0;
+        (problem_type.status == StatusCode::FORBIDDEN).then_some((problem_type.name, body.permission.as_deref()))
+    }
+
     /// Returns the underlying error, for the logs.
     pub(crate) fn source(&self) -> Option<&(dyn Error + Send + Sync)> {
         self.0.source.as_deref()

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use seeds::Seed;
 use serde_json::{Value, json};
 use tenantry::{
-    bootstrap,
+    background, bootstrap,
     config::HttpConfig,
     http::{self, ConnectionLimit},
 };
@@ -59,21 +59,30 @@ impl TestApp {
 
     /// Starts a server in this tenancy mode.
     pub(crate) fn with_tenancy(tenancy: TenancyMode) -> Self {
-        Self::with_settings(tenancy, |_| ())
+        Self::with_settings(tenancy, |_| (), None)
+    }
+
+    /// Starts a server with background work. Denials and failed sign-ins are written to the audit log at once.
+    pub(crate) fn with_background() -> Self {
+        Self::with_settings(TenancyMode::default(), |_| (), Some(Duration::from_millis(20)))
     }
 
     /// Starts a server with changed HTTP settings.
     pub(crate) fn with_http(configure: impl FnOnce(&mut HttpConfig) + Send + 'static) -> Self {
-        Self::with_settings(TenancyMode::default(), configure)
+        Self::with_settings(TenancyMode::default(), configure, None)
     }
 
-    fn with_settings(tenancy: TenancyMode, configure: impl FnOnce(&mut HttpConfig) + Send + 'static) -> Self {
+    fn with_settings(
+        tenancy: TenancyMode,
+        configure: impl FnOnce(&mut HttpConfig) + Send + 'static,
+        flush_interval: Option<Duration>,
+    ) -> Self {
         let mut config = HttpConfig { port: 0, workers: NonZero::new(1), body_limit: 8192, ..HttpConfig::default() };
         configure(&mut config);
         let (signing_key, pem) = SigningKey::generate().unwrap();
         let (started, wait) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, config, started))
+            actix_web::rt::System::new().block_on(run_server(signing_key, tenancy, config, flush_interval, started))
         });
         let StartedServer { seed, addr, database_url, server } = wait.recv().expect("the server did not start");
         Self { seed, addr, signing_key: pem, database_url, server, thread: Some(thread) }
@@ -170,6 +179,7 @@ async fn run_server(
     signing_key: SigningKey,
     tenancy: TenancyMode,
     config: HttpConfig,
+    flush_interval: Option<Duration>,
     started: mpsc::Sender<StartedServer>,
 ) {
     let seeded = SeededDb::new().await;
@@ -183,10 +193,19 @@ async fn run_server(
     let limit = ConnectionLimit::reserve(&config, 10).unwrap();
     let bound = http::bind(&config).unwrap();
     let addr = bound.addr;
-    let server = http::start(bound, &config, limit, module).unwrap();
+    let server = http::start(bound, &config, limit, module.clone()).unwrap();
     let (seed, database_url) = (seeded.seed.clone(), seeded.url());
     started.send(StartedServer { seed, addr, database_url, server: server.handle() }).unwrap();
-    server.await.unwrap();
+    let background = async {
+        match flush_interval {
+            Some(interval) => match background::run(module, interval).await {},
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        stopped = server => stopped.unwrap(),
+        () = background => unreachable!(),
+    }
 }
 
 /// Sends a raw HTTP request and returns everything until the server closes the connection.

@@ -134,6 +134,12 @@ impl Model {
                 assert_eq!(after.tenants.get(other), Some(rows), "{what}: {other} has changed");
             }
         }
+        for changed in
+            before.tenants.keys().filter(|tenant| before.rows_without_log(tenant) != after.rows_without_log(tenant))
+        {
+            let is_audited = after.audit_record_count(changed) > before.audit_record_count(changed);
+            assert!(is_audited, "{what}: {changed} has changed without an audit event");
+        }
         let visible_tenant = changeable_tenant.clone().unwrap_or(tenant);
         let leaked = before.find_leak(&response.body, &visible_tenant, &user, operation.is_tenant_scoped());
         assert_eq!(leaked, None, "{what}: the response contains an identifier of another tenant\n{response}");

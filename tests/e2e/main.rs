@@ -18,6 +18,7 @@ macro_rules! snapshot {
 }
 
 mod admission_cache;
+mod audit_log;
 mod authorization_check;
 mod authorization_matrix;
 mod cli;

@@ -56,6 +56,11 @@ fn upgrade_is_idempotent() {
     for arguments in [&["upgrade"][..], &["upgrade", "--dry-run"]] {
         assert_eq!(succeed(work_dir, arguments), nothing);
     }
+    let recorded = "SELECT t.slug, e.record::jsonb #>> '{caller,command}', e.record::jsonb #> '{fields}'
+        FROM audit_events AS e JOIN tenants AS t ON t.id = e.tenant_id
+        WHERE e.event_type = 'tenant.policy_templates_upgraded' ORDER BY t.slug";
+    let expected = "acme|policies upgrade|{\"version\": 2}\nglobex|policies upgrade|{\"version\": 2}\n";
+    assert_eq!(execute_sql(work_dir, recorded), expected);
     let status = succeed(work_dir, &["status"]);
     assert!(status.lines().any(|line| cells(line) == ["2", "2", "current"]), "{status}");
 }

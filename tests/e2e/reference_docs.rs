@@ -9,7 +9,7 @@ use tenantry::{
     cli,
     config::{SECTIONS, keys},
     http::{PROBLEM_TYPES, routes},
-    services::PERMISSIONS,
+    services::{AUDIT_EVENTS, PERMISSIONS},
 };
 
 use crate::source_files::{is_update, root};
@@ -142,6 +142,20 @@ fn permissions_reference_is_current() {
         writeln!(page, "| `{}` | {} | {} |", permission.name, cell(permission.about), routes.join(", ")).unwrap();
     }
     assert_current("docs/reference/permissions.md", &page);
+}
+
+#[test]
+fn audit_events_reference_is_current() {
+    let intro = "The types of audit events. The target is the object that the event is about. `GET /v1/audit-events` \
+                 lists those of a tenant; events of accounts belong to no tenant.";
+    let mut page = header("Audit events", intro);
+    page.push_str("\n| type | version | description | target | fields |\n| --- | --- | --- | --- | --- |\n");
+    for event in AUDIT_EVENTS.iter().copied().flatten() {
+        let fields: Vec<String> = event.fields.iter().map(|field| format!("`{field}`")).collect();
+        let (name, version, about, target) = (event.name, event.version, cell(event.about), event.target);
+        writeln!(page, "| `{name}` | {version} | {about} | `{target}` | {} |", fields.join(", ")).unwrap();
+    }
+    assert_current("docs/reference/audit-events.md", &page.replace("|  |", "| |"));
 }
 
 #[test]

@@ -60,8 +60,29 @@ async fn production_bootstrap_to_first_sign_in() {
     for (path, status) in [("/docs", 404), ("/docs/", 404), ("/docs/swagger-ui.css", 404), ("/openapi.json", 200)] {
         assert_eq!(server.client().get(path).status, status, "{path}");
     }
-    let me = server.client().sign_in("carol@example.com", PASSWORD).get("/v1/me").json();
+    let carol = server.client().sign_in("carol@example.com", PASSWORD);
+    let me = carol.get("/v1/me").json();
     assert_eq!((&me["display_name"], &me["tenants"][0]["slug"]), (&"carol".into(), &"acme".into()));
+
+    let recorded = carol.in_tenant("acme").get("/v1/audit-events").json();
+    let recorded: Vec<_> = recorded["audit_events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| {
+            (record["type"].as_str().unwrap().to_owned(), record["caller"]["command"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let by_operator = |event: &str| (event.to_owned(), "tenants create".to_owned());
+    assert_eq!(recorded, [by_operator("member.added"), by_operator("tenant.created")]);
+    let account: (String, String, String) = sqlx::query_as(
+        "SELECT record::jsonb ->> 'type', record::jsonb #>> '{caller,command}', record::jsonb #>> '{fields,email}'
+         FROM deployment_audit_events",
+    )
+    .fetch_one(&mut empty.superuser().await)
+    .await
+    .unwrap();
+    assert_eq!(account, ("user.created".into(), "users create".into(), "carol@example.com".into()));
 
     let output = combined_output(&created) + &combined_output(&rejected) + &server.interrupt();
     for secret in [PASSWORD, "other words", "$argon2id$v"] {

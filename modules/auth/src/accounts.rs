@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth_api::{AccountError, NewPassword, OperatorAccounts};
-use db::{DbError, SystemDatabase, SystemReason};
-use kernel::{Email, UserId};
+use db::{DbError, SystemAuditEvents, SystemDatabase, SystemReason};
+use kernel::{Caller, Email, OperatorCommand, UserId};
 use shaku::Component;
-use user_api::{DisplayName, NewUser, UserRepository};
+use user_api::{DisplayName, NewUser, UserCreated, UserRepository};
 
 use crate::{credentials, password::PasswordHasher};
 
@@ -33,7 +33,9 @@ impl OperatorAccounts for AccountService {
         let mut tx = self.system.begin(SystemReason::CreateAccount).await?;
         self.users.create(&mut tx, &user).await.map_err(account_error)?;
         credentials::create(&mut tx, user.id, &hash).await?;
-        tx.commit().await?;
+        let event = UserCreated { user: user.id, email: user.email, name: name.clone() };
+        let caller = Caller::operator(OperatorCommand::CreateUser);
+        tx.commit(&caller, SystemAuditEvents::of_deployment(event)).await?;
         Ok(user.id)
     }
 }

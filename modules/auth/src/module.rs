@@ -1,8 +1,9 @@
 //! | provides | needs | owns |
 //! | --- | --- | --- |
-//! | `AccessTokens`, `IdentitySource` (a component of the request module), `OperatorAccounts`, `SignIn` | `SystemDatabase` (sign-in reads credentials before the user is known; `OperatorAccounts`, of the separate `OperatorAccountsModule`, creates them), `Clock`, `UserRepository`, `AuthSettings` | `auth_credentials` |
+//! | `AccessTokens`, `IdentitySource` (a component of the request module), `OperatorAccounts`, `SignIn` | `SystemDatabase` (sign-in reads credentials before the user is known; `OperatorAccounts`, of the separate `OperatorAccountsModule`, creates them), `Clock`, `UserRepository`, `AuditRecorder`, `AuthSettings` | `auth_credentials` |
 #![expect(missing_docs, reason = "`module!` takes no doc comment; the table above is the documentation")]
 
+use audit_api::AuditRecorder;
 use db::{DbModule, SystemDatabase};
 use kernel::{Clock, ValueModule};
 use shaku::module;
@@ -20,6 +21,7 @@ module! {
         providers = [],
         use DbModule { components = [dyn SystemDatabase, dyn Clock], providers = [] },
         use ValueModule<dyn UserRepository> { components = [dyn UserRepository], providers = [] },
+        use ValueModule<dyn AuditRecorder> { components = [dyn AuditRecorder], providers = [] },
         use ValueModule<AuthSettings> { components = [AuthSettings], providers = [] }
     }
 }

@@ -1,11 +1,12 @@
 //! Sign-in with e-mail address and password.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError};
-use db::{DbError, SystemDatabase, SystemReason};
-use kernel::{Email, TenantRef, UserId};
+use audit_api::AuditRecorder;
+use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError, SignInFailed, SignInSucceeded};
+use db::{DbError, SystemAuditEvents, SystemDatabase, SystemReason};
+use kernel::{Caller, Email, IntoAuditEvents, RequestContext, TenantRef, UserId, VerifiedClaims};
 use shaku::Component;
 use user_api::UserRepository;
 
@@ -13,6 +14,9 @@ use crate::{
     credentials,
     password::{HashingError, PasswordHash, PasswordHasher},
 };
+
+/// In place of the id of a user who doesn't exist.
+const NO_USER: UserId = UserId::from_uuid(uuid::Uuid::nil());
 
 /// Implements `POST /v1/auth/login`.
 #[derive(Component)]
@@ -26,6 +30,8 @@ pub(crate) struct SignInService {
     hasher: PasswordHasher,
     #[shaku(inject)]
     tokens: Arc<dyn AccessTokens>,
+    #[shaku(inject)]
+    recorder: Arc<dyn AuditRecorder>,
 }
 
 #[async_trait]
@@ -38,15 +44,24 @@ impl SignIn for SignInService {
         email: Option<&Email>,
         password: &Password,
         tenant: Option<&TenantRef>,
-        client_addr: Option<IpAddr>,
+        request: &Arc<dyn RequestContext>,
     ) -> Result<AccessToken, SignInError> {
         // Before the address is looked up, so that a full queue rejects all sign-ins and costs no query.
-        let place = self.hasher.enqueue(client_addr)?;
+        let place = self.hasher.enqueue(request.client_addr())?;
         let (user, hash) = self.find_credentials(email).await?.unzip();
         let password_matches = place.verify(password, hash).await?;
         match user {
-            Some(user) if password_matches => self.tokens.issue(user, tenant),
-            _ => Err(SignInError::InvalidCredentials),
+            Some(user) if password_matches => {
+                let token = self.tokens.issue(user, tenant)?;
+                self.record_success(user, request).await?;
+                Ok(token)
+            }
+            // Recorded for unknown users, too: without a statement, and in the same time.
+            user => {
+                let event = SignInFailed { user: user.unwrap_or(NO_USER) };
+                self.recorder.record(None, &Caller::anonymous(request), event.into_events());
+                Err(SignInError::InvalidCredentials)
+            }
         }
     }
 }
@@ -61,12 +76,18 @@ impl From<HashingError> for SignInError {
 }
 
 impl SignInService {
+    async fn record_success(&self, user: UserId, request: &Arc<dyn RequestContext>) -> Result<(), DbError> {
+        #[expect(clippy::disallowed_methods, reason = "the password has been verified")]
+        let caller = VerifiedClaims::new(user, None).caller(request);
+        let tx = self.system.begin(SystemReason::SignIn).await?;
+        tx.commit(&caller, SystemAuditEvents::of_deployment(SignInSucceeded { user })).await
+    }
+
     /// Returns the active user with this address and their password hash.
     ///
     /// Always runs two queries, so that timing doesn't reveal whether the user exists. The transaction ends before the
     /// password is hashed.
     async fn find_credentials(&self, email: Option<&Email>) -> Result<Option<(UserId, PasswordHash)>, DbError> {
-        const NO_USER: UserId = UserId::from_uuid(uuid::Uuid::nil());
         let mut tx = self.system.begin(SystemReason::SignIn).await?;
         let user = match email {
             Some(email) => self.users.find_active_by_email(&mut tx, email).await?,
@@ -82,11 +103,11 @@ impl SignInService {
 mod tests {
     use std::{sync::atomic::Ordering, time::Duration};
 
-    use kernel::{CredentialError, VerifiedClaims};
+    use kernel::{AuditEvents, CredentialError, TenantId, VerifiedClaims};
     use rstest::rstest;
     use secrecy::SecretString;
     use shaku::HasComponent;
-    use test_support::{SeededDb, seeded};
+    use test_support::{SeededDb, request_from, seeded};
 
     use super::*;
 
@@ -102,6 +123,17 @@ mod tests {
         }
     }
 
+    struct NoRecorder;
+
+    #[async_trait]
+    impl AuditRecorder for NoRecorder {
+        fn record(&self, _: Option<TenantId>, _: &Caller, _: AuditEvents) {}
+
+        async fn flush(&self) -> Result<(), DbError> {
+            Ok(())
+        }
+    }
+
     /// Otherwise the response time reveals whether the address is registered.
     #[rstest]
     #[tokio::test]
@@ -114,6 +146,7 @@ mod tests {
             users: seeded.users.resolve(),
             hasher: PasswordHasher::default(),
             tokens: Arc::new(SameToken),
+            recorder: Arc::new(NoRecorder),
         };
         for (case, email, password, succeeds) in [
             ("right password", "alice@example.com", "tenantry-demo", true),
@@ -126,7 +159,7 @@ mod tests {
         ] {
             let before = service.hasher.computed.load(Ordering::Relaxed);
             let (email, password) = (email.parse().ok(), Password::new(password.into()));
-            let outcome = service.with_password(email.as_ref(), &password, None, None).await;
+            let outcome = service.with_password(email.as_ref(), &password, None, &request_from(None)).await;
             assert_eq!(outcome.is_ok(), succeeds, "{case}: {outcome:?}");
             let hashes = service.hasher.computed.load(Ordering::Relaxed) - before;
             assert_eq!(

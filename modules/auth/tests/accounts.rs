@@ -13,7 +13,7 @@ use kernel::{UserId, ValueModule};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::Row;
-use test_support::{SeededDb, seeded};
+use test_support::{SeededDb, request_from, seeded};
 
 use helpers::module;
 
@@ -48,7 +48,8 @@ async fn account_signs_in_only_with_its_password(#[future(awt)] seeded: SeededDb
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "carol@example.com".parse().unwrap();
     let try_sign_in = async |password: &str| {
-        let token = sign_in.with_password(Some(&email), &Password::new(password.into()), None, None).await?;
+        let token =
+            sign_in.with_password(Some(&email), &Password::new(password.into()), None, &request_from(None)).await?;
         Ok::<_, SignInError>(tokens.verify(&token.token).unwrap().user())
     };
     assert_eq!(try_sign_in(PASSWORD).await.unwrap(), carol);
@@ -65,7 +66,7 @@ async fn equivalent_password_signs_in(#[future(awt)] seeded: SeededDb) {
     let module = module(&seeded);
     let (sign_in, email): (Arc<dyn SignIn>, _) = (module.resolve(), "carol@example.com".parse().unwrap());
     let signs_in = async |password: &str| match sign_in
-        .with_password(Some(&email), &Password::new(password.into()), None, None)
+        .with_password(Some(&email), &Password::new(password.into()), None, &request_from(None))
         .await
     {
         Ok(_) => true,

@@ -17,13 +17,13 @@ use auth_api::{AccessToken, AccessTokens, Password, SignIn, SignInError};
 use kernel::Email;
 use rstest::rstest;
 use shaku::HasComponent;
-use test_support::{SeededDb, seeded};
+use test_support::{SeededDb, request_from, seeded};
 
 use helpers::module;
 
 async fn try_sign_in(seeded: &SeededDb, email: &str, password: &str) -> Result<AccessToken, SignInError> {
     let sign_in: Arc<dyn SignIn> = module(seeded).resolve();
-    sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None, None).await
+    sign_in.with_password(email.parse().ok().as_ref(), &Password::new(password.into()), None, &request_from(None)).await
 }
 
 #[rstest]
@@ -32,7 +32,10 @@ async fn sign_in_returns_token_for_user(#[future(awt)] seeded: SeededDb) {
     let module = module(&seeded);
     let (sign_in, tokens): (Arc<dyn SignIn>, Arc<dyn AccessTokens>) = (module.resolve(), module.resolve());
     let email = "Alice@Example.com".parse().unwrap();
-    let token = sign_in.with_password(Some(&email), &Password::new("tenantry-demo".into()), None, None).await.unwrap();
+    let token = sign_in
+        .with_password(Some(&email), &Password::new("tenantry-demo".into()), None, &request_from(None))
+        .await
+        .unwrap();
     assert_eq!(tokens.verify(&token.token).unwrap().user(), seeded.seed.users.alice.id);
     assert_eq!(token.expires_in, Duration::from_secs(900));
 }
@@ -74,7 +77,8 @@ fn fill_queue<'a>(
     let mut waiting: Vec<Attempt> = Vec::new();
     // At most 4 slots have 33 places each.
     for client in clients.take(1000) {
-        let mut attempt = sign_in.with_password(Some(email), password, None, client);
+        let mut attempt: Attempt =
+            Box::pin(async move { sign_in.with_password(Some(email), password, None, &request_from(client)).await });
         match attempt.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => waiting.push(attempt),
             Poll::Ready(Err(SignInError::Overloaded)) => return waiting,
@@ -92,12 +96,12 @@ async fn full_queue_rejects_all_sign_ins(#[future(awt)] seeded: SeededDb) {
     let clients = (1..).map(|number: u32| Some(IpAddr::V4(number.into())));
     let waiting = fill_queue(&sign_in, &email, &password, clients);
     for email in ["alice@example.com", "unknown@example.com", "no address"] {
-        let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, None).await;
+        let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, &request_from(None)).await;
         assert!(matches!(rejected, Err(SignInError::Overloaded)), "{email}: {rejected:?}");
     }
     // Cancelled sign-ins leave the queue.
     drop(waiting);
-    sign_in.with_password(Some(&email), &password, None, None).await.unwrap();
+    sign_in.with_password(Some(&email), &password, None, &request_from(None)).await.unwrap();
 }
 
 #[rstest]
@@ -115,13 +119,15 @@ async fn flooding_client_does_not_block_others(
     let [client, other] = [client, other].map(|addr| addr.map(|addr| addr.parse().unwrap()));
     let waiting = fill_queue(&sign_in, &email, &password, repeat(client));
     for email in ["alice@example.com", "unknown@example.com", "no address"] {
-        let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, client).await;
+        let rejected = sign_in.with_password(email.parse().ok().as_ref(), &password, None, &request_from(client)).await;
         assert!(matches!(rejected, Err(SignInError::Overloaded)), "{email}: {rejected:?}");
     }
     let mut others = fill_queue(&sign_in, &email, &password, repeat(other));
     assert_eq!(others.len(), waiting.len());
-    drop(waiting);
-    others.swap_remove(0).await.unwrap();
+    // Those that aren't polled keep their connections.
+    let other = others.swap_remove(0);
+    drop((waiting, others));
+    other.await.unwrap();
 }
 
 #[rstest]

@@ -1,8 +1,8 @@
 //! Demo tenants, memberships and invitations.
 
-use authorization_api::InvitationId;
+use authorization_api::{InvitationId, TenantCreated, TenantName};
 use db::{DbError, SystemTx};
-use kernel::{Email, PolicyId, RoleId, TenantId, TenantSlug, UserId};
+use kernel::{AuditEvents, Email, IntoAuditEvents, PolicyId, RoleId, TenantId, TenantSlug, UserId};
 use uuid::{Uuid, uuid};
 
 use crate::{
@@ -61,12 +61,23 @@ pub struct SeededTenant {
     pub id: TenantId,
     /// The tenant's slug.
     pub slug: TenantSlug,
+    /// The tenant's name.
+    pub name: TenantName,
     /// The id of its role `admin`.
     pub admin_role: RoleId,
     /// The id of its role `member`.
     pub member_role: RoleId,
     /// Whether this run created it.
     pub created: bool,
+}
+
+impl SeededTenant {
+    /// Returns the audit event, if this run created the tenant.
+    pub fn creation_event(&self) -> Option<(TenantId, AuditEvents)> {
+        let Self { id, slug, name, created, .. } = self;
+        let event = TenantCreated { tenant: *id, name: name.clone(), slug: slug.clone() };
+        created.then(|| (*id, event.into_events()))
+    }
 }
 
 /// A demo membership or invitation.
@@ -94,8 +105,8 @@ pub struct AuthorizationSeed {
 /// Why the demo tenants couldn't be created.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizationSeedError {
-    /// A constant below isn't a valid slug or email address.
-    #[error("invalid slug or email address in the demo data")]
+    /// A constant below isn't a valid name, slug or email address.
+    #[error("invalid name, slug or email address in the demo data")]
     InvalidConstant,
     /// A database error.
     #[error(transparent)]
@@ -137,10 +148,12 @@ async fn seed_tenant(
     plan: Plan,
 ) -> Result<SeededTenant, AuthorizationSeedError> {
     let slug: TenantSlug = slug.parse().map_err(|_| AuthorizationSeedError::InvalidConstant)?;
+    let name: TenantName = name.parse().map_err(|_| AuthorizationSeedError::InvalidConstant)?;
     let mut ids = DemoIds { tenant: id, policies: 0 };
     let (admin_role, member_role) = (ids.role(ADMIN), ids.role(MEMBER));
-    let created = provision(tx, &NewTenant { id, slug: &slug, name, plan, created_by: None }, &mut ids).await?;
-    Ok(SeededTenant { id, slug, admin_role, member_role, created })
+    let created =
+        provision(tx, &NewTenant { id, slug: &slug, name: name.as_str(), plan, created_by: None }, &mut ids).await?;
+    Ok(SeededTenant { id, slug, name, admin_role, member_role, created })
 }
 
 async fn seed_membership(

@@ -63,7 +63,7 @@ impl Database for Pool {
         let begin_sql = format!("BEGIN READ WRITE; SELECT admitted_scope('{{{argument}}}')");
         let begun = self.open_limited(ShareOf::Tenant(tenant), begin_sql, None).await;
         record_check(check, begun.as_ref().err());
-        Ok(TenantTx::new(begun?, tenant))
+        Ok(TenantTx::new(begun?, tenant, scope.caller().clone()))
     }
 
     async fn begin_for_user(&self, identity: &Identity) -> Result<UserTx, DbError> {

@@ -18,6 +18,7 @@
     reason = "these statements are about roles, settings and the schema, so there are no tables to check them against"
 )]
 
+mod audit_records;
 mod config;
 mod constants;
 mod database;
@@ -47,6 +48,7 @@ mod staged_restore;
 mod tx;
 mod tx_connection;
 
+pub use audit_records::{SystemAuditEvents, UnauditedReason};
 pub use config::{DbConfig, DbDriver, PostgresConfig};
 pub use database::{Database, Readiness, SystemDatabase};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};

@@ -68,6 +68,10 @@ const CURRENT_ACCESS: &str = "
       CASE tgenabled WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
     FROM pg_trigger JOIN relations ON relations.oid = tgrelid WHERE NOT tgisinternal
     UNION ALL
+    SELECT format('CREATE TRIGGER %I ON %I of type %s with function %s%s', tgname, relname, tgtype, tgfoid::regproc,
+      CASE WHEN tgqual IS NOT NULL THEN ' and a condition' END)
+    FROM pg_trigger JOIN relations ON relations.oid = tgrelid WHERE NOT tgisinternal
+    UNION ALL
     SELECT format('CREATE FUNCTION %s SECURITY %s with the body %s', pg_proc.oid::regprocedure,
       CASE WHEN prosecdef THEN 'DEFINER' ELSE 'INVOKER' END, md5(concat(prosrc, pg_get_function_sqlbody(pg_proc.oid))))
     FROM pg_proc

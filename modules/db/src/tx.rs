@@ -4,12 +4,13 @@
 
 use std::ops::{Deref, DerefMut};
 
-use kernel::{TenantId, UserId};
+use kernel::{Caller, IntoAuditEvents, TenantId, UserId};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres};
 use tokio::{task::JoinError, time::timeout};
 
 use super::{
     DbError,
+    audit_records::{AuditRecords, SystemAuditEvents, UnauditedReason},
     deadlines::{BEGIN_DEADLINE, COMMIT_DEADLINE, no_response},
     sqlstate::{is_outdated, sqlstate},
     tx_connection::TxConnection,
@@ -55,15 +56,10 @@ impl Tx {
         self.connection.set_broken();
     }
 
-    /// Commits the transaction. Runs to completion even if the caller is cancelled.
-    ///
-    /// # Errors
-    /// [`DbError::Aborted`] if an earlier statement had failed. PostgreSQL answers such a COMMIT with a rollback, which
-    /// would otherwise look like success. [`DbError::Unavailable`] if the connection was lost or the server didn't
-    /// respond: then the transaction may have been committed.
-    pub async fn commit(mut self) -> Result<(), DbError> {
+    /// See [`TenantTx::commit`].
+    async fn commit(mut self, records: AuditRecords) -> Result<(), DbError> {
         let committed = tokio::spawn(async move {
-            let committed = timeout(COMMIT_DEADLINE, self.try_commit()).await;
+            let committed = timeout(COMMIT_DEADLINE, self.try_commit(records)).await;
             committed.unwrap_or_else(|_| {
                 self.connection.set_broken();
                 Err(no_response(COMMIT_DEADLINE).into())
@@ -72,8 +68,8 @@ impl Tx {
         task_result(committed.await)
     }
 
-    async fn try_commit(&mut self) -> Result<(), DbError> {
-        if let Err(error) = sqlx::raw_sql("SELECT 1").execute(self.without_deadline()).await {
+    async fn try_commit(&mut self, records: AuditRecords) -> Result<(), DbError> {
+        if let Err(error) = records.insert(self.without_deadline()).await {
             let aborted = sqlstate(&error).is_some_and(|code| code == "25P02");
             return Err(if aborted { DbError::Aborted } else { error.into() });
         }
@@ -95,27 +91,23 @@ pub fn task_result<T, E: From<DbError>>(outcome: Result<Result<T, E>, JoinError>
 
 /// Declares a transaction type that carries what determines its visibility. Dereferences to [`Tx`].
 macro_rules! transaction {
-    ($(#[$doc:meta])* $name:ident, $field:ident: $type:ty, $(#[$getter_doc:meta])*) => {
+    ($(#[$doc:meta])* $name:ident, $field:ident: $type:ty, $($private:ident: $private_type:ty,)? $(#[$getter_doc:meta])*) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
             tx: Tx,
             $field: $type,
+            $($private: $private_type,)?
         }
 
         impl $name {
-            pub(super) fn new(tx: Tx, $field: $type) -> Self {
-                Self { tx, $field }
+            pub(super) fn new(tx: Tx, $field: $type $(, $private: $private_type)?) -> Self {
+                Self { tx, $field $(, $private)? }
             }
 
             $(#[$getter_doc])*
             pub fn $field(&self) -> $type {
                 self.$field
-            }
-
-            /// See [`Tx::commit`].
-            pub async fn commit(self) -> Result<(), DbError> {
-                self.tx.commit().await
             }
         }
 
@@ -136,9 +128,31 @@ macro_rules! transaction {
 }
 
 transaction! {
-    /// A transaction on the rows of one tenant.
-    TenantTx, tenant: TenantId,
+    /// A transaction on the rows of one tenant, on behalf of the caller.
+    TenantTx, tenant: TenantId, caller: Caller,
     /// The tenant. Every statement filters by it, in addition to row-level security.
+}
+
+impl TenantTx {
+    /// Records what the caller did in the tenant's audit log, and commits the transaction. Runs to completion even if
+    /// the future is dropped.
+    ///
+    /// # Errors
+    /// [`DbError::Aborted`] if an earlier statement had failed. PostgreSQL answers such a COMMIT with a rollback, which
+    /// would otherwise look like success. [`DbError::Unavailable`] if the connection was lost or the server didn't
+    /// respond: then the transaction may have been committed.
+    pub async fn commit(self, events: impl IntoAuditEvents) -> Result<(), DbError> {
+        let records = events.into_events().to_records(Some(self.tenant), &self.caller);
+        self.tx.commit(AuditRecords::Tenants(records)).await
+    }
+
+    /// Commits without an audit event.
+    ///
+    /// # Errors
+    /// Like [`Self::commit`].
+    pub async fn commit_unaudited(self, _reason: UnauditedReason) -> Result<(), DbError> {
+        self.tx.commit(AuditRecords::None).await
+    }
 }
 
 transaction! {
@@ -151,6 +165,25 @@ transaction! {
     /// A transaction on the rows of all tenants.
     SystemTx, reason: SystemReason,
     /// The reason for access to all tenants.
+}
+
+impl SystemTx {
+    /// Records what the caller did, and commits the transaction. Runs to completion even if the future is dropped.
+    ///
+    /// # Errors
+    /// Like [`TenantTx::commit`].
+    pub async fn commit(self, caller: &Caller, events: SystemAuditEvents) -> Result<(), DbError> {
+        let records = events.to_records(caller);
+        self.tx.commit(records).await
+    }
+
+    /// Commits without an audit event.
+    ///
+    /// # Errors
+    /// Like [`TenantTx::commit`].
+    pub async fn commit_unaudited(self, _reason: UnauditedReason) -> Result<(), DbError> {
+        self.tx.commit(AuditRecords::None).await
+    }
 }
 
 /// Why a transaction needs access to all tenants. A closed list, for auditing.
@@ -170,6 +203,8 @@ pub enum SystemReason {
     AcceptInvitation,
     /// Upgrade the policy templates of all tenants, including archived ones.
     UpgradePolicies,
+    /// Record denials and failed sign-ins of all tenants, which no transaction of a request records.
+    RecordAuditEvents,
     /// Update a user's own profile. The application's role can't write users.
     ChangeProfile,
 }

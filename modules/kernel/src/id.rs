@@ -29,6 +29,12 @@ macro_rules! id {
             }
         }
 
+        impl $crate::AuditValue for $name {
+            fn to_json(&self) -> $crate::serde_json::Value {
+                $crate::serde_json::Value::from(self.0.to_string())
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.fmt(f)

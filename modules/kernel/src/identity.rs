@@ -1,23 +1,26 @@
 //! The first proof: the identity of the caller.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use shaku::Interface;
 
-use crate::{ActiveUser, Email, PortError, TenantRef, UserId};
+use crate::{ActiveUser, Caller, Email, PortError, RequestContext, TenantRef, UserId};
 
 /// Proof that the caller is this active user.
 ///
 /// Created only by [`crate::VerifiedIdentityProvider`]: the fields are private and there is no public constructor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Identity {
     user: UserId,
     email: Email,
+    caller: Caller,
 }
 
 impl Identity {
     /// Callable only inside the kernel.
-    pub(crate) fn from_user(user: ActiveUser) -> Self {
-        Self { user: user.id, email: user.email }
+    pub(crate) fn from_user(user: ActiveUser, request: &Arc<dyn RequestContext>) -> Self {
+        Self { user: user.id, email: user.email, caller: Caller::of_request(user.id, request) }
     }
 
     /// Returns the user.
@@ -28,6 +31,11 @@ impl Identity {
     /// Returns the user's e-mail address.
     pub fn email(&self) -> &Email {
         &self.email
+    }
+
+    /// Returns who makes the request, for the audit log.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 }
 
@@ -49,6 +57,11 @@ impl VerifiedClaims {
     /// Returns the subject.
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// Returns the caller of the request that the credential came with, for the audit log.
+    pub fn caller(&self, request: &Arc<dyn RequestContext>) -> Caller {
+        Caller::of_request(self.user, request)
     }
 
     /// Returns the tenant requested at sign-in.

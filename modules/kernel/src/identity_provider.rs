@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use shaku::{Component, Interface};
 use tokio::sync::OnceCell;
 
-use crate::{ActiveUsers, Identity, IdentityError, IdentitySource};
+use crate::{ActiveUsers, Identity, IdentityError, IdentitySource, RequestContext};
 
 /// Looks up the caller, at most once per request.
 #[async_trait]
@@ -19,6 +19,8 @@ pub trait IdentityProvider: Interface {
 #[derive(Component)]
 #[shaku(interface = IdentityProvider)]
 pub struct VerifiedIdentityProvider {
+    #[shaku(inject)]
+    context: Arc<dyn RequestContext>,
     #[shaku(inject)]
     source: Arc<dyn IdentitySource>,
     #[shaku(inject)]
@@ -38,6 +40,6 @@ impl VerifiedIdentityProvider {
     async fn load_identity(&self) -> Result<Arc<Identity>, IdentityError> {
         let claims = self.source.require_claims().await?;
         let user = self.users.find_active(claims.user()).await?.ok_or(IdentityError::Invalid)?;
-        Ok(Arc::new(Identity::from_user(user)))
+        Ok(Arc::new(Identity::from_user(user, &self.context)))
     }
 }

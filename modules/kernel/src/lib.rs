@@ -16,6 +16,8 @@
 
 mod admission;
 mod admission_check;
+mod audit_event;
+mod caller;
 mod clock;
 mod decision;
 mod email;
@@ -39,6 +41,8 @@ mod value_module;
 
 pub use admission::{Admission, AdmissionError, RestoreAdmission, TenantAdmission};
 pub use admission_check::{AdmissionCheck, AdmissionFacts};
+pub use audit_event::{AuditEvent, AuditEventInfo, AuditEvents, AuditResult, AuditValue, Change, IntoAuditEvents};
+pub use caller::{Caller, OperatorCommand};
 pub use clock::{Clock, SystemClock};
 pub use decision::{
     AccessRequest, AllowReason, ConditionTrace, Decision, DenyReason, Environment, Explanation, PermissionDenied,
@@ -62,3 +66,7 @@ pub use tenant_resolver::{MembershipTenantResolver, TenantResolver};
 pub use tenant_scope::{ScopeError, TenantScope};
 pub use unicode::{Disallowed, InvalidName, find_disallowed, name_key, normalize_name, opaque_string};
 pub use value_module::ValueModule;
+
+/// For [`audit_events!`].
+#[doc(hidden)]
+pub use {serde_json, uuid::Uuid};

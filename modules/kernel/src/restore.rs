@@ -3,11 +3,11 @@
 //! No [`crate::TenantScope`] can be created for an archived tenant. Only restoring works without one: it takes a
 //! [`RestorePermit`], which opens neither a transaction nor a reader.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
-    AccessRequest, Decision, Environment, Permission, PermissionDenied, PolicySet, Principal, RestoreAdmission, RoleId,
-    TenantId, TenantScope,
+    AccessRequest, Caller, Decision, Environment, Permission, PermissionDenied, PolicySet, Principal, RequestContext,
+    RestoreAdmission, RoleId, TenantId, TenantScope,
 };
 
 /// Proof that the principal is an active member of this tenant, which may be archived. Its only use is to obtain a
@@ -22,8 +22,14 @@ pub struct RestoreScope {
 
 impl RestoreScope {
     /// Callable only inside the kernel.
-    pub(crate) fn from_admission(RestoreAdmission { admission, archived }: RestoreAdmission) -> Self {
-        Self { scope: TenantScope::from_admission(admission), archived }
+    pub(crate) fn from_admission(admission: RestoreAdmission, request: &Arc<dyn RequestContext>) -> Self {
+        let RestoreAdmission { admission, archived } = admission;
+        Self { scope: TenantScope::from_admission(admission, request), archived }
+    }
+
+    /// Returns who makes the request, for the audit log.
+    pub fn caller(&self) -> &Caller {
+        self.scope.caller()
     }
 
     /// Returns the tenant.
@@ -48,6 +54,7 @@ pub enum RestoreError {
 pub struct RestorePermit<P> {
     tenant: TenantId,
     principal: Principal,
+    caller: Caller,
     environment: Environment,
     permission: PhantomData<fn() -> P>,
 }
@@ -58,8 +65,8 @@ impl<P: Permission> RestorePermit<P> {
         let permission = const { &P::INFO };
         let request = AccessRequest { permission, resource: None, environment };
         to_result::<P>(scope.scope.decide(&request), scope.archived)?;
-        let (tenant, principal) = (scope.tenant(), scope.scope.principal());
-        Ok(Self { tenant, principal, environment: *environment, permission: PhantomData })
+        let (tenant, principal, caller) = (scope.tenant(), scope.scope.principal(), scope.scope.caller().clone());
+        Ok(Self { tenant, principal, caller, environment: *environment, permission: PhantomData })
     }
 
     /// Evaluates the permission again for the same request, with the current role, policies and status. Called after
@@ -78,6 +85,11 @@ impl<P: Permission> RestorePermit<P> {
     /// Returns the principal.
     pub fn principal(&self) -> Principal {
         self.principal
+    }
+
+    /// Returns who makes the request, for the audit log.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 }
 

@@ -89,7 +89,7 @@ impl TenantResolver for MembershipTenantResolver {
             Some(cached) => cached,
             None => self.admission.admit(&claims, tenant).await.map_err(|error| scope_error(error, tenant))?,
         };
-        let scope = Arc::new(TenantScope::unconfirmed(admission));
+        let scope = Arc::new(TenantScope::unconfirmed(admission, &self.context));
         *self.read_scope() = ReadScope::Scope(Arc::clone(&scope));
         Ok(scope)
     }
@@ -112,7 +112,9 @@ impl TenantResolver for MembershipTenantResolver {
         let claims = self.source.require_claims().await?;
         let tenant = self.select_tenant(&claims).await?;
         let admission = self.admission.admit_to_restore(&claims, tenant).await;
-        admission.map(RestoreScope::from_admission).map_err(|error| scope_error(error, tenant))
+        admission
+            .map(|admission| RestoreScope::from_admission(admission, &self.context))
+            .map_err(|error| scope_error(error, tenant))
     }
 }
 
@@ -123,7 +125,7 @@ impl MembershipTenantResolver {
         let tenant = self.select_tenant(&claims).await?;
         let admission = self.admission.admit(&claims, tenant).await;
         admission
-            .map(|admission| Arc::new(TenantScope::from_admission(admission)))
+            .map(|admission| Arc::new(TenantScope::from_admission(admission, &self.context)))
             .map_err(|error| scope_error(error, tenant))
     }
 

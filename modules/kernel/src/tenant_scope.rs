@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AccessRequest, Admission, AdmissionCheck, Decision, Explanation, IdentityError, PolicySet, PortError, Principal,
-    RoleId, TenancyMode, TenantId,
+    AccessRequest, Admission, AdmissionCheck, Caller, Decision, Explanation, IdentityError, PolicySet, PortError,
+    Principal, RequestContext, RoleId, TenancyMode, TenantId,
 };
 
 /// Proof that the principal is an active member of this active tenant, with the tenant's policies at that moment.
@@ -18,17 +18,30 @@ use crate::{
 pub struct TenantScope {
     policies: Arc<dyn PolicySet>,
     admission_check: Arc<AdmissionCheck>,
+    caller: Caller,
 }
 
 impl TenantScope {
     /// Callable only inside the kernel, with an admission that has just been read.
-    pub(crate) fn from_admission(Admission { facts, policies }: Admission) -> Self {
-        Self { policies, admission_check: Arc::new(AdmissionCheck::without_comparison(facts)) }
+    pub(crate) fn from_admission(admission: Admission, request: &Arc<dyn RequestContext>) -> Self {
+        let check = AdmissionCheck::without_comparison(admission.facts);
+        Self::new(admission, check, request)
     }
 
     /// Like [`Self::from_admission`], with an admission that the database confirms later.
-    pub(crate) fn unconfirmed(Admission { facts, policies }: Admission) -> Self {
-        Self { policies, admission_check: Arc::new(AdmissionCheck::pending(facts)) }
+    pub(crate) fn unconfirmed(admission: Admission, request: &Arc<dyn RequestContext>) -> Self {
+        let check = AdmissionCheck::pending(admission.facts);
+        Self::new(admission, check, request)
+    }
+
+    fn new(admission: Admission, check: AdmissionCheck, request: &Arc<dyn RequestContext>) -> Self {
+        let Admission { facts, policies } = admission;
+        Self { policies, admission_check: Arc::new(check), caller: Caller::of_request(facts.user, request) }
+    }
+
+    /// Returns who makes the request, for the audit log.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Returns what the scope depends on, and whether the database has confirmed it.

@@ -20,6 +20,12 @@ macro_rules! parsed_text {
             }
         }
 
+        impl $crate::AuditValue for $name {
+            fn to_json(&self) -> $crate::serde_json::Value {
+                $crate::serde_json::Value::from(self.0.as_str())
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)

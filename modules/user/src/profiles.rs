@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use db::{Database, SystemDatabase, SystemReason};
-use kernel::Identity;
+use db::{Database, SystemAuditEvents, SystemDatabase, SystemReason};
+use kernel::{Change, Identity};
 use shaku::Component;
-use user_api::{DisplayName, ProfileError, Profiles, User};
+use user_api::{DisplayName, ProfileError, Profiles, User, UserRenamed};
 
 use crate::users::{find_active, rename};
 
@@ -31,8 +31,10 @@ impl Profiles for ProfileService {
 
     async fn rename(&self, identity: &Identity, name: &DisplayName) -> Result<User, ProfileError> {
         let mut tx = self.system.begin(SystemReason::ChangeProfile).await?;
-        let renamed = rename(&mut tx, identity, name).await?;
-        tx.commit().await?;
-        renamed.ok_or(ProfileError::NotFound)
+        let renamed = rename(&mut tx, identity, name).await?.ok_or(ProfileError::NotFound)?;
+        let name = Change { before: renamed.former_name, after: name.clone() };
+        let event = UserRenamed { user: renamed.user.id, name };
+        tx.commit(identity.caller(), SystemAuditEvents::of_deployment(event)).await?;
+        Ok(renamed.user)
     }
 }

@@ -95,22 +95,40 @@ pub(crate) async fn find_active(reader: &Reader, id: UserId) -> Result<Option<Us
     reader.fetch_optional(query).await
 }
 
+/// A renamed user.
+pub(crate) struct Renamed {
+    pub(crate) user: User,
+    pub(crate) former_name: DisplayName,
+}
+
 /// Changes the calling user's display name. Returns `None` if they are deactivated. The user's id comes from the
 /// identity alone, so no caller can rename another user.
 pub(crate) async fn rename(
     tx: &mut SystemTx,
     identity: &Identity,
     name: &DisplayName,
-) -> Result<Option<User>, DbError> {
-    let renamed = sqlx::query_as!(
-        User,
-        "UPDATE users
-         SET display_name = $2, updated_at = now()
-         WHERE id = $1 AND deactivated_at IS NULL
-         RETURNING id, email, display_name, created_at, updated_at, deactivated_at",
+) -> Result<Option<Renamed>, DbError> {
+    let renamed = sqlx::query!(
+        r#"UPDATE users AS u
+           SET display_name = $2, updated_at = now()
+           FROM (SELECT id, display_name FROM users WHERE id = $1 AND deactivated_at IS NULL FOR UPDATE) AS former
+           WHERE u.id = former.id
+           RETURNING u.id, u.email, u.display_name, u.created_at, u.updated_at, u.deactivated_at,
+             former.display_name AS "former_name: DisplayName""#,
         identity.user().as_uuid(),
         name.as_str(),
-    );
+    )
+    .map(|row| Renamed {
+        user: User {
+            id: row.id,
+            email: row.email,
+            display_name: row.display_name,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            deactivated_at: row.deactivated_at,
+        },
+        former_name: row.former_name,
+    });
     Ok(renamed.fetch_optional(tx.conn()).await?)
 }
 

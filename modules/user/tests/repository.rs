@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use db::{DbError, SystemReason};
+use db::{DbError, SystemReason, UnauditedReason};
 use kernel::{Email, UserId};
 use rstest::rstest;
 use shaku::HasComponent;
@@ -23,7 +23,7 @@ fn new_user(email: &str) -> NewUser {
 async fn insert_user(db: &TestDb, email: &str) -> NewUser {
     let (new, mut tx) = (new_user(email), db.db.system().begin(SystemReason::Seed).await.unwrap());
     assert!(repository(db).create(&mut tx, &new).await.unwrap());
-    tx.commit().await.unwrap();
+    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
     new
 }
 

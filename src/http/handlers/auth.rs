@@ -59,7 +59,7 @@ async fn login(
     let (password, tenant) = zip_errors(password(request.password), tenant_claim(&tenancy, request.tenant.as_deref()))?;
     // A malformed address gets the same response as an unknown one.
     let email = request.email.parse().ok();
-    let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref(), context.client_addr()).await?;
+    let token = sign_in.with_password(email.as_ref(), &password, tenant.as_ref(), context.arc()).await?;
     Ok(Json(SignInResponse {
         access_token: token.token.expose_secret().into(),
         token_type: "Bearer",

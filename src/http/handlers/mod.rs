@@ -1,5 +1,6 @@
 //! The handlers and their registration, one file per part of the API.
 
+mod audit;
 mod auth;
 mod authorization;
 mod billing;
@@ -28,6 +29,7 @@ pub(super) fn routes(tenancy: &TenancyMode) -> Routes {
     invitations::register(&mut routes, tenancy);
     authorization::register(&mut routes);
     billing::register(&mut routes);
+    audit::register(&mut routes);
     health::register(&mut routes);
     routes.page("/openapi.json", "This OpenAPI document");
     routes.page("/docs/", "Swagger UI for this document, unless HTTP_DOCS is false").problems(&[NOT_FOUND]);

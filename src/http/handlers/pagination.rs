@@ -14,20 +14,20 @@ pub(super) struct PageQuery {
     /// Maximum number of items on the page, 1 to 100.
     #[serde(default = "default_limit")]
     #[param(default = 50, minimum = 1, maximum = 100)]
-    limit: u16,
+    pub(super) limit: u16,
     /// `next_cursor` of the previous page.
-    #[serde(default, deserialize_with = "cursor")]
+    #[serde(default, deserialize_with = "uuid")]
     #[param(value_type = Option<Uuid>)]
-    cursor: Option<Uuid>,
+    pub(super) cursor: Option<Uuid>,
 }
 
 /// Deserializes a UUID. The type's own implementation accepts other forms as well.
-fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
+pub(super) fn uuid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
     let text = String::deserialize(deserializer)?;
     kernel::parse_uuid(&text).map(Some).map_err(D::Error::custom)
 }
 
-fn default_limit() -> u16 {
+pub(super) fn default_limit() -> u16 {
     50
 }
 

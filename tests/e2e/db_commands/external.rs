@@ -150,6 +150,8 @@ async fn backup_restores_into_other_deployment() {
     let alice = server.client().sign_in("alice@example.com", seeds::PASSWORD).in_tenant("acme");
     assert!(alice.get("/v1/members").json()["members"].as_array().unwrap().len() > 1);
     server.interrupt();
+    // The sign-in has been recorded.
+    let before = target.fingerprint().await;
     let error = PgConnection::connect(&source.db.urls_to(&target.db)[0]).await.err();
     assert!(error.is_some_and(|error| error.to_string().contains("permission denied")), "PUBLIC may connect");
 

@@ -231,6 +231,16 @@ impl Snapshot {
         self.ids.get(&(tenant.to_owned(), table.to_owned())).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the rows of the tenant, except its audit log.
+    pub(super) fn rows_without_log(&self, tenant: &str) -> Vec<&str> {
+        let rows = self.tenants.get(tenant).map_or("", String::as_str);
+        rows.lines().filter(|row| !row.starts_with("audit_events{")).collect()
+    }
+
+    pub(super) fn audit_record_count(&self, tenant: &str) -> usize {
+        self.ids_of(tenant, "audit_events").len()
+    }
+
     pub(super) fn is_member(&self, tenant: &str, user: &User) -> bool {
         self.ids_of(tenant, "memberships").contains(&user.id)
     }

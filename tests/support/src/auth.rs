@@ -6,6 +6,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
+use audit::AuditModule;
+use audit_api::AuditRecorder;
 use authorization::AuthorizationModule;
 use authorization_api::TenantArchive;
 use kernel::{
@@ -46,7 +48,10 @@ impl IdentitySource for FakeIdentitySource {
 }
 
 /// A request that selects this tenant by header.
-struct FakeRequest(RequestedTenant);
+struct FakeRequest {
+    tenant: RequestedTenant,
+    client_addr: Option<IpAddr>,
+}
 
 impl RequestContext for FakeRequest {
     fn credential(&self) -> Option<&SecretString> {
@@ -54,11 +59,11 @@ impl RequestContext for FakeRequest {
     }
 
     fn requested_tenant(&self, source: &TenantSource) -> &RequestedTenant {
-        if *source == TenantSource::Header { &self.0 } else { &RequestedTenant::Absent }
+        if *source == TenantSource::Header { &self.tenant } else { &RequestedTenant::Absent }
     }
 
     fn client_addr(&self) -> Option<IpAddr> {
-        None
+        self.client_addr
     }
 
     fn user_agent(&self) -> Option<&str> {
@@ -70,13 +75,23 @@ impl RequestContext for FakeRequest {
     }
 }
 
+/// Returns the context of a request from this address, without a tenant.
+pub fn request_from(client_addr: Option<IpAddr>) -> Arc<dyn RequestContext> {
+    Arc::new(FakeRequest { tenant: RequestedTenant::Absent, client_addr })
+}
+
 /// The module of one request.
 pub struct Request(RequestModule);
 
 impl TestDb {
+    /// Returns the recorder of denials and failed sign-ins.
+    pub fn audit_recorder(&self) -> Arc<dyn AuditRecorder> {
+        AuditModule::builder(self.db.module()).build().resolve()
+    }
+
     /// Builds the module of a request by `user` that selects `tenant` by header.
     pub fn request(&self, user: UserId, tenant: RequestedTenant) -> Request {
-        let context: Arc<dyn RequestContext> = Arc::new(FakeRequest(tenant));
+        let context: Arc<dyn RequestContext> = Arc::new(FakeRequest { tenant, client_addr: None });
         let source: Arc<dyn IdentitySource> = Arc::new(FakeIdentitySource(user));
         let (users, authorization) = (self.users.clone(), self.authorization.clone());
         let (context, source, tenancy) =

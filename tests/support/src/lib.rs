@@ -26,7 +26,7 @@ mod server;
 mod server_settings;
 mod template_db;
 
-pub use auth::Request;
+pub use auth::{Request, request_from};
 pub use db_roles::{Logins, OwnedDb};
 pub use factories::TestTenant;
 pub use failover::FailoverDb;

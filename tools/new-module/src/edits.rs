@@ -35,6 +35,7 @@ pub(crate) const EDITS: &[Edit] = &[
         request: [],
         handlers: [dyn gadgets_api::Gadgets],
         permissions: [gadgets_api::GadgetManage, gadgets_api::GadgetRead],
+        audit_events: gadgets_api::AUDIT_EVENTS,
     }",
     ),
     ("src/http/handlers/mod.rs", Above("mod "), "mod gadgets;"),
@@ -42,7 +43,7 @@ pub(crate) const EDITS: &[Edit] = &[
     // The demo data, and the tests.
     (
         "seeds/src/lib.rs",
-        Above("    tx.commit()"),
+        Above("    let created = ["),
         "    module_report.extend(lines(\"gadgets\", gadgets::seed::seed(&mut tx, acme, globex).await?));",
     ),
     ("tests/e2e/main.rs", Above("mod "), "mod gadgets;"),

@@ -1,13 +1,28 @@
 //! What other modules may use of the module `auth`: sign-in, access tokens and account creation.
 
-use std::{net::IpAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use db::DbError;
-use kernel::{CredentialError, Email, TenantRef, UserId, VerifiedClaims, find_disallowed, opaque_string};
+use kernel::{
+    CredentialError, Email, RequestContext, TenantRef, UserId, VerifiedClaims, audit_events, find_disallowed,
+    opaque_string,
+};
 use secrecy::{ExposeSecret, SecretString};
 use shaku::Interface;
 use user_api::DisplayName;
+
+audit_events! {
+    /// A user signed in with their password.
+    pub struct SignInSucceeded: "sign_in.succeeded", version 1 {
+        user: UserId,
+    }
+
+    /// A password was wrong, or there is no active account with the address; the target is then the nil UUID.
+    pub struct SignInFailed: "sign_in.failed", version 1, result Failed {
+        user: UserId,
+    }
+}
 
 /// A password in the form that is hashed: the profile OpaqueString of RFC 8265. Keyboards type the same password with
 /// different code points. `Debug` redacts it.
@@ -101,8 +116,8 @@ pub enum SignInError {
 pub trait SignIn: Interface {
     /// Exchanges e-mail and password for an access token. Takes the same time whether or not the user exists.
     ///
-    /// A bounded number of sign-ins waits for hashing; further ones are rejected at once. `client_addr` is the address of
-    /// the client, if known: one client can take only a part of that number. Clients with unknown addresses count as one.
+    /// A bounded number of sign-ins waits for hashing; further ones are rejected at once. One client address can take only
+    /// a part of that number. Clients with unknown addresses count as one.
     ///
     /// The token claims `tenant` as given. Membership isn't checked here, because that would leak which tenants exist;
     /// every request checks it.
@@ -111,7 +126,7 @@ pub trait SignIn: Interface {
         email: Option<&Email>,
         password: &Password,
         tenant: Option<&TenantRef>,
-        client_addr: Option<IpAddr>,
+        request: &Arc<dyn RequestContext>,
     ) -> Result<AccessToken, SignInError>;
 }
 

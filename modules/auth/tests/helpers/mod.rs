@@ -16,5 +16,6 @@ pub(crate) fn module(seeded: &SeededDb) -> AuthModule {
         signing_key: SigningKey::generate().unwrap().0,
     };
     let users = ValueModule::new(seeded.users.resolve());
-    AuthModule::builder(seeded.db.module(), users, ValueModule::new(Arc::new(settings))).build()
+    let recorder = ValueModule::new(seeded.audit_recorder());
+    AuthModule::builder(seeded.db.module(), users, recorder, ValueModule::new(Arc::new(settings))).build()
 }

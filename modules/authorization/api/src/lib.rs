@@ -1,5 +1,6 @@
 //! What other modules may use of the module `authorization`: tenants, members, roles, policies and invitations.
 
+mod audit_events;
 mod change;
 mod invitations;
 mod members;
@@ -8,6 +9,7 @@ mod roles;
 mod templates;
 mod tenants;
 
+pub use audit_events::*;
 pub use change::*;
 pub use invitations::*;
 pub use members::*;

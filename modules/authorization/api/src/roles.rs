@@ -65,8 +65,8 @@ pub struct Role {
     #[schema(value_type = Uuid)]
     pub id: RoleId,
     /// Unique within the tenant, ignoring case and compatibility variants of characters.
-    #[schema(example = "auditor")]
-    pub name: String,
+    #[schema(value_type = String, example = "auditor")]
+    pub name: RoleName,
     /// Whether it is a system role, which can't be changed or deleted.
     pub is_system: bool,
     /// Number of members with this role.

@@ -1,6 +1,6 @@
 //! Policies (role, effect, resource, verbs and condition) and the version of a tenant's policies.
 
-use authorization_api::{ConditionError, Effect};
+use authorization_api::{ConditionError, Effect, PolicyContent};
 use kernel::{PolicyId, RoleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,6 +82,12 @@ impl NewPolicy {
             condition.sort_all_objects();
         }
         Self { role_id, effect, resource: resource.into(), verbs, condition }
+    }
+
+    /// Returns what the audit log records.
+    pub(crate) fn into_content(self) -> PolicyContent {
+        let Self { role_id: role, effect, resource, verbs, condition } = self;
+        PolicyContent { role, effect, resource, verbs, condition }
     }
 
     pub(crate) fn role_id(&self) -> Option<RoleId> {

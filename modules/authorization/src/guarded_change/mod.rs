@@ -11,7 +11,9 @@ pub(crate) mod tx;
 use authorization_api::{ChangeError, TenantStatus};
 use db::{Database, SystemTx, task_result};
 use hashbrown::{HashMap, HashSet};
-use kernel::{Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId};
+use kernel::{
+    IntoAuditEvents, Permission, Permit, PolicyId, Principal, RestoreError, RestorePermit, RoleId, TenantScope, UserId,
+};
 
 use crate::{
     engine::{CompiledPolicies, EffectivePermissions, Policy, PreparedPolicies},
@@ -64,7 +66,8 @@ impl GuardedChange {
         &mut self.tx
     }
 
-    pub(crate) fn caller(&self) -> UserId {
+    /// Returns the user who makes the change.
+    pub(crate) fn user(&self) -> UserId {
         self.caller
     }
 
@@ -78,8 +81,14 @@ impl GuardedChange {
         self.before.roles.iter().any(|existing| existing.id == role)
     }
 
-    /// Checks the change and commits it. Changed policies are detected; changed roles of users must be passed in.
-    pub(crate) async fn commit(mut self, role_changes: &[RoleChange]) -> Result<(), ChangeError> {
+    /// Checks the change, records it in the audit log and commits it. Changed policies are detected; changed roles of users
+    /// must be passed in.
+    pub(crate) async fn commit(
+        mut self,
+        role_changes: &[RoleChange],
+        events: impl IntoAuditEvents,
+    ) -> Result<(), ChangeError> {
+        let events = events.into_events();
         let tenant = self.tx.tenant();
         let after = read_policy_state(&mut self.tx, tenant, self.caller).await?.ok_or(ChangeError::NoLongerMember)?;
         let Self { tx, before, caller } = self;
@@ -92,7 +101,7 @@ impl GuardedChange {
             Ok::<_, ChangeError>(tx)
         });
         let tx = task_result(check.await)?;
-        Ok(tx.commit().await?)
+        Ok(tx.commit(events).await?)
     }
 }
 

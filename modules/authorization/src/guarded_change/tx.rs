@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use authorization_api::TenantStatus;
 use db::{Database, DbError, TenantTx, Tx};
-use kernel::{TenantId, TenantScope};
+use kernel::{AuditEvents, TenantId, TenantScope};
 
 /// A transaction that has locked its tenant, which is active. Statements of the authorization module that write on
 /// behalf of a member require it. Only [`super::GuardedChange`] provides it, after reauthorizing the caller, or after
@@ -20,8 +20,8 @@ impl GuardedTx {
         Ok((status == Some(TenantStatus::Active)).then_some(Self(tx)))
     }
 
-    pub(super) async fn commit(self) -> Result<(), DbError> {
-        self.0.commit().await
+    pub(super) async fn commit(self, events: AuditEvents) -> Result<(), DbError> {
+        self.0.commit(events).await
     }
 }
 

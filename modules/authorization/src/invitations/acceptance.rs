@@ -2,7 +2,7 @@
 //! statement finds the tenant by the token, and the others filter by its id. Nothing read before the
 //! tenant was locked is trusted, except its id.
 
-use authorization_api::{RoleSummary, UserTenant};
+use authorization_api::{InvitationId, RoleSummary, UserTenant};
 use db::{DbError, SystemTx};
 use kernel::{Email, TenantId, UserId};
 
@@ -11,6 +11,7 @@ use crate::invitations::token::TokenHash;
 /// An invitation that hasn't expired.
 #[derive(Debug)]
 pub(crate) struct OpenInvitation {
+    pub(crate) id: InvitationId,
     pub(crate) email: Email,
     pub(crate) invited_by: UserId,
     /// The tenant and role that the invitee gets.
@@ -45,7 +46,7 @@ pub(crate) async fn find_open(
     token_hash: TokenHash,
 ) -> Result<Option<OpenInvitation>, DbError> {
     let invitation = sqlx::query!(
-        "SELECT i.email, i.invited_by, i.role_id, r.name AS role_name, t.slug, t.name
+        "SELECT i.id, i.email, i.invited_by, i.role_id, r.name AS role_name, t.slug, t.name
          FROM invitations AS i
          JOIN roles AS r ON r.tenant_id = i.tenant_id AND r.id = i.role_id
          JOIN tenants AS t ON t.id = i.tenant_id
@@ -56,7 +57,7 @@ pub(crate) async fn find_open(
     .map(|row| {
         let role = RoleSummary { id: row.role_id, name: row.role_name };
         let tenant = UserTenant { id: tenant, slug: row.slug, name: row.name, role };
-        OpenInvitation { email: row.email, invited_by: row.invited_by, tenant }
+        OpenInvitation { id: row.id, email: row.email, invited_by: row.invited_by, tenant }
     });
     Ok(invitation.fetch_optional(tx.conn()).await?)
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authorization_api::{
-    AcceptError, Invitation, InvitationId, InvitationToken, InvitationWithToken, Invitations, InvitationsError,
-    MemberInvite, TenantStatus, UserTenant,
+    AcceptError, Invitation, InvitationAccepted, InvitationCreated, InvitationId, InvitationReplaced, InvitationResent,
+    InvitationRevoked, InvitationToken, InvitationWithToken, Invitations, InvitationsError, MemberAdded, MemberInvite,
+    TenantStatus, UserTenant,
 };
-use db::{Database, SystemDatabase, SystemReason, SystemTx, TenantTx};
-use kernel::{Email, Identity, Permit, RoleId, TenancyMode, TenantId};
+use db::{Database, SystemAuditEvents, SystemDatabase, SystemReason, SystemTx, TenantTx};
+use kernel::{Email, Identity, IntoAuditEvents, Permit, RoleId, TenancyMode, TenantId};
 use shaku::Component;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     guarded_change::{GuardedChange, RoleChange, store::read_policy_state, tx::lock_tenant},
     invitations::{
         acceptance::{OpenInvitation, SeatStatus},
-        store::InvitationConflicts,
+        store::{CreatedInvitation, InvitationConflicts},
         token::{TokenHash, generate_token, hash_token},
     },
     members::store::create_membership,
@@ -52,9 +53,14 @@ impl Invitations for InvitationService {
             return Err(InvitationsError::RoleNotFound);
         }
         self.ensure_invitable(change.tx(), email, None).await?;
-        let caller = change.caller();
-        let invitation = store::create(change.tx(), email, role, caller, token_hash).await?;
-        change.commit(&[invitee_role(role)]).await?;
+        let inviter = change.user();
+        let CreatedInvitation { invitation, replaced } =
+            store::create(change.tx(), email, role, inviter, token_hash).await?;
+        let mut events = InvitationCreated { invitation: invitation.id, email: email.clone(), role }.into_events();
+        if let Some((invitation, role)) = replaced {
+            events = events.and(InvitationReplaced { invitation, email: email.clone(), role });
+        }
+        change.commit(&[invitee_role(role)], events).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
@@ -77,17 +83,20 @@ impl Invitations for InvitationService {
         let before = store::find(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
         // Resending an expired invitation reserves a seat again, so the seat limit is checked again.
         self.ensure_invitable(change.tx(), &before.email, Some(id)).await?;
-        let caller = change.caller();
-        let resent = store::resend(change.tx(), id, caller, token_hash).await?;
+        let inviter = change.user();
+        let resent = store::resend(change.tx(), id, inviter, token_hash).await?;
         let invitation = resent.ok_or(InvitationsError::NotFound)?;
-        change.commit(&[invitee_role(invitation.role.id)]).await?;
+        let role = invitation.role.id;
+        let resent = InvitationResent { invitation: id, email: invitation.email.clone(), role };
+        change.commit(&[invitee_role(role)], resent).await?;
         Ok(InvitationWithToken { invitation, token })
     }
 
     async fn revoke(&self, permit: &Permit<MemberInvite>, id: InvitationId) -> Result<(), InvitationsError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        let role = store::revoke(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
-        Ok(change.commit(&[RoleChange { user: None, from: Some(role), to: None }]).await?)
+        let (email, role) = store::revoke(change.tx(), id).await?.ok_or(InvitationsError::NotFound)?;
+        let revoked = InvitationRevoked { invitation: id, email, role };
+        Ok(change.commit(&[RoleChange { user: None, from: Some(role), to: None }], revoked).await?)
     }
 
     async fn accept(&self, identity: &Identity, token: &InvitationToken) -> Result<UserTenant, AcceptError> {
@@ -100,8 +109,8 @@ impl Invitations for InvitationService {
         // Its connection isn't kept while waiting.
         drop(lookup);
         let mut tx = self.system.begin_for_tenant(SystemReason::AcceptInvitation, tenant_id).await?;
-        let tenant = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
-        let tenant = tenant.ok_or(AcceptError::NotFound)?;
+        let invitation = self.lock_and_verify(&mut tx, tenant_id, identity, token_hash).await?;
+        let OpenInvitation { id, invited_by, tenant, .. } = invitation.ok_or(AcceptError::NotFound)?;
         match acceptance::seat_status(&mut tx, tenant_id, identity.user()).await? {
             SeatStatus { member: true, .. } => return Err(AcceptError::AlreadyMember),
             SeatStatus { free_seats: ..=0, .. } => return Err(AcceptError::SeatLimitReached),
@@ -113,7 +122,9 @@ impl Invitations for InvitationService {
         if !create_membership(&mut tx, tenant_id, identity.user(), tenant.role.id).await? {
             return Err(AcceptError::AlreadyMember);
         }
-        tx.commit().await?;
+        let accepted = InvitationAccepted { invitation: id, invited_by }.into_events();
+        let events = accepted.and(MemberAdded { member: identity.user(), role: tenant.role.id });
+        tx.commit(identity.caller(), SystemAuditEvents::of_tenant(tenant_id, events)).await?;
         Ok(tenant)
     }
 }
@@ -143,27 +154,27 @@ impl InvitationService {
     }
 
     /// Locks the tenant as [`GuardedChange`] does, so that the state read here can't change until the transaction ends.
-    /// Returns the tenant and the role that the invitation is for. Returns `None` if it can't be accepted; the reason
-    /// isn't disclosed.
+    /// Returns `None` if the invitation can't be accepted; the reason isn't disclosed.
     async fn lock_and_verify(
         &self,
         tx: &mut SystemTx,
         tenant_id: TenantId,
         identity: &Identity,
         token_hash: TokenHash,
-    ) -> Result<Option<UserTenant>, AcceptError> {
+    ) -> Result<Option<OpenInvitation>, AcceptError> {
         if lock_tenant(tx, tenant_id).await? != Some(TenantStatus::Active) {
             return Ok(None);
         }
         let invitation = acceptance::find_open(tx, tenant_id, token_hash).await?;
-        let Some(OpenInvitation { email, invited_by, tenant }) = invitation else { return Ok(None) };
+        let Some(invitation) = invitation else { return Ok(None) };
+        let invited_by = invitation.invited_by;
         let Some(state) = read_policy_state(tx, tenant_id, invited_by).await? else { return Ok(None) };
         let may_grant = state.role.is_some_and(|inviter_role| {
             let inviter = Subject { role: inviter_role, user: Some(invited_by) };
-            let invitee = Subject { role: tenant.role.id, user: Some(identity.user()) };
+            let invitee = Subject { role: invitation.tenant.role.id, user: Some(identity.user()) };
             may_invite_into_role(&state.tenant.policies, inviter, invitee)
         });
-        Ok((email == *identity.email() && may_grant).then_some(tenant))
+        Ok((invitation.email == *identity.email() && may_grant).then_some(invitation))
     }
 }
 

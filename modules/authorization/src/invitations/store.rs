@@ -128,6 +128,12 @@ pub(crate) async fn conflicts(
     Ok(conflicts.fetch_one(tx.conn()).await?)
 }
 
+/// A created invitation, and the expired one that it replaces.
+pub(crate) struct CreatedInvitation {
+    pub(crate) invitation: Invitation,
+    pub(crate) replaced: Option<(InvitationId, RoleId)>,
+}
+
 /// Creates the invitation, replacing an expired one for the same address.
 pub(crate) async fn create(
     tx: &mut GuardedTx,
@@ -135,16 +141,17 @@ pub(crate) async fn create(
     role: RoleId,
     invited_by: UserId,
     token_hash: TokenHash,
-) -> Result<Invitation, DbError> {
+) -> Result<CreatedInvitation, DbError> {
     let tenant = tx.tenant().as_uuid();
-    sqlx::query!(
-        "DELETE FROM invitations
-         WHERE tenant_id = $1 AND email = $2 AND expires_at <= statement_timestamp()",
+    let replaced = sqlx::query!(
+        r#"DELETE FROM invitations
+           WHERE tenant_id = $1 AND email = $2 AND expires_at <= statement_timestamp()
+           RETURNING id AS "id: InvitationId", role_id AS "role_id: RoleId""#,
         tenant,
         email.as_str(),
     )
-    .execute(tx.conn())
-    .await?;
+    .map(|row| (row.id, row.role_id));
+    let replaced = replaced.fetch_optional(tx.conn()).await?;
     let created = sqlx::query_as!(
         InvitationRow,
         r#"WITH i AS (
@@ -165,7 +172,7 @@ pub(crate) async fn create(
         token_hash.expose_hash(),
         LIFETIME_DAYS,
     );
-    Ok(created.fetch_one(tx.conn()).await?.into())
+    Ok(CreatedInvitation { invitation: created.fetch_one(tx.conn()).await?.into(), replaced })
 }
 
 /// Replaces the token and the inviter, and restarts the lifetime.
@@ -192,14 +199,15 @@ pub(crate) async fn resend(
     Ok(resent.fetch_optional(tx.conn()).await?.map(Into::into))
 }
 
-/// Deletes the invitation. Returns its role, or `None` if there was none.
-pub(crate) async fn revoke(tx: &mut GuardedTx, id: InvitationId) -> Result<Option<RoleId>, DbError> {
-    let revoked = sqlx::query_scalar!(
-        "DELETE FROM invitations
-         WHERE tenant_id = $1 AND id = $2
-         RETURNING role_id",
+/// Deletes the invitation. Returns its address and role, or `None` if there was none.
+pub(crate) async fn revoke(tx: &mut GuardedTx, id: InvitationId) -> Result<Option<(Email, RoleId)>, DbError> {
+    let revoked = sqlx::query!(
+        r#"DELETE FROM invitations
+           WHERE tenant_id = $1 AND id = $2
+           RETURNING email AS "email: Email", role_id AS "role_id: RoleId""#,
         tx.tenant().as_uuid(),
         id.as_uuid(),
-    );
+    )
+    .map(|row| (row.email, row.role_id));
     Ok(revoked.fetch_optional(tx.conn()).await?)
 }

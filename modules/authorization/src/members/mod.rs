@@ -5,9 +5,12 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{Member, MemberRemove, MemberUpdate, Members, MembersError, UserRead, UserTenant, UserTenants};
+use authorization_api::{
+    ChangeError, Member, MemberLeft, MemberRemove, MemberRemoved, MemberRoleChanged, MemberUpdate, Members,
+    MembersError, UserRead, UserTenant, UserTenants,
+};
 use db::{Database, DbError};
-use kernel::{Identity, Permit, RoleId, TenantScope, UserId};
+use kernel::{Change, Identity, Permit, RoleId, TenantScope, UserId};
 use shaku::Component;
 
 use crate::{
@@ -53,7 +56,8 @@ impl Members for MemberService {
             return Err(MembersError::RoleNotFound);
         }
         self.memberships.update_role(change.tx(), user, role).await?;
-        change.commit(&[RoleChange { user: Some(user), from: Some(from), to: Some(role) }]).await?;
+        let changed = MemberRoleChanged { member: user, role: Change { before: from, after: role } };
+        change.commit(&[RoleChange { user: Some(user), from: Some(from), to: Some(role) }], changed).await?;
         let updated = self.memberships.find(&self.database.tenant_reader(permit.scope()), user).await?;
         // `None` if a concurrent request has removed the member since the commit.
         updated.ok_or(MembersError::NotFound)
@@ -62,15 +66,16 @@ impl Members for MemberService {
     async fn remove(&self, permit: &Permit<MemberRemove>, user: UserId) -> Result<(), MembersError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let role = self.memberships.remove(change.tx(), user).await?.ok_or(MembersError::NotFound)?;
-        Ok(change.commit(&[RoleChange { user: Some(user), from: Some(role), to: None }]).await?)
+        let removed = MemberRemoved { member: user, role };
+        Ok(change.commit(&[RoleChange { user: Some(user), from: Some(role), to: None }], removed).await?)
     }
 
     async fn leave(&self, scope: &TenantScope) -> Result<(), MembersError> {
         let mut change = GuardedChange::begin_as_member(&*self.database, scope).await?;
-        let caller = change.caller();
-        self.memberships.remove(change.tx(), caller).await?;
+        let caller = change.user();
+        let role = self.memberships.remove(change.tx(), caller).await?.ok_or(ChangeError::NoLongerMember)?;
         // Members may always give up their own permissions, so there is no role change to check.
-        Ok(change.commit(&[]).await?)
+        Ok(change.commit(&[], MemberLeft { member: caller, role }).await?)
     }
 }
 

@@ -5,9 +5,12 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{Policies, PoliciesError, PolicyChange, PolicyDetails, PolicyDraft, PolicyManage, PolicyRead};
+use authorization_api::{
+    Policies, PoliciesError, PolicyChange, PolicyCreated, PolicyDeleted, PolicyDetails, PolicyDraft, PolicyManage,
+    PolicyRead, PolicyUpdated,
+};
 use db::{Database, DbError};
-use kernel::{Permit, PolicyId};
+use kernel::{Change, Permit, PolicyId};
 use serde_json::Value;
 use shaku::Component;
 
@@ -61,8 +64,9 @@ impl Policies for PolicyService {
             return Err(PoliciesError::LimitReached { limit: MAX_POLICIES_PER_TENANT });
         }
         ensure_condition_limit(change.policies(), None, cost.unwrap_or_default())?;
-        let created = self.policies.create(change.tx(), PolicyId::new(), &policy).await.map_err(policies_error)?;
-        change.commit(&[]).await?;
+        let id = PolicyId::new();
+        let created = self.policies.create(change.tx(), id, &policy).await.map_err(policies_error)?;
+        change.commit(&[], PolicyCreated { policy: id, content: policy.into_content() }).await?;
         Ok(created)
     }
 
@@ -79,7 +83,7 @@ impl Policies for PolicyService {
             None => None,
         };
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        let stored = self.find_custom(&mut change, id).await?;
+        let stored = self.find_custom(&mut change, id).await?.content;
         let (resource, verbs) = match target {
             Some(target) => (target.resource(), target.verbs().to_vec()),
             None => (stored.resource.as_str(), stored.verbs.iter().map(String::as_str).collect()),
@@ -88,18 +92,19 @@ impl Policies for PolicyService {
             ensure_condition_limit(change.policies(), Some(id), *cost)?;
         }
         let effect = effect.unwrap_or(stored.effect);
-        let condition = condition.map_or(stored.condition, |new| new.map(|(json, _)| json));
-        let policy = NewPolicy::new(stored.role_id, effect, resource, &verbs, condition);
+        let condition = condition.map_or_else(|| stored.condition.clone(), |new| new.map(|(json, _)| json));
+        let policy = NewPolicy::new(stored.role, effect, resource, &verbs, condition);
         let updated = self.policies.update(change.tx(), id, &policy).await.map_err(policies_error)?;
-        change.commit(&[]).await?;
+        let content = Change { before: stored, after: policy.into_content() };
+        change.commit(&[], PolicyUpdated { policy: id, content }).await?;
         Ok(updated)
     }
 
     async fn delete(&self, permit: &Permit<PolicyManage>, id: PolicyId) -> Result<(), PoliciesError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        self.find_custom(&mut change, id).await?;
+        let stored = self.find_custom(&mut change, id).await?;
         self.policies.delete(change.tx(), id).await?;
-        Ok(change.commit(&[]).await?)
+        Ok(change.commit(&[], PolicyDeleted { policy: id, content: stored.content }).await?)
     }
 }
 

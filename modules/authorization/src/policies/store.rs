@@ -1,7 +1,7 @@
 //! The table `policies`, and the tenant attributes that decisions depend on.
 
 use async_trait::async_trait;
-use authorization_api::{Effect, PolicyDetails, RoleSummary};
+use authorization_api::{Effect, PolicyContent, PolicyDetails, RoleSummary};
 use db::{DbError, Reader, TenantReader, TenantTx};
 use kernel::{PolicyId, RoleId, TenantId};
 use serde_json::Value;
@@ -54,11 +54,7 @@ pub(crate) trait PolicyRepository: Interface {
 /// A row of `policies`.
 #[derive(Debug)]
 pub(crate) struct StoredPolicy {
-    pub(crate) role_id: Option<RoleId>,
-    pub(crate) effect: Effect,
-    pub(crate) resource: String,
-    pub(crate) verbs: Vec<String>,
-    pub(crate) condition: Option<Value>,
+    pub(crate) content: PolicyContent,
     pub(crate) is_template: bool,
 }
 
@@ -180,14 +176,23 @@ impl PolicyRepository for PgPolicyRepository {
     }
 
     async fn find_stored(&self, tx: &mut TenantTx, id: PolicyId) -> Result<Option<StoredPolicy>, DbError> {
-        let stored = sqlx::query_as!(
-            StoredPolicy,
-            "SELECT role_id, effect, resource, verbs, condition, is_template
-             FROM policies
-             WHERE tenant_id = $1 AND id = $2",
+        let stored = sqlx::query!(
+            r#"SELECT role_id AS "role_id: RoleId", effect AS "effect: Effect", resource, verbs, condition, is_template
+               FROM policies
+               WHERE tenant_id = $1 AND id = $2"#,
             tx.tenant().as_uuid(),
             id.as_uuid(),
-        );
+        )
+        .map(|row| StoredPolicy {
+            content: PolicyContent {
+                role: row.role_id,
+                effect: row.effect,
+                resource: row.resource,
+                verbs: row.verbs,
+                condition: row.condition,
+            },
+            is_template: row.is_template,
+        });
         Ok(stored.fetch_optional(tx.conn()).await?)
     }
 

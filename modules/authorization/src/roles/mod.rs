@@ -5,9 +5,11 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{Role, RoleManage, RoleName, RoleRead, Roles, RolesError};
+use authorization_api::{
+    PolicyDeleted, Role, RoleCreated, RoleDeleted, RoleManage, RoleName, RoleRead, RoleRenamed, Roles, RolesError,
+};
 use db::{Database, DbError};
-use kernel::{Permit, RoleId};
+use kernel::{Change, IntoAuditEvents, Permit, RoleId};
 use shaku::Component;
 
 use crate::{guarded_change::GuardedChange, roles::store::RoleRepository};
@@ -39,23 +41,27 @@ impl Roles for RoleService {
         }
         let id = RoleId::new();
         self.roles.create(change.tx(), id, name).await.map_err(roles_error)?;
-        change.commit(&[]).await?;
-        Ok(Role { id, name: name.to_string(), is_system: false, members: 0 })
+        change.commit(&[], RoleCreated { role: id, name: name.clone() }).await?;
+        Ok(Role { id, name: name.clone(), is_system: false, members: 0 })
     }
 
     async fn rename(&self, permit: &Permit<RoleManage>, id: RoleId, name: &RoleName) -> Result<Role, RolesError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
         let role = self.find_custom(&mut change, id).await?;
         self.roles.rename(change.tx(), id, name).await.map_err(roles_error)?;
-        change.commit(&[]).await?;
-        Ok(Role { name: name.to_string(), ..role })
+        change.commit(&[], RoleRenamed { role: id, name: Change { before: role.name, after: name.clone() } }).await?;
+        Ok(Role { id, name: name.clone(), is_system: role.is_system, members: role.members })
     }
 
     async fn delete(&self, permit: &Permit<RoleManage>, id: RoleId) -> Result<(), RolesError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
-        self.find_custom(&mut change, id).await?;
-        self.roles.delete(change.tx(), id).await.map_err(roles_error)?;
-        Ok(change.commit(&[]).await?)
+        let role = self.find_custom(&mut change, id).await?;
+        let policies = self.roles.delete(change.tx(), id).await.map_err(roles_error)?;
+        let mut events = RoleDeleted { role: id, name: role.name }.into_events();
+        for (policy, content) in policies {
+            events = events.and(PolicyDeleted { policy, content });
+        }
+        Ok(change.commit(&[], events).await?)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The table `roles`.
 
 use async_trait::async_trait;
-use authorization_api::{Role, RoleName};
+use authorization_api::{Effect, PolicyContent, Role, RoleName};
 use db::{DbError, TenantReader, TenantTx};
-use kernel::RoleId;
+use kernel::{PolicyId, RoleId};
 use shaku::{Component, Interface};
 
 use crate::guarded_change::tx::GuardedTx;
@@ -23,8 +23,8 @@ pub(crate) trait RoleRepository: Interface {
     /// Renames a custom role.
     async fn rename(&self, tx: &mut GuardedTx, id: RoleId, name: &RoleName) -> Result<(), DbError>;
 
-    /// Deletes a custom role and its policies.
-    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<(), DbError>;
+    /// Deletes a custom role and its policies, which are returned.
+    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<Vec<(PolicyId, PolicyContent)>, DbError>;
 }
 
 #[derive(Component)]
@@ -38,7 +38,7 @@ impl RoleRepository for PgRoleRepository {
         let query = || {
             sqlx::query_as!(
                 Role,
-                r#"SELECT r.id AS "id!: RoleId", r.name AS "name!", r.is_system AS "is_system!", r.members AS "members!"
+                r#"SELECT r.id AS "id!: RoleId", r.name AS "name!: RoleName", r.is_system AS "is_system!", r.members AS "members!"
                    FROM (SELECT admitted_scope($1) AS tenant_id OFFSET 0) AS s,
                      LATERAL (
                        SELECT r.id, r.name, r.name_key, r.is_system,
@@ -57,7 +57,7 @@ impl RoleRepository for PgRoleRepository {
     async fn find(&self, tx: &mut TenantTx, id: RoleId) -> Result<Option<Role>, DbError> {
         let role = sqlx::query_as!(
             Role,
-            r#"SELECT r.id, r.name, r.is_system,
+            r#"SELECT r.id, r.name AS "name: RoleName", r.is_system,
                  (SELECT count(*) FROM memberships AS m WHERE m.tenant_id = $1 AND m.role_id = r.id) AS "members!"
                FROM roles AS r
                WHERE r.tenant_id = $1 AND r.id = $2"#,
@@ -102,14 +102,30 @@ impl RoleRepository for PgRoleRepository {
         Ok(())
     }
 
-    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<(), DbError> {
+    async fn delete(&self, tx: &mut GuardedTx, id: RoleId) -> Result<Vec<(PolicyId, PolicyContent)>, DbError> {
         let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
-        sqlx::query!("DELETE FROM policies WHERE tenant_id = $1 AND role_id = $2 AND NOT is_template", tenant, id)
-            .execute(tx.conn())
-            .await?;
+        let policies = sqlx::query!(
+            r#"DELETE FROM policies
+               WHERE tenant_id = $1 AND role_id = $2 AND NOT is_template
+               RETURNING id AS "id: PolicyId", role_id AS "role_id: RoleId", effect AS "effect: Effect", resource, verbs,
+                 condition"#,
+            tenant,
+            id,
+        )
+        .map(|row| {
+            let content = PolicyContent {
+                role: row.role_id,
+                effect: row.effect,
+                resource: row.resource,
+                verbs: row.verbs,
+                condition: row.condition,
+            };
+            (row.id, content)
+        });
+        let policies = policies.fetch_all(tx.conn()).await?;
         sqlx::query!("DELETE FROM roles WHERE tenant_id = $1 AND id = $2 AND NOT is_system", tenant, id)
             .execute(tx.conn())
             .await?;
-        Ok(())
+        Ok(policies)
     }
 }

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use authorization_api::{BlockedTenant, PolicyTemplates, TemplateVersions, UpgradeReport};
-use db::{DbError, SystemDatabase, SystemReason, SystemTx};
-use kernel::TenantId;
+use authorization_api::{BlockedTenant, PolicyTemplates, PolicyTemplatesUpgraded, TemplateVersions, UpgradeReport};
+use db::{DbError, SystemAuditEvents, SystemDatabase, SystemReason, SystemTx};
+use kernel::{Caller, IntoAuditEvents, OperatorCommand, TenantId};
 use shaku::Component;
 
 use crate::templates::{
@@ -48,7 +48,10 @@ impl PolicyTemplates for TemplateUpgradeService {
         insert_additions(&mut tx, &additions).await?;
         let ids: Vec<TenantId> = additions.iter().map(|(tenant, _)| *tenant).collect();
         set_template_version(&mut tx, &ids, TEMPLATES.current()).await?;
-        tx.commit().await?;
+        let upgraded = |tenant| PolicyTemplatesUpgraded { tenant, version: TEMPLATES.current() };
+        if let Some(events) = SystemAuditEvents::of_tenants(ids.iter().map(|id| (*id, upgraded(*id).into_events()))) {
+            tx.commit(&Caller::operator(OperatorCommand::UpgradePolicies), events).await?;
+        }
         let locked: BTreeSet<TenantId> = locked.into_iter().collect();
         report.skipped = tenants.iter().filter(|tenant| !locked.contains(tenant)).copied().collect();
         Ok(report)

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authorization_api::{OperatorTenants, Tenant, TenantName, TenantStatus, TenantsError};
-use db::{DbError, SystemDatabase, SystemReason, SystemTx};
-use kernel::{RoleId, TenancyMode, TenantId, TenantSlug, UserId};
+use authorization_api::{MemberAdded, OperatorTenants, Tenant, TenantCreated, TenantName, TenantStatus, TenantsError};
+use db::{DbError, SystemAuditEvents, SystemDatabase, SystemReason, SystemTx};
+use kernel::{Caller, Identity, IntoAuditEvents, OperatorCommand, RoleId, TenancyMode, TenantId, TenantSlug, UserId};
 use shaku::Component;
 
 use crate::{
@@ -20,12 +20,29 @@ use crate::{
 const MAX_TENANTS_PER_USER: u16 = 20;
 
 /// Who creates a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Creator {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Creator<'a> {
     /// The user who becomes its admin. The tenant counts towards the limit per user.
-    User,
-    /// The operator, for that user. There is no limit.
-    Operator,
+    User(&'a Identity),
+    /// The operator, for the user with this id. There is no limit.
+    Operator(UserId),
+}
+
+impl Creator<'_> {
+    /// Returns the admin of the new tenant.
+    fn admin(self) -> UserId {
+        match self {
+            Self::User(identity) => identity.user(),
+            Self::Operator(admin) => admin,
+        }
+    }
+
+    fn caller(self) -> Caller {
+        match self {
+            Self::User(identity) => identity.caller().clone(),
+            Self::Operator(_) => Caller::operator(OperatorCommand::CreateTenant),
+        }
+    }
 }
 
 /// Random ids with a known id for the role `admin`, which the tenant's creator gets.
@@ -39,20 +56,19 @@ impl IdGenerator for AdminRoleIds {
     }
 }
 
-/// Creates the tenant with its attributes, system roles and policies, and with `user` as its admin, atomically. A taken
+/// Creates the tenant with its attributes, system roles and policies, and its admin, atomically. A taken
 /// slug aborts the transaction, so each call starts a new one.
 pub(crate) async fn create_tenant(
     system: &dyn SystemDatabase,
     tenancy: &TenancyMode,
-    creator: Creator,
-    user: UserId,
+    creator: Creator<'_>,
     name: &TenantName,
     slug: &TenantSlug,
 ) -> Result<Tenant, TenantsError> {
-    let (id, mut ids) = (TenantId::new(), AdminRoleIds { admin: RoleId::new() });
+    let (id, user, mut ids) = (TenantId::new(), creator.admin(), AdminRoleIds { admin: RoleId::new() });
     let mut tx = system.begin(SystemReason::CreateTenant).await?;
-    ensure_can_create(&mut tx, tenancy, creator, user).await?;
-    let created_by = (creator == Creator::User).then_some(user);
+    ensure_can_create(&mut tx, tenancy, creator).await?;
+    let created_by = matches!(creator, Creator::User(_)).then_some(user);
     let new = NewTenant { id, slug, name: name.as_str(), plan: FREE_PLAN, created_by };
     provision(&mut tx, &new, &mut ids).await.map_err(tenants_error)?;
     if let TenancyMode::Personal = tenancy {
@@ -60,22 +76,22 @@ pub(crate) async fn create_tenant(
     }
     create_membership(&mut tx, id, user, ids.admin).await?;
     let created = find_created(&mut tx, id).await?;
-    tx.commit().await?;
+    let event = TenantCreated { tenant: id, name: name.clone(), slug: slug.clone() };
+    let events = event.into_events().and(MemberAdded { member: user, role: ids.admin });
+    tx.commit(&creator.caller(), SystemAuditEvents::of_tenant(id, events)).await?;
     Ok(created)
 }
 
 /// Rejects the user if they can't have another tenant. Holds a lock on the user until the transaction ends, so that
 /// concurrent calls count the tenant that this one adds.
-async fn ensure_can_create(
-    tx: &mut SystemTx,
-    tenancy: &TenancyMode,
-    creator: Creator,
-    user: UserId,
-) -> Result<(), TenantsError> {
+async fn ensure_can_create(tx: &mut SystemTx, tenancy: &TenancyMode, creator: Creator<'_>) -> Result<(), TenantsError> {
+    let user = creator.admin();
     let created = lock_and_count_created(tx, user).await?;
     match tenancy {
         TenancyMode::Personal if has_personal_tenant(tx, user).await? => Err(TenantsError::PersonalTenantExists),
-        TenancyMode::Organization(_) if creator == Creator::User && created >= i64::from(MAX_TENANTS_PER_USER) => {
+        TenancyMode::Organization(_)
+            if matches!(creator, Creator::User(_)) && created >= i64::from(MAX_TENANTS_PER_USER) =>
+        {
             Err(TenantsError::LimitReached { limit: MAX_TENANTS_PER_USER })
         }
         TenancyMode::Organization(_) | TenancyMode::Personal | TenancyMode::Single(_) => Ok(()),
@@ -167,7 +183,7 @@ impl OperatorTenants for OperatorTenantService {
     async fn create_for(&self, admin: UserId, name: &TenantName, slug: &TenantSlug) -> Result<Tenant, TenantsError> {
         match &*self.tenancy {
             TenancyMode::Single(only) if only != slug => Err(TenantsError::SingleTenantMode),
-            tenancy => create_tenant(&*self.system, tenancy, Creator::Operator, admin, name, slug).await,
+            tenancy => create_tenant(&*self.system, tenancy, Creator::Operator(admin), name, slug).await,
         }
     }
 

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authorization_api::{
-    Tenant, TenantArchive, TenantChange, TenantName, TenantRead, TenantUpdate, Tenants, TenantsError,
+    Tenant, TenantArchive, TenantArchived, TenantChange, TenantName, TenantRead, TenantRestored, TenantUpdate,
+    TenantUpdated, Tenants, TenantsError,
 };
-use db::{Database, SystemDatabase, SystemReason};
-use kernel::{Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
+use db::{Database, SystemAuditEvents, SystemDatabase, SystemReason};
+use kernel::{Change, Identity, Permit, RestorePermit, TenancyMode, TenantSlug};
 use shaku::Component;
 
 use crate::{
@@ -50,10 +51,10 @@ impl Tenants for TenantService {
             return Err(TenantsError::SingleTenantMode);
         }
         if let Some(slug) = slug {
-            return create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, slug).await;
+            return create_tenant(&*self.system, &self.tenancy, Creator::User(identity), name, slug).await;
         }
         for slug in slug_candidates(name) {
-            match create_tenant(&*self.system, &self.tenancy, Creator::User, identity.user(), name, &slug).await {
+            match create_tenant(&*self.system, &self.tenancy, Creator::User(identity), name, &slug).await {
                 Err(TenantsError::SlugTaken) => {}
                 outcome => return outcome,
             }
@@ -75,21 +76,31 @@ impl Tenants for TenantService {
             return Err(TenantsError::SlugImmutable);
         }
         let mut guarded = GuardedChange::begin(&*self.database, permit).await?;
+        let (name, slug) = self.tenants.names(guarded.tx()).await?;
         let updated = self.tenants.update(guarded.tx(), change).await.map_err(tenants_error)?;
-        guarded.commit(&[]).await?;
+        let event = TenantUpdated {
+            tenant: updated.id,
+            name: Change { before: name, after: updated.name.clone() },
+            slug: Change { before: slug, after: updated.slug.clone() },
+        };
+        guarded.commit(&[], event).await?;
         Ok(updated)
     }
 
     async fn archive(&self, permit: &Permit<TenantArchive>) -> Result<(), TenantsError> {
         let mut change = GuardedChange::begin(&*self.database, permit).await?;
         self.tenants.archive(change.tx()).await?;
-        Ok(change.commit(&[]).await?)
+        let tenant = change.tx().tenant();
+        Ok(change.commit(&[], TenantArchived { tenant }).await?)
     }
 
     async fn restore(&self, permit: &RestorePermit<TenantArchive>) -> Result<(), TenantsError> {
         let mut tx = self.system.begin_for_tenant(SystemReason::RestoreTenant, permit.tenant()).await?;
         lock_to_restore(&mut tx, permit).await?;
-        self.tenants.restore(&mut tx, permit.tenant()).await?;
-        Ok(tx.commit().await?)
+        let tenant = permit.tenant();
+        if self.tenants.restore(&mut tx, tenant).await? {
+            tx.commit(permit.caller(), SystemAuditEvents::of_tenant(tenant, TenantRestored { tenant })).await?;
+        }
+        Ok(())
     }
 }

@@ -15,10 +15,13 @@ pub(crate) trait TenantRepository: Interface {
 
     async fn update(&self, tx: &mut GuardedTx, change: &TenantChange) -> Result<Tenant, DbError>;
 
+    /// Returns the tenant's name and slug.
+    async fn names(&self, tx: &mut GuardedTx) -> Result<(TenantName, TenantSlug), DbError>;
+
     async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError>;
 
-    /// Restores the tenant. Does nothing if it is active.
-    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError>;
+    /// Restores the tenant. Returns `false` and does nothing if it is active.
+    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<bool, DbError>;
 }
 
 #[derive(Component)]
@@ -65,6 +68,17 @@ impl TenantRepository for PgTenantRepository {
         Ok(statement.fetch_one(tx.conn()).await?)
     }
 
+    async fn names(&self, tx: &mut GuardedTx) -> Result<(TenantName, TenantSlug), DbError> {
+        let names = sqlx::query!(
+            r#"SELECT name AS "name: TenantName", slug AS "slug: TenantSlug"
+               FROM tenants
+               WHERE id = $1"#,
+            tx.tenant().as_uuid(),
+        )
+        .map(|row| (row.name, row.slug));
+        Ok(names.fetch_one(tx.conn()).await?)
+    }
+
     async fn archive(&self, tx: &mut GuardedTx) -> Result<(), DbError> {
         let statement = sqlx::query!(
             "UPDATE tenants
@@ -76,14 +90,13 @@ impl TenantRepository for PgTenantRepository {
         Ok(())
     }
 
-    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<(), DbError> {
+    async fn restore(&self, tx: &mut SystemTx, id: TenantId) -> Result<bool, DbError> {
         let statement = sqlx::query!(
             "UPDATE tenants
              SET status = 'active', updated_at = now()
              WHERE id = $1 AND status = 'archived'",
             id.as_uuid(),
         );
-        statement.execute(tx.conn()).await?;
-        Ok(())
+        Ok(statement.execute(tx.conn()).await?.rows_affected() == 1)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authorization::AuthorizationModule;
 use authorization_api::{Members, MembersError, UserRead, UserTenants};
+use db::UnauditedReason;
 use kernel::{
     AccessRequest, AdmissionError, Decision, Environment, Permission, Principal, ScopeError, TenancyMode,
     TenantAdmission, TenantId, TenantSlug, TenantTarget, UserId, ValueModule, VerifiedClaims,
@@ -158,7 +159,7 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
         ] {
             let mut tx = seeded.db.database().begin(&scope).await.unwrap();
             sqlx::query(sql).execute(tx.conn()).await.unwrap();
-            tx.commit().await.unwrap();
+            tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
             for instance in &instances {
                 let admission = instance.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
                 let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use db::{DatabaseUrl, Db, DbConfig, DbDriver, DbError, OpenError, PostgresConfig, Readiness, SystemReason, open_db};
+use db::{
+    DatabaseUrl, Db, DbConfig, DbDriver, DbError, OpenError, PostgresConfig, Readiness, SystemReason, UnauditedReason,
+    open_db,
+};
 use embedded_postgres::{Options, Server};
 use rstest::rstest;
 use shaku::HasComponent;
@@ -44,7 +47,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
             tokio::spawn(async move {
                 let mut tx = database.begin(&acme).await?;
                 sqlx::query(rename).execute(tx.conn()).await?;
-                tx.commit().await
+                tx.commit_unaudited(UnauditedReason::DemoData).await
             })
         })
         .collect();
@@ -53,7 +56,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
         let others = async {
             let mut tx = db.database().begin(&globex).await?;
             sqlx::query(rename).execute(tx.conn()).await?;
-            tx.commit().await?;
+            tx.commit_unaudited(UnauditedReason::DemoData).await?;
             drop(db.system().begin(SystemReason::SignIn).await?);
             is_ready(&db).await
         };
@@ -67,7 +70,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
     drop(stuck);
     let mut tx = db.database().begin(&acme).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
-    tx.commit().await.unwrap();
+    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
 }
 
 /// Clients that disconnect while their transactions wait for a lock don't get more connections than others.
@@ -97,7 +100,7 @@ async fn cancelled_transaction_counts_until_rolled_back(#[future(awt)] seeded: S
         let wait = timeout(Duration::from_millis(30), wait_for_lock()).await;
         assert!(!matches!(wait, Ok(Ok(_))), "the row is locked");
         assert!(lock_waiters().await <= 2, "a tenant has at most a quarter of 8 connections");
-        database.begin(&globex).await.unwrap().commit().await.unwrap();
+        database.begin(&globex).await.unwrap().commit_unaudited(UnauditedReason::DemoData).await.unwrap();
     }
 }
 
@@ -189,7 +192,8 @@ async fn stopped_server_is_an_error_in_time() {
         // The next request doesn't find another connection to wait for.
         read.and(database.begin_unscoped().await.map(drop))
     };
-    let work = async { tokio::join!(statement, in_commit.commit(), read, is_ready(&db)) };
+    let work =
+        async { tokio::join!(statement, in_commit.commit_unaudited(UnauditedReason::DemoData), read, is_ready(&db)) };
     let (statement, commit, read, ready) = timeout(MAX_WAIT, work).await.unwrap();
     for result in [statement, commit, read, ready] {
         assert!(matches!(result, Err(DbError::Unavailable(_))), "{result:?}");
@@ -199,7 +203,7 @@ async fn stopped_server_is_an_error_in_time() {
     drop(stopped);
     for _ in 0..3 {
         is_ready(&db).await.unwrap();
-        system.begin(SystemReason::Seed).await.unwrap().commit().await.unwrap();
+        system.begin(SystemReason::Seed).await.unwrap().commit_unaudited(UnauditedReason::DemoData).await.unwrap();
     }
     // The transaction whose commit got no answer isn't open in the pool.
     timeout(MAX_WAIT, db.close()).await.unwrap();

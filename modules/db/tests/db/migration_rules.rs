@@ -118,7 +118,12 @@ async fn down_up_preserves_rows(#[case] logins: Logins) {
             assert_eq!(count, expected, "{table} after reverting and reapplying {steps} migrations");
         }
         owned.seed().await;
-        assert_eq!(row_counts(&mut superuser).await, before);
+        // Seeding records only what it creates, so it doesn't restore the audit log.
+        let without_log = |mut counts: BTreeMap<String, i64>| {
+            counts.remove("audit_events");
+            counts
+        };
+        assert_eq!(without_log(row_counts(&mut superuser).await), without_log(before.clone()));
     }
     let settings = "SELECT DISTINCT lock_timeout, statement_timeout, row_security, login FROM watch.commands";
     let settings: Vec<(String, String, String, String)> =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{DbConfig, DbDriver, DbServer, ExternalAdmin, Migrator, SystemReason, open_db};
+use db::{DbConfig, DbDriver, DbServer, ExternalAdmin, Migrator, SystemReason, UnauditedReason, open_db};
 use sqlx::{
     PgConnection, SqlSafeStr,
     migrate::{Migration, MigrationType},
@@ -79,7 +79,7 @@ async fn hostile_defaults_have_no_effect() {
             .await
             .unwrap();
     assert_eq!(begun, ("read committed".to_owned(), "off".to_owned()));
-    tx.commit().await.unwrap();
+    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
 }
 
 async fn server_major(database: &TempDb) -> u32 {

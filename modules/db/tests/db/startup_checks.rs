@@ -159,6 +159,10 @@ async fn table_owning_app_role_is_rejected(#[future(awt)] test_db: TestDb) {
     "ALTER TABLE policies DISABLE TRIGGER policies_updated",
     "missing `ALTER TABLE policies ENABLE TRIGGER policies_updated`"
 )]
+#[case::trigger_replaced(
+    "CREATE OR REPLACE TRIGGER immutable BEFORE TRUNCATE ON audit_events EXECUTE FUNCTION reject_audit_change()",
+    "missing `CREATE TRIGGER immutable ON audit_events of type "
+)]
 #[case::function_replaced(
     "CREATE OR REPLACE FUNCTION scope_tenant_id() RETURNS uuid LANGUAGE sql STABLE RETURN gen_random_uuid()",
     "missing `CREATE FUNCTION scope_tenant_id() SECURITY INVOKER "

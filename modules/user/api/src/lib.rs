@@ -2,13 +2,28 @@
 
 use async_trait::async_trait;
 use db::{DbError, SystemTx, Tx};
-use kernel::{Email, Identity, UserId, bounded_text};
+use kernel::{Change, Email, Identity, UserId, audit_events, bounded_text};
 use shaku::Interface;
 use time::OffsetDateTime;
 
 bounded_text! {
     /// Display name of a user: a single line of 1 to 200 characters, trimmed.
     DisplayName, 200 characters
+}
+
+audit_events! {
+    /// The operator created an account.
+    pub struct UserCreated: "user.created", version 1 {
+        user: UserId,
+        email: Email,
+        name: DisplayName,
+    }
+
+    /// A user changed their display name.
+    pub struct UserRenamed: "user.renamed", version 1 {
+        user: UserId,
+        name: Change<DisplayName>,
+    }
 }
 
 /// A user record.

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use db::{Database, DbError, SystemTx};
-use gadgets_api::{Gadget, GadgetId, GadgetManage, GadgetName, GadgetRead, Gadgets, GadgetsError};
-use kernel::{Permit, TenantId};
+use db::{Database, DbError, SystemTx, TenantTx};
+use gadgets_api::{
+    Gadget, GadgetCreated, GadgetDeleted, GadgetId, GadgetManage, GadgetName, GadgetRead, GadgetRenamed, Gadgets,
+    GadgetsError,
+};
+use kernel::{Change, Permit, TenantId};
 use shaku::Component;
 use uuid::Uuid;
 
@@ -83,7 +86,7 @@ impl Gadgets for GadgetService {
             name.as_str(),
         );
         let created = created.fetch_one(tx.conn()).await.map_err(DbError::from)?;
-        tx.commit().await?;
+        tx.commit(GadgetCreated { gadget: created.id, name: name.clone() }).await?;
         Ok(created)
     }
 
@@ -94,6 +97,7 @@ impl Gadgets for GadgetService {
         name: &GadgetName,
     ) -> Result<Gadget, GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
+        let before = lock(&mut tx, id).await?.ok_or(GadgetsError::NotFound)?;
         let renamed = sqlx::query_as!(
             Gadget,
             "UPDATE gadgets
@@ -104,20 +108,37 @@ impl Gadgets for GadgetService {
             id.as_uuid(),
             name.as_str(),
         );
-        let renamed = renamed.fetch_optional(tx.conn()).await.map_err(DbError::from)?.ok_or(GadgetsError::NotFound)?;
-        tx.commit().await?;
+        let renamed = renamed.fetch_one(tx.conn()).await.map_err(DbError::from)?;
+        tx.commit(GadgetRenamed { gadget: id, name: Change { before: before.name, after: name.clone() } }).await?;
         Ok(renamed)
     }
 
     async fn delete(&self, permit: &Permit<GadgetManage>, id: GadgetId) -> Result<(), GadgetsError> {
         let mut tx = self.database.begin(permit.scope()).await?;
-        let (tenant, id) = (tx.tenant().as_uuid(), id.as_uuid());
-        let deleted = sqlx::query!("DELETE FROM gadgets WHERE tenant_id = $1 AND id = $2", tenant, id);
+        let deleted = sqlx::query!(
+            "DELETE FROM gadgets WHERE tenant_id = $1 AND id = $2",
+            tx.tenant().as_uuid(),
+            id.as_uuid(),
+        );
         if deleted.execute(tx.conn()).await.map_err(DbError::from)?.rows_affected() == 0 {
             return Err(GadgetsError::NotFound);
         }
-        Ok(tx.commit().await?)
+        Ok(tx.commit(GadgetDeleted { gadget: id }).await?)
     }
+}
+
+/// Returns the gadget, and locks it until the transaction ends.
+async fn lock(tx: &mut TenantTx, id: GadgetId) -> Result<Option<Gadget>, DbError> {
+    let gadget = sqlx::query_as!(
+        Gadget,
+        "SELECT id, name, created_at, updated_at
+         FROM gadgets
+         WHERE tenant_id = $1 AND id = $2
+         FOR NO KEY UPDATE",
+        tx.tenant().as_uuid(),
+        id.as_uuid(),
+    );
+    Ok(gadget.fetch_optional(tx.conn()).await?)
 }
 
 /// Creates a gadget with this id. Returns `false` and changes nothing if there is one.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use db::DbError;
-use kernel::{Permit, bounded_text, id};
+use kernel::{Change, Permit, audit_events, bounded_text, id};
 use serde::Serialize;
 use shaku::Interface;
 use time::OffsetDateTime;
@@ -26,6 +26,25 @@ kernel::permission! {
 bounded_text! {
     /// The display name of a gadget: one line of 1 to 200 characters, trimmed.
     GadgetName, 200 characters
+}
+
+audit_events! {
+    /// A gadget was created.
+    pub struct GadgetCreated: "gadget.created", version 1 {
+        gadget: GadgetId,
+        name: GadgetName,
+    }
+
+    /// A gadget was renamed.
+    pub struct GadgetRenamed: "gadget.renamed", version 1 {
+        gadget: GadgetId,
+        name: Change<GadgetName>,
+    }
+
+    /// A gadget was deleted.
+    pub struct GadgetDeleted: "gadget.deleted", version 1 {
+        gadget: GadgetId,
+    }
 }
 
 /// A gadget of a tenant.
