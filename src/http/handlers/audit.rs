@@ -2,7 +2,7 @@
 
 use audit_api::{AuditFilter, AuditLog, AuditRead, AuditRecord, AuditRecordId};
 use kernel::UserId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -21,8 +21,8 @@ use crate::http::{
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditQuery {
     /// Only events of this type.
-    #[serde(rename = "type")]
-    #[param(example = "role.renamed")]
+    #[serde(rename = "type", default, deserialize_with = "event_type")]
+    #[param(example = "role.renamed", pattern = r"^[a-z_]{1,50}\.[a-z_]{1,50}$")]
     event_type: Option<String>,
     /// Only events that the user with this id caused.
     #[serde(default, deserialize_with = "uuid")]
@@ -48,6 +48,18 @@ pub(super) struct AuditQuery {
     #[serde(default, deserialize_with = "uuid")]
     #[param(value_type = Option<Uuid>)]
     cursor: Option<Uuid>,
+}
+
+/// Deserializes the name of a type: an object and what happened to it.
+fn event_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_word = |word: &str| {
+        (1..=50).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    match text.split_once('.') {
+        Some((object, verb)) if is_word(object) && is_word(verb) => Ok(Some(text)),
+        _ => Err(D::Error::custom("not an event type")),
+    }
 }
 
 /// A page of the audit log.
