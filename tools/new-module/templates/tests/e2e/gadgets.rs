@@ -19,6 +19,9 @@ fn lifecycle(app: TestApp) {
     assert_eq!((&rest["gadgets"][0], rest["gadgets"].as_array().map(Vec::len)), (&renamed.json(), Some(1)));
     assert_eq!(acme.delete(&path).status, 204);
     assert_eq!(acme.get(&path).status, 404);
+    let events = acme.get("/v1/audit-events?limit=3").json();
+    let types: Vec<&str> = (0..3).map(|index| events["audit_events"][index]["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["gadget.deleted", "gadget.renamed", "gadget.created"]);
 }
 
 #[rstest]
