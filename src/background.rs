@@ -17,12 +17,12 @@ pub async fn run(app: Arc<AppModule>, flush_interval: Duration) -> Infallible {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        finish(&app).await;
+        flush(&app).await;
     }
 }
 
-/// Writes what hasn't been written yet. Called after the last request.
-pub async fn finish(app: &AppModule) {
+/// Writes recorded denials and failed sign-ins. Called after the last request, too.
+pub async fn flush(app: &AppModule) {
     let recorder: &dyn AuditRecorder = app.resolve_ref();
     if let Err(error) = recorder.flush().await {
         tracing::warn!(%error, "audit events couldn't be written; they are kept for the next attempt");

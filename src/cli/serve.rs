@@ -38,9 +38,12 @@ pub(super) async fn run(config: AppConfig) -> Result<(), CliError> {
         // Connections in use are abandoned. An embedded server stops when its last handle is dropped.
         return Ok(());
     }
-    background::finish(&module).await;
     // Bounded, because a request that exceeded the shutdown timeout may still hold a connection.
-    let _ = tokio::time::timeout(Duration::from_secs(10), db.close()).await;
+    let closing = async {
+        background::flush(&module).await;
+        db.close().await;
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(10), closing).await;
     shutdown.map(|_| ())
 }
 

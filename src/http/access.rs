@@ -22,7 +22,6 @@ use shaku::HasComponent;
 
 use super::{
     api_docs::{AccessClass, OperationDoc},
-    denials,
     extract::{PathId, RequestInput},
     middleware,
     problem::Problem,
@@ -121,7 +120,6 @@ async fn resolve_scope(module: &RequestModule, request: &HttpRequest) -> Result<
     let tenant_scope =
         if request.method().is_safe() { resolver.scope_for_read().await } else { resolver.scope().await }?;
     middleware::record_tenant(tenant_scope.tenant());
-    denials::set_member(request, tenant_scope.tenant(), tenant_scope.caller());
     Ok(tenant_scope)
 }
 
@@ -198,12 +196,11 @@ pub(crate) struct RestoreAccess {
 impl AccessType for RestoreAccess {
     const CLASS: AccessClass = AccessClass::Permission(&TenantArchive::INFO);
 
-    async fn admit(module: &RequestModule, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+    async fn admit(module: &RequestModule, _: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let resolver: &dyn TenantResolver = module.resolve_ref();
         record_claims(module).await;
         let restore_scope = resolver.restore_scope().await?;
         middleware::record_tenant(restore_scope.tenant());
-        denials::set_member(request, restore_scope.tenant(), restore_scope.caller());
         Ok(Self { proof: RestorePermit::authorize(&restore_scope, &environment(module))? })
     }
 }

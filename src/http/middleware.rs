@@ -18,6 +18,7 @@ use super::{
     client_addr::TrustedProxies,
     connection_deadline::ConnectionDeadline,
     context::HttpRequestContext,
+    denials,
     problem::{PROBLEM_JSON, Problem},
     public_url::PublicUrls,
     request_head::check_head,
@@ -62,14 +63,17 @@ pub(super) async fn request_middleware<B: MessageBody + 'static>(
     );
     let context: Arc<dyn RequestContext> = Arc::new(context);
     let (public_urls, context) = (ValueModule::new(public_urls.into_inner()), ValueModule::new(context));
-    let module = RequestModule::builder(app.into_inner(), public_urls, context).build();
-    request.extensions_mut().insert(Arc::new(module));
+    let module = Arc::new(RequestModule::builder(app.into_inner(), public_urls, context).build());
+    request.extensions_mut().insert(Arc::clone(&module));
     let started = Instant::now();
     let mut response = match check_head(&request) {
         Ok(()) => into_problem_response(next.call(request).instrument(span.clone()).await?),
         Err(problem) => request.error_response(problem).map_into_right_body(),
     };
     span.in_scope(|| log_response(&response, started));
+    if let Some(problem) = problem(&response) {
+        denials::record(&module, response.request(), problem);
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
         headers.insert(REQUEST_ID_HEADER, id);
@@ -102,11 +106,14 @@ pub(super) fn record_tenant(tenant: impl std::fmt::Display) {
     Span::current().record("tenant", field::display(tenant));
 }
 
+fn problem<B>(response: &ServiceResponse<B>) -> Option<&Problem> {
+    response.response().error().and_then(|error| error.as_error())
+}
+
 fn log_response<B>(response: &ServiceResponse<B>, started: Instant) {
     let status = response.status().as_u16();
     let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
-    match problem.and_then(Problem::source) {
+    match problem(response).and_then(Problem::source) {
         Some(source) => tracing::error!(status, millis, error = %error_text(source), "request failed"),
         None => tracing::info!(status, millis, "request completed"),
     }

@@ -70,18 +70,11 @@ impl Responder for NoContent {
 pub(crate) trait ApiResponse: Responder + 'static {
     /// Adds the response to the API documentation.
     fn describe(doc: &mut OperationDoc);
-
-    /// Returns the problem, if it is one.
-    fn problem(&self) -> Option<&Problem>;
 }
 
 impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<Json<T>, Problem> {
     fn describe(doc: &mut OperationDoc) {
         doc.response::<T>("200", ResponseBuilder::new().description("OK"));
-    }
-
-    fn problem(&self) -> Option<&Problem> {
-        self.as_ref().err()
     }
 }
 
@@ -91,28 +84,16 @@ impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<Created<T>, Probl
         let location = location.description(Some("Path of the created resource")).build();
         doc.response::<T>("201", ResponseBuilder::new().description("Created").header("Location", location));
     }
-
-    fn problem(&self) -> Option<&Problem> {
-        self.as_ref().err()
-    }
 }
 
 impl<T: Serialize + ToSchema + 'static> ApiResponse for Result<CreatedWithoutUrl<T>, Problem> {
     fn describe(doc: &mut OperationDoc) {
         doc.response::<T>("201", ResponseBuilder::new().description("Created"));
     }
-
-    fn problem(&self) -> Option<&Problem> {
-        self.as_ref().err()
-    }
 }
 
 impl ApiResponse for Result<NoContent, Problem> {
     fn describe(doc: &mut OperationDoc) {
         doc.edit(|operation| operation.response("204", ResponseBuilder::new().description("No content")));
-    }
-
-    fn problem(&self) -> Option<&Problem> {
-        self.as_ref().err()
     }
 }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, iter};
 
 use actix_web::{Handler, HttpRequest, HttpResponse, Resource, Route, dev::Payload, guard, web};
-use audit_api::Operation;
 use db::DbError;
 use kernel::{PermissionInfo, TenancyMode};
 use utoipa::openapi::{HttpMethod, OpenApi, ResponseBuilder};
@@ -12,7 +11,6 @@ pub(crate) use super::response::{ApiResponse, Created, CreatedWithoutUrl, Json, 
 use super::{
     access::{self, AccessType},
     api_docs::{self, AccessClass, OperationDoc},
-    denials,
     extract::{InjectedService, check_unread, read_body},
     middleware::request_module,
     problem::{
@@ -235,12 +233,6 @@ impl Routes {
                     for _ in 0..MAX_ATTEMPTS {
                         let response = respond::<F, A>(&handler, &request, &mut payload, &mut unread).await;
                         if access::is_current(&module).await? {
-                            let problem = response.as_ref().map_or_else(Some, ApiResponse::problem);
-                            if let Some(problem) = problem {
-                                // A handler for GET also allows HEAD.
-                                let method = allow.split(',').next().unwrap_or(allow);
-                                denials::record(&module, &request, Operation { method, path }, problem);
-                            }
                             return response;
                         }
                         if let (UnreadInput::Rejected(problem @ None), Err(kept)) = (&mut unread, response) {

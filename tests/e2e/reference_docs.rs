@@ -147,13 +147,17 @@ fn permissions_reference_is_current() {
 #[test]
 fn audit_events_reference_is_current() {
     let intro = "The types of audit events. The target is the object that the event is about. `GET /v1/audit-events` \
-                 lists those of a tenant; events of accounts belong to no tenant.";
+                 lists those of a tenant; events of accounts belong to no tenant. Events that are `denied` or `failed` also have \
+                 the field `count`: how often they occurred since the previous record.";
     let mut page = header("Audit events", intro);
-    page.push_str("\n| type | version | description | target | fields |\n| --- | --- | --- | --- | --- |\n");
+    page.push_str(
+        "\n| type | version | description | result | target | fields |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     for event in AUDIT_EVENTS.iter().copied().flatten() {
         let fields: Vec<String> = event.fields.iter().map(|field| format!("`{field}`")).collect();
-        let (name, version, about, target) = (event.name, event.version, cell(event.about), event.target);
-        writeln!(page, "| `{name}` | {version} | {about} | `{target}` | {} |", fields.join(", ")).unwrap();
+        let (name, version, about) = (event.name, event.version, cell(event.about));
+        let (result, target) = (event.result.name(), event.target);
+        writeln!(page, "| `{name}` | {version} | {about} | {result} | `{target}` | {} |", fields.join(", ")).unwrap();
     }
     assert_current("docs/reference/audit-events.md", &page.replace("|  |", "| |"));
 }

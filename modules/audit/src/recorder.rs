@@ -77,14 +77,25 @@ impl AuditRecorder for BatchRecorder {
         if counted.is_empty() {
             return Ok(());
         }
-        let written = self.write(&counted).await;
-        if written.is_err() {
-            let mut pending = self.pending();
-            for (key, counted) in counted {
-                pending.add(key, counted);
-            }
+        let mut unwritten = Unwritten { recorder: self, counted };
+        self.write(&unwritten.counted).await?;
+        unwritten.counted.clear();
+        Ok(())
+    }
+}
+
+/// Events that are being written. If that fails or is cancelled, they are added to the pending ones again.
+struct Unwritten<'a> {
+    recorder: &'a BatchRecorder,
+    counted: HashMap<Key, Counted>,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.recorder.pending();
+        for (key, counted) in self.counted.drain() {
+            pending.add(key, counted);
         }
-        written
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use audit::AuditModule;
 use audit_api::{AuditFilter, AuditLog, AuditRead, AuditRecord};
-use db::{DbError, SystemReason, Tx, UnauditedReason};
+use db::{DbError, SystemReason, Tx};
 use kernel::{Caller, Change, IntoAuditEvents, RoleId, TenantScope, audit_events};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use test_support::{SeededDb, TestDb, request_from, seeded};
+use test_support::{SeededDb, TestDb, request_from, seeded, wait_for_lock_waiters};
 use time::{Duration, OffsetDateTime};
 
 audit_events! {
@@ -226,16 +226,6 @@ async fn contents(superuser: &mut PgConnection) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn unaudited_commit_leaves_no_record(#[future(awt)] seeded: SeededDb) {
-    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
-    let before = list(&seeded, "acme", &AuditFilter::default()).await;
-    let tx = seeded.db.database().begin(&scope).await.unwrap();
-    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
-    assert_eq!(list(&seeded, "acme", &AuditFilter::default()).await, before);
-}
-
-#[rstest]
-#[tokio::test]
 async fn equal_events_are_counted(#[future(awt)] seeded: SeededDb) {
     let recorder = seeded.audit_recorder();
     let acme = seeded.seed.tenants.acme.id;
@@ -302,4 +292,24 @@ async fn number_of_pending_events_is_bounded(#[future(awt)] seeded: SeededDb) {
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM deployment_audit_events").fetch_one(&mut superuser).await.unwrap();
     assert_eq!(count, 10_000);
+}
+
+/// A shutdown drops the future that flushes at intervals.
+#[rstest]
+#[tokio::test]
+async fn events_are_kept_if_flush_is_cancelled(#[future(awt)] seeded: SeededDb) {
+    let recorder = seeded.audit_recorder();
+    let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
+    recorder.record(Some(scope.tenant()), scope.caller(), FixtureCreated { fixture: RoleId::new() }.into_events());
+    let mut superuser = seeded.superuser().await;
+    let mut lock = superuser.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
+    tokio::select! {
+        flushed = recorder.flush() => panic!("the table is locked: {flushed:?}"),
+        () = wait_for_lock_waiters(&seeded, 1) => {}
+    }
+    lock.commit().await.unwrap();
+    recorder.flush().await.unwrap();
+    let filter = AuditFilter { event_type: Some("fixture.created".into()), ..Default::default() };
+    assert_eq!(list(&seeded, "acme", &filter).await.len(), 1);
 }

@@ -145,14 +145,6 @@ impl TenantTx {
         let records = events.into_events().to_records(Some(self.tenant), &self.caller);
         self.tx.commit(AuditRecords::Tenants(records)).await
     }
-
-    /// Commits without an audit event.
-    ///
-    /// # Errors
-    /// Like [`Self::commit`].
-    pub async fn commit_unaudited(self, _reason: UnauditedReason) -> Result<(), DbError> {
-        self.tx.commit(AuditRecords::None).await
-    }
 }
 
 transaction! {

@@ -28,7 +28,7 @@ impl RestoreScope {
     }
 
     /// Returns who makes the request, for the audit log.
-    pub fn caller(&self) -> &Caller {
+    pub(crate) fn caller(&self) -> &Caller {
         self.scope.caller()
     }
 

@@ -1,14 +1,14 @@
 //! Resolves the tenant of a request.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use shaku::{Component, Interface};
 use tokio::sync::OnceCell;
 
 use crate::{
-    AdmissionError, AdmissionFacts, IdentityError, IdentityProvider, IdentitySource, PortError, RequestContext,
-    RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantScope, TenantTarget, VerifiedClaims,
+    AdmissionError, AdmissionFacts, Caller, IdentityError, IdentityProvider, IdentitySource, PortError, RequestContext,
+    RestoreScope, ScopeError, TenancyMode, TenantAdmission, TenantId, TenantScope, TenantTarget, VerifiedClaims,
     tenant_selection::select_tenant,
 };
 
@@ -34,6 +34,9 @@ pub trait TenantResolver: Interface {
 
     /// Like [`Self::scope`], but also accepts an archived tenant. Only for restoring.
     async fn restore_scope(&self) -> Result<RestoreScope, ScopeError>;
+
+    /// Returns the tenant and the caller of the last proof, for the audit log. `None` if the caller hasn't been admitted.
+    fn admitted(&self) -> Option<(TenantId, Caller)>;
 }
 
 /// Creates the [`TenantScope`] or [`RestoreScope`] of a request.
@@ -56,6 +59,8 @@ pub struct MembershipTenantResolver {
     scope: OnceCell<Arc<TenantScope>>,
     #[shaku(default)]
     read_scope: Mutex<ReadScope>,
+    #[shaku(default)]
+    admitted_to_restore: OnceLock<(TenantId, Caller)>,
 }
 
 /// The scope of a request that only reads. The database confirms it in the statement that reads.
@@ -112,9 +117,21 @@ impl TenantResolver for MembershipTenantResolver {
         let claims = self.source.require_claims().await?;
         let tenant = self.select_tenant(&claims).await?;
         let admission = self.admission.admit_to_restore(&claims, tenant).await;
-        admission
+        let scope = admission
             .map(|admission| RestoreScope::from_admission(admission, &self.context))
-            .map_err(|error| scope_error(error, tenant))
+            .map_err(|error| scope_error(error, tenant))?;
+        self.admitted_to_restore.get_or_init(|| (scope.tenant(), scope.caller().clone()));
+        Ok(scope)
+    }
+
+    fn admitted(&self) -> Option<(TenantId, Caller)> {
+        let read_scope = self.read_scope();
+        let scope = match &*read_scope {
+            ReadScope::Scope(scope) => Some(scope),
+            ReadScope::None | ReadScope::MustReload => self.scope.get(),
+        };
+        let admitted = scope.map(|scope| (scope.tenant(), scope.caller().clone()));
+        admitted.or_else(|| self.admitted_to_restore.get().cloned())
     }
 }
 
@@ -175,7 +192,7 @@ mod tests {
     use super::*;
     use crate::{
         AccessRequest, Admission, CredentialError, Decision, DenyReason, Explanation, Identity, PolicySet, Principal,
-        RequestedTenant, RestoreAdmission, RoleId, TenantId, UserId, tenant_selection::tests::FakeRequest,
+        RequestedTenant, RestoreAdmission, RoleId, UserId, tenant_selection::tests::FakeRequest,
     };
 
     struct FakeUser(UserId);
@@ -250,6 +267,7 @@ mod tests {
             admission: Arc::clone(&admission) as _,
             tenancy: Arc::new(TenancyMode::Personal),
             scope: OnceCell::new(),
+            admitted_to_restore: OnceLock::new(),
             read_scope: Mutex::default(),
         };
         (resolver, admission)

@@ -34,12 +34,12 @@ audit_events! {
 }
 
 /// A route of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The HTTP method.
-    pub method: &'static str,
+    pub method: String,
     /// The path, with placeholders.
-    pub path: &'static str,
+    pub path: String,
 }
 
 impl AuditValue for Operation {
@@ -52,7 +52,7 @@ parsed_text! {
     /// A permission, or a pattern of permissions, such as `role:manage` or `*:*`.
     PermissionName, 200 bytes, |text| {
         let is_allowed = |c: char| c.is_ascii_lowercase() || "_-*:".contains(c);
-        if text.len() <= 200 && text.chars().all(is_allowed) { Ok(text.to_owned()) } else { Err(InvalidPermissionName) }
+        if text.len() <= PermissionName::MAX_LENGTH && text.chars().all(is_allowed) { Ok(text.to_owned()) } else { Err(InvalidPermissionName) }
     } => InvalidPermissionName
 }
 
@@ -167,6 +167,6 @@ pub trait AuditRecorder: Interface {
     /// Adds an event, in the tenant's log or in the deployment's. Equal events of one caller are counted.
     fn record(&self, tenant: Option<TenantId>, caller: &Caller, events: AuditEvents);
 
-    /// Writes the list. Keeps it if the database fails.
+    /// Writes the list. Keeps it if the database fails or the future is dropped; an event may then be recorded twice.
     async fn flush(&self) -> Result<(), DbError>;
 }

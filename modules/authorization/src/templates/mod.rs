@@ -1,6 +1,7 @@
 //! Policy templates of the system roles, in versions.
 //!
-//! A tenant stores only the number of its version, so a released version must not change. Append a new version instead.
+//! A tenant stores its policies and the version of the templates that they come from. So a released version must not
+//! change; append a new version instead.
 //! Versions can only add permissions. They deliberately can't remove or deny any, because tenants may rely on them.
 
 pub(crate) mod store;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use authorization::AuthorizationModule;
 use authorization_api::{Members, MembersError, UserRead, UserTenants};
-use db::UnauditedReason;
 use kernel::{
     AccessRequest, AdmissionError, Decision, Environment, Permission, Principal, ScopeError, TenancyMode,
     TenantAdmission, TenantId, TenantSlug, TenantTarget, UserId, ValueModule, VerifiedClaims,
@@ -12,10 +11,10 @@ use kernel::{
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::Connection;
-use test_support::{FailoverDb, SeededDb, TestDb, seeded, test_db};
+use test_support::{FailoverDb, SeededDb, TestDb, fixture_event, seeded, test_db, wait_for_lock_waiters};
 use uuid::Uuid;
 
-use crate::helpers::{module, wait_for_lock_waiters};
+use crate::helpers::module;
 
 fn members(db: &TestDb) -> Arc<dyn Members> {
     module(db).resolve()
@@ -159,7 +158,7 @@ async fn policy_change_is_visible_across_instances(#[future(awt)] seeded: Seeded
         ] {
             let mut tx = seeded.db.database().begin(&scope).await.unwrap();
             sqlx::query(sql).execute(tx.conn()).await.unwrap();
-            tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+            tx.commit(fixture_event()).await.unwrap();
             for instance in &instances {
                 let admission = instance.admit(&claims, TenantTarget::Id(acme)).await.unwrap();
                 let environment = Environment { now: time::OffsetDateTime::UNIX_EPOCH, client_addr: None };

@@ -12,10 +12,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use shaku::HasComponent;
 use sqlx::{Connection, PgConnection};
-use test_support::{TestDb, TestTenant, test_db};
+use test_support::{TestDb, TestTenant, lock_waiters, test_db};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
-use crate::helpers::{lock_waiters, module, outcome, outcomes};
+use crate::helpers::{module, outcome, outcomes};
 
 static PERMISSIONS: [PermissionInfo; 1] =
     [PermissionInfo { name: "user:read", resource: "user", verb: "read", about: "" }];

@@ -1,10 +1,9 @@
 //! Helpers shared by the tests of this crate.
 
-use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use authorization::AuthorizationModule;
 use kernel::{TenancyMode, ValueModule};
-use sqlx::PgConnection;
 use test_support::TestDb;
 use tokio::task::JoinSet;
 
@@ -38,21 +37,4 @@ pub(crate) async fn outcomes(mut tasks: JoinSet<String>) -> BTreeMap<String, usi
         *outcomes.entry(outcome.unwrap()).or_default() += 1;
     }
     outcomes
-}
-
-/// Returns the number of sessions that wait for a lock.
-pub(crate) async fn lock_waiters(connection: &mut PgConnection) -> i64 {
-    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    sqlx::query_scalar(count).fetch_one(connection).await.unwrap()
-}
-
-/// Waits until this many connections to the database wait for a lock.
-pub(crate) async fn wait_for_lock_waiters(db: &TestDb, count: i64) {
-    let mut superuser = db.superuser().await;
-    let wait = async {
-        while lock_waiters(&mut superuser).await < count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
 }

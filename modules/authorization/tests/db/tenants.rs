@@ -10,10 +10,10 @@ use kernel::{RestoreError, ScopeError, TenancyMode, TenantId, TenantSlug, UserId
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::Connection;
-use test_support::{SeededDb, TestDb, seeded, test_db};
+use test_support::{SeededDb, TestDb, seeded, test_db, wait_for_lock_waiters};
 use tokio::task::JoinSet;
 
-use crate::helpers::{counted, module, module_in_mode, outcome, outcomes, wait_for_lock_waiters};
+use crate::helpers::{counted, module, module_in_mode, outcome, outcomes};
 
 fn tenants(db: &TestDb) -> Arc<dyn Tenants> {
     module(db).resolve()

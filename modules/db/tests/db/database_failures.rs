@@ -17,7 +17,7 @@ use embedded_postgres::{Options, Server};
 use rstest::rstest;
 use shaku::HasComponent;
 use sqlx::postgres::PgConnectOptions;
-use test_support::{SeededDb, TestDb, role_names, seeded, test_db};
+use test_support::{SeededDb, TestDb, fixture_event, lock_waiters, role_names, seeded, test_db};
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::{startup_checks::embedded_config, tcp_proxy::relay};
@@ -47,7 +47,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
             tokio::spawn(async move {
                 let mut tx = database.begin(&acme).await?;
                 sqlx::query(rename).execute(tx.conn()).await?;
-                tx.commit_unaudited(UnauditedReason::DemoData).await
+                tx.commit(fixture_event()).await
             })
         })
         .collect();
@@ -56,7 +56,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
         let others = async {
             let mut tx = db.database().begin(&globex).await?;
             sqlx::query(rename).execute(tx.conn()).await?;
-            tx.commit_unaudited(UnauditedReason::DemoData).await?;
+            tx.commit(fixture_event()).await?;
             drop(db.system().begin(SystemReason::SignIn).await?);
             is_ready(&db).await
         };
@@ -70,7 +70,7 @@ async fn locked_tenant_does_not_block_others(#[future(awt)] seeded: SeededDb) {
     drop(stuck);
     let mut tx = db.database().begin(&acme).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
-    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+    tx.commit(fixture_event()).await.unwrap();
 }
 
 /// Clients that disconnect while their transactions wait for a lock don't get more connections than others.
@@ -82,11 +82,6 @@ async fn cancelled_transaction_counts_until_rolled_back(#[future(awt)] seeded: S
     let (acme, globex) = (seeded.scope(alice, "acme").await.unwrap(), seeded.scope(alice, "globex").await.unwrap());
     let (mut stuck, mut observer) = (seeded.superuser().await, seeded.superuser().await);
     sqlx::raw_sql("BEGIN; SELECT FROM tenants WHERE slug = 'acme' FOR UPDATE").execute(&mut stuck).await.unwrap();
-    let mut lock_waiters = async || -> i64 {
-        let count =
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        sqlx::query_scalar(count).fetch_one(&mut observer).await.unwrap()
-    };
     let (database, acme) = (db.database(), &acme);
     let wait_for_lock = async || {
         let mut tx = database.begin(acme).await?;
@@ -99,8 +94,8 @@ async fn cancelled_transaction_counts_until_rolled_back(#[future(awt)] seeded: S
     while started.elapsed() < Duration::from_secs(4) {
         let wait = timeout(Duration::from_millis(30), wait_for_lock()).await;
         assert!(!matches!(wait, Ok(Ok(_))), "the row is locked");
-        assert!(lock_waiters().await <= 2, "a tenant has at most a quarter of 8 connections");
-        database.begin(&globex).await.unwrap().commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+        assert!(lock_waiters(&mut observer).await <= 2, "a tenant has at most a quarter of 8 connections");
+        database.begin(&globex).await.unwrap().commit(fixture_event()).await.unwrap();
     }
 }
 

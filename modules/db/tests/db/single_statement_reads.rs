@@ -2,14 +2,14 @@
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
-use db::{DbError, Reader, SystemReason, UnauditedReason};
+use db::{DbError, Reader, SystemReason};
 use rstest::rstest;
 use sqlx::{
     Row,
     postgres::{PgArguments, PgRow},
     query::Map,
 };
-use test_support::{SeededDb, seeded};
+use test_support::{SeededDb, fixture_event, seeded};
 
 use crate::transactions::{assert_session_is_clean, cancel_at_every_await, terminate_connections};
 
@@ -135,7 +135,7 @@ async fn writes_and_reads_answer_alike(#[future(awt)] seeded: SeededDb) {
         let mut tx = database.begin(&scope).await.unwrap();
         let insert = sqlx::query("INSERT INTO failing_at_commit VALUES ($1)");
         insert.bind(code).execute(tx.conn()).await.unwrap();
-        let commit = tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap_err();
+        let commit = tx.commit(fixture_event()).await.unwrap_err();
 
         for (step, error) in [("read", read), ("statement", statement.into()), ("commit", commit)] {
             match &error {
@@ -171,7 +171,7 @@ async fn small_pool_serves_reads_and_transactions(#[future(awt)] seeded: SeededD
         let (database, system, scope) = (Arc::clone(&database), Arc::clone(&system), Arc::clone(&scope));
         tasks.push(tokio::spawn(async move {
             for _ in 0..20 {
-                database.begin(&scope).await.unwrap().commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+                database.begin(&scope).await.unwrap().commit(fixture_event()).await.unwrap();
                 drop(system.begin(SystemReason::Seed).await.unwrap());
             }
         }));
@@ -198,7 +198,7 @@ async fn readers_do_not_starve_transactions(#[future(awt)] seeded: SeededDb) {
     });
     let readers: Vec<_> = readers.collect();
     for _ in 0..20 {
-        database.begin(&scope).await.unwrap().commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+        database.begin(&scope).await.unwrap().commit(fixture_event()).await.unwrap();
     }
     for reader in readers {
         reader.abort();

@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use db::{Database, DbError, SystemReason, Tx, UnauditedReason};
+use db::{Database, DbError, SystemReason, Tx};
 use rstest::rstest;
 use sqlx::Row;
-use test_support::{SeededDb, TestDb, seeded};
+use test_support::{SeededDb, TestDb, fixture_event, seeded};
 
 use crate::tcp_proxy::{relay, through_proxy};
 
@@ -95,7 +95,7 @@ async fn drop_rolls_back(#[future(awt)] seeded: SeededDb) {
 
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     sqlx::query(rename).execute(tx.conn()).await.unwrap();
-    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+    tx.commit(fixture_event()).await.unwrap();
     assert_eq!(renamed_roles().await, 1, "a committed transaction keeps its changes");
 }
 
@@ -105,7 +105,7 @@ async fn commit_of_aborted_tx_is_an_error(#[future(awt)] seeded: SeededDb) {
     let scope = seeded.scope(seeded.seed.users.alice.id, "acme").await.unwrap();
     let mut tx = seeded.db.database().begin(&scope).await.unwrap();
     assert!(sqlx::query("SELECT 1 / 0").execute(tx.conn()).await.is_err());
-    assert!(matches!(tx.commit_unaudited(UnauditedReason::DemoData).await, Err(DbError::Aborted)));
+    assert!(matches!(tx.commit(fixture_event()).await, Err(DbError::Aborted)));
 }
 
 /// Polls `work` for this long, then drops it. Returns whether it was still pending.
@@ -156,7 +156,7 @@ async fn cancelled_begin_leaks_nothing(#[future(awt)] seeded: SeededDb) {
         .execute(tx.conn())
         .await
         .unwrap();
-    tx.commit_unaudited(UnauditedReason::DemoData).await.unwrap();
+    tx.commit(fixture_event()).await.unwrap();
     let mut superuser = seeded.superuser().await;
     let boss: i64 =
         sqlx::query_scalar("SELECT count(*) FROM roles WHERE name = 'boss'").fetch_one(&mut superuser).await.unwrap();
@@ -182,7 +182,7 @@ async fn cancelled_commit_is_atomic(#[future(awt)] seeded: SeededDb) {
         let mut tx = seeded.db.database().begin(&scope).await.unwrap();
         let rename = "UPDATE roles SET name = $1, name_key = $1 WHERE is_system AND name <> 'member'";
         sqlx::query(rename).bind(format!("role-{}", round.get())).execute(tx.conn()).await.unwrap();
-        tx.commit_unaudited(UnauditedReason::DemoData)
+        tx.commit(fixture_event())
     };
     // The row can be locked, so the transaction has ended: a commit that has begun isn't cancelled.
     cancel_at_every_await(rename_and_commit, async || {
