@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, Response, TestApp, app},
-    process::wait_until,
+    process::{RunningServer, seeded_work_dir, start_embedded, wait_until},
 };
 
 fn id(response: &Response) -> String {
@@ -145,6 +145,7 @@ fn audit_log_is_filtered_and_paged(app: TestApp) {
     assert_eq!(names(&format!("user={}", app.seed.users.bob.id)), Vec::<String>::new());
     assert_eq!(names(&format!("target={}", app.seed.tenants.acme.id)), ["Acme Corp"]);
     assert_eq!(names("from=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z"), Vec::<String>::new());
+    assert_eq!(names("until=9999-12-31T23:59:59Z&limit=1"), ["three"]);
     let first = acme.get("/v1/audit-events?limit=2").json();
     let cursor = first["next_cursor"].as_str().unwrap();
     assert_eq!(names(&format!("limit=2&cursor={cursor}")), ["one", "Acme Corp"]);
@@ -253,4 +254,16 @@ fn sign_ins_are_recorded() {
     let record = &wait_for_records(&app, succeeded, 1)[0];
     assert_eq!(record["caller"]["id"], app.seed.users.alice.id.to_string());
     assert_eq!(record["target"]["id"], record["caller"]["id"]);
+}
+
+/// The server writes denials every 10 seconds, and before it exits.
+#[test]
+fn denial_before_shutdown_is_recorded() {
+    let work_dir = seeded_work_dir();
+    let server = RunningServer::start(work_dir.path(), &[]);
+    let bob = server.client().sign_in("bob@example.com", seeds::PASSWORD).in_tenant("acme");
+    assert_eq!(bob.get("/v1/audit-events").outcome(), "403 permission-missing");
+    server.interrupt();
+    let count = "SELECT count(*) FROM audit_events WHERE event_type = 'access.denied'";
+    assert_eq!(start_embedded(work_dir.path()).sql(count), "1\n");
 }

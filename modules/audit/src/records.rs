@@ -64,7 +64,8 @@ impl AuditLog for AuditLogService {
 /// Returns the smallest UUIDv7 of this time or, since ids contain milliseconds, of the next millisecond. Times before
 /// 1970 count as 1970.
 fn smallest_id(time: OffsetDateTime) -> Uuid {
-    let milliseconds = u64::try_from(time.unix_timestamp_nanos()).unwrap_or_default().div_ceil(1_000_000);
+    let nanoseconds = u128::try_from(time.unix_timestamp_nanos()).unwrap_or_default();
+    let milliseconds = u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX);
     Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
 }
 
@@ -83,6 +84,10 @@ mod tests {
         assert!(smallest_id(time) <= same);
         assert!(same < smallest_id(time + Duration::microseconds(1)));
         assert_eq!(smallest_id(time + Duration::microseconds(1)), smallest_id(time + Duration::milliseconds(1)));
+        // Nanoseconds since 1970 fit into 64 bits until 2554.
+        assert!(
+            smallest_id(datetime!(2554-01-01 0:00 UTC)) < smallest_id(datetime!(9999-12-31 23:59:59.999999999 UTC))
+        );
         assert_eq!(smallest_id(datetime!(1969-12-31 0:00 UTC)), smallest_id(datetime!(1970-01-01 0:00 UTC)));
     }
 }
